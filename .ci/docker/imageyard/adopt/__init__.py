@@ -1,0 +1,1 @@
+"""Bringing Imageyard into a repository."""

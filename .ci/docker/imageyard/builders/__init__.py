@@ -1,0 +1,1 @@
+"""Builders: a request in, an outcome out."""

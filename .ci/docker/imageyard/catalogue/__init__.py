@@ -1,0 +1,1 @@
+"""The catalogue: text, decoding, expansion, explanation, selection, locks, schema."""

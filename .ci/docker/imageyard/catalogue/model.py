@@ -1,0 +1,164 @@
+"""What a catalogue says, decoded: images before they meet a file, an engine or a registry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from imageyard.names import Arch
+
+__all__ = [
+    "Builders",
+    "Catalogue",
+    "Check",
+    "DepotBuilder",
+    "Image",
+    "Provenance",
+    "Registry",
+    "RemoteBuilder",
+    "Row",
+    "Secret",
+    "Where",
+]
+
+Provenance: TypeAlias = Literal["off", "min", "max"]
+
+
+@dataclass(frozen=True)
+class Where:
+    """A place in the catalogue: line and column count from 1, `path` is `images.debian.names.…`."""
+
+    file: str
+    line: int
+    column: int
+    path: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True)
+class Check:
+    """A command that is run in the built image, and what must be true of it.
+
+    One of `version` (compared by components), `matches` (a regular expression), `present` (must pass exactly when one
+    of these args is set) or none of them (exit status 0). `when` names args of which one must be set.
+    """
+
+    name: str
+    run: tuple[str, ...]
+    version: str | None = None
+    matches: str | None = None
+    present: tuple[str, ...] = ()
+    when: tuple[str, ...] = ()
+    where: Where | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A BuildKit secret. `source` is `env:NAME` or `file:PATH`; its value is never part of a recipe."""
+
+    id: str
+    source: str
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class Image:
+    """An entry of the catalogue after expansion, its fields merged; `per_arch` is applied by `Row`."""
+
+    name: str
+    family: str
+    words: tuple[str, ...]
+    dockerfile: str  # relative to the context, POSIX
+    context: str  # relative to the catalogue's folder, POSIX; "." is that folder
+    target: str | None
+    arches: tuple[Arch, ...]
+    args: Mapping[str, str]  # without parents' `image:`; see `parents`
+    parents: Mapping[str, str]  # arg name -> image name, from `image:NAME`
+    checks: tuple[Check, ...]  # those that apply, placeholders filled; parents' checks are not in here
+    tags: tuple[str, ...]  # Nox tags beside family and arch
+    secrets: tuple[Secret, ...]
+    contexts: Mapping[str, str]  # build context name -> directory under the context, or image reference
+    timeout: float  # seconds
+    runner: str | None
+    provenance: Provenance
+    sbom: bool
+    reproducible: bool
+    unpinned_allowed: bool
+    remote_checks: bool
+    attempts: int
+    epoch: str
+    lane: str | None
+    where: Where = field(compare=False)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One image for one architecture: a Nox parametrization, a CI job. `image` has `per_arch` applied."""
+
+    image: Image
+    arch: Arch
+
+    @property
+    def name(self) -> str:
+        """The image's name; the architecture is `arch`."""
+        return self.image.name
+
+    @property
+    def args(self) -> Mapping[str, str]:
+        """The build args of this architecture, without the parents' ones."""
+        return self.image.args
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Repositories by trust, `HOST/REPOSITORY`; one for both where the catalogue names one."""
+
+    trusted: str
+    branch: str
+
+
+@dataclass(frozen=True)
+class RemoteBuilder:
+    """BuildKit workers by architecture; `tls` maps `ca`, `cert`, `key` and `servername` to their values."""
+
+    addresses: Mapping[Arch, str]
+    insecure: bool = False
+    tls: Mapping[str, str] = field(default_factory=dict)
+    connect_timeout: float = 7200.0  # seconds, wall clock
+
+
+@dataclass(frozen=True)
+class DepotBuilder:
+    """Depot projects by trust; `fallback` is `buildx` or None."""
+
+    trusted: str | None = None
+    branch: str | None = None
+    fallback: str | None = None
+
+
+@dataclass(frozen=True)
+class Builders:
+    """The builders beside the local one."""
+
+    remote: RemoteBuilder | None = None
+    depot: DepotBuilder | None = None
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """A whole `images.yml`. `folder` is where it lies, relative to the repository's top; `file` is its path as read."""
+
+    file: str
+    folder: str
+    prefix: str
+    registry: Registry | None
+    mirrors: tuple[str, ...]
+    tag: Literal["content", "tree"]
+    builders: Builders
+    protected: tuple[str, ...]  # branch patterns
+    settings: Mapping[str, object]  # cache, ecr, ghcr, retention, backup, lanes: validated, for the floors above
+    images: Mapping[str, Image]  # by name, in catalogue order
+    rows: tuple[Row, ...]  # parents first, else catalogue order

@@ -1,0 +1,193 @@
+"""Arch, Digest, Reference, State and the grammar of tags: format, and parse back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal, NewType, TypeAlias, cast, get_args
+
+from imageyard.errors import ConfigurationError
+
+__all__ = [
+    "ARCHES",
+    "Absent",
+    "Arch",
+    "Digest",
+    "ParsedTag",
+    "Present",
+    "Reference",
+    "State",
+    "Unknown",
+    "as_arch",
+    "content_tag",
+    "image_name_fault",
+    "parse_digest",
+    "parse_reference",
+    "parse_tag",
+    "platform_of",
+    "tree_tag",
+]
+
+Arch: TypeAlias = Literal["amd64", "arm64"]
+ARCHES: tuple[Arch, ...] = get_args(Arch)
+
+Digest = NewType("Digest", str)
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_HOST = re.compile(r"[a-zA-Z0-9.-]+(:[0-9]+)?|\[[0-9a-fA-F:]+\](:[0-9]+)?")
+# OCI distribution-spec 1.1, "Pulling manifests": the forms of a repository name and of a tag.
+_REPOSITORY = re.compile(r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*")
+_TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
+
+IMAGE_NAME_LIMIT = 101
+"""Characters: with `-`, 20 hex and `-local` the tag stays within the 128 that a registry takes."""
+_IMAGE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_CONTENT_HEX = 20
+_TREE_HEX = 40
+_CONTENT_TAG = re.compile(r"(?P<image>.+)-(?P<hex>[0-9a-f]{20})(?P<local>-local)?")
+_TREE_TAG = re.compile(r"(?P<image>.+)-(?P<hex>[0-9a-f]{40})(-(?P<arch>amd64|arm64))?")
+
+
+def as_arch(text: str) -> Arch:
+    """The architecture that `text` names; `x86_64` and `aarch64` are understood as `uname -m` prints them.
+
+    Raises ConfigurationError for any other.
+    """
+    known = {"x86_64": "amd64", "aarch64": "arm64"}.get(text, text)
+    if known not in ARCHES:
+        raise ConfigurationError(f"unknown architecture {text!r}", hint=f"use one of: {', '.join(ARCHES)}")
+    return cast(Arch, known)
+
+
+def platform_of(arch: Arch) -> str:
+    """The OCI platform of an architecture, as BuildKit writes it: `linux/amd64`."""
+    return f"linux/{arch}"
+
+
+def parse_digest(text: str) -> Digest:
+    """A sha256 digest. Raises ConfigurationError for anything else."""
+    if not _DIGEST.fullmatch(text):
+        raise ConfigurationError(f"not a sha256 digest: {text[:100]!r}")
+    return Digest(text)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """An image at a registry. `registry` is the host, with Docker Hub spelled `docker.io`."""
+
+    registry: str
+    repository: str
+    tag: str | None = None
+    digest: Digest | None = None
+
+    def __str__(self) -> str:
+        tag = f":{self.tag}" if self.tag else ""
+        digest = f"@{self.digest}" if self.digest else ""
+        return f"{self.name}{tag}{digest}"
+
+    @property
+    def name(self) -> str:
+        """`REGISTRY/REPOSITORY`, without tag and digest."""
+        return f"{self.registry}/{self.repository}"
+
+    def with_tag(self, tag: str) -> Reference:
+        """The same repository under another tag, no digest."""
+        return replace(self, tag=tag, digest=None)
+
+    def with_digest(self, digest: Digest) -> Reference:
+        """The same repository by digest, no tag."""
+        return replace(self, tag=None, digest=digest)
+
+
+def parse_reference(text: str) -> Reference:
+    """Read a reference as Docker does: `debian` is `docker.io/library/debian`, without a default tag.
+
+    A first component with a dot, a colon, or `localhost` is a host (distribution/reference, `splitDockerDomain`).
+    Raises ConfigurationError where it has no such form.
+    """
+    rest, _, digest = text.partition("@")
+    host, slash, path = rest.partition("/")
+    if not slash or not ("." in host or ":" in host or host == "localhost"):
+        host, path = "docker.io", rest
+    path, _, tag = path.partition(":")
+    if host in ("docker.io", "index.docker.io") and "/" not in path:
+        host, path = "docker.io", f"library/{path}"
+    ok = _HOST.fullmatch(host) and _REPOSITORY.fullmatch(path) and (not tag or _TAG.fullmatch(tag))
+    if not ok or rest.endswith(":") or text.endswith("@") or len(text) > 512:
+        raise ConfigurationError(f"not an image reference: {text[:100]!r}")
+    return Reference(host, path, tag or None, parse_digest(digest) if digest else None)
+
+
+def image_name_fault(name: str) -> str | None:
+    """Why `name` cannot be an image's name, or None: its tags must parse back to it."""
+    if len(name) > IMAGE_NAME_LIMIT:
+        return f"the name has {len(name)} characters; at most {IMAGE_NAME_LIMIT} leave room for the tag"
+    if not _IMAGE_NAME.fullmatch(name):
+        return "a name starts with a letter or digit and holds only a-z, 0-9, '.', '_' and '-'"
+    if re.search(r"-([0-9a-f]{20}|[0-9a-f]{40})(-local)?$", name):
+        return "the name ends like a tag; its own tags could not be told from those of a shorter name"
+    if name.endswith("-local"):
+        return "the name ends in '-local', which marks tags that are never published"
+    for arch in ARCHES:
+        if name.endswith(f"-{arch}"):
+            return f"the name ends in '-{arch}'; the architecture is part of the row, not of the name"
+    return None
+
+
+def content_tag(image: str, recipe_id: str, *, local: bool = False) -> str:
+    """`IMAGE-<20 hex>`, with `-local` for what must not be published. `recipe_id` is the full sha256 in hex."""
+    return f"{image}-{recipe_id[:_CONTENT_HEX]}{'-local' if local else ''}"
+
+
+def tree_tag(image: str, tree: str, arch: Arch | None = None) -> str:
+    """`IMAGE-<40 hex of a git tree>`; `arch` only for the rows of an image with several."""
+    return f"{image}-{tree[:_TREE_HEX]}{f'-{arch}' if arch else ''}"
+
+
+@dataclass(frozen=True)
+class ParsedTag:
+    """What a tag of ours says of itself."""
+
+    image: str
+    hex: str
+    kind: Literal["content", "tree"]
+    local: bool = False
+    arch: Arch | None = None
+
+
+def parse_tag(tag: str, images: Iterable[str] | None = None) -> ParsedTag | None:
+    """Parse a tag back, or None where it is not one of ours; `images` narrows it to known names."""
+    found: ParsedTag | None = None
+    if match := _CONTENT_TAG.fullmatch(tag):
+        found = ParsedTag(match["image"], match["hex"], "content", local=bool(match["local"]))
+    elif match := _TREE_TAG.fullmatch(tag):
+        found = ParsedTag(match["image"], match["hex"], "tree", arch=cast("Arch | None", match["arch"]))
+    if found and images is not None and found.image not in set(images):
+        return None
+    return found
+
+
+@dataclass(frozen=True)
+class Present:
+    """The place has it, complete: its platforms and their children are there."""
+
+    digest: Digest
+    platforms: tuple[str, ...] = ()
+    attested: bool = False
+
+
+@dataclass(frozen=True)
+class Absent:
+    """The place answered that it does not have it."""
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """The place did not say; `why` holds its own words. `denied` tells a refusal from a failure."""
+
+    why: str
+    denied: bool = False
+
+
+State: TypeAlias = Present | Absent | Unknown

@@ -1,0 +1,1 @@
+"""Decisions, pure: event and states in, actions out."""

@@ -1,0 +1,1 @@
+"""The registry client and the manifests it reads."""

@@ -1,0 +1,1 @@
+"""Flows: what happens to a row, one flow a file."""

@@ -1,0 +1,1 @@
+"""The local stack: engine, registry and base images where there are none."""
