@@ -1,0 +1,198 @@
+"""The story that a person reads on standard error, in three forms, and the result that a program reads on the other."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from shutil import get_terminal_size
+from threading import RLock
+from typing import Literal, TextIO, TypeAlias
+
+from imageyard.board import Board, LineBoard, LiveBoard
+from imageyard.errors import ImageyardError
+from imageyard.layout import aligned, lines
+
+__all__ = ["Form", "Level", "Story", "detect"]
+
+Form: TypeAlias = Literal["terminal", "plain", "github"]
+Level: TypeAlias = Literal["notice", "warning", "error"]
+
+_SGR = {"step": "1", "detail": "2", "notice": "36", "warning": "33", "error": "31"}
+_PLACE = re.compile(r"(?P<file>.+?):(?P<line>\d+)(:(?P<column>\d+))?")
+
+
+def detect(environ: Mapping[str, str], isatty: bool) -> Form:
+    """The form that suits a reader: GitHub's log, a terminal, or anything else (a pipe, another CI, `nox -j`)."""
+    if environ.get("GITHUB_ACTIONS") == "true":
+        return "github"
+    if isatty and environ.get("TERM") != "dumb" and not environ.get("CI"):
+        return "terminal"
+    return "plain"
+
+
+class Story:
+    """Tells what happens: steps, details, folds, tables, warnings, errors. Handed down, never global.
+
+    Text from children may be passed in as it is: control characters are dropped, and on GitHub no line of it is taken
+    for a workflow command.
+    """
+
+    def __init__(self, form: Form = "plain", stream: TextIO | None = None, *, color: bool = True) -> None:
+        self.form: Form = form
+        self._stream = sys.stderr if stream is None else stream
+        self._color = color and form == "terminal"
+        self._depth = 0
+        self._live: LiveBoard | None = None
+        self._lock = RLock()
+
+    @classmethod
+    def detect(cls) -> Story:
+        """The story that suits this process's standard error; colours unless NO_COLOR is set (no-color.org)."""
+        return cls(detect(os.environ, sys.stderr.isatty()), color=not os.environ.get("NO_COLOR"))
+
+    @staticmethod
+    def result(value: object) -> None:
+        """Write a result to standard output: text as it is, anything else as JSON. A reader that left is no error."""
+        text = value if isinstance(value, str) else json.dumps(value, indent=2)
+        try:
+            _write(sys.stdout, text if text.endswith("\n") or not text else f"{text}\n")
+        except BrokenPipeError:
+            _to_nowhere(sys.stdout)
+
+    def step(self, text: str) -> None:
+        """What is being done now."""
+        self._tell(text, "step")
+
+    def detail(self, text: str) -> None:
+        """What a step has to say, one level in."""
+        self._tell(text, "detail", indent="  ")
+
+    def warn(self, text: str) -> None:
+        """What a person should know and may ignore."""
+        self.annotate("warning", text)
+
+    def error(self, error: ImageyardError | str) -> None:
+        """What went wrong: an error with its place, its details and what to type next, or a line of one's own."""
+        headline, file, line, rest = str(error), None, None, ""
+        if isinstance(error, ImageyardError):
+            headline = error.headline
+            rest = str(error).partition("\n")[2]
+            if error.at and (place := _PLACE.fullmatch(error.at)):
+                file, line = place["file"], int(place["line"])
+            if self.form != "github":
+                headline, _, rest = str(error).partition("\n")
+                headline, file = headline.removeprefix("error: "), None
+        self.annotate("error", headline, file, line)
+        if rest:
+            self._tell(rest, "")
+
+    def annotate(self, level: Level, message: str, file: str | None = None, line: int | None = None) -> None:
+        """A message at a place of the repository: on GitHub an annotation, else `FILE:LINE: LEVEL: MESSAGE`."""
+        if self.form == "github":
+            places = {"file": file, "line": line} if file else {}
+            pairs = ",".join(f"{name}={_property(str(value))}" for name, value in places.items() if value is not None)
+            text = _data("\n".join(lines(message)))
+            self._write(f"::{level}{' ' if pairs else ''}{pairs}::{text}")
+            return
+        place = f"{file}:{line}: " if file and line else f"{file}: " if file else ""
+        self._tell(f"{place}{level}: {message}", level)
+
+    def table(self, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """A table in columns; rows too wide for the terminal are written as blocks, never wrapped."""
+        width = get_terminal_size().columns if self.form == "terminal" else None
+        self._tell("\n".join(aligned(headers, rows, width)), "")
+
+    @contextmanager
+    def fold(self, title: str) -> Iterator[None]:
+        """Put what is told inside under a title that GitHub folds; elsewhere it is indented.
+
+        GitHub has no groups in groups (a second `::group::` ends the first): an inner title is a plain line.
+        """
+        grouped = self.form == "github" and self._depth == 0
+        if grouped:
+            self._write(f"::group::{_data(' '.join(lines(title)))}")
+        else:
+            self.step(title)
+        self._depth += 1
+        try:
+            yield
+        finally:
+            self._depth -= 1
+            if grouped:
+                self._write("::endgroup::")
+
+    @contextmanager
+    def board(self, title: str) -> Iterator[Board]:
+        """A display for one build, with `title` (the row) on it; see `Board` for what to tell it."""
+        if self.form == "terminal" and self._live is None:
+            with LiveBoard(title, self._stream, color=self._color) as live:
+                self._live = live
+                try:
+                    yield live
+                finally:
+                    self._live = None
+        elif self.form == "github":
+            with self.fold(title), LineBoard(title, lambda text: self._tell(text, ""), logs=True) as board:
+                yield board
+        else:
+            with LineBoard(title, lambda text: self._tell(text, "")) as board:
+                yield board
+
+    def _tell(self, text: str, style: str, *, indent: str = "") -> None:
+        indent += "  " * self._depth if self.form != "github" else ""
+        told = [f"{indent}{line}".rstrip() for line in lines(text)]
+        if self.form == "github":
+            told = [_harmless(line) for line in told]
+        if self._color and style in _SGR:
+            told = [f"\x1b[{_SGR[style]}m{line}\x1b[0m" for line in told]
+        self._write("\n".join(told))
+
+    def _write(self, text: str) -> None:
+        """One write a message, so that the messages of threads and of parallel rows do not mix within a line."""
+        with self._lock:
+            if self._live is not None:
+                self._live.write(text)
+                return
+            try:
+                _write(self._stream, f"{text}\n")
+            except BrokenPipeError:
+                _to_nowhere(self._stream)
+
+
+def _data(text: str) -> str:
+    """GitHub's escapes for the message of a workflow command (actions/runner, ActionCommand.cs)."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    """GitHub's escapes for a property of a workflow command (actions/runner, ActionCommand.cs)."""
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def _harmless(line: str) -> str:
+    """A line that GitHub's runner does not take for a command.
+
+    Its parsers want `::` after white space at the start of a line, or the older `##[` anywhere in it
+    (actions/runner, ActionCommand.cs). `::stop-commands::` would do it too, but not for rows whose output is mixed.
+    """
+    line = line.replace("##[", "# #[")
+    return f"| {line}" if re.match(r"\W*::", line) else line
+
+
+def _write(stream: TextIO, text: str) -> None:
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    stream.flush()
+
+
+def _to_nowhere(stream: TextIO) -> None:
+    """Let what is still written to a pipe without a reader vanish, Python's own flush at exit included."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, stream.fileno())
+    finally:
+        os.close(nowhere)

@@ -1,0 +1,75 @@
+"""How things are written on a line: aligned columns, durations, sizes, and what no reader must be sent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+__all__ = ["aligned", "duration", "lines", "one_line", "size"]
+
+# ECMA-48: control sequences, operating system commands (up to BEL or ST), and the two-byte escapes.
+_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~])")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_BREAK = re.compile(r"\r\n|\r|\n")
+
+
+def lines(text: str) -> list[str]:
+    """The lines of a text as they may be shown: no escape sequence, no control character but the tab.
+
+    A lone carriage return ends a line too, because readers of a log (GitHub's among them) take it for one.
+    """
+    return [_CONTROL.sub("", _ESCAPE.sub("", line)) for line in _BREAK.split(text.rstrip("\r\n"))]
+
+
+def one_line(text: str, limit: int = 200) -> str:
+    """The text on one line of at most `limit` characters; what is left out is marked."""
+    flat = " ".join(" ".join(lines(text)).split())
+    return flat if len(flat) <= limit else flat[: limit - 3] + "..."
+
+
+def duration(seconds: float) -> str:
+    """Seconds for a reader: `0.4 s`, `12 s`, `2 min 05 s`, `1 h 02 min`."""
+    if seconds < 9.95:
+        return f"{max(seconds, 0.0):.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def size(count: int) -> str:
+    """Bytes for a reader, in powers of 1000 as Docker prints them: `312 B`, `74.8 MB`, `1.2 GB`."""
+    if count < 1000:
+        return f"{count} B"
+    value, unit = float(count), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if value < 999.95:
+            break
+        value, unit = value / 1000, larger
+    return f"{value:.1f} {unit}"
+
+
+def aligned(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int | None = None) -> list[str]:
+    """The lines of a table in columns, without a border.
+
+    A cell is never wrapped or cut, so that names can be copied out of it. Where the table is wider than `width`
+    characters each row becomes a block: the first cell, and below it one `header  cell` line for each other.
+    """
+    table = [[one_line(cell, 10_000) for cell in row] for row in (headers, *rows)]
+    widths = [max(len(cell) for cell in column) for column in zip(*table, strict=True)]
+    if width is not None and sum(widths) + 2 * (len(widths) - 1) > width:
+        return _blocks(table)
+    return ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in table]
+
+
+def _blocks(table: Sequence[Sequence[str]]) -> list[str]:
+    headers, *rows = table
+    pad = max(len(header) for header in headers)
+    found: list[str] = []
+    for first, *rest in rows:
+        found.append(first)
+        found += [f"  {header.ljust(pad)}  {cell}" for header, cell in zip(headers[1:], rest, strict=True) if cell]
+    return found
