@@ -1,0 +1,173 @@
+"""What is kept of each row of a run: plain values, in and out of JSON, the table of them, and the run's exit code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal, TypeAlias, get_args
+
+from imageyard.errors import ConfigurationError
+from imageyard.layout import duration, size
+
+__all__ = ["HEADERS", "Finding", "Record", "RowOutcome", "from_json", "table", "to_json", "worst"]
+
+VERSION = 1
+"""The version of the form below; one that reads it refuses any other."""
+
+RowOutcome: TypeAlias = Literal["built", "skipped", "failed", "check failed", "refused", "blocked", "interrupted"]
+"""`refused`: it could be done and must not be; `blocked`: what it needs failed, or its state is unknown."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found. `expected` and `actual` are words; `why` adds what they leave open; `output` is the tail."""
+
+    check: str
+    ok: bool
+    expected: str
+    actual: str
+    why: str = ""
+    output: tuple[str, ...] = ()
+
+    @property
+    def headline(self) -> str:
+        """`gcc: expected 12, found 13`."""
+        return f"{self.check}: expected {self.expected}, found {self.actual}"
+
+
+@dataclass(frozen=True)
+class Record:
+    """One row of one run. Times are UTC in ISO 8601, `seconds` wall clock, `size` bytes, `log` relative to the run."""
+
+    image: str
+    arch: str
+    outcome: RowOutcome
+    code: int
+    headline: str
+    started: str
+    recipe: str | None = None
+    tag: str | None = None
+    why: str = ""
+    ended: str | None = None
+    seconds: float | None = None
+    steps: int | None = None
+    cached: int | None = None
+    size: int | None = None
+    findings: tuple[Finding, ...] = ()
+    commit: str | None = None
+    dirty: bool = False
+    forced: bool = False
+    adopted: bool = False
+    log: str | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def row(self) -> str:
+        """`IMAGE ARCH`."""
+        return f"{self.image} {self.arch}"
+
+
+def to_json(record: Record) -> dict[str, Any]:
+    """The record as plain data, its version first and its fields in the order of the class."""
+    return {"version": VERSION} | asdict(record)
+
+
+def from_json(data: str | bytes | Mapping[str, Any], name: str = "record") -> Record:
+    """Read a record back; `name` is what to call it in an error.
+
+    Raises ConfigurationError where it is no JSON, of another version, or has a field too many, too few or mistyped.
+    """
+    if isinstance(data, (str, bytes)):
+        try:
+            data = json.loads(data)
+        except ValueError as error:
+            raise ConfigurationError(f"{name} is not JSON: {error}") from None
+    if not isinstance(data, Mapping):
+        raise ConfigurationError(f"{name} is not a map")
+    if (version := data.get("version")) != VERSION:
+        raise ConfigurationError(
+            f"{name} has version {version!r}, this Imageyard reads {VERSION}",
+            hint="read it with the Imageyard that wrote it, or remove it",
+        )
+    return Record(**_fields(Record, {key: value for key, value in data.items() if key != "version"}, name))
+
+
+def table(records: Iterable[Record]) -> list[list[str]]:
+    """The rows of the table under HEADERS, in the order of the records."""
+    return [
+        [
+            record.image,
+            record.arch,
+            (record.tag or "-") if record.code == 0 else "-",
+            _why(record),
+            "-" if record.steps is None else f"{record.cached or 0}/{record.steps}",
+            "-" if record.seconds is None else duration(record.seconds),
+            "-" if record.size is None else size(record.size),
+        ]
+        for record in records
+    ]
+
+
+HEADERS = ("image", "arch", "tag", "why", "cached", "time", "size")
+
+_SEVERITY = (0, 3, 9, 7, 8, 4, 6, 5, 10, 2, 143, 130)
+"""From what may pass by itself when it is tried again, over what the surroundings lack and what is wrong with an image,
+to what is wrong with the request; an interrupt says that the rest was not even tried."""
+
+
+def worst(codes: Iterable[int]) -> int:
+    """The exit code of a run with these rows; a code that nobody planned is the worst, no row at all is 0."""
+    return max(codes, key=lambda code: _SEVERITY.index(code) if code in _SEVERITY else len(_SEVERITY), default=0)
+
+
+def _why(record: Record) -> str:
+    if record.code:
+        return f"[{record.code}] {record.headline}"
+    outcome = f"{record.outcome}, adopted" if record.adopted else record.outcome
+    return f"{outcome}: {record.why}" if record.why else outcome
+
+
+def _fields(cls: type[Record] | type[Finding], data: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The values for the fields of `cls`, every one of them there and of its type."""
+    known = {f.name: str(f.type) for f in fields(cls)}
+    if unknown := sorted(data.keys() - known.keys()):
+        raise ConfigurationError(f"{name} has an unknown field {unknown[0]!r}")
+    if missing := sorted(known.keys() - data.keys()):
+        raise ConfigurationError(f"{name} lacks the field {missing[0]!r}")
+    return {key: _decoded(known[key], data[key], f"{name}: {key}") for key in known}
+
+
+def _decoded(kind: str, value: Any, name: str) -> Any:
+    if not _ACCEPTS[kind](value):
+        raise ConfigurationError(f"{name} is {value!r}, not {kind}")
+    match kind:
+        case "tuple[str, ...]":
+            return tuple(value)
+        case "tuple[Finding, ...]":
+            return tuple(Finding(**_fields(Finding, found, f"{name}: {n}")) for n, found in enumerate(value))
+        case _:
+            return value
+
+
+def _is(*kinds: type) -> Callable[[Any], bool]:
+    return lambda value: type(value) in kinds  # exactly: True is an int to isinstance
+
+
+def _every(kind: type, values: Iterable[Any]) -> bool:
+    return all(isinstance(value, kind) for value in values)
+
+
+_NONE = type(None)
+_ACCEPTS: Mapping[str, Callable[[Any], bool]] = {
+    "str": _is(str),
+    "str | None": _is(str, _NONE),
+    "bool": _is(bool),
+    "int": _is(int),
+    "int | None": _is(int, _NONE),
+    "float | None": _is(float, int, _NONE),
+    "RowOutcome": lambda value: value in get_args(RowOutcome),
+    "tuple[str, ...]": lambda value: isinstance(value, (list, tuple)) and _every(str, value),
+    "tuple[Finding, ...]": lambda value: isinstance(value, (list, tuple)) and _every(dict, value),
+    "Mapping[str, str]": lambda value: isinstance(value, dict) and _every(str, [*value, *value.values()]),
+}

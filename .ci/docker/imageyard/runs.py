@@ -1,0 +1,181 @@
+"""A run's directory: made when the first row needs it, shared by the workers of `nox -j`, pruned when it is old."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import secrets
+import shutil
+from collections import Counter
+from collections.abc import MutableMapping
+from contextlib import suppress
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from imageyard.errors import ConfigurationError, ImageyardError
+from imageyard.files import atomic_write, locked
+from imageyard.records import HEADERS, Record, from_json, table, to_json, worst
+
+if TYPE_CHECKING:
+    from imageyard.console import Story
+
+__all__ = ["KEPT", "VARIABLE", "Run", "now"]
+
+VARIABLE = "IMAGEYARD_RUN"
+"""Hands the run to child processes that are Imageyard too: `PID:FOLDER`, the process that opened it and where it is."""
+
+KEPT = 20
+"""Runs that are kept; a run with a living process is kept beyond that."""
+
+_ID = re.compile(r"\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{4}")
+_REAL = ("built", "failed", "check failed", "refused", "blocked")
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601 with milliseconds."""
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+
+
+class Run:
+    """One call of Nox or Invoke, with all the processes that it starts. Nothing is on disk before the first write."""
+
+    def __init__(self, folder: Path, *, owner: bool) -> None:
+        self.folder = folder
+        self.owner = owner
+        self._state = folder.parent.parent
+        self._alive: int | None = None
+
+    @classmethod
+    def begin(cls, top: Path, environ: MutableMapping[str, str] | None = None) -> Run:
+        """The run of this process: the one it was started in, or a new one, told to children through `environ`.
+
+        A run of another checkout is not joined: the test suite starts Imageyard in checkouts of its own.
+        """
+        environ = os.environ if environ is None else environ
+        runs = top.resolve() / ".imageyard" / "runs"
+        pid, _, known = environ.get(VARIABLE, "").partition(":")
+        folder = Path(known)
+        if folder.parent == runs and _ID.fullmatch(folder.name):
+            return cls(folder, owner=pid == str(os.getpid()))
+        stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%f")[:-3]
+        run = cls(runs / f"{stamp}Z-{secrets.token_hex(2)}", owner=True)
+        environ[VARIABLE] = f"{os.getpid()}:{run.folder}"
+        return run
+
+    @property
+    def id(self) -> str:
+        """`20260131T120000.000Z-1a2b`: ids sort by time."""
+        return self.folder.name
+
+    def log_of(self, image: str, arch: str) -> Path:
+        """Where the raw stream of a row's build is kept; the folder is there after this call."""
+        self._open()
+        return self.folder / "rows" / f"{image}.{arch}.rawjson"
+
+    def write(self, record: Record) -> None:
+        """Keep a record in place of the row's former one, and sum the run up in `result.json`.
+
+        Write it as `interrupted` before anything is done, and again at the end. A parent is looked at by each of its
+        children: what one of them did to it is not replaced by another's `skipped` or `interrupted`.
+        """
+        self._open()
+        path = self.folder / "rows" / f"{record.image}.{record.arch}.json"
+        with locked(self._state / "lock"):
+            if record.outcome in _REAL or _outcome(path) not in _REAL:
+                atomic_write(path, _encoded(to_json(record)))
+            self._sum_up()
+
+    def fail(self, error: ImageyardError) -> None:
+        """Keep an error that belongs to no row, so that `result.json` has it."""
+        self._open()
+        with locked(self._state / "lock"):
+            atomic_write(self.folder / "failure.json", _encoded({"code": error.code, "headline": error.headline}))
+            self._sum_up()
+
+    def records(self) -> tuple[list[Record], list[ConfigurationError]]:
+        """The run's records in the order the rows were started, and what could not be read, in words."""
+        found: list[Record] = []
+        unreadable: list[ConfigurationError] = []
+        for path in sorted(self.folder.glob("rows/*.json")):
+            try:
+                found.append(from_json(path.read_bytes(), str(path.relative_to(self._state.parent))))
+            except ConfigurationError as error:
+                unreadable.append(error)
+        return sorted(found, key=lambda record: record.started), unreadable
+
+    def close(self, story: Story) -> int:
+        """Print the table, where this process opened the run and a row was touched; the run's exit code."""
+        records, unreadable = self.records()
+        if self.owner and records:
+            story.table(HEADERS, table(records))
+        for error in unreadable:
+            story.warn(error.headline)
+        if self._alive is not None:
+            os.close(self._alive)
+            self._alive = None
+        code: int = self._summary()["code"]
+        return code
+
+    def _summary(self) -> dict[str, Any]:
+        records, _ = self.records()
+        failures = [(record.code, f"{record.row}: {record.headline}") for record in records if record.code]
+        with suppress(OSError, ValueError):
+            failure = json.loads((self.folder / "failure.json").read_bytes())
+            failures.append((failure["code"], failure["headline"]))
+        code = worst(code for code, _ in failures)
+        counts = Counter(record.outcome for record in records)
+        headline = next((text for found, text in failures if found == code), "")
+        headline = headline or ", ".join(f"{count} {outcome}" for outcome, count in counts.items()) or "no row"
+        return {"code": code, "headline": headline, "run": self.id, "rows": [to_json(r) for r in records]}
+
+    def _sum_up(self) -> None:
+        atomic_write(self._state / "result.json", _encoded(self._summary()))
+
+    def _open(self) -> None:
+        """Make the folder and hold it: a shared lock on `alive` says that a process of the run lives."""
+        if self._alive is not None:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        while self._alive is None:
+            self._alive = _held(self.folder / "alive", fcntl.LOCK_SH)
+        (self.folder / "rows").mkdir(exist_ok=True)
+        ignore = self._state / ".gitignore"
+        if not ignore.exists():
+            atomic_write(ignore, b"*\n")
+        self._prune()
+
+    def _prune(self) -> None:
+        ids = sorted((f.name for f in self.folder.parent.iterdir() if _ID.fullmatch(f.name)), reverse=True)
+        for old in ids[KEPT:]:
+            folder = self.folder.parent / old
+            if (lock := _held(folder / "alive", fcntl.LOCK_EX | fcntl.LOCK_NB)) is not None:
+                shutil.rmtree(folder, ignore_errors=True)
+                os.close(lock)
+
+
+def _held(path: Path, how: int) -> int | None:
+    """A descriptor that holds the lock, or None where another has it or the run was pruned in between."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(lock, how)
+        if os.path.samestat(os.fstat(lock), path.stat()):
+            return lock
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    os.close(lock)
+    return None
+
+
+def _outcome(path: Path) -> str | None:
+    try:
+        return from_json(path.read_bytes()).outcome
+    except (OSError, ConfigurationError):
+        return None
+
+
+def _encoded(data: object) -> bytes:
+    return f"{json.dumps(data, indent=2)}\n".encode()
