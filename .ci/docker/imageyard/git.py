@@ -1,0 +1,242 @@
+"""Questions to git: where the work tree is, what is in it and in a revision, whether it is dirty or shallow."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from imageyard import process
+from imageyard.errors import ConfigurationError, EnvironmentLacks, ImageyardError
+
+__all__ = [
+    "IndexEntry",
+    "TreeEntry",
+    "blobs",
+    "file_settings",
+    "head",
+    "is_dirty",
+    "is_shallow",
+    "listing",
+    "resolve",
+    "top",
+    "tree_id",
+    "tree_listing",
+]
+
+_INSTALL = "install git, on Debian and Ubuntu: sudo apt-get install git"
+_OWNED = re.compile(r"detected dubious ownership in repository at '([^']*)'")
+
+
+@dataclass(frozen=True)
+class IndexEntry:
+    """A path of the work tree as `git ls-files -t` lists it; `mode` and `stage` are empty for one that is untracked."""
+
+    tag: str
+    path: str
+    mode: str = ""
+    stage: str = ""
+
+
+@dataclass(frozen=True)
+class TreeEntry:
+    """A path of a revision: its mode, as in the tree object, and the id of its blob or commit."""
+
+    path: str
+    mode: str
+    oid: str
+
+
+def top(path: Path | str) -> Path:
+    """The top folder of the work tree that holds `path`.
+
+    Raises EnvironmentLacks where there is no repository, it belongs to another user, or git is not installed.
+    """
+    start = Path(path)
+    start = start if start.is_dir() else start.parent
+    done = _run(start, "rev-parse", "--show-toplevel")
+    if done.code:
+        raise _refusal(start, done, "looking for the git repository")
+    return Path(os.fsdecode(done.out.rstrip(b"\n")))
+
+
+def head(top: Path) -> str:
+    """The id of the commit that is checked out. Raises as `resolve` does."""
+    return resolve(top, "HEAD")
+
+
+def resolve(top: Path, rev: str) -> str:
+    """The commit's id that `rev` names.
+
+    Raises ConfigurationError for a revision that is not there, with what to type where the clone is shallow.
+    """
+    done = _run(top, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^{{commit}}")
+    if done.code == 0:
+        return done.text.splitlines()[-1]
+    probe = _run(top, "rev-parse", "--is-shallow-repository")
+    if probe.code:
+        raise _refusal(top, probe, f"looking for revision {rev!r}")
+    if rev == "HEAD":
+        raise ConfigurationError("the repository has no commit yet", hint="git add -A && git commit")
+    hint = "git branch --all and git tag list the names that this clone knows; git fetch gets those of its remote"
+    if probe.text == "true":
+        hint = "the clone is shallow: git fetch --unshallow, or git fetch --depth=1 origin REV for that commit alone"
+    raise ConfigurationError(f"unknown revision {rev!r}", doing="asking git for a commit", hint=hint)
+
+
+def tree_id(top: Path, rev: str, folder: str) -> str:
+    """The id of the git tree of `folder` at `rev`, `""` being the whole tree; what `git rev-parse REV:FOLDER` prints.
+
+    Raises ConfigurationError where there is no such revision, or no such folder in it.
+    """
+    where = f":{folder}/" if folder else "^{tree}"
+    done = _run(top, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{resolve(top, rev)}{where}")
+    if done.code:
+        raise ConfigurationError(f"{folder!r} is not a folder at {rev}", doing="asking git for the id of a tree")
+    return done.text
+
+
+def is_dirty(top: Path, folder: str = "") -> bool:
+    """Whether anything under `folder` differs from HEAD: staged, changed, deleted or untracked and not ignored."""
+    where = ["--", folder] if folder else []
+    done = _run(top, "status", "--porcelain", "-z", "--untracked-files=normal", "--ignore-submodules=none", *where)
+    if done.code:
+        raise _refusal(top, done, "asking git for changes")
+    return bool(done.out)
+
+
+def is_shallow(top: Path) -> bool:
+    """Whether the clone lacks part of its history."""
+    return _run(top, "rev-parse", "--is-shallow-repository").text == "true"
+
+
+def listing(top: Path, folder: str = "") -> Iterator[IndexEntry]:
+    """What git sees of the work tree under `folder`, in one call: tracked, and untracked but not ignored.
+
+    Paths are relative to `top`. Tags (git-ls-files(1), `-t`): `H` tracked, `S` skip-worktree, `M` unmerged,
+    `?` untracked; an untracked path that ends in `/` is a repository of its own. A path listed as tracked may be
+    missing on disk. Raises EnvironmentLacks where git refuses, ConfigurationError for a name that is not UTF-8.
+    """
+    where = ["--", f"{folder}/"] if folder else []
+    done = _run(top, "ls-files", "-z", "-t", "--stage", "--others", "--exclude-standard", *where)
+    if done.code:
+        raise _refusal(top, done, "listing the files of the work tree")
+    for item in _items(done.out):
+        tag, rest = item[:1].decode(), item[2:]
+        if tag == "?":
+            yield IndexEntry(tag, _name(rest))
+        else:
+            facts, _, name = rest.partition(b"\t")
+            mode, _, stage = facts.decode().split(" ")
+            yield IndexEntry(tag, _name(name), mode, stage)
+
+
+def tree_listing(top: Path, rev: str, folder: str = "") -> Iterator[TreeEntry]:
+    """The files, links and submodules of `folder` at `rev`, relative to `top`; none where `rev` has no such folder.
+
+    Raises as `resolve` does, and ConfigurationError for a name that is not UTF-8.
+    """
+    where = ["--", f"{folder}/"] if folder else []
+    done = _run(top, "ls-tree", "-r", "-z", "--full-tree", resolve(top, rev), *where)
+    if done.code:
+        raise _refusal(top, done, f"listing the files at {rev}")
+    for item in _items(done.out):
+        facts, _, name = item.partition(b"\t")
+        mode, _, oid = facts.decode().split(" ")
+        yield TreeEntry(_name(name), mode, oid)
+
+
+def blobs(top: Path, entries: Sequence[TreeEntry]) -> list[bytes]:
+    """The bytes of files and links as a checkout would write them (line endings, filters), in order, by one call.
+
+    Raises ConfigurationError where git cannot produce one of them.
+    """
+    # cat-file splits "OID PATH" at white space, so that it can take neither of these in its list
+    odd = [e.mode == "120000" or "\n" in e.path or e.path[0] in " \t" for e in entries]
+    listed = "".join(f"{e.oid} {e.path}\n" for e, o in zip(entries, odd, strict=True) if not o)
+    out = b""
+    if listed:
+        done = _run(top, "cat-file", "--batch", "--filters", stdin=listed.encode())
+        if done.code:
+            raise _unreadable(done)
+        out = done.out
+    found: list[bytes] = []
+    at = 0
+    for entry, alone in zip(entries, odd, strict=True):
+        if alone:
+            found.append(_blob(top, entry))
+            continue
+        line_end = out.find(b"\n", at)
+        header = out[at:line_end].decode(errors="replace").split(" ")
+        if len(header) != 3 or header[1] != "blob":
+            raise ConfigurationError(f"git has no blob {entry.oid} for {entry.path}", hint="git fetch", doing="reading")
+        size = int(header[2])
+        found.append(out[line_end + 1 : line_end + 1 + size])
+        at = line_end + 1 + size + 1
+    return found
+
+
+def file_settings(top: Path) -> tuple[bool, bool]:
+    """Whether the work tree's file system keeps the executable bit, and symbolic links: `core.fileMode`, `symlinks`."""
+    done = _run(top, "config", "-z", "--type=bool", "--get-regexp", r"^core\.(filemode|symlinks)$")
+    found = dict(item.split(b"\n", 1) for item in _items(done.out))
+    return found.get(b"core.filemode") != b"false", found.get(b"core.symlinks") != b"false"
+
+
+def _blob(top: Path, entry: TreeEntry) -> bytes:
+    how = ("blob", entry.oid) if entry.mode == "120000" else ("--filters", f"--path={entry.path}", entry.oid)
+    done = _run(top, "cat-file", *how)
+    if done.code:
+        raise _unreadable(done)
+    return done.out
+
+
+def _run(where: Path, *args: str, stdin: bytes | None = None) -> process.Completed:
+    """Ask git, apart from anything of the caller's environment but what decides who owns the repository."""
+    env = {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "GIT_NO_REPLACE_OBJECTS": "1"}
+    if "SUDO_UID" in os.environ:
+        env["SUDO_UID"] = os.environ["SUDO_UID"]
+    git = process.find("git", hint=_INSTALL)
+    fixed = ("--literal-pathspecs", "-c", "core.quotePath=false", "-c", "core.fsmonitor=false")
+    return process.run([git, "-C", str(where), *fixed, *args], env=env, stdin=stdin)
+
+
+def _items(out: bytes) -> list[bytes]:
+    return [item for item in out.split(b"\0") if item]
+
+
+def _name(raw: bytes) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        shown = raw.decode(errors="backslashreplace")
+        raise ConfigurationError(
+            f"the name of {shown!r} is not UTF-8",
+            doing="listing the files of a build context",
+            hint="rename it with git mv, or ignore it in .gitignore",
+        ) from None
+
+
+def _unreadable(done: process.Completed) -> ConfigurationError:
+    return ConfigurationError("git cannot read a file", doing="git cat-file", detail=done.complaint.splitlines())
+
+
+def _refusal(where: Path, done: process.Completed, doing: str) -> ImageyardError:
+    said = done.complaint
+    if owned := _OWNED.search(said):
+        return EnvironmentLacks(
+            f"git does not trust {owned[1]}: it belongs to another user",
+            doing=doing,
+            hint=f"git config --global --add safe.directory '{owned[1]}'",
+        )
+    if "not a git repository" in said:
+        return EnvironmentLacks(
+            f"{where} is not in a git repository",
+            doing=doing,
+            hint="clone the repository with git, or make one of this folder: git init && git add -A && git commit",
+        )
+    if "must be run in a work tree" in said:
+        return EnvironmentLacks(f"{where} is in a bare repository", doing=doing, hint="git worktree add FOLDER")
+    return EnvironmentLacks("git failed", doing=doing, detail=said.splitlines())
