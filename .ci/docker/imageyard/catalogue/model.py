@@ -66,7 +66,10 @@ class Secret:
 
 @dataclass(frozen=True)
 class Image:
-    """An entry of the catalogue after expansion, its fields merged; `per_arch` is applied by `Row`."""
+    """An entry of the catalogue after expansion, its fields merged; `per_arch` is applied by `Row`.
+
+    What `Catalogue.images` holds is the image as its first architecture has it: ask rows for args and checks.
+    """
 
     name: str
     family: str
@@ -160,5 +163,6 @@ class Catalogue:
     builders: Builders
     protected: tuple[str, ...]  # branch patterns
     settings: Mapping[str, object]  # cache, ecr, ghcr, retention, backup, lanes: validated, for the floors above
-    images: Mapping[str, Image]  # by name, in catalogue order
+    images: Mapping[str, Image]  # by name, in catalogue order; each as its first architecture has it
     rows: tuple[Row, ...]  # parents first, else catalogue order
+    axes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # the words of each axis, braces expanded

@@ -1,0 +1,111 @@
+"""From a catalogue's text to its images and rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple, cast
+
+from imageyard.catalogue import decode, text
+from imageyard.catalogue.checks import Plans
+from imageyard.catalogue.fill import Known
+from imageyard.catalogue.grammar import TOP
+from imageyard.catalogue.image import arches_of, build
+from imageyard.catalogue.kinds import check
+from imageyard.catalogue.model import Catalogue, Image, Row
+from imageyard.catalogue.nodes import Map, Text, error_at
+from imageyard.catalogue.parents import ordered
+from imageyard.catalogue.removals import known_args, refuse_vain_removals
+from imageyard.catalogue.sentence import Sentence, sentences_of
+from imageyard.catalogue.suggest import did_you_mean
+from imageyard.catalogue.words import Words
+from imageyard.errors import ConfigurationError
+from imageyard.names import Arch
+
+__all__ = ["Expansion", "expand", "load", "open_catalogue"]
+
+
+class Expansion(NamedTuple):
+    """A catalogue, and how each of its images came to be."""
+
+    catalogue: Catalogue
+    sentences: Mapping[str, Sentence]
+    known: Known
+
+
+def load(path: Path, top: Path) -> Catalogue:
+    """Read, check and expand the catalogue at `path`, in the repository whose top folder is `top`.
+
+    Raises ConfigurationError, with `FILE:LINE:COLUMN` where there is one.
+    """
+    return open_catalogue(path, top).catalogue
+
+
+def open_catalogue(path: Path, top: Path) -> Expansion:
+    """As `load`, and keeps what `explain` needs."""
+    try:
+        inside = path.absolute().relative_to(top.absolute())
+    except ValueError:
+        try:
+            inside = path.resolve().relative_to(top.resolve())
+        except ValueError:
+            hint = "keep it in the repository: contexts are relative to its folder"
+            raise ConfigurationError(f"the catalogue is outside the repository {top}", at=path, hint=hint) from None
+    return expand(text.load(path, inside.as_posix()), inside.as_posix(), inside.parent.as_posix())
+
+
+def expand(root: Map, file: str = "images.yml", folder: str = ".") -> Expansion:
+    """Check and expand a catalogue's nodes. Raises ConfigurationError."""
+    check(TOP, root)
+    words = Words(cast("Map | None", root.items.get("axes")))
+    known = Known(known_args(root, words), (axis for axis in words.axes if axis != "plain"))
+    refuse_vain_removals(root, words, known.args)
+    prefix = decode.value(root.items.get("prefix"), "")
+    lanes = root.items.get("lanes")
+    sentences = {sentence.name: sentence for sentence in sentences_of(root, words, prefix)}
+    plans = Plans(known)
+    images: dict[str, Image] = {}
+    rows: dict[tuple[str, Arch], Row] = {}
+    for name, sentence in sentences.items():
+        arches = arches_of(sentence)
+        image, differs = build(sentence, arches[0], arches, known, plans)
+        images[name] = image
+        _refuse_unknown_lane(sentence, image, lanes if isinstance(lanes, Map) else None)
+        for arch in arches:
+            if differs and arch != arches[0]:
+                image, _ = build(sentence, arch, arches, known, plans)
+            if prefix and image.parents:
+                image = _with_prefix(image, prefix)
+            rows[name, arch] = Row(image, arch)
+        images[name] = rows[name, arches[0]].image
+    catalogue = Catalogue(
+        file=file,
+        folder=folder,
+        prefix=prefix,
+        registry=decode.registry(root.items.get("registry")),
+        mirrors=decode.value(root.items.get("mirrors"), ()),
+        tag=decode.value(root.items.get("tag"), "content"),
+        builders=decode.builders(root.items.get("builders")),
+        protected=decode.value(root.items.get("protected"), ("main",)),
+        settings=decode.settings(root),
+        images=images,
+        rows=ordered(rows, prefix),
+        axes=words.axes,
+    )
+    return Expansion(catalogue, sentences, known)
+
+
+def _with_prefix(image: Image, prefix: str) -> Image:
+    from dataclasses import replace
+
+    return replace(image, parents={arg: prefix + name for arg, name in image.parents.items()})
+
+
+def _refuse_unknown_lane(sentence: Sentence, image: Image, lanes: Map | None) -> None:
+    node = sentence.fields.get("lane")
+    if image.lane is None or not isinstance(node, Text):
+        return
+    known = lanes.items if lanes else {}
+    if image.lane not in known:
+        hint = did_you_mean(image.lane, known) or f"declare it: lanes: {{{image.lane}: {{registry: HOST/REPOSITORY}}}}"
+        raise error_at(node, f"unknown lane {image.lane!r}", hint=hint)

@@ -1,0 +1,274 @@
+"""The catalogue's grammar in one table: decoding, the schema and the explanation all follow it."""
+
+from __future__ import annotations
+
+from imageyard.catalogue import scalars
+from imageyard.catalogue.kinds import Either, Field, ListOf, MapOf, Record, Scalar
+from imageyard.names import ARCHES
+
+__all__ = ["ARGS", "CHECK", "FIELDS", "NAME", "TOP"]
+
+NAME = r"[a-z0-9]+([._-]+[a-z0-9]+)*"
+_LABEL = r"[a-z][a-z0-9_-]*"
+_ARG = r"[A-Za-z_][A-Za-z0-9_]*"
+_CHECK_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+
+_YES_NO = Scalar("yes or no", scalars.boolean, form={"enum": [True, False, "yes", "no", "true", "false"]})
+_TEXT = Scalar("text", scalars.free_text)
+_FILLED = Scalar("text", scalars.free_text, fill=True)
+_DURATION = Scalar(
+    "a duration such as 240m", scalars.duration, form={"type": "string", "pattern": "^[0-9]{1,9}[smhd]$"}
+)
+_REPOSITORY = Scalar("a repository, HOST/REPOSITORY,", scalars.repository, form={"type": "string"})
+_FOLDER = Scalar("a relative path", scalars.relative_path, fill=True, form={"type": "string"})
+_FILE = Scalar("the path of a file", scalars.file_path, fill=True, form={"type": "string"})
+_ABSOLUTE = Scalar("an absolute path", scalars.absolute_path, form={"type": "string", "pattern": "^/"})
+_ARG_VALUE = Scalar("the value of a build arg", scalars.parent_or_text, fill=True)
+_ARG_NAME = Scalar("the name of a build arg", scalars.pattern(_ARG, "the name of a build arg"))
+_BRANCH = Scalar("a branch or a pattern of branches", scalars.pattern(r"[A-Za-z0-9_.*/-]+", "a pattern of branches"))
+
+
+def _words(*words: str) -> Scalar:
+    return Scalar(f"one of {', '.join(words)}", scalars.choice(*words), form={"enum": list(words)})
+
+
+def _by_trust(what: str, value: Scalar, about: str) -> Record:
+    return Record(
+        what,
+        {
+            "trusted": Field(value, f"{about} of trusted runs", required=True),
+            "branch": Field(value, f"{about} of runs at branch trust", required=True),
+        },
+    )
+
+
+ARGS = MapOf(_ARG, "the name of a build arg: letters, digits and '_'", _ARG_VALUE)
+
+CHECK = Record(
+    "a check",
+    {
+        "run": Field(_FILLED, "the command, split into words as a shell would and never given to one"),
+        "version": Field(_FILLED, "the version that the output must show, compared by components"),
+        "matches": Field(Scalar("a regular expression", scalars.arg_value, fill=True), "what the output must match"),
+        "present": Field(ListOf(_ARG_NAME), "args: the command must pass exactly when one of them is set"),
+        "when": Field(ListOf(_ARG_NAME), "args: the check applies only when one of them is set"),
+    },
+)
+
+SECRET = Record(
+    "a secret",
+    {
+        "source": Field(
+            Scalar("env:NAME or file:PATH", scalars.secret_source, form={"type": "string", "pattern": "^(env|file):"}),
+            "where its value is found when it is needed: env:NAME or file:PATH",
+        ),
+        "required": Field(_YES_NO, "whether the build is refused without it; yes unless told"),
+    },
+)
+
+_FIELDS: dict[str, Field] = {
+    "dockerfile": Field(_FILE, "path of the Dockerfile, relative to the context"),
+    "context": Field(_FOLDER, "folder of the build context, relative to the catalogue's; that one unless told"),
+    "target": Field(_FILLED, "the stage to build; the last one unless told"),
+    "arches": Field(ListOf(_words(*ARCHES)), "architectures, one row each; [amd64] unless told"),
+    "args": Field(ARGS, "build args; image:NAME names a parent, ~ removes"),
+    "checks": Field(
+        MapOf(_CHECK_NAME, "the name of a check", CHECK), "commands that are run in the built image, by name"
+    ),
+    "tags": Field(
+        ListOf(Scalar("a tag of Nox", scalars.pattern(r"[A-Za-z0-9_.-]+", "a tag of Nox"), fill=True)),
+        "Nox tags beside the family and the arch",
+    ),
+    "secrets": Field(MapOf(r"[A-Za-z0-9_.-]+", "the id of a secret", SECRET), "BuildKit secrets, by id"),
+    "contexts": Field(
+        MapOf(
+            r"[a-z0-9][A-Za-z0-9._:/-]*",
+            "the name of a build context",
+            Scalar("a folder or docker-image://REFERENCE", scalars.context_source, fill=True, form={"type": "string"}),
+        ),
+        "named build contexts: a folder under the context, or docker-image://REFERENCE",
+    ),
+    "timeout": Field(_DURATION, "how long a build may take; 240m unless told"),
+    "runner": Field(_FILLED, "the label of the CI runner"),
+    "provenance": Field(
+        _words("off", "min", "max"), "the provenance attestation that BuildKit writes; off unless told"
+    ),
+    "sbom": Field(_YES_NO, "whether BuildKit attaches a bill of materials"),
+    "reproducible": Field(_YES_NO, "whether times are rewritten so that two builds are equal"),
+    "unpinned": Field(_words("allowed"), "lets an image be published whose sources are not all pinned"),
+    "remote_checks": Field(_YES_NO, "whether remote builders run the checks too"),
+    "attempts": Field(
+        Scalar("a whole number", scalars.count, form={"type": "integer", "minimum": 1, "maximum": 10}),
+        "how often a failed build is run, with a warm cache; 1 unless told",
+    ),
+    "epoch": Field(
+        Scalar("an epoch", scalars.pattern(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "letters, digits, '.', '_', '-'")),
+        "any word; a new one makes a new tag from the same inputs",
+    ),
+    "lane": Field(Scalar("the name of a lane", scalars.pattern(_LABEL, "the name of a lane")), "the lane it is in"),
+}
+
+_OF_AN_ARCH = Record(
+    "an architecture's fields",
+    {key: field for key, field in _FIELDS.items() if key not in ("arches", "tags", "lane")},
+    removable=True,
+)
+_PER_ARCH = Record("per_arch", {arch: Field(_OF_AN_ARCH, f"what differs on {arch}") for arch in ARCHES})
+
+FIELDS: dict[str, Field] = {**_FIELDS, "per_arch": Field(_PER_ARCH, "fields that differ on one architecture")}
+"""What may stand in defaults, at a family and at a name."""
+
+_NAMED = Record("a name's fields", FIELDS, removable=True)
+_FAMILY = Record(
+    "a family",
+    {
+        **FIELDS,
+        "names": Field(
+            MapOf(r"[^\s]+", "a pattern of names: it holds a space", _NAMED, bare=True, least=1),
+            "patterns of image names, each with what differs for it",
+            required=True,
+        ),
+    },
+    removable=True,
+)
+
+_ROLE = Scalar(
+    "the ARN of a role",
+    scalars.pattern(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+", "the ARN of a role"),
+    form={"type": "string", "pattern": "^arn:aws"},
+)
+_REGION = Scalar("a region", scalars.pattern(r"[a-z]{2}(-[a-z]+)+-[0-9]", "the name of an AWS region"))
+_ADDRESS = Scalar("the address of a builder", scalars.builder_address, form={"type": "string"})
+_PROJECT = Scalar("the id of a Depot project", scalars.pattern(r"[A-Za-z0-9]+", "the id of a Depot project"))
+
+_TLS = Record(
+    "tls",
+    {
+        "ca": Field(_ABSOLUTE, "certificate of the authority that signed the worker's", required=True),
+        "cert": Field(_ABSOLUTE, "our certificate"),
+        "key": Field(_ABSOLUTE, "the key of our certificate"),
+        "servername": Field(
+            Scalar("a host name", scalars.pattern(r"[A-Za-z0-9.-]+", "a host name")),
+            "the name that the worker's certificate bears",
+        ),
+    },
+)
+_REMOTE = Record(
+    "builders.remote",
+    {
+        **{arch: Field(_ADDRESS, f"the worker that builds {arch}") for arch in ARCHES},
+        "insecure": Field(_YES_NO, "admits plain tcp"),
+        "tls": Field(_TLS, "files for mutual TLS, by absolute path"),
+        "connect_timeout": Field(_DURATION, "how long to wait for a worker; 2h unless told"),
+    },
+)
+_DEPOT = Record(
+    "builders.depot",
+    {
+        "trusted": Field(_PROJECT, "the project of trusted runs"),
+        "branch": Field(_PROJECT, "the project of runs at branch trust"),
+        "fallback": Field(_words("buildx"), "what builds where Depot could not be reached"),
+    },
+)
+_ECR = Record(
+    "ecr",
+    {
+        "role": Field(Either(_ROLE, _by_trust("ecr.role", _ROLE, "the role")), "the role to assume, one or by trust"),
+        "region": Field(_REGION, "the region of the registry", required=True),
+        "session": Field(
+            Scalar("a session name", scalars.pattern(r"[A-Za-z0-9+=,.@_-]{2,64}", "a session name")),
+            "the name of the session, as CloudTrail shows it; imageyard unless told",
+        ),
+        "duration": Field(_DURATION, "how long the credentials last, 15m to 12h; 1h unless told"),
+        "create": Field(_YES_NO, "whether missing repositories are created"),
+        "instance_profile": Field(_YES_NO, "whether the machine's own role is asked for"),
+    },
+)
+_CACHE = Record(
+    "cache",
+    {
+        "trusted": Field(_REPOSITORY, "the repository of the caches that trusted runs write"),
+        "branch": Field(_REPOSITORY, "the repository of the caches that runs at branch trust write"),
+        "gha": Field(_YES_NO, "whether GitHub's own cache is used where its token is in reach"),
+    },
+)
+_RETENTION = Record(
+    "retention",
+    {
+        "trusted": Field(_DURATION, "how long what nothing refers to is kept in the trusted repository"),
+        "branch": Field(_DURATION, "how long it is kept in the branch repository"),
+        "cache": Field(_DURATION, "how long an unused cache is kept"),
+        "weekly": Field(_DURATION, "how long canaries are kept"),
+        "pins": Field(
+            ListOf(Scalar("a pattern of tags", scalars.pattern(r"[A-Za-z0-9_.*{},-]+", "a pattern of tags"))),
+            "patterns of tags that are never deleted",
+        ),
+    },
+)
+_BACKUP = Record(
+    "backup",
+    {
+        "bucket": Field(
+            Scalar("a bucket", scalars.pattern(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "the name of a bucket")),
+            "the bucket that images and records are copied to",
+            required=True,
+        ),
+        "prefix": Field(Scalar("a prefix", scalars.relative_path), "the folder in the bucket"),
+        "region": Field(_REGION, "the region of the bucket"),
+        "role": Field(_ROLE, "the role that may write it"),
+    },
+)
+_REGISTRY = Either(_REPOSITORY, _by_trust("registry", _REPOSITORY, "the repository"))
+_LANE = Record(
+    "a lane",
+    {
+        "registry": Field(_REGISTRY, "where the lane publishes, and nowhere else", required=True),
+        "package": Field(
+            Scalar("a distribution", scalars.pattern(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", "a distribution")),
+            "the Python distribution that brings the lane",
+        ),
+        "keys": Field(ListOf(Scalar("a path", scalars.file_path)), "public keys that its images are signed with"),
+    },
+)
+
+_AXES = MapOf(
+    r"[a-z][a-z0-9_]*",
+    "the name of an axis: lower-case letters, digits and '_'",
+    MapOf(r"[^\s]+", "a word: it holds a space", ARGS, bare=True, removable=True, least=1),
+)
+
+TOP = Record(
+    "the catalogue",
+    {
+        "prefix": Field(Scalar("a prefix", scalars.pattern(r"[a-z0-9][a-z0-9._-]*", "a prefix of names")),
+                        "stands before every name"),
+        "registry": Field(_REGISTRY, "where images are published, one repository or by trust"),
+        "mirrors": Field(ListOf(_REPOSITORY), "repositories that get a copy"),
+        "tag": Field(_words("content", "tree"), "what a tag is computed from; content unless told"),
+        "builders": Field(
+            Record(
+                "builders",
+                {
+                    "remote": Field(_REMOTE, "BuildKit workers by architecture"),
+                    "depot": Field(_DEPOT, "Depot's projects by trust"),
+                },
+            ),
+            "builders beside the local one",
+        ),
+        "cache": Field(_CACHE, "repositories of layer caches"),
+        "ecr": Field(_ECR, "how to log in at ECR"),
+        "ghcr": Field(
+            Record("ghcr", {"user": Field(_TEXT, "the user that the token belongs to", required=True)}),
+            "how to log in at GHCR",
+        ),
+        "protected": Field(ListOf(_BRANCH), "branches that are trusted; [main] unless told"),
+        "retention": Field(_RETENTION, "how long things are kept"),
+        "backup": Field(_BACKUP, "where copies go"),
+        "lanes": Field(MapOf(_LABEL, "the name of a lane", _LANE), "out-of-tree platforms, by name"),
+        "defaults": Field(Record("defaults", FIELDS), "fields of every image"),
+        "axes": Field(_AXES, "every word of every name, and the build args it stands for"),
+        "images": Field(
+            MapOf(_LABEL, "the name of a family", _FAMILY, least=1), "families of images", required=True
+        ),
+    },
+)  # fmt: skip

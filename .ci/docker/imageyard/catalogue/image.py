@@ -1,0 +1,153 @@
+"""One image of one architecture: merged fields become an Image, every text filled and checked again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from imageyard.catalogue.checks import Plans
+from imageyard.catalogue.fill import Known, Row
+from imageyard.catalogue.grammar import FIELDS
+from imageyard.catalogue.kinds import ListOf, MapOf, Scalar, parsed
+from imageyard.catalogue.merge import Tree, merged
+from imageyard.catalogue.model import Image, Provenance, Secret
+from imageyard.catalogue.nodes import Seq, Text, error_at
+from imageyard.catalogue.sentence import Sentence, lay_over
+from imageyard.catalogue.words import PLAIN
+from imageyard.errors import ConfigurationError
+from imageyard.names import Arch
+
+__all__ = ["arches_of", "build"]
+
+_DEFAULT_TIMEOUT = 240 * 60.0  # seconds
+
+
+def arches_of(sentence: Sentence) -> tuple[Arch, ...]:
+    """The architectures of an image, in the order written. Raises ConfigurationError."""
+    node = sentence.fields.get("arches")
+    if node is None:
+        return ("amd64",)
+    assert isinstance(node, Seq)
+    arches = tuple(cast(Arch, item.value) for item in node.items if isinstance(item, Text))
+    if not arches:
+        raise error_at(node, "arches is empty", hint="write [amd64], [arm64] or [amd64, arm64]")
+    if len(set(arches)) < len(arches):
+        raise error_at(node, "an architecture stands twice")
+    return arches
+
+
+def build(sentence: Sentence, arch: Arch, arches: tuple[Arch, ...], known: Known, plans: Plans) -> tuple[Image, bool]:
+    """The image as its row for `arch` has it, and whether another arch could differ. Raises ConfigurationError."""
+    fields, args = sentence.fields, sentence.args()
+    differs = False
+    for level in (sentence.defaults, sentence.of_family, sentence.of_name):
+        if level.per_arch:
+            differs = True
+            if own := level.per_arch.get(arch):
+                fields = merged(fields, own.fields)
+                lay_over(args, own.args)
+    words = {word.axis: word.name for word in sentence.words if word.axis != PLAIN}
+    row = Row(sentence.name, arch, words, known)
+    try:
+        row.resolve(args)
+        image = _image(sentence, _Reader(fields, row), arches, plans)
+    except ConfigurationError as error:
+        if error.at is None:
+            error.at = str(sentence.where())
+        raise
+    return image, differs or row.asked_arch
+
+
+class _Reader:
+    """Merged fields of one row, read as values."""
+
+    def __init__(self, fields: Tree, row: Row) -> None:
+        self.fields = fields
+        self.row = row
+
+    def value(self, key: str, default: Any) -> Any:
+        """A parsed value, its placeholders filled and the result checked as the text itself would be."""
+        node = self.fields.get(key)
+        if node is None:
+            return default
+        kind = FIELDS[key].kind
+        assert isinstance(node, Text)
+        assert isinstance(kind, Scalar)
+        return self.filled(kind, node)
+
+    def filled(self, kind: Scalar, node: Text) -> Any:
+        return node.value if node.parts is None else parsed(kind, self.row.text(node), node)
+
+    def texts(self, key: str) -> Sequence[Text]:
+        node = self.fields.get(key)
+        return [item for item in node.items if isinstance(item, Text)] if isinstance(node, Seq) else ()
+
+    def tree(self, key: str) -> Tree:
+        node = self.fields.get(key)
+        return node if isinstance(node, dict) else {}
+
+
+def _image(sentence: Sentence, read: _Reader, arches: tuple[Arch, ...], plans: Plans) -> Image:
+    dockerfile = read.value("dockerfile", None)
+    if dockerfile is None:
+        hint = "set dockerfile in defaults, at the family or at the name"
+        raise error_at(sentence.node, f"{sentence.name} has no dockerfile", key=sentence.key, hint=hint)
+    row = read.row
+    return Image(
+        name=sentence.name,
+        family=sentence.family,
+        words=tuple([word.name for word in sentence.words]),
+        dockerfile=dockerfile,
+        context=read.value("context", "."),
+        target=read.value("target", None),
+        arches=arches,
+        args=row.args,
+        parents=row.parents,
+        checks=plans.checks(read.tree("checks"), row) if "checks" in read.fields else (),
+        tags=_tags(read),
+        secrets=_secrets(read.tree("secrets")) if "secrets" in read.fields else (),
+        contexts=_contexts(read) if "contexts" in read.fields else {},
+        timeout=read.value("timeout", _DEFAULT_TIMEOUT),
+        runner=read.value("runner", None),
+        provenance=cast(Provenance, read.value("provenance", "off")),
+        sbom=read.value("sbom", False),
+        reproducible=read.value("reproducible", False),
+        unpinned_allowed="unpinned" in read.fields,
+        remote_checks=read.value("remote_checks", False),
+        attempts=read.value("attempts", 1),
+        epoch=read.value("epoch", ""),
+        lane=read.value("lane", None),
+        where=sentence.where(),
+    )
+
+
+def _tags(read: _Reader) -> tuple[str, ...]:
+    kind = FIELDS["tags"].kind
+    assert isinstance(kind, ListOf)
+    return tuple([read.filled(kind.item, node) for node in read.texts("tags")])
+
+
+def _contexts(read: _Reader) -> dict[str, str]:
+    kind = FIELDS["contexts"].kind
+    assert isinstance(kind, MapOf)
+    assert isinstance(kind.value, Scalar)
+    value = kind.value
+    return {name: read.filled(value, node) for name, node in read.tree("contexts").items() if isinstance(node, Text)}
+
+
+def _secrets(tree: Tree) -> tuple[Secret, ...]:
+    secrets = []
+    for name, fields in tree.items():
+        assert isinstance(fields, dict)
+        source, required = fields.get("source"), fields.get("required")
+        if not isinstance(source, Text):
+            leaf = next(iter(fields.values()), None)
+            headline = f"the secret {name!r} has no source"
+            hint = "source: env:NAME, or file:PATH"
+            raise (
+                error_at(leaf, headline, hint=hint)
+                if isinstance(leaf, Text)
+                else ConfigurationError(headline, hint=hint)
+            )
+        secrets.append(Secret(name, source.value, required.value if isinstance(required, Text) else True))
+    return tuple(secrets)

@@ -1,0 +1,205 @@
+"""What a single value may say: durations, booleans, paths, repositories, addresses, as parsers of text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from imageyard.errors import ConfigurationError
+from imageyard.names import parse_reference
+
+__all__ = [
+    "ARG_LIMIT",
+    "Fault",
+    "absolute_path",
+    "arg_value",
+    "boolean",
+    "builder_address",
+    "choice",
+    "context_source",
+    "count",
+    "duration",
+    "file_path",
+    "free_text",
+    "parent_or_text",
+    "pattern",
+    "relative_path",
+    "repository",
+    "secret_source",
+]
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"([0-9]{1,9})([smhd])")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_CONTROL_BUT_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+# buildx 0.29 `docs/reference/buildx_create.md`: the endpoints of the remote driver.
+_ADDRESS = re.compile(
+    r"(tcp://([A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}|(unix|docker-container|ssh|kube-pod)://\S+)"
+)
+ARG_LIMIT = 100_000
+"""Bytes. Linux passes no single argument over 128 KiB (execve(2), MAX_ARG_STRLEN)."""
+
+
+class Fault(ValueError):
+    """What is wrong with a text, and what to write instead; the caller knows where it stands."""
+
+    def __init__(self, headline: str, hint: str = "") -> None:
+        super().__init__(headline)
+        self.headline = headline
+        self.hint = hint
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 80 else text[:77] + "...")
+
+
+def free_text(text: str) -> str:
+    """One line of text, not empty."""
+    if not text or text != text.strip():
+        raise Fault(f"{_shown(text)} is empty or begins or ends with a space")
+    if match := _CONTROL.search(text):
+        raise Fault(f"the character U+{ord(match[0]):04X} cannot stand here")
+    return text
+
+
+def arg_value(text: str) -> str:
+    """What can be passed as one `--build-arg`: any text but control characters; lines and tabs may be in it."""
+    if match := _CONTROL_BUT_LINES.search(text):
+        raise Fault(f"a build arg cannot hold the character U+{ord(match[0]):04X}")
+    if len(text) > ARG_LIMIT or len(text.encode()) > ARG_LIMIT:
+        raise Fault(f"the value is longer than the {ARG_LIMIT:,} bytes that one argument can pass")
+    return text
+
+
+def parent_or_text(text: str) -> str:
+    """The value of a build arg, or `image:NAME` for a parent."""
+    if text.startswith("image:") and not text[len("image:") :].strip():
+        raise Fault("'image:' is followed by the name of a parent image")
+    return arg_value(text)
+
+
+def duration(text: str) -> float:
+    """Seconds, from a whole number and a unit: `90s`, `240m`, `2h`, `30d`."""
+    match = _DURATION.fullmatch(text)
+    if not match or not int(match[1]):
+        hint = f"write {text}m for minutes" if re.fullmatch("[1-9][0-9]*", text) else "write it as 90s, 240m, 2h or 30d"
+        raise Fault(f"{_shown(text)} is not a duration", hint)
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def boolean(text: str) -> bool:
+    """`yes` or `no`; `true` and `false` say the same, as editors complete them."""
+    value = {"yes": True, "true": True, "no": False, "false": False}.get(text)
+    if value is None:
+        raise Fault(f"{_shown(text)} is neither yes nor no", "write yes or no")
+    return value
+
+
+def count(text: str) -> int:
+    """A whole number from 1 to 10."""
+    if not re.fullmatch("[1-9]|10", text):
+        raise Fault(f"{_shown(text)} is not a whole number from 1 to 10")
+    return int(text)
+
+
+def choice(*words: str) -> Callable[[str], str]:
+    """One of some words."""
+
+    def parse(text: str) -> str:
+        if text not in words:
+            from imageyard.catalogue.suggest import did_you_mean
+
+            raise Fault(f"{_shown(text)} is not known here", did_you_mean(text, words))
+        return text
+
+    return parse
+
+
+def pattern(expression: str, what: str) -> Callable[[str], str]:
+    """Text of a form; `what` names the form in the error."""
+    compiled = re.compile(expression)
+
+    def parse(text: str) -> str:
+        if not compiled.fullmatch(text):
+            raise Fault(f"{_shown(text)} is not {what}")
+        return text
+
+    return parse
+
+
+def relative_path(text: str) -> str:
+    """A POSIX path below some folder, in its only spelling; `.` is the folder itself."""
+    if not text or _CONTROL.search(text):
+        raise Fault(f"{_shown(text)} is not a path")
+    if "\\" in text:
+        raise Fault(
+            f"{_shown(text)} holds a backslash", f"write {text.replace(chr(92), '/')}" if len(text) < 80 else ""
+        )
+    if text.startswith("/") or re.match("[A-Za-z]:", text):
+        raise Fault(f"{_shown(text)} is an absolute path", "write it relative to the catalogue's context")
+    parts = text.split("/")
+    if ".." in parts:
+        raise Fault(f"{_shown(text)} leaves the context", "move the files under the context, or set context")
+    if text != "." and (plain := [part for part in parts if part not in ("", ".")]) != parts:
+        raise Fault(f"{_shown(text)} is not in its plain form", f"write {'/'.join(plain) or '.'}")
+    if text.startswith(("-", "~")) or any(part != part.strip() for part in parts):
+        raise Fault(f"{_shown(text)} is not a usable path")
+    return text
+
+
+def file_path(text: str) -> str:
+    """A relative path that names a file."""
+    if relative_path(text) == ".":
+        raise Fault("'.' is a folder, not a file")
+    return text
+
+
+def absolute_path(text: str) -> str:
+    """A file of the machine that runs us, by absolute path."""
+    if not free_text(text).startswith("/") or ".." in text.split("/"):
+        raise Fault(f"{_shown(text)} is not an absolute path")
+    return text
+
+
+def repository(text: str) -> str:
+    """`HOST/REPOSITORY`, without tag and digest."""
+    try:
+        reference = parse_reference(text)
+    except ConfigurationError as error:
+        raise Fault(error.headline, "write it as HOST/REPOSITORY") from None
+    if reference.tag or reference.digest:
+        raise Fault(f"{_shown(text)} has a tag or a digest", f"write {reference.name}")
+    if reference.name != text:
+        raise Fault(f"{_shown(text)} has no host", f"write {reference.name}, if that is meant")
+    return text
+
+
+def context_source(text: str) -> str:
+    """Where a named build context comes from: a folder under the context, or `docker-image://REFERENCE`."""
+    scheme, found, rest = text.partition("://")
+    if not found:
+        return relative_path(text)
+    if scheme != "docker-image":
+        raise Fault(f"{scheme[:40]}:// cannot be a build context here", "use a folder, or docker-image://REFERENCE")
+    try:
+        parse_reference(rest)
+    except ConfigurationError as error:
+        raise Fault(error.headline) from None
+    return text
+
+
+def secret_source(text: str) -> str:
+    """Where a secret's value is found when it is needed: `env:NAME` or `file:PATH`."""
+    kind, _, name = text.partition(":")
+    if kind == "env" and re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name):
+        return text
+    if kind == "file" and name and not _CONTROL.search(name):
+        return text
+    raise Fault("a secret's source names a variable or a file, never the value", "write env:NAME or file:PATH")
+
+
+def builder_address(text: str) -> str:
+    """The address of a BuildKit worker, as buildx's remote driver takes it."""
+    if not _ADDRESS.fullmatch(text):
+        raise Fault(f"{_shown(text)} is not the address of a builder", "write it as tcp://HOST:PORT")
+    return text
