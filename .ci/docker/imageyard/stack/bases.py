@@ -1,0 +1,158 @@
+"""Stand-ins for base images where no hub can be reached: made here, recorded in `bases.lock`, served on loopback."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from imageyard import files, process
+from imageyard.errors import EnvironmentLacks
+from imageyard.names import Arch, Digest, Reference, parse_digest, parse_reference
+from imageyard.stack import apt, rootfs
+from imageyard.stack.push import push_root
+from imageyard.stack.state import Folders
+
+__all__ = ["StandIn", "hub_answers", "lock_file", "make", "read_lock", "repository_of", "suite_of"]
+
+_HUB = "https://registry-1.docker.io/v2/"
+_LINE = re.compile(r"(?P<ref>\S+)@(?P<digest>sha256:[0-9a-f]{64})(?:\s+#\s*(?P<date>.*))?")
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """A base image of our own making: what a Dockerfile calls it, its digest, the date of the mirror it is from."""
+
+    ref: str
+    digest: Digest
+    date: str
+
+
+def lock_file(folders: Folders, arch: Arch) -> Path:
+    """The `bases.lock` of one architecture: making another's base must not change what this one's rows are."""
+    return folders.state / "bases" / arch / "bases.lock"
+
+
+def read_lock(folders: Folders, arch: Arch) -> Mapping[str, StandIn]:
+    """The stand-ins of an architecture by reference; empty where none were made."""
+    try:
+        text = lock_file(folders, arch).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    found = [m for line in text.splitlines() if (m := _LINE.fullmatch(line.strip()))]
+    return {m["ref"]: StandIn(m["ref"], parse_digest(m["digest"]), m["date"] or "") for m in found}
+
+
+def repository_of(ref: str) -> tuple[str, str]:
+    """Repository and tag in the stack's registry: `debian:trixie-slim` is `library/debian`, `trixie-slim`."""
+    reference = parse_reference(ref)
+    return reference.repository, reference.tag or "latest"
+
+
+def served(ref: str, digest: Digest, port: int) -> Reference:
+    """Where the stack's registry serves a stand-in, by digest."""
+    return Reference(f"127.0.0.1:{port}", repository_of(ref)[0], digest=digest)
+
+
+def suite_of(ref: str) -> str | None:
+    """The release that a reference asks for: `debian:trixie-slim` is trixie; None for what no mirror can give."""
+    reference = parse_reference(ref)
+    if (reference.registry, reference.repository) != ("docker.io", "library/debian") or reference.digest:
+        return None
+    suite = (reference.tag or "").removesuffix("-slim")
+    return suite if re.fullmatch(r"[a-z]+", suite) and suite != "latest" else None
+
+
+def hub_answers(url: str = _HUB, timeout: float = 3.0) -> bool:
+    """Whether Docker Hub can be reached from here, through the proxy of the environment where there is one.
+
+    It answers 401 without credentials, and that is an answer (distribution-spec 1.1, "Determining Support").
+    """
+    import urllib.error
+    import urllib.request
+
+    request = urllib.request.Request(url, method="HEAD")  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=timeout):  # noqa: S310
+            return True
+    except urllib.error.HTTPError as error:
+        return error.code == 401
+    except OSError:
+        return False
+
+
+def make(
+    folders: Folders, refs: Iterable[str], arch: Arch, port: int, tell: Callable[[str], None]
+) -> tuple[StandIn, ...]:
+    """Make the stand-ins that are missing, push them to the stack's registry and record them.
+
+    Returns those that were made. Called under the stack's lock. Raises EnvironmentLacks where a reference has none.
+    """
+    known = dict(read_lock(folders, arch))
+    made = []
+    for ref in refs:
+        if ref in known:
+            continue
+        known[ref] = _make(folders, ref, arch, port, tell)
+        made.append(known[ref])
+        lines = [f"{s.ref}@{s.digest}  # {s.date}\n" for s in sorted(known.values(), key=lambda s: s.ref)]
+        files.atomic_write(lock_file(folders, arch), "".join(lines).encode())
+    return tuple(made)
+
+
+def _make(folders: Folders, ref: str, arch: Arch, port: int, tell: Callable[[str], None]) -> StandIn:
+    suite = suite_of(ref)
+    if suite is None:
+        raise EnvironmentLacks(
+            f"there is no base image {ref}",
+            doing="looking for base images without a hub",
+            detail=["only Debian releases (debian:CODENAME, debian:CODENAME-slim) can be made from a package mirror"],
+            hint="connect to the hub, or pin the base in images.lock from a registry that you reach: inv lock",
+        )
+    sources = apt.read_folder(Path("/etc/apt"))
+    archive, security = _mirrors(sources, suite)
+    tell(f"making {ref} for {arch} from {archive.uri}")
+    texts = rootfs.image_files(rootfs.sources_text(suite, archive, security), _apt_settings())
+    folder = folders.state / "bases" / arch
+    folder.mkdir(parents=True, exist_ok=True)
+    tar = folder / f"{suite}.tar"
+    date = rootfs.make_root(
+        suite, arch, archive, texts, into=tar, cache=folders.state / "debs", work=folders.state / "work", tell=tell
+    )
+    repository, tag = repository_of(ref)
+    digest = push_root(f"127.0.0.1:{port}", repository, f"{tag}-{arch}", tar, arch, date)
+    tar.unlink()
+    return StandIn(ref, digest, date)
+
+
+def _mirrors(sources: Iterable[apt.Source], suite: str) -> tuple[apt.Mirror, apt.Mirror | None]:
+    """The archive for `suite` and the security archive, by what the sources name for it or any other release."""
+    sources = tuple(sources)
+    debian = [s for s in sources if any("debian" in uri for uri in s.uris)]
+    main = [s for s in debian if not any("-" in x or "/" in x for x in s.suites)] or [
+        s for s in debian if not any("-security" in x or "/" in x for x in s.suites)
+    ]
+    archive = apt.archive(sources, suite) or next(
+        (m for s in main for x in s.suites if (m := apt.archive([s], x))), None
+    )
+    if archive is None:
+        raise EnvironmentLacks(
+            "apt's sources name no Debian mirror",
+            doing=f"making a base image of {suite}",
+            hint="name one in /etc/apt/sources.list.d, or connect to a hub",
+        )
+    security = next(
+        (m for s in sources for x in s.suites if x.endswith("-security") and (m := apt.archive([s], x))), None
+    )
+    return archive, security
+
+
+def _apt_settings() -> str:
+    """The machine's settings that decide whether apt takes its mirror as it is, for apt inside images.
+
+    A proxy with a password in it is left out: an image is no place for one.
+    """
+    done = process.run([process.find("apt-config"), "dump"])
+    kept = ("Acquire::Check-Valid-Until ", "Acquire::Check-Date ", "Acquire::http::Proxy ", "Acquire::https::Proxy ")
+    return "".join(f"{line}\n" for line in done.text.splitlines() if line.startswith(kept) and "@" not in line)

@@ -1,0 +1,98 @@
+"""An engine of the stack's own: containerd and dockerd, apart from every other on this machine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from imageyard import process
+from imageyard.stack import service
+from imageyard.stack.service import Service
+from imageyard.stack.state import Folders
+
+__all__ = ["containerd_config", "dockerd_config", "start_containerd", "start_dockerd"]
+
+_HINT = "nox -s install_stack"
+_SYSTEM = ("/usr/sbin", "/usr/bin", "/sbin")
+
+
+def containerd_config(folders: Folders) -> str:
+    """The configuration, in the version that containerd 1.6 to 2.1 all read.
+
+    dockerd would use the machine's containerd where there is one, and with it images outside its own data-root.
+    """
+    return "\n".join(
+        [
+            "version = 2",
+            f"root = {json.dumps(str(folders.state / 'containerd'))}",
+            f"state = {json.dumps(str(folders.run / 'containerd'))}",
+            'disabled_plugins = ["io.containerd.grpc.v1.cri"]',
+            "[grpc]",
+            f"address = {json.dumps(str(_containerd_socket(folders)))}",
+            "",
+        ]
+    )
+
+
+def dockerd_config(folders: Folders) -> str:
+    """The daemon's configuration (dockerd 26.1 and 28.5)."""
+    return json.dumps(
+        {
+            "bridge": folders.bridge,
+            "containerd": str(_containerd_socket(folders)),
+            "data-root": str(folders.data),
+            "exec-root": str(folders.run / "exec"),
+            "features": {"containerd-snapshotter": True},
+            "hosts": [f"unix://{folders.socket}"],
+            "ip6tables": False,
+            "iptables": False,  # see network.rules
+            "pidfile": str(folders.run / "dockerd.pid"),
+        },
+        indent=2,
+    )
+
+
+def start_containerd(folders: Folders) -> Service:
+    """Start containerd and wait for its socket. Raises EnvironmentLacks with the end of its log."""
+    program = process.find("containerd", *_SYSTEM, hint=_HINT)
+    config = folders.state / "containerd.toml"
+    config.write_text(containerd_config(folders))
+    return _start(folders, "containerd", [program, "--config", str(config)], lambda: _answers(folders))
+
+
+def start_dockerd(folders: Folders, version: Callable[[], str | None]) -> Service:
+    """Start dockerd and wait until `version` has an answer. Raises EnvironmentLacks with the end of its log."""
+    program = process.find("dockerd", *_SYSTEM, hint=_HINT)
+    config = folders.state / "dockerd.json"
+    config.write_text(dockerd_config(folders))
+    (folders.run / "dockerd.pid").unlink(missing_ok=True)  # a kill -9 leaves it, and its pid may be another's by now
+    return _start(folders, "dockerd", [program, "--config-file", str(config)], version)
+
+
+def _start(folders: Folders, name: str, argv: list[str], ready: Callable[[], object]) -> Service:
+    folders.run.mkdir(mode=0o711, parents=True, exist_ok=True)
+    log = folders.log(name)
+    size = log.stat().st_size if log.exists() else 0
+    started = service.start(argv, log)
+    try:
+        service.wait_for(started, ready, name=name, log=log, since=size)
+    except BaseException:
+        service.stop(started)
+        raise
+    return started
+
+
+def _containerd_socket(folders: Folders) -> Path:
+    return folders.run / "containerd.sock"
+
+
+def _answers(folders: Folders) -> bool | None:
+    import socket
+
+    with socket.socket(socket.AF_UNIX) as connection:
+        try:
+            connection.connect(str(_containerd_socket(folders)))
+        except OSError:
+            return None
+    return True
