@@ -13,9 +13,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import which
-from typing import IO
+from typing import IO, Any
 
-from imageyard.errors import EnvironmentLacks
+from imageyard.errors import ConfigurationError, EnvironmentLacks
 
 __all__ = ["Completed", "attach", "detach", "environment", "find", "redact", "run", "stream"]
 
@@ -30,8 +30,11 @@ PASSED = (
 """What a child inherits, and nothing else: a stray BUILDX_BUILDER, DEPOT_BUILD_ID, DOCKER_DEFAULT_PLATFORM,
 SOURCE_DATE_EPOCH or GIT_DIR would change what is built without a word."""
 
-GRACE = 30.0
-"""Seconds that an interrupted child has to end by itself; BuildKit uses them to stop its steps."""
+ESCALATION = ((signal.SIGINT, 30.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 60.0))
+"""How a child is ended, with the seconds each signal is given; BuildKit uses the first ones to stop its steps."""
+
+_LINGER = 0.2
+"""Seconds without output after which a child that ended is not waited for because a grandchild holds its pipe."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +77,13 @@ def find(program: str, *folders: str | Path, hint: str = "") -> str:
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
-    """`text` with every secret value of four or more characters replaced by `***`."""
-    for secret in sorted((s for s in secrets if len(s) >= 4), key=len, reverse=True):
-        text = text.replace(secret, "***")
+    """`text` with every secret value of four or more characters replaced by `***`, and every such line of one.
+
+    A log shows a key of many lines line by line.
+    """
+    values = {part for secret in secrets for part in (secret, *map(str.strip, secret.splitlines()))}
+    for value in sorted((v for v in values if len(v) >= 4), key=len, reverse=True):
+        text = text.replace(value, "***")
     return text
 
 
@@ -133,17 +140,8 @@ def detach(argv: Sequence[str], *, log: Path, env: Mapping[str, str] | None = No
     Raises EnvironmentLacks where the program cannot be started.
     """
     with log.open("ab") as output:
-        try:
-            child = subprocess.Popen(
-                list(argv),
-                env=environment(env),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise EnvironmentLacks(f"cannot start {argv[0]}: {error.strerror}") from None
+        pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output}
+        child = _popen(argv, env=environment(env), start_new_session=True, **pipes)
     child.returncode = 0  # it is not ours to wait for; without this, Popen warns when it is collected
     return child.pid
 
@@ -164,11 +162,15 @@ def _pump(
                 assert pipe is not None
                 ready.register(pipe, selectors.EVENT_READ, name)
             while ready.get_map():
-                for key, _ in ready.select(_left(argv, deadline)):
+                left = _left(argv, deadline)
+                events = ready.select(_LINGER if left is None else min(left, _LINGER))
+                for key, _ in events:
                     if chunk := os.read(key.fd, 65536):
                         on_chunk(key.data, chunk)
                     else:
                         ready.unregister(key.fileobj)
+                if not events and child.poll() is not None:
+                    break
         try:
             return child.wait(_left(argv, deadline))
         except subprocess.TimeoutExpired:
@@ -190,8 +192,13 @@ def _too_long(argv: Sequence[str]) -> str:
 
 @contextmanager
 def _as_file(stdin: bytes | IO[bytes] | None) -> Iterator[IO[bytes] | None]:
-    """A file for standard input: an unnamed one for bytes, so that no thread has to feed a pipe."""
+    """A file for standard input: an unnamed one for bytes, so that no thread has to feed a pipe.
+
+    A child reads on from where the descriptor stands, which a buffered file may have read ahead of.
+    """
     if not isinstance(stdin, bytes):
+        if stdin is not None and stdin.seekable():
+            os.lseek(stdin.fileno(), stdin.tell(), os.SEEK_SET)
         yield stdin
         return
     with tempfile.TemporaryFile() as spool:
@@ -218,18 +225,15 @@ def _started(
     led = os.getsid(0) == os.getpid()
     apart = own_group and not led
     output = subprocess.PIPE if pipes else None
-    try:
-        child = subprocess.Popen(
-            list(argv),
-            env=environment(env),
-            cwd=cwd,
-            stdin=stdin if stdin is not None else (subprocess.DEVNULL if pipes else None),
-            stdout=output,
-            stderr=output,
-            start_new_session=apart,
-        )
-    except OSError as error:
-        raise EnvironmentLacks(f"cannot start {argv[0]}: {error.strerror}") from None
+    child = _popen(
+        argv,
+        env=environment(env),
+        cwd=cwd,
+        stdin=stdin if stdin is not None else (subprocess.DEVNULL if pipes else None),
+        stdout=output,
+        stderr=output,
+        start_new_session=apart,
+    )
     try:
         with child:
             try:
@@ -242,12 +246,32 @@ def _started(
             _sweep(child.pid)
 
 
+def _popen(argv: Sequence[str], *, cwd: str | Path | None = None, **options: Any) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(list(argv), cwd=cwd, **options)
+    except OSError as error:
+        what = f"enter the folder {cwd}" if cwd and not Path(cwd).is_dir() else f"start {argv[0]}"
+        raise EnvironmentLacks(f"cannot {what}: {error.strerror}") from None
+    except ValueError as error:  # a NUL character in an argument or in the environment
+        raise ConfigurationError(f"cannot start {argv[0]}: {error}") from None
+
+
 def _end(child: subprocess.Popen[bytes], apart: bool) -> None:
-    for how, patience in ((signal.SIGINT, GRACE), (signal.SIGTERM, 5.0), (signal.SIGKILL, 60.0)):
-        with suppress(ProcessLookupError):
-            os.killpg(child.pid, how) if apart else child.send_signal(how)
-        if _ends_within(child, patience):
-            return
+    """End a child, politely first; a second interrupt meanwhile kills it."""
+    try:
+        for how, patience in ESCALATION:
+            _signal(child, how, apart)
+            if _ends_within(child, patience):
+                return
+    except BaseException:
+        _signal(child, signal.SIGKILL, apart)
+        child.wait()
+        raise
+
+
+def _signal(child: subprocess.Popen[bytes], how: signal.Signals, apart: bool) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, how) if apart else child.send_signal(how)
 
 
 def _ends_within(child: subprocess.Popen[bytes], patience: float) -> bool:
@@ -257,15 +281,13 @@ def _ends_within(child: subprocess.Popen[bytes], patience: float) -> bool:
         for pipe in (child.stdout, child.stderr):
             if pipe is not None:
                 ready.register(pipe, selectors.EVENT_READ)
-        while ready.get_map() and (left := deadline - time.monotonic()) > 0:
-            for key, _ in ready.select(left):
+        while ready.get_map() and child.poll() is None and (left := deadline - time.monotonic()) > 0:
+            for key, _ in ready.select(min(left, _LINGER)):
                 if not os.read(key.fd, 65536):
                     ready.unregister(key.fileobj)
-    try:
+    with suppress(subprocess.TimeoutExpired):
         child.wait(max(0.0, deadline - time.monotonic()))
-    except subprocess.TimeoutExpired:
-        return False
-    return True
+    return child.returncode is not None
 
 
 def _sweep(group: int) -> None:
