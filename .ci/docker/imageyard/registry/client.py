@@ -1,0 +1,217 @@
+"""A registry's manifests and tags, by the exact bytes: nothing is believed whose digest is wrong."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urljoin
+
+from imageyard.errors import ConfigurationError, Transient
+from imageyard.names import Digest, Reference
+from imageyard.registry.answers import failure
+from imageyard.registry.auth import Auth, Scopes, scope
+from imageyard.registry.backoff import Clock, Policy
+from imageyard.registry.credentials import Credential, DockerConfig
+from imageyard.registry.endpoint import Endpoints
+from imageyard.registry.http import MANIFEST_LIMIT, Http, Reply, origin_of
+from imageyard.registry.manifests import ACCEPT, MEDIA_TYPES, Index, Manifest, digest_of, is_digest, parse
+from imageyard.registry.paging import next_page
+
+__all__ = ["Client", "Raw"]
+
+_TAGS_LIMIT = 16 * 1024 * 1024
+_MOST_PAGES = 10_000
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A manifest as the registry keeps it: the digest is of these bytes."""
+
+    media_type: str
+    digest: Digest
+    body: bytes
+
+    def parsed(self) -> Index | Manifest:
+        """The document in these bytes. Raises Transient where it is none."""
+        return parse(self.body, self.media_type)
+
+
+class Client:
+    """All registries, one pool. Methods raise Absent, Denied, PolicyRefused or Transient, with the registry's words."""
+
+    def __init__(
+        self,
+        *,
+        insecure: Collection[str] = (),
+        credentials: Callable[[str], Credential | None] | None = None,
+        ca: Path | None = None,
+        policy: Policy | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """`insecure`: hosts to speak plain HTTP to; `credentials`: by host, else the Docker configuration's."""
+        self.http = Http(policy=policy, clock=clock, ca=ca)
+        self.endpoints = Endpoints(self.http, insecure)
+        self.auth = Auth(self.http, credentials or DockerConfig().find, self.endpoints.plain_allowed)
+
+    def head(self, reference: Reference) -> tuple[Digest, str]:
+        """The digest and the media type of a manifest, by HEAD; by GET where the registry sends no digest."""
+        path = f"manifests/{_target(reference)}"
+        reply = self.call("HEAD", reference, path, headers={"Accept": ACCEPT})
+        digest = reply.headers.get("docker-content-digest")
+        if (
+            reply.status != 200 or not digest or not is_digest(digest)
+        ):  # an answer to HEAD has no words: those of GET are the registry's
+            raw = self.get(reference)
+            return raw.digest, raw.media_type
+        if reference.digest and digest != reference.digest:
+            raise _forged(reference, digest)
+        return Digest(digest), _media_type(reply)
+
+    def get(self, reference: Reference) -> Raw:
+        """A manifest by tag or digest, its bytes checked against the digest asked for and the one that came along."""
+        reply = self.call("GET", reference, f"manifests/{_target(reference)}", headers={"Accept": ACCEPT})
+        if reply.status != 200:
+            raise self.failure(reply, reference, f"reading {reference}")
+        found = digest_of(reply.body)
+        stated = reply.headers.get("docker-content-digest", found)
+        for expected in (reference.digest or found, stated):
+            if expected.startswith("sha256:") and expected != found:
+                raise _forged(reference, found, expected)
+        media_type = _media_type(reply)
+        if media_type not in MEDIA_TYPES:
+            kind = media_type or "no type"
+            raise Transient(
+                f"{reference.registry} answered with {kind:.100}, not a manifest", doing=f"reading {reference}"
+            )
+        return Raw(media_type, found, reply.body)
+
+    def put(self, reference: Reference, body: bytes, media_type: str) -> Digest:
+        """Put exactly these bytes under a tag, or under their own digest; returns their digest."""
+        digest = digest_of(body)
+        if reference.digest not in (None, digest):
+            raise ConfigurationError(f"these bytes are {digest}, not {reference.digest}")
+        if len(body) > MANIFEST_LIMIT:
+            raise ConfigurationError(f"a manifest of {len(body)} bytes is more than registries take ({MANIFEST_LIMIT})")
+        self._put(reference, body, media_type, digest)
+        return digest
+
+    def put_with_subject(self, reference: Reference, body: bytes, media_type: str) -> bool:
+        """As `put`; returns whether the registry keeps the referrer itself (it answers with `OCI-Subject`)."""
+        return "oci-subject" in self._put(reference, body, media_type, digest_of(body)).headers
+
+    def _put(self, reference: Reference, body: bytes, media_type: str, digest: Digest) -> Reply:
+        doing = f"writing {reference}"
+        path = f"manifests/{reference.tag or digest}"
+        reply = self.call("PUT", reference, path, "pull", "push", headers={"Content-Type": media_type}, body=body)
+        if reply.status not in (200, 201, 202):
+            raise self.failure(reply, reference, doing)
+        stated = reply.headers.get("docker-content-digest", digest)
+        if stated != digest:
+            raise Transient(f"{reference.registry} says that it keeps {stated:.80}, not {digest}", doing=doing)
+        return reply
+
+    def delete(self, reference: Reference) -> None:
+        """Delete a manifest by its digest, and with it every tag that names it; by tag is refused.
+
+        Raises EnvironmentLacks where the registry has deletion switched off, Absent where it does not have it.
+        """
+        if reference.digest is None:
+            raise ConfigurationError(f"{reference} names no digest, and deleting goes by digest only")
+        reply = self.call("DELETE", reference, f"manifests/{reference.digest}", "delete", "pull", "push")
+        if reply.status not in (200, 202, 204):
+            raise self.failure(reply, reference, f"deleting {reference}")
+
+    def tags(self, repository: Reference) -> tuple[str, ...]:
+        """All tags of a repository, in the registry's order, page by page."""
+        doing = f"listing the tags of {repository.name}"
+        found: dict[str, None] = {}
+        path: str | None = "tags/list?n=1000"
+        seen: set[str] = set()
+        while path is not None:
+            if path in seen or len(seen) >= _MOST_PAGES:
+                raise Transient(f"{repository.registry} lists tags in circles", doing=doing)
+            seen.add(path)
+            reply = self.call("GET", repository, path, limit=_TAGS_LIMIT)
+            if reply.status != 200:
+                raise self.failure(reply, repository, doing, what=repository.name)
+            found.update(dict.fromkeys(_tags_of(reply, repository, doing)))
+            path = next_page(reply, doing)
+        return tuple(found)
+
+    def call(
+        self,
+        method: str,
+        reference: Reference,
+        path: str,
+        *actions: str,
+        also: Scopes = (),
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        limit: int = MANIFEST_LIMIT,
+        again: bool = True,
+    ) -> Reply:
+        """One request to a repository, its 401 answered once. `path` is below the repository, or a URL.
+
+        `actions` are those of its scope (`pull` where none is named), `also` further scopes.
+        """
+        url, scopes, known = self.prepare(reference, path, actions or ("pull",), also)
+        sent = dict(headers or {})
+        if known:
+            sent["Authorization"] = known
+        reply = self.http.send(method, url, headers=sent, body=body, limit=limit, again=again)
+        if reply.status == 401 and origin_of(reply.url) == self.endpoints.origin(reference.registry):
+            fresh = self.auth.answer(reference.registry, scopes, reply, known)
+            if fresh is not None:
+                sent["Authorization"] = fresh
+                reply = self.http.send(method, url, headers=sent, body=body, limit=limit, again=again)
+        return reply
+
+    def prepare(
+        self, reference: Reference, path: str, actions: Collection[str], also: Scopes = ()
+    ) -> tuple[str, Scopes, str | None]:
+        """The URL, the scopes and, where it is known and may go there, the Authorization of a request."""
+        origin = self.endpoints.origin(reference.registry)
+        url = urljoin(f"{origin}/v2/{reference.repository}/", path)
+        if url.startswith("http://") and origin.startswith("https://"):
+            if origin_of(url).partition("://")[2] != origin.partition("://")[2]:
+                raise Transient(f"{reference.registry} sends us on to a place without TLS")
+            url = f"https://{url.partition('://')[2]}"  # a registry behind a proxy that ends TLS does not know better
+        scopes = (scope(reference.repository, *actions), *also)
+        known = self.auth.header(reference.registry, scopes) if origin_of(url) == origin else None
+        return url, scopes, known
+
+    def failure(self, reply: Reply, reference: Reference, doing: str, *, what: str = "") -> Exception:
+        """The error for an answer, without a secret in it."""
+        return failure(reply, what or str(reference), reference.registry, doing, self.auth.secrets)
+
+
+def _target(reference: Reference) -> str:
+    target = reference.digest or reference.tag
+    if target is None:
+        raise ConfigurationError(f"{reference} names neither a tag nor a digest")
+    return target
+
+
+def _media_type(reply: Reply) -> str:
+    return reply.headers.get("content-type", "").partition(";")[0].strip()
+
+
+def _forged(reference: Reference, found: str, expected: str | None = None) -> Transient:
+    return Transient(
+        f"{reference.registry} answered with bytes of another digest",
+        doing=f"reading {reference}",
+        detail=(f"expected {(expected or reference.digest or '')[:80]}", f"found    {found[:80]}"),
+        hint="nothing of it was used; a proxy or a cache in between may be broken",
+    )
+
+
+def _tags_of(reply: Reply, repository: Reference, doing: str) -> list[str]:
+    try:
+        listed = json.loads(reply.body)["tags"] or []
+        if isinstance(listed, list) and all(isinstance(tag, str) for tag in listed):
+            return listed
+    except (ValueError, KeyError, TypeError, RecursionError):
+        pass
+    raise Transient(f"{repository.registry} did not answer with a list of tags", doing=doing)
