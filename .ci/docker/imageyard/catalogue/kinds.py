@@ -143,7 +143,7 @@ def _check_record(kind: Record, node: Node, removable: bool) -> None:
         if field is None:
             hint = did_you_mean(key, kind.fields)
             raise error_at(node, f"unknown key {key[:100]!r} in {kind.what}", key=key, hint=hint)
-        check(field.kind, value, removable)
+        check(field.kind, value, removable and not field.required)
     for key in kind.required:
         if key not in node.items:
             raise error_at(node, f"{kind.what} needs the key {key!r}", hint=f"{key}: {kind.fields[key].about}")

@@ -23,6 +23,7 @@ class Level(NamedTuple):
     fields: Tree
     args: Mapping[str, Text] | None
     per_arch: Mapping[str, Level]
+    removal: Text | None = None  # the `~` of `args: ~`
 
 
 class Sentence(NamedTuple):
@@ -124,4 +125,5 @@ def _level(label: str, node: object) -> Level:
         {key: tree_of(value) if isinstance(value, Map) else value for key, value in items.items()},
         own,
         {arch: _level(f"{label}, per_arch {arch}", fields) for arch, fields in arches.items()},
+        args if isinstance(args, Text) else None,
     )
