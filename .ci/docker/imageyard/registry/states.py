@@ -1,0 +1,119 @@
+"""Present, absent or unknown, at a registry: one reference, or many at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from imageyard import errors
+from imageyard.names import Absent, Digest, Present, Reference, State, Unknown
+from imageyard.registry import blobs
+from imageyard.registry.client import Client, Raw
+from imageyard.registry.manifests import Index, Manifest, platform_of_config
+from imageyard.registry.parallel import each
+from imageyard.registry.verify import attested, faults, runnable
+
+__all__ = ["Complete", "inspect", "state", "states"]
+
+_CONFIG_LIMIT = 16 * 1024 * 1024  # bytes; a config holds the history of every step
+_DEEPEST = 4
+_WORKERS = 32
+
+
+@dataclass
+class Complete:
+    """What stands behind a reference: its own bytes, and all that an index leads to."""
+
+    raw: Raw
+    root: Index | Manifest
+    documents: dict[Digest, Index | Manifest | None] = field(default_factory=dict)  # None: not there
+    present: set[Digest] = field(default_factory=set)
+    platforms: dict[Digest, str] = field(default_factory=dict)  # as their configs say
+
+    def faults(self, expected: Iterable[str]) -> list[str]:
+        """What is wrong with it, in words, when these platforms are expected."""
+        return faults(self.root, tuple(expected), self.documents, present=self.present, platforms=self.platforms)
+
+    def found(self) -> tuple[str, ...]:
+        """Its platforms, in order; empty for an artifact."""
+        if isinstance(self.root, Manifest):
+            return tuple(self.platforms.values())
+        images = runnable(self.root, self.documents)
+        named = [self.platforms.get(leaf.entry.digest) or leaf.entry.platform or "" for leaf in images]
+        return tuple(dict.fromkeys(filter(None, named)))
+
+
+def inspect(client: Client, reference: Reference, *, thorough: bool = False) -> Complete:
+    """Read all that a reference leads to; `thorough`: the children's manifests and configs, not only their presence.
+
+    Raises Absent, Denied or Transient for the reference itself, and Denied or Transient for what is below it.
+    """
+    raw = client.get(reference)
+    seen = Complete(raw, raw.parsed())
+    if isinstance(seen.root, Manifest):
+        _config(client, reference, seen, seen.root)
+    else:
+        _below(client, reference, seen, seen.root, thorough, 0)
+    return seen
+
+
+def state(client: Client, reference: Reference) -> State:
+    """Whether the registry has this, whole. Never raises for what a registry does: that is Unknown, with its words."""
+    try:
+        seen = inspect(client, reference)
+    except errors.Absent:
+        return Absent()
+    except errors.Denied as denied:
+        return Unknown(_words(denied), denied=True)
+    except errors.ImageyardError as error:
+        return Unknown(_words(error))
+    platforms = seen.found()
+    if missing := [fault for fault in seen.faults(platforms) if fault.endswith("is missing")]:
+        return Unknown(f"{reference} is incomplete: {missing[0]}")
+    whole = isinstance(seen.root, Index) and attested(seen.root, seen.documents)
+    return Present(seen.raw.digest, platforms, whole)
+
+
+def states(client: Client, references: Iterable[Reference], *, workers: int = _WORKERS) -> Mapping[Reference, State]:
+    """The state of each reference, asked for in parallel through one pool."""
+    wanted = tuple(dict.fromkeys(references))
+    return dict(zip(wanted, each(wanted, lambda reference: state(client, reference), workers), strict=True))
+
+
+def _below(client: Client, reference: Reference, seen: Complete, index: Index, thorough: bool, depth: int) -> None:
+    for entry in index.manifests:
+        if entry.digest in seen.documents or entry.digest in seen.present:
+            continue
+        child = reference.with_digest(entry.digest)
+        try:
+            plain = not entry.is_index and (entry.platform is not None or entry.attests is not None)
+            if plain and not thorough:
+                client.head(child)
+                seen.present.add(entry.digest)
+                continue
+            document = client.get(child).parsed()
+        except errors.Absent:
+            seen.documents[entry.digest] = None
+            continue
+        seen.documents[entry.digest] = document
+        if isinstance(document, Manifest):
+            if entry.attests is None and document.subject is None:
+                _config(client, reference, seen, document)
+        elif depth < _DEEPEST:
+            _below(client, reference, seen, document, thorough, depth + 1)
+
+
+def _config(client: Client, reference: Reference, seen: Complete, manifest: Manifest) -> None:
+    if not manifest.is_image:
+        return
+    try:
+        config = blobs.read(client, reference, manifest.config.digest, limit=_CONFIG_LIMIT)
+    except errors.Absent:
+        raise errors.Transient(
+            f"{reference} is incomplete: its config {manifest.config.digest} is missing", doing=f"reading {reference}"
+        ) from None
+    seen.platforms[manifest.digest] = platform_of_config(config)
+
+
+def _words(error: errors.ImageyardError) -> str:
+    return "; ".join((error.headline, *error.detail))

@@ -1,0 +1,148 @@
+"""Putting blobs into a registry: mounted where another repository has them, else uploaded whole or in chunks."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import IO
+from urllib.parse import urljoin
+
+from imageyard.errors import Transient
+from imageyard.names import Digest, Reference
+from imageyard.registry.auth import Scopes, scope
+from imageyard.registry.blobs import has
+from imageyard.registry.client import Client
+from imageyard.registry.http import Reply
+from imageyard.registry.manifests import digest_of
+
+__all__ = ["push", "push_bytes"]
+
+CHUNK = 16 * 1024 * 1024
+"""Bytes that are held in memory, and sent again where a connection breaks."""
+_STALLS = 5
+_RANGE = re.compile(r"(?:bytes=)?0-([0-9]{1,18})")
+
+
+def push_bytes(client: Client, repository: Reference, content: bytes) -> Digest:
+    """Put a small blob; returns its digest. Raises as `push` does."""
+    digest = digest_of(content)
+    push(client, repository, io.BytesIO(content), digest, len(content))
+    return digest
+
+
+def push(
+    client: Client,
+    repository: Reference,
+    source: IO[bytes],
+    digest: Digest,
+    size: int,
+    *,
+    mount_from: str | None = None,
+    chunk: int = CHUNK,
+) -> None:
+    """Put a blob of `size` bytes, read from the seekable `source`, where the repository does not have it yet.
+
+    `mount_from`: a repository at the same registry that may have it; one that cannot be mounted is uploaded.
+    A blob above `chunk` bytes goes in pieces, and after a break the registry is asked how much it has
+    (OCI distribution-spec 1.1, "Pushing a blob in chunks"). Raises Absent, Denied, PolicyRefused or Transient.
+    """
+    if has(client, repository, digest):
+        return
+    location = _begin(client, repository, digest, mount_from)
+    if location is None:
+        return
+    doing = f"writing blob {digest} to {repository.name}"
+    start, smallest = location
+    step = max(chunk, smallest)
+    if size > step:
+        start = _chunks(client, repository, source, size, start, step, doing)
+        reply = _finish(client, repository, start, digest, b"")
+    else:
+        source.seek(0)
+        reply = _finish(client, repository, start, digest, source.read(size))
+    if reply.status in (200, 201, 204):
+        return
+    if has(client, repository, digest):  # the answer to the first try was lost, and the second found nothing to do
+        return
+    raise client.failure(reply, repository, doing, what=f"blob {digest}")
+
+
+def _begin(client: Client, repository: Reference, digest: Digest, mount_from: str | None) -> tuple[str, int] | None:
+    """Open an upload: its URL, and the smallest chunk it takes. None where the blob was mounted instead."""
+    path = "blobs/uploads/"
+    also: Scopes = ()
+    if mount_from and mount_from != repository.repository:
+        path += f"?mount={digest}&from={mount_from}"
+        also = (scope(mount_from, "pull"),)
+    reply = client.call("POST", repository, path, "pull", "push", also=also, headers={"Content-Length": "0"})
+    if also and reply.status not in (201, 202):  # where mounting is not understood, or not allowed
+        return _begin(client, repository, digest, None)
+    if also and reply.status == 201:
+        return None
+    if reply.status != 202:
+        raise client.failure(reply, repository, f"writing blob {digest} to {repository.name}")
+    smallest = reply.headers.get("oci-chunk-min-length", "")
+    return _location(reply, repository), int(smallest[:12]) if smallest.isascii() and smallest.isdigit() else 0
+
+
+def _chunks(
+    client: Client, repository: Reference, source: IO[bytes], size: int, location: str, step: int, doing: str
+) -> str:
+    """Send everything in pieces; returns the URL that ends the upload."""
+    at, stalls = 0, 0
+    while at < size:
+        source.seek(at)
+        piece = source.read(min(step, size - at))
+        headers = {"Content-Type": "application/octet-stream", "Content-Range": f"{at}-{at + len(piece) - 1}"}
+        problem: Exception | None = None
+        reply = None
+        try:
+            reply = client.call("PATCH", repository, location, "pull", "push", headers=headers, body=piece, again=False)
+        except Transient as error:
+            problem = error
+        if reply is not None and reply.status == 202:
+            location = _location(reply, repository)
+            at, stalls = _kept(reply, at + len(piece)), 0
+            continue
+        if reply is not None and reply.status != 416 and reply.status < 429:
+            raise client.failure(reply, repository, doing)
+        stalls += 1
+        if stalls >= _STALLS:
+            raise problem or client.failure(reply or _nothing(location), repository, doing)
+        status = client.call("GET", repository, location, "pull", "push")
+        if status.status != 204:
+            raise client.failure(status, repository, doing)
+        location = _location(status, repository) if "location" in status.headers else location
+        kept = _kept(status, 0)
+        at = kept if kept <= size else at
+    return location
+
+
+def _kept(reply: Reply, otherwise: int) -> int:
+    """How many bytes the registry has, by its Range header.
+
+    `0-0` is what distribution 2.8 says of an empty upload: it is taken as none.
+    """
+    match = _RANGE.fullmatch(reply.headers.get("range", "").strip())
+    if not match:
+        return otherwise
+    return int(match[1]) + 1 if int(match[1]) else 0
+
+
+def _finish(client: Client, repository: Reference, location: str, digest: Digest, body: bytes) -> Reply:
+    joint = "&" if "?" in location else "?"
+    headers = {"Content-Type": "application/octet-stream", "Content-Length": str(len(body))}
+    return client.call(
+        "PUT", repository, f"{location}{joint}digest={digest}", "pull", "push", headers=headers, body=body
+    )
+
+
+def _location(reply: Reply, repository: Reference) -> str:
+    location = reply.headers.get("location")
+    if not location:
+        raise Transient(f"{repository.registry} does not say where to upload to")
+    return urljoin(reply.url, location)
+
+
+def _nothing(location: str) -> Reply:
+    return Reply(503, {}, b"", location)
