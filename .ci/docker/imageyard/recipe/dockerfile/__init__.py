@@ -1,0 +1,1 @@
+"""The Dockerfile reader: what BuildKit's built-in frontend would make of a file, without running anything."""

@@ -1,0 +1,183 @@
+"""What a build of a Dockerfile reads for given arguments: files, images, declared arguments.
+
+Modelled on BuildKit 0.25, frontend/dockerfile/dockerfile2llb (convert.go, convert_copy.go, convert_runmount.go).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+
+from imageyard.recipe.dockerfile.fault import Fault
+from imageyard.recipe.dockerfile.flags import mount
+from imageyard.recipe.dockerfile.instructions import Arg, Copy, Env, Expanded, Instruction, Run
+from imageyard.recipe.dockerfile.reach import Linked, link, reached, target_of
+from imageyard.recipe.dockerfile.references import familiar, remote
+from imageyard.recipe.dockerfile.scope import Globals, globals_of, substitution
+from imageyard.recipe.dockerfile.stages import Dockerfile
+
+__all__ = ["FileUse", "ImageUse", "Reading", "evaluate"]
+
+_DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass(frozen=True)
+class FileUse:
+    """A path that an instruction reads from the build context, or from the named one."""
+
+    line: int
+    path: str  # as BuildKit gets it, after substitution
+    wildcards: bool  # COPY and ADD know them, mounts do not
+    exclude: tuple[str, ...] = ()
+    parents: bool = False
+    context: str = ""
+
+
+@dataclass(frozen=True)
+class ImageUse:
+    """A name that has to be bound to an image; `platform` is empty where it is the row's own."""
+
+    line: int
+    name: str
+    platform: str = ""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Everything outside the Dockerfile that decides what its build makes."""
+
+    files: tuple[FileUse, ...]
+    images: tuple[ImageUse, ...]
+    declared: frozenset[str]  # arguments that, when given, reach a reached stage
+    unpinned: tuple[str, ...]  # words: what may change under the same recipe
+    stages: tuple[str, ...]  # names of all stages of the file
+
+
+def evaluate(
+    dockerfile: Dockerfile,
+    *,
+    args: Mapping[str, str],
+    platform: str,
+    target: str | None = None,
+    contexts: Collection[str] = (),
+) -> Reading:
+    """Follow a Dockerfile from its target as BuildKit does.
+
+    `args` are the given build arguments, `contexts` the names of contexts that are given beside the main one.
+    Raises ConfigurationError with `FILE:LINE` for what BuildKit would refuse.
+    """
+    contexts = frozenset(map(familiar, contexts))
+    scope = globals_of(dockerfile, args, platform, target or dockerfile.stages[-1].origin.name)
+    linked = link(dockerfile, scope, contexts)
+    walk = _Walk(dockerfile, scope, args, contexts)
+    for stage in reached(dockerfile, linked, target_of(dockerfile, linked, target)):
+        walk.stage(stage)
+    return Reading(
+        tuple(dict.fromkeys(walk.files)),
+        tuple(dict.fromkeys(walk.images)),
+        frozenset(walk.declared),
+        tuple(dict.fromkeys(walk.unpinned)),
+        tuple(stage.name for stage in linked if stage.name),
+    )
+
+
+class _Walk:
+    def __init__(
+        self, dockerfile: Dockerfile, scope: Globals, args: Mapping[str, str], contexts: Collection[str]
+    ) -> None:
+        self.dockerfile = dockerfile
+        self.scope = scope
+        self.args = args
+        self.contexts = contexts
+        self.files: list[FileUse] = []
+        self.images: list[ImageUse] = []
+        self.declared: set[str] = set()
+        self.unpinned: list[str] = []
+        self.environments: dict[int, dict[str, str]] = {}
+
+    def stage(self, stage: Linked) -> None:
+        for name in stage.seen:
+            self.declared |= self.scope.decided_by.get(name, frozenset())
+        line = stage.line
+        try:
+            if stage.image:
+                self._origin(stage.image, line, FileUse(line, "/", wildcards=False), stage.platform)
+            inherited = self.environments[stage.base] if stage.base is not None else {}
+            environment = dict(inherited) if inherited or stage.image else {"PATH": _DEFAULT_PATH}
+            self.environments[stage.index] = environment
+            for instruction in stage.instructions:
+                line = instruction.line
+                self._instruction(instruction, stage, environment)
+        except Fault as fault:
+            raise fault.at(self.dockerfile.file, line) from None
+
+    def _instruction(self, instruction: Instruction, stage: Linked, environment: dict[str, str]) -> None:
+        substitute = substitution(environment, self.dockerfile.escape)
+        match instruction:
+            case Arg():
+                self._arg(instruction, environment, substitute)
+            case Env():
+                environment.update([(substitute(name), substitute(value)) for name, value in instruction.pairs])
+            case Copy():
+                self._copy(instruction, stage, substitute)
+            case Run():
+                self._run(instruction, stage, substitute)
+            case Expanded():
+                for word in instruction.words:
+                    substitute(word)
+            case _:
+                pass
+
+    def _arg(self, instruction: Arg, environment: dict[str, str], substitute: Callable[[str], str]) -> None:
+        for name, default in instruction.pairs:
+            self.declared.add(name)
+            if name in self.args:
+                environment[name] = self.args[name]
+            elif default is not None:
+                environment[name] = substitute(default)
+            elif name in self.scope.values:
+                environment[name] = self.scope.values[name]
+                self.declared |= self.scope.decided_by[name]
+
+    def _copy(self, instruction: Copy, stage: Linked, substitute: Callable[[str], str]) -> None:
+        for word in instruction.rest:
+            substitute(word)
+        checksum = substitute(instruction.checksum)
+        keyword = "ADD" if instruction.add else "COPY"
+        sources = [substitute(source) for source in instruction.sources]
+        remotes = [remote(source, checksum) for source in sources]
+        if checksum and (len(sources) != 1 or not remotes[0]):
+            raise Fault("--checksum goes with exactly one source, a URL or a git repository")
+        for source, fetched in zip(sources, remotes, strict=True):
+            if fetched:
+                if not instruction.add:
+                    raise Fault(f"COPY cannot fetch {fetched.shown[:100]}", "write ADD")
+                if not fetched.pinned:
+                    lacks = "full commit" if fetched.kind == "git" else "--checksum"
+                    place = f"{self.dockerfile.file}:{instruction.line}"
+                    self.unpinned.append(f"{keyword} {fetched.shown} has no {lacks} ({place})")
+                continue
+            use = FileUse(instruction.line, source, True, instruction.exclude, instruction.parents)
+            if not instruction.origin:
+                self.files.append(use)
+            elif stage.stage_of(instruction.origin, numbers=True) is None:
+                self._origin(instruction.origin, instruction.line, use)
+
+    def _run(self, instruction: Run, stage: Linked, substitute: Callable[[str], str]) -> None:
+        for text, written in zip(instruction.mounts, instruction.origins, strict=True):
+            found = mount(text, substitute)
+            use = FileUse(instruction.line, found.source or "/", wildcards=False)
+            if written:
+                if stage.stage_of(written, numbers=False) is None:
+                    self._origin(written, instruction.line, use)
+            elif found.type == "bind":
+                self.files.append(use)
+
+    def _origin(self, name: str, line: int, use: FileUse, platform: str = "") -> None:
+        """Something outside the file: an image to be bound, or files of a named context."""
+        if name == "scratch":
+            return
+        known = familiar(name)
+        self.images.append(ImageUse(line, name, platform))
+        if known in self.contexts:
+            self.files.append(FileUse(line, use.path, use.wildcards, use.exclude, use.parents, known))

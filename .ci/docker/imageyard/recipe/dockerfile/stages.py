@@ -1,0 +1,89 @@
+"""A Dockerfile as global arguments and stages, each with its instructions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from imageyard.errors import ConfigurationError
+from imageyard.recipe.dockerfile import lines
+from imageyard.recipe.dockerfile.fault import Fault
+from imageyard.recipe.dockerfile.instructions import Arg, From, Instruction, Onbuild, parse
+
+__all__ = ["Dockerfile", "Stage", "read", "triggers"]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage as written: its FROM and what follows it."""
+
+    origin: From
+    instructions: tuple[Instruction, ...]
+
+
+@dataclass(frozen=True)
+class Dockerfile:
+    """A whole Dockerfile; `file` is its name in errors."""
+
+    file: str
+    escape: str
+    frontend: str | None
+    global_args: tuple[Arg, ...]
+    stages: tuple[Stage, ...]
+
+
+def read(data: bytes, file: str) -> Dockerfile:
+    """Read a Dockerfile as BuildKit would. Raises ConfigurationError with `FILE:LINE` and what to change."""
+    text = lines.read(data, file)
+    global_args: list[Arg] = []
+    stages: list[tuple[From, list[Instruction]]] = []
+    for line in text.lines:
+        try:
+            found = parse(line, text.escape)
+        except Fault as fault:
+            raise fault.at(file, line.number) from None
+        if isinstance(found, From):
+            stages.append((found, []))
+        elif not stages:
+            if not isinstance(found, Arg):
+                early = Fault(f"no stage: {line.keyword} stands before the first FROM", "begin with FROM")
+                raise early.at(file, line.number)
+            global_args.append(found)
+        elif found is not None:
+            stages[-1][1].append(found)
+    if not stages:
+        raise Fault("no FROM: there is no stage to build", "add FROM IMAGE").at(file, text.lines[-1].number)
+    return Dockerfile(
+        file,
+        text.escape,
+        text.frontend,
+        tuple(global_args),
+        tuple(Stage(origin, tuple(instructions)) for origin, instructions in stages),
+    )
+
+
+def triggers(dockerfile: Dockerfile, base: Stage, line: int) -> tuple[Instruction, ...]:
+    """What the ONBUILD instructions of `base` put at the start of a stage that begins at `line`.
+
+    BuildKit reads each as a file of its own, whose escape character is always the backslash.
+    Raises ConfigurationError, at the FROM that brings it in, for a trigger that is no instruction.
+    """
+    found: list[Instruction] = []
+    for each in base.instructions:
+        if not isinstance(each, Onbuild):
+            continue
+        try:
+            text = lines.read(each.trigger.encode(), dockerfile.file)
+            if len(text.lines) != 1:
+                raise Fault("an ONBUILD trigger is a single instruction")
+            instruction = parse(text.lines[0], text.escape)
+        except (Fault, ConfigurationError) as fault:
+            more = (fault.hint,) if isinstance(fault.hint, str) else tuple(fault.hint)
+            hint = (f"the trigger is at line {each.line}", *more)
+            raise Fault(f"ONBUILD: {fault.headline}", hint).at(dockerfile.file, line) from None
+        if instruction is not None:
+            found.append(_moved(instruction, line))
+    return tuple(found)
+
+
+def _moved(instruction: Instruction, line: int) -> Instruction:
+    return replace(instruction, line=line)

@@ -1,0 +1,82 @@
+"""The recipe: the canonical record of all that decides a row's content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, TypeAlias
+
+__all__ = ["VERSION", "File", "Mode", "Recipe", "Source"]
+
+Mode: TypeAlias = Literal["file", "exec", "link"]
+
+VERSION = 1
+"""The format of the record. Another number gives every image another tag."""
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of the context, or a link, whose digest is that of its text; `path` is relative to the context.
+
+    A file of a named context has `NAME//` in front of its path there.
+    """
+
+    path: str
+    mode: Mode
+    digest: str  # sha256, hex
+
+
+@dataclass(frozen=True)
+class Source:
+    """A name that the Dockerfile pulls from, and what it is bound to.
+
+    `value` by kind: locked and standin: the digest; parent: the recipe id; unlocked: the reference's text;
+    directory: the folder, relative to the context.
+    """
+
+    name: str
+    kind: Literal["locked", "parent", "standin", "unlocked", "directory"]
+    value: str
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that decides a row's content; never times, commits, absolute paths or registry names."""
+
+    v: int
+    platform: str
+    dockerfile: str
+    target: str | None
+    args: Mapping[str, str]
+    files: tuple[File, ...]
+    sources: tuple[Source, ...]
+    frontend: str | None
+    secrets: tuple[str, ...]
+    epoch: str
+    local: bool = False  # its tag ends in -local
+    unpinned: tuple[str, ...] = ()  # words: what may change under the same id
+    unused_args: tuple[str, ...] = ()  # given in the catalogue, declared by no reached stage
+
+    def canonical(self) -> bytes:
+        """The record as JSON with sorted keys and no blanks: what is hashed."""
+        record = {
+            "v": self.v,
+            "platform": self.platform,
+            "dockerfile": self.dockerfile,
+            "target": self.target,
+            "args": dict(self.args),
+            "files": [[file.path, file.mode, file.digest] for file in self.files],
+            "sources": [[source.name, source.kind, source.value] for source in self.sources],
+            "frontend": self.frontend,
+            "secrets": self.secrets,
+            "epoch": self.epoch,
+        }
+        return json.dumps(record, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+
+    @cached_property
+    def id(self) -> str:
+        """The sha256 of the canonical record, in hex."""
+        return hashlib.sha256(self.canonical()).hexdigest()

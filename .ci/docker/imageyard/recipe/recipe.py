@@ -1,0 +1,246 @@
+"""Recipes of rows: the Dockerfile read, its files found, its sources bound; and the tags that follow from them."""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+
+from imageyard.catalogue.model import Catalogue, Image, Row
+from imageyard.errors import ConfigurationError
+from imageyard.names import content_tag, platform_of, tree_tag
+from imageyard.recipe import ignore
+from imageyard.recipe.dockerfile.evaluate import Reading, evaluate
+from imageyard.recipe.dockerfile.fault import Fault
+from imageyard.recipe.dockerfile.references import familiar
+from imageyard.recipe.dockerfile.stages import Dockerfile, read
+from imageyard.recipe.files import Shelf
+from imageyard.recipe.model import VERSION, File, Mode, Recipe, Source
+from imageyard.recipe.sources import IMAGE_SCHEME, Binder, Locked
+from imageyard.treebase import Tree, without
+
+__all__ = ["File", "Recipe", "Recipes", "Source", "outside"]
+
+_UNDECLARED = ("SOURCE_DATE_EPOCH", "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
+
+
+def outside(catalogue: Catalogue, context: str) -> tuple[str, ...]:
+    """What of a context no build sees, relative to it: the catalogue, its lock, this package, `.git`."""
+    top = posixpath.normpath(posixpath.join(catalogue.folder or ".", context))
+    own = (posixpath.basename(catalogue.file), "images.lock", "imageyard")
+    paths = [".git", *(posixpath.join(catalogue.folder, each) for each in own)]
+    relative = (posixpath.relpath(path, top) for path in map(posixpath.normpath, paths))
+    return tuple(path for path in relative if not path.startswith("../"))
+
+
+@dataclass
+class _Context:
+    """A Dockerfile in its context, read once for all rows that share it."""
+
+    tree: Tree
+    dockerfile: Dockerfile
+    own_files: frozenset[str]  # the Dockerfile, and the links that lead to it
+    shelf: Shelf
+    named: dict[str, Shelf] = field(default_factory=dict)  # by folder
+    files: dict[tuple[str, str, str], File] = field(default_factory=dict)  # by folder, name and path
+
+
+class Recipes:
+    """The recipes of a catalogue's rows, each worked out once, parents first.
+
+    `tree_for` gives the files of a context, named as in the catalogue; `tree_id` the id of its git tree, or None
+    where it has changes that are not committed: then `tag: tree` gives a tag that ends in `-local`.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        tree_for: Callable[[str], Tree],
+        lock: Locked,
+        standins: Locked,
+        set_args: Mapping[str, str] | None = None,
+        tree_id: Callable[[str], str | None] = lambda context: None,
+    ) -> None:
+        self.catalogue = catalogue
+        self.set_args = dict(set_args or {})
+        self._tree_for = tree_for
+        self._tree_id = lru_cache(maxsize=None)(tree_id)
+        self._binder = Binder(lock, standins)
+        self._rows = {(row.name, row.arch): row for row in catalogue.rows}
+        self._trees: dict[str, Tree] = {}
+        self._contexts: dict[tuple[str, str], _Context] = {}
+        self._recipes: dict[tuple[str, str], Recipe] = {}
+
+    def of(self, row: Row) -> Recipe:
+        """The recipe of a row.
+
+        Raises ConfigurationError for a Dockerfile that cannot be read, a file that is not there, a circle of parents.
+        """
+        todo: list[Row] = [row]
+        waiting: set[tuple[str, str]] = set()
+        while todo:
+            key = (todo[-1].name, todo[-1].arch)
+            missing = [each for each in self._parents(todo[-1]).values() if (each.name, each.arch) not in self._recipes]
+            if key in self._recipes:
+                todo.pop()
+            elif not missing:
+                self._recipes[key] = self._make(todo.pop())
+                waiting.discard(key)
+            elif key in waiting:
+                raise ConfigurationError(f"{key[0]} is its own ancestor", at=todo[-1].image.where)
+            else:
+                waiting.add(key)
+                todo += missing
+        return self._recipes[row.name, row.arch]
+
+    def parent_rows(self, row: Row) -> tuple[Row, ...]:
+        """The rows that this one is built from, of its architecture."""
+        names = [source.name for source in self.of(row).sources if source.kind == "parent"]
+        return tuple(parent for name, parent in self._parents(row).items() if familiar(name) in names)
+
+    def tag(self, row: Row, *, local: bool = False) -> str:
+        """The tag of a row. `local`: something outside the recipe changes the build, docker arguments for one."""
+        recipe = self.of(row)
+        if self.catalogue.tag == "content":
+            return content_tag(row.name, recipe.id, local=recipe.local or local)
+        tree = None if recipe.local or local else self._tree_id(row.image.context)
+        if tree is None:
+            return content_tag(row.name, recipe.id, local=True)
+        return tree_tag(row.name, tree, row.arch if len(row.image.arches) > 1 else None)
+
+    def index_tag(self, image: Image, *, local: bool = False) -> str:
+        """The tag of an image: of its index where it has several architectures, else its row's."""
+        rows = [self._rows[image.name, arch] for arch in image.arches]
+        tags = [self.tag(row, local=local) for row in rows]
+        if len(rows) == 1:
+            return tags[0]
+        ours_only = any(tag.endswith("-local") for tag in tags)
+        if self.catalogue.tag == "tree" and not ours_only:
+            return tree_tag(image.name, self._tree_id(image.context) or "")
+        return content_tag(image.name, hashlib.sha256("\n".join(sorted(tags)).encode()).hexdigest(), local=ours_only)
+
+    def _parents(self, row: Row) -> dict[str, Row]:
+        """The row's parents by image name; an argument that `--set` overrides names none."""
+        found: dict[str, Row] = {}
+        for arg, name in row.image.parents.items():
+            if arg in self.set_args:
+                continue
+            if (name, row.arch) not in self._rows:
+                raise ConfigurationError(
+                    f"the parent {name} of {row.name} is not built for {row.arch}", at=row.image.where
+                )
+            found[name] = self._rows[name, row.arch]
+        return found
+
+    def _make(self, row: Row) -> Recipe:
+        try:
+            return self._recipe(row)
+        except ConfigurationError as error:
+            error.doing = f"working out the recipe of {row.name} for {row.arch}"
+            raise
+
+    def _recipe(self, row: Row) -> Recipe:
+        image, platform = row.image, platform_of(row.arch)
+        context = self._context(image)
+        given = {**row.args, **image.parents, **self.set_args}
+        reading = evaluate(
+            context.dockerfile, args=given, platform=platform, target=image.target, contexts=image.contexts
+        )
+        sources = self._sources(row, context, reading, platform)
+        args = {name: value for name, value in sorted(given.items()) if _counts(name, reading.declared)}
+        parents = self._parents(row)
+        pulled = {source.name for source in sources if source.kind == "parent"}
+        return Recipe(
+            VERSION,
+            platform,
+            image.dockerfile,
+            image.target,
+            args,
+            self._files(image, context, reading),
+            sources,
+            args.get("BUILDKIT_SYNTAX") or context.dockerfile.frontend,
+            tuple(sorted(secret.id for secret in image.secrets)),
+            image.epoch,
+            local=any(name in self.set_args for name in args)
+            or any(source.kind == "standin" for source in sources)
+            or any(self._recipes[name, row.arch].local for name in parents if familiar(name) in pulled),
+            unpinned=(*reading.unpinned, *(f"{s.name} is not locked" for s in sources if s.kind == "unlocked")),
+            unused_args=tuple(sorted(given.keys() - args.keys())),
+        )
+
+    def _sources(self, row: Row, context: _Context, reading: Reading, platform: str) -> tuple[Source, ...]:
+        contexts = {familiar(name): where for name, where in row.image.contexts.items()}
+        parents = {familiar(name): partial(self._id, parent) for name, parent in self._parents(row).items()}
+        found: dict[Source, None] = {}
+        for use in reading.images:
+            try:
+                source = self._binder.bind(use, platform=platform, contexts=contexts, parents=parents)
+                if source.name in reading.stages and source.name not in contexts:
+                    raise Fault(
+                        f"the stage {source.name!r} has the name of an image that the file pulls from",
+                        "bound to its digest, the image would replace the stage: rename the stage",
+                    )
+            except Fault as fault:
+                raise fault.at(context.dockerfile.file, use.line) from None
+            found[source] = None
+        return tuple(sorted(found, key=lambda source: source.name))
+
+    def _id(self, row: Row) -> str:
+        return self._recipes[row.name, row.arch].id
+
+    def _files(self, image: Image, context: _Context, reading: Reading) -> tuple[File, ...]:
+        taken: set[tuple[str, str]] = {("", path) for path in context.own_files}
+        folders = {familiar(name): where for name, where in image.contexts.items()}
+        for use in reading.files:
+            folder = folders.get(use.context, "")
+            if folder.startswith(IMAGE_SCHEME):
+                continue
+            shelf = self._named(context, folder) if use.context else context.shelf
+            try:
+                taken.update((use.context, path) for path in shelf.take(use))
+            except Fault as fault:
+                raise fault.at(context.dockerfile.file, use.line) from None
+        return tuple(self._file(context, folders.get(name, ""), name, path) for name, path in sorted(taken))
+
+    def _file(self, context: _Context, folder: str, name: str, path: str) -> File:
+        key = (folder, name, path)
+        if key not in context.files:
+            tree = self._named(context, folder).tree if name else context.tree
+            entry = tree.entries()[path]
+            mode: Mode = "link" if entry.kind == "link" else "exec" if entry.executable else "file"
+            context.files[key] = File(f"{name}//{path}" if name else path, mode, tree.digest(path))
+        return context.files[key]
+
+    def _named(self, context: _Context, folder: str) -> Shelf:
+        if folder not in context.named:
+            tree = context.tree.sub(folder)
+            context.named[folder] = Shelf(tree, ignore.load(tree, "").filter(tree.entries()))
+        return context.named[folder]
+
+    def _context(self, image: Image) -> _Context:
+        key = (image.context, image.dockerfile)
+        if key not in self._contexts:
+            if image.context not in self._trees:
+                whole = self._tree_for(image.context)
+                self._trees[image.context] = without(whole, outside(self.catalogue, image.context))
+            tree = self._trees[image.context]
+            file = posixpath.normpath(posixpath.join(self.catalogue.folder, image.context, image.dockerfile))
+            own, data = _dockerfile(tree, image)
+            shelf = Shelf(tree, ignore.load(tree, image.dockerfile).filter(tree.entries()))
+            self._contexts[key] = _Context(tree, read(data, file), own, shelf)
+        return self._contexts[key]
+
+
+def _dockerfile(tree: Tree, image: Image) -> tuple[frozenset[str], bytes]:
+    try:
+        own, path = Shelf(tree).find(image.dockerfile)
+    except Fault as fault:
+        raise ConfigurationError(fault.headline, at=image.where, hint=fault.hint) from None
+    return own, tree.read(path)
+
+
+def _counts(name: str, declared: Iterable[str]) -> bool:
+    """Whether BuildKit does anything with an argument: a stage declares it, or it reads it without."""
+    return name in declared or name.upper() in _UNDECLARED or name.startswith("BUILDKIT_")

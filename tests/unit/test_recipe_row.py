@@ -1,0 +1,262 @@
+"""A row's recipe: what is in it, what is not, and the tag that follows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+import pytest
+
+from imageyard.catalogue import text
+from imageyard.catalogue.expand import expand
+from imageyard.catalogue.lock import Lock, parse
+from imageyard.catalogue.model import Catalogue, Row
+from imageyard.errors import ConfigurationError
+from imageyard.recipe.recipe import File, Recipes, Source
+from imageyard.tree import DictTree, Link
+
+DIGEST = f"sha256:{'a' * 64}"
+OTHER = f"sha256:{'b' * 64}"
+LOCK = f"debian:bookworm-slim@{DIGEST}  # 2026-01-02\n"
+
+CATALOGUE = """\
+registry: registry.example/ci
+defaults: {arches: [amd64, arm64]}
+axes:
+  python: {"py{3.11,3.13}": {PYTHON_VERSION: "{}"}}
+  plain: {linux, base}
+images:
+  base:
+    dockerfile: base.Dockerfile
+    args: {BASE: "debian:bookworm-slim"}
+    names:
+      linux-base:
+  python:
+    dockerfile: Dockerfile
+    args: {BASE: "image:linux-base"}
+    names:
+      linux-py{3.11,3.13}:
+"""
+
+FILES: dict[str, bytes | tuple[bytes, bool] | Link] = {
+    "base.Dockerfile": b"ARG BASE\nFROM ${BASE}\nCOPY common/base.sh /\nRUN /base.sh\n",
+    "Dockerfile": b"ARG BASE\nFROM ${BASE}\nARG PYTHON_VERSION\nCOPY common/python.sh /\nRUN /python.sh\n",
+    "common/base.sh": (b"#!/bin/sh\n", True),
+    "common/python.sh": (b"#!/bin/sh\necho python\n", True),
+    "common/unused.sh": (b"#!/bin/sh\n", True),
+}
+
+
+def catalogue_of(source: str = CATALOGUE) -> Catalogue:
+    return expand(text.parse(source.encode(), "images.yml")).catalogue
+
+
+def recipes_of(
+    source: str = CATALOGUE,
+    files: Mapping[str, bytes | tuple[bytes, bool] | Link] = FILES,
+    lock: str = LOCK,
+    standins: str = "",
+    **more: object,
+) -> Recipes:
+    catalogue = catalogue_of(source)
+    tree = DictTree(files)
+    return Recipes(catalogue, lambda context: tree, parse(lock), parse(standins), **more)  # type: ignore[arg-type]
+
+
+def row_of(recipes: Recipes, name: str, arch: str = "amd64") -> Row:
+    return next(row for row in recipes.catalogue.rows if (row.name, row.arch) == (name, arch))
+
+
+def test_a_recipe_holds_what_decides_the_row() -> None:
+    recipes = recipes_of()
+    recipe = recipes.of(row_of(recipes, "linux-base", "arm64"))
+
+    assert recipe.platform == "linux/arm64"
+    assert recipe.dockerfile == "base.Dockerfile"
+    assert recipe.args == {"BASE": "debian:bookworm-slim"}
+    assert recipe.sources == (Source("debian:bookworm-slim", "locked", DIGEST),)
+    assert recipe.files == (
+        File("base.Dockerfile", "file", hashlib.sha256(FILES["base.Dockerfile"]).hexdigest()),  # type: ignore[arg-type]
+        File("common/base.sh", "exec", hashlib.sha256(b"#!/bin/sh\n").hexdigest()),
+    )
+    assert not recipe.local
+    assert recipe.unpinned == ()
+
+
+def test_the_id_is_the_sha256_of_sorted_json_without_blanks() -> None:
+    recipes = recipes_of()
+    recipe = recipes.of(row_of(recipes, "linux-base"))
+    record = json.loads(recipe.canonical())
+
+    assert recipe.id == hashlib.sha256(recipe.canonical()).hexdigest()
+    assert recipe.canonical() == json.dumps(record, sort_keys=True, separators=(",", ":")).encode()
+    assert list(record) == sorted(record)
+    assert record["v"] == 1
+
+
+def test_a_tag_is_the_name_and_20_hex_of_the_id() -> None:
+    recipes = recipes_of()
+    row = row_of(recipes, "linux-py3.11")
+
+    assert recipes.tag(row) == f"linux-py3.11-{recipes.of(row).id[:20]}"
+
+
+def test_a_parent_stands_in_a_recipe_by_its_recipe() -> None:
+    recipes = recipes_of()
+    row, parent = row_of(recipes, "linux-py3.11", "arm64"), row_of(recipes, "linux-base", "arm64")
+    recipe = recipes.of(row)
+
+    assert recipe.sources == (Source("linux-base", "parent", recipes.of(parent).id),)
+    assert recipe.args == {"BASE": "linux-base", "PYTHON_VERSION": "3.11"}
+    assert recipes.parent_rows(row) == (parent,)
+
+
+@pytest.mark.parametrize(
+    ("path", "changed"),
+    [
+        ("common/base.sh", {"linux-base", "linux-py3.11", "linux-py3.13"}),
+        ("base.Dockerfile", {"linux-base", "linux-py3.11", "linux-py3.13"}),
+        ("common/python.sh", {"linux-py3.11", "linux-py3.13"}),
+        ("common/unused.sh", set()),
+        ("images.yml", set()),
+        ("images.lock", set()),
+        ("imageyard/errors.py", set()),
+    ],
+)
+def test_a_file_changes_the_tags_of_its_images_and_their_children(path: str, changed: set[str]) -> None:
+    before, after = recipes_of(), recipes_of(files={**FILES, path: b"# touched\nFROM scratch\n"})
+    if path.endswith("Dockerfile"):
+        after = recipes_of(files={**FILES, path: FILES[path] + b"# touched\n"})  # type: ignore[operator]
+
+    assert {row.name for row in before.catalogue.rows if before.tag(row) != after.tag(row)} == changed
+
+
+def test_an_index_tag_is_a_hash_of_its_row_tags() -> None:
+    recipes = recipes_of()
+    image = recipes.catalogue.images["linux-base"]
+    rows = sorted(recipes.tag(row) for row in recipes.catalogue.rows if row.name == "linux-base")
+
+    assert recipes.index_tag(image) == f"linux-base-{hashlib.sha256(chr(10).join(rows).encode()).hexdigest()[:20]}"
+
+
+def test_an_image_of_one_architecture_has_its_row_tag_only() -> None:
+    recipes = recipes_of(CATALOGUE.replace("[amd64, arm64]", "[amd64]"))
+
+    assert recipes.index_tag(recipes.catalogue.images["linux-base"]) == recipes.tag(row_of(recipes, "linux-base"))
+
+
+@pytest.mark.parametrize(
+    ("lock", "standins", "source", "local", "unpinned"),
+    [
+        (LOCK, "", ("locked", DIGEST), False, ()),
+        (LOCK, f"debian:bookworm-slim@{OTHER}\n", ("locked", DIGEST), False, ()),
+        (f"docker.io/library/debian:bookworm-slim@{DIGEST}\n", "", ("locked", DIGEST), False, ()),
+        ("", f"debian:bookworm-slim@{OTHER}\n", ("standin", OTHER), True, ()),
+        ("", "", ("unlocked", "debian:bookworm-slim"), False, ("debian:bookworm-slim is not locked",)),
+    ],
+)
+def test_a_base_is_bound_to_a_lock_a_standin_or_nothing(
+    lock: str, standins: str, source: tuple[str, str], local: bool, unpinned: tuple[str, ...]
+) -> None:
+    recipes = recipes_of(lock=lock, standins=standins)
+    recipe = recipes.of(row_of(recipes, "linux-base"))
+
+    assert [(each.kind, each.value) for each in recipe.sources] == [source]
+    assert recipe.local == local
+    assert recipe.unpinned == unpinned
+    child = row_of(recipes, "linux-py3.11")
+    assert recipes.tag(child).endswith("-local") == local
+
+
+def test_set_changes_the_rows_that_declare_it_and_marks_them_local() -> None:
+    plain, changed = recipes_of(), recipes_of(set_args={"PYTHON_VERSION": "3.12"})
+    base, child = row_of(plain, "linux-base"), row_of(plain, "linux-py3.11")
+
+    assert changed.tag(base) == plain.tag(base)
+    assert changed.of(child).args["PYTHON_VERSION"] == "3.12"
+    assert changed.tag(child) != plain.tag(child)
+    assert changed.tag(child).endswith("-local")
+
+
+def test_set_of_a_parent_argument_takes_another_base() -> None:
+    recipes = recipes_of(set_args={"BASE": "debian:bookworm-slim"})
+    row = row_of(recipes, "linux-py3.11")
+
+    assert recipes.of(row).sources == (Source("debian:bookworm-slim", "locked", DIGEST),)
+    assert recipes.parent_rows(row) == ()
+
+
+def test_docker_arguments_mark_a_tag_local() -> None:
+    recipes = recipes_of()
+    row = row_of(recipes, "linux-base")
+
+    assert recipes.tag(row, local=True) == f"{recipes.tag(row)}-local"
+
+
+def test_args_that_no_reached_stage_declares_are_left_out_and_named() -> None:
+    recipes = recipes_of(CATALOGUE.replace('args: {BASE: "debian', 'args: {TRITON: yes, BASE: "debian'))
+    with_it = recipes.of(row_of(recipes, "linux-base"))
+    plain = recipes_of()
+
+    assert with_it.unused_args == ("TRITON",)
+    assert with_it.id == plain.of(row_of(plain, "linux-base")).id
+
+
+class TestTreeTags:
+    SOURCE = CATALOGUE + "tag: tree\n"
+    TREE = "c" * 40
+
+    def test_a_clean_tree_gives_its_id(self) -> None:
+        recipes = recipes_of(self.SOURCE, tree_id=lambda context: self.TREE)
+
+        assert recipes.tag(row_of(recipes, "linux-base")) == f"linux-base-{self.TREE}-amd64"
+        assert recipes.index_tag(recipes.catalogue.images["linux-base"]) == f"linux-base-{self.TREE}"
+
+    def test_an_image_of_one_architecture_has_no_suffix(self) -> None:
+        recipes = recipes_of(self.SOURCE.replace("[amd64, arm64]", "[amd64]"), tree_id=lambda context: self.TREE)
+
+        assert recipes.tag(row_of(recipes, "linux-base")) == f"linux-base-{self.TREE}"
+
+    def test_a_dirty_tree_gives_the_content_tag_and_local(self) -> None:
+        recipes = recipes_of(self.SOURCE, tree_id=lambda context: None)
+        row = row_of(recipes, "linux-base")
+
+        assert recipes.tag(row) == f"linux-base-{recipes.of(row).id[:20]}-local"
+        assert recipes.index_tag(recipes.catalogue.images["linux-base"]).endswith("-local")
+
+    def test_a_standin_gives_the_content_tag_and_local(self) -> None:
+        recipes = recipes_of(
+            self.SOURCE, lock="", standins=f"debian:bookworm-slim@{OTHER}\n", tree_id=lambda context: self.TREE
+        )
+        row = row_of(recipes, "linux-base")
+
+        assert recipes.tag(row) == f"linux-base-{recipes.of(row).id[:20]}-local"
+
+
+def test_a_missing_file_names_the_line_and_the_nearest_path() -> None:
+    files = {**FILES, "base.Dockerfile": b"ARG BASE\nFROM ${BASE}\nCOPY common/basse.sh /\n"}
+    recipes = recipes_of(files=files)
+
+    with pytest.raises(ConfigurationError) as caught:
+        recipes.of(row_of(recipes, "linux-base"))
+
+    assert caught.value.at == "base.Dockerfile:3"
+    assert "common/basse.sh is not in the build context" in caught.value.headline
+    assert "did you mean 'common/base.sh'?" in caught.value.hint
+    assert "linux-base" in caught.value.doing
+
+
+def test_a_missing_dockerfile_points_at_the_catalogue() -> None:
+    recipes = recipes_of(files={"base.dockerfile": b"FROM scratch\n"})
+
+    with pytest.raises(ConfigurationError) as caught:
+        recipes.of(row_of(recipes, "linux-base"))
+
+    assert "base.Dockerfile" in caught.value.headline
+    assert (caught.value.at or "").startswith("images.yml:")
+
+
+def test_an_empty_lock_is_a_lock() -> None:
+    assert recipes_of(lock="").of(recipes_of().catalogue.rows[0]).sources[0].kind == "unlocked"
+    assert Lock().pinned == {}
