@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imageyard.errors import ConfigurationError, ImageyardError
+from imageyard.errors import ConfigurationError, EnvironmentLacks, ImageyardError
 from imageyard.files import atomic_write, locked
 from imageyard.records import HEADERS, Record, from_json, table, to_json, worst
 
@@ -138,10 +138,12 @@ class Run:
         """Make the folder and hold it: a shared lock on `alive` says that a process of the run lives."""
         if self._alive is not None:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        while self._alive is None:
-            self._alive = _held(self.folder / "alive", fcntl.LOCK_SH)
-        (self.folder / "rows").mkdir(exist_ok=True)
+        try:
+            while self._alive is None:
+                self._alive = _held(self.folder / "alive", fcntl.LOCK_SH)
+            (self.folder / "rows").mkdir(exist_ok=True)
+        except OSError as error:
+            raise EnvironmentLacks(f"cannot keep records in {self.folder}: {error.strerror}") from None
         ignore = self._state / ".gitignore"
         if not ignore.exists():
             atomic_write(ignore, b"*\n")

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from imageyard.catalogue.model import Check
 from imageyard.checks.judge import Ended, NotStarted, Ran, TimedOut, judge
-from imageyard.process import Completed
 from imageyard.records import Finding
+
+if TYPE_CHECKING:
+    from imageyard import engine
 
 __all__ = ["TIMEOUT", "Containers", "run_checks"]
 
 TIMEOUT = 300.0
 """Seconds for one check; under emulation a compiler that prints its version takes some."""
 
-_NOT_STARTED = 125
-_NO_EMULATOR = re.compile(r"^exec \S+: exec format error$", re.MULTILINE)  # Docker 28, runc 1.1: exit code 255
+_NO_EMULATOR = re.compile(r"exec \S+?(?: failed)?: exec format error", re.IGNORECASE)
+"""Without an emulator a program of another architecture does not start; runc and docker-init (tini) say so, each in
+its words, and end with an exit code of their own."""
 
 
 class Containers(Protocol):
@@ -31,16 +34,12 @@ class Containers(Protocol):
         network: str = "none",
         platform: str | None = None,
         timeout: float | None = None,
-    ) -> Completed:
-        """Run a command in a container of the image, and remove the container.
-
-        The exit code is the command's, or 125 where the container did not start (docker-run(1), "Exit status").
-        Raises TimeoutError past `timeout`, in seconds.
-        """
+    ) -> engine.Ran:
+        """Run a command in a container of its own; raises TimeoutError past `timeout`, in seconds."""
 
 
 def run_checks(
-    engine: Containers,
+    containers: Containers,
     image: str,
     checks: Iterable[Check],
     args: Mapping[str, str],
@@ -52,16 +51,15 @@ def run_checks(
 
     Raises ConfigurationError for a check that cannot be judged.
     """
-    return tuple(judge(check, args, _ran(engine, image, check, platform, timeout)) for check in checks)
+    return tuple(judge(check, args, _ran(containers, image, check, platform, timeout)) for check in checks)
 
 
-def _ran(engine: Containers, image: str, check: Check, platform: str | None, timeout: float) -> Ran:
+def _ran(containers: Containers, image: str, check: Check, platform: str | None, timeout: float) -> Ran:
     try:
-        done = engine.run(image, check.run, network="none", platform=platform, timeout=timeout)
+        done = containers.run(image, check.run, network="none", platform=platform, timeout=timeout)
     except TimeoutError:
         return TimedOut(timeout)
-    err = done.err.decode(errors="replace")
-    if done.code == _NOT_STARTED or _NO_EMULATOR.search(err):
+    out, err = done.out.decode(errors="replace"), done.err.decode(errors="replace")
+    if not done.started or _NO_EMULATOR.search(err):
         return NotStarted(err.strip() or f"the engine ended with {done.code} and said nothing")
-    code = done.code if done.code >= 0 else 128 - done.code
-    return Ended(code, done.out.decode(errors="replace"), err)
+    return Ended(done.code, out, err)

@@ -1,0 +1,132 @@
+"""Who may import whom: arrows point down, and what is heavy or dangerous has one place."""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+FLOORS = """
+    __init__
+    errors
+    names
+    process
+    layout
+    board
+    console
+    files git aws
+    treebase
+    tree
+    records
+    runs
+    catalogue
+    recipe
+    plan
+    registry
+    engine
+    builders
+    checks
+    stack
+    ship
+    keep
+    lanes
+    adopt
+    ci
+    doctor
+    cli sessions
+    __main__
+"""
+"""A module imports only from lines above its own; modules of one package may import one another, without cycles."""
+
+FLOOR = {room: number for number, line in enumerate(FLOORS.strip().splitlines()) for room in line.split()}
+
+STRANGERS = {
+    "registry": ("catalogue", "recipe", "plan"),
+    "engine": ("catalogue", "recipe", "plan"),
+    "builders": ("catalogue", "recipe", "plan"),
+    "checks": ("catalogue", "recipe", "plan"),
+}
+"""They take a Reference, a BuildRequest, a Check, and know nothing of where it came from."""
+
+ONLY_IN = {
+    "subprocess": "process",
+    "multiprocessing": None,
+    "asyncio": None,
+    "pty": None,
+    "boto3": "aws",
+    "botocore": "aws",
+}
+
+HEAVY = ("boto3", "botocore", "jinja2", "rich", "stamina", "urllib3", "yaml")
+
+
+def imports(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """Every module that is imported, anywhere in the file, with its line."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"line {node.lineno}: relative import"
+            yield node.module or "", node.lineno
+            yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
+
+
+def ours(tree: ast.Module, known: set[str]) -> set[str]:
+    """The modules of the package that a file imports, by their names under it."""
+    names = {name.removeprefix("imageyard.") for name, _ in imports(tree) if name.startswith("imageyard.")}
+    return {name for name in names if name in known}
+
+
+def room(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def test_every_module_has_a_floor(module: str) -> None:
+    assert room(module) in FLOOR, f"{room(module)} is not in the picture of the house"
+
+
+def test_arrows_point_down(module: str, tree: ast.Module, trees: dict[str, ast.Module]) -> None:
+    mine = room(module)
+    upward = [name for name in ours(tree, set(trees)) if room(name) != mine and FLOOR[room(name)] >= FLOOR[mine]]
+    assert not upward, f"{module} imports {', '.join(upward)} from its own floor or one above it"
+
+
+def test_no_cycles(trees: dict[str, ast.Module]) -> None:
+    graph = {name: ours(tree, set(trees)) - {name} for name, tree in trees.items()}
+    order = list(graphlib.TopologicalSorter(graph).static_order())
+    assert len(order) == len(trees)
+
+
+def test_the_lower_rooms_do_not_know_the_catalogue(module: str, tree: ast.Module, trees: dict[str, ast.Module]) -> None:
+    known = ours(tree, set(trees)) - {"catalogue", "catalogue.model"}  # the type of a Check
+    met = [name for name in known if room(name) in STRANGERS.get(room(module), ())]
+    assert not met
+
+
+def test_what_has_one_place(module: str, tree: ast.Module) -> None:
+    for name, line in imports(tree):
+        assert ONLY_IN.get(room(name), module) == module, f"{module}, line {line} imports {name}"
+
+
+def test_the_one_places_are_used(trees: dict[str, ast.Module]) -> None:
+    """A rule about a module that nobody imports would hold by itself."""
+    assert "subprocess" in {name for name, _ in imports(trees["process"])}
+
+
+@pytest.mark.parametrize("room_at_start", ["console", "runs", "sessions", "cli", "__init__"])
+def test_what_start_up_does_not_load(room_at_start: str, trees: dict[str, ast.Module]) -> None:
+    """`nox -l` and `inv --list` import these: what takes long to import waits inside the function that needs it."""
+    names = [name for name in trees if room(name) == room_at_start]
+    assert names
+    code = f"""
+import sys, nox, invoke
+before = set(sys.modules)
+import {", ".join("imageyard" if name == "__init__" else f"imageyard.{name}" for name in names)}
+print(*sorted({set(HEAVY)!r} & (set(sys.modules) - before)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "", "")
