@@ -94,10 +94,12 @@ def run(
     stdin: bytes | IO[bytes] | None = None,
     cwd: str | Path | None = None,
     timeout: float | None = None,
+    stop: Callable[[], None] | None = None,
 ) -> Completed:
     """Run a child to its end and keep what it writes; the exit code is the caller's to judge.
 
-    `env` is added to the pass-list, `timeout` is in seconds.
+    `env` is added to the pass-list, `timeout` is in seconds. `stop` ends what the child only stands for (a container)
+    when we are interrupted or out of time, before the child is told: it may wait for that.
     Raises EnvironmentLacks where the program cannot be started, TimeoutError past `timeout`, after the child ended.
     """
     parts: dict[str, list[bytes]] = {"out": [], "err": []}
@@ -105,7 +107,7 @@ def run(
     def keep(name: str, chunk: bytes) -> None:
         parts[name].append(chunk)
 
-    code = _pump(argv, keep, env=env, stdin=stdin, cwd=cwd, timeout=timeout)
+    code = _pump(argv, keep, env=env, stdin=stdin, cwd=cwd, timeout=timeout, stop=stop)
     return Completed(tuple(argv), code, b"".join(parts["out"]), b"".join(parts["err"]))
 
 
@@ -154,9 +156,10 @@ def _pump(
     stdin: bytes | IO[bytes] | None,
     cwd: str | Path | None,
     timeout: float | None,
+    stop: Callable[[], None] | None = None,
 ) -> int:
     deadline = None if timeout is None else time.monotonic() + timeout
-    with _as_file(stdin) as source, _started(argv, env=env, cwd=cwd, stdin=source, pipes=True) as child:
+    with _as_file(stdin) as source, _started(argv, env=env, cwd=cwd, stdin=source, pipes=True, stop=stop) as child:
         with selectors.DefaultSelector() as ready:
             for name, pipe in (("out", child.stdout), ("err", child.stderr)):
                 assert pipe is not None
@@ -216,6 +219,7 @@ def _started(
     stdin: IO[bytes] | None,
     pipes: bool,
     own_group: bool = True,
+    stop: Callable[[], None] | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Start a child, and on the way out for any reason but its own end, end it first.
 
@@ -239,7 +243,11 @@ def _started(
             try:
                 yield child
             except BaseException:
-                _end(child, apart)
+                try:
+                    if stop is not None:
+                        stop()
+                finally:
+                    _end(child, apart)
                 raise
     finally:
         if apart:

@@ -1,0 +1,222 @@
+"""Builds through the `docker-buildx` plugin: finds it, runs it, reads along, and tells what became of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import IO
+
+from imageyard import process
+from imageyard.board import Board
+from imageyard.builders.progress import Cached, Done, Event, Failure, Log, Progress, Started, Warned
+from imageyard.builders.rawjson import Status
+from imageyard.builders.request import (
+    BuildRequest,
+    Built,
+    Failed,
+    Interrupted,
+    Lost,
+    Outcome,
+    Unreachable,
+    argv,
+)
+from imageyard.errors import EnvironmentLacks, assert_never
+from imageyard.names import Digest
+
+__all__ = ["build", "find", "version"]
+
+INSTALL = "nox -s install_stack local_stack"
+
+# docker/cli 28, cli-plugins/manager/manager_unix.go; Debian's own place is the last.
+_FOLDERS = (
+    "/usr/local/lib/docker/cli-plugins",
+    "/usr/local/libexec/docker/cli-plugins",
+    "/usr/lib/docker/cli-plugins",
+    "/usr/libexec/docker/cli-plugins",
+)
+
+_QUIET = {"BUILDX_METADATA_PROVENANCE": "disabled", "DOCKER_CLI_HINTS": "false"}
+"""The provenance in the metadata file costs one more question to the engine, and nothing of ours reads it."""
+
+# What gRPC and Go's net package say of a connection; looked for in buildx's own last error only, never in a step's.
+_CONNECTION = re.compile(
+    r"cannot connect to the docker daemon|code = unavailable|^unavailable:|error reading from server"
+    r"|transport is closing"
+    r"|connection refused|connection reset by peer|broken pipe|closed network connection|unexpected EOF|\bEOF$"
+    r"|failed to list workers|failed to dial|error dialing|dial (tcp|unix)|no such host|context deadline exceeded"
+    r"|i/o timeout|no active session|goaway|waiting for connection|docker daemon socket",
+    re.IGNORECASE | re.MULTILINE,
+)
+_STOPPED = re.compile(r"context canceled$|code = canceled|^canceled:", re.IGNORECASE | re.MULTILINE)
+_DISK_FULL = re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE)
+_DISK_HINT = "the builder's disk is full: look with `docker system df`, make room with `docker builder prune`"
+
+
+def find() -> str:
+    """The path of the plugin binary. The docker CLI in front of it would cost 0.1 s a call.
+
+    Raises EnvironmentLacks where no CLI plugin directory has it.
+    """
+    config = Path(os.environ.get("DOCKER_CONFIG") or Path("~/.docker").expanduser())
+    folders: list[str | Path] = [config / "cli-plugins", *_extra_folders(config / "config.json"), *_FOLDERS]
+    return process.find("docker-buildx", *folders, hint=INSTALL)
+
+
+def version(program: str) -> str:
+    """The version of the plugin, as it says it: `0.29.1`. Raises EnvironmentLacks where it does not run."""
+    answer = process.run([program, "version"])
+    words = answer.text.split()
+    if answer.code or len(words) < 2:
+        raise EnvironmentLacks(f"{program} does not run", detail=answer.complaint.splitlines()[:5], hint=INSTALL)
+    return words[1].removeprefix("v")
+
+
+def build(
+    request: BuildRequest,
+    context: bytes | IO[bytes],
+    *,
+    program: str,
+    board: Board,
+    raw: Path,
+    env: Mapping[str, str] | None = None,
+    timeout: float | None = None,
+) -> Outcome:
+    """Build what is asked, showing it on `board`; `context` is a tar, `env` says which engine, `timeout` is in seconds.
+
+    `raw` receives the builder's whole stream, an object a line, without the values of the request's secrets. buildx
+    gets a state directory of its own (BUILDX_CONFIG), unless `env` has one: a builder that the user selected with
+    `buildx use` does not count.
+    Raises EnvironmentLacks where the plugin cannot be started, KeyboardInterrupt or Terminated after it ended.
+    """
+    given, secrets = _secrets(request)
+    with tempfile.TemporaryDirectory(prefix="imageyard-buildx-") as own, raw.open("w", encoding="utf-8") as file:
+        if request.metadata_file is None:
+            request = replace(request, metadata_file=Path(own, "metadata.json"))
+        assert request.metadata_file is not None
+        progress = Progress(_scrubber(secrets), _keeper(file))
+        code: int | None = None
+        try:
+            code = process.stream(
+                argv(request, program=program),
+                lambda chunk: _show(progress.feed(chunk), board),
+                env={"BUILDX_CONFIG": str(Path(own, "config")), **(env or {}), **given, **_QUIET},
+                stdin=context,
+                timeout=timeout,
+            )
+        except TimeoutError:
+            pass
+        finally:
+            _show(progress.end(), board)
+        if code == 0:
+            return _built(progress, request.metadata_file)
+    if code is None:
+        failed = _failed(progress, progress.failure())
+        return replace(failed, message=f"the build did not end within {timeout:.0f} s", hint="")
+    return _judge(progress, code)
+
+
+def _judge(progress: Progress, code: int) -> Outcome:
+    """What a build that did not succeed came to. A step that says it failed decides, whatever words it used."""
+    failure = progress.failure()
+    if not failure.by_step or failure.step.startswith("[internal] waiting for connection"):
+        if code < 0 or code == 130 or _STOPPED.search(failure.message):
+            return Interrupted()
+        if _CONNECTION.search(failure.message) or failure.by_step:
+            return Lost(failure.message) if progress.started else Unreachable(failure.message)
+    return _failed(progress, failure)
+
+
+def _failed(progress: Progress, failure: Failure) -> Failed:
+    full = _DISK_FULL.search("\n".join((failure.message, *failure.lines)))
+    return Failed(
+        step=failure.step,
+        dockerfile=failure.dockerfile,
+        line=failure.line,
+        exit_code=failure.exit_code,
+        lines=failure.lines,
+        message=failure.message,
+        hint=_DISK_HINT if full else "",
+        steps=progress.steps,
+        warnings=tuple(progress.warnings),
+    )
+
+
+def _built(progress: Progress, metadata: Path) -> Built:
+    """Read the metadata file (buildx `docs/reference/buildx_build.md`, --metadata-file).
+
+    On the classic store `containerimage.digest` is the digest of the config and no descriptor is there (buildx 0.29).
+    """
+    try:
+        found = json.loads(metadata.read_text())
+    except (OSError, ValueError):
+        found = {}
+    digest = found.get("containerimage.digest")
+    return Built(
+        digest=Digest(digest) if digest and digest != found.get("containerimage.config.digest") else None,
+        image_id=digest,
+        steps=progress.steps,
+        warnings=tuple(progress.warnings),
+    )
+
+
+def _show(events: list[Event], board: Board) -> None:
+    for event in events:
+        match event:
+            case Started(name):
+                board.step_started(name)
+            case Cached(name):
+                board.step_cached(name)
+            case Done(name, seconds):
+                board.step_done(name, seconds)
+            case Log(_, line):
+                board.log(line)
+            case Warned():
+                pass  # told once, with the outcome
+            case _:
+                assert_never(event)
+
+
+def _keeper(file: IO[str]) -> Callable[[Status | str], None]:
+    def keep(part: Status | str) -> None:
+        file.write(part if isinstance(part, str) else json.dumps(part, separators=(",", ":"), ensure_ascii=False))
+        file.write("\n")
+
+    return keep
+
+
+def _secrets(request: BuildRequest) -> tuple[dict[str, str], list[str]]:
+    """The variables that buildx is to read secrets from, and the values of all secrets."""
+    given: dict[str, str] = {}
+    values = []
+    for _, kind, source in request.secrets:
+        if kind == "env" and source in os.environ:
+            given[source] = os.environ[source]
+            values.append(given[source])
+        elif kind == "file" and Path(source).is_file():
+            values.append(Path(source).read_text(errors="replace"))
+    return given, values
+
+
+def _scrubber(secrets: list[str]) -> Callable[[str], str]:
+    """What takes secrets out of a line. Of a long file (a CA bundle) only whole lines: thousands cost too much each."""
+    long = {line.strip() for secret in secrets if secret.count("\n") > 100 for line in secret.splitlines()}
+    parts = {line.strip() for secret in secrets if secret.count("\n") <= 100 for line in secret.splitlines()}
+
+    def scrub(text: str) -> str:
+        return "***" if text and text.strip() in long else process.redact(text, parts)
+
+    return scrub
+
+
+def _extra_folders(config: Path) -> list[str]:
+    """`cliPluginsExtraDirs` of the CLI's configuration: where Homebrew's plugins are found."""
+    try:
+        found = json.loads(config.read_text()).get("cliPluginsExtraDirs")
+    except (OSError, ValueError, AttributeError):
+        return []
+    return [folder for folder in found if isinstance(folder, str)] if isinstance(found, list) else []

@@ -1,0 +1,183 @@
+"""What is asked of a builder, as the argument list of `docker buildx build`, and what can come of it."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from imageyard.catalogue.model import Provenance
+from imageyard.names import Digest, Reference
+
+__all__ = [
+    "BuildRequest",
+    "BuildWarning",
+    "Built",
+    "Failed",
+    "ImageStore",
+    "Interrupted",
+    "Lost",
+    "Outcome",
+    "SecretSource",
+    "Steps",
+    "Unreachable",
+    "argv",
+    "loadable_provenance",
+]
+
+ImageStore: TypeAlias = Literal["containerd", "classic"]
+SecretSource: TypeAlias = tuple[str, Literal["env", "file"], str]
+"""A secret's id, and the name of the variable or the path of the file that holds its value."""
+
+
+@dataclass(frozen=True)
+class BuildRequest:
+    """One build of one platform, its context being a tar on standard input.
+
+    `dockerfile` is a path in that tar; `contexts` binds names that the Dockerfile pulls from to
+    `docker-image://REFERENCE` or to a directory.
+    """
+
+    dockerfile: str
+    platform: str
+    args: Mapping[str, str] = field(default_factory=dict)
+    target: str | None = None
+    contexts: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[SecretSource, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    tags: tuple[Reference, ...] = ()
+    output: Literal["load", "push"] = "load"
+    no_cache: bool = False
+    pull: bool = False
+    provenance: Provenance = "off"
+    sbom: bool = False
+    cache_from: tuple[str, ...] = ()
+    cache_to: tuple[str, ...] = ()
+    builder: str | None = None
+    extra: tuple[str, ...] = ()  # what a person passed through; comes last, so that it wins
+    metadata_file: Path | None = None
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Steps of the Dockerfile that leave something in the image (RUN, COPY, ADD, WORKDIR): all, and those cached."""
+
+    total: int = 0
+    cached: int = 0
+
+
+@dataclass(frozen=True)
+class BuildWarning:
+    """What BuildKit remarks about a Dockerfile; `line` counts from 1."""
+
+    text: str
+    dockerfile: str | None = None
+    line: int | None = None
+
+
+@dataclass(frozen=True)
+class Built:
+    """It was built and exported.
+
+    `digest` is that of the manifest or index, None where the engine's classic store keeps none; `image_id` is the
+    engine's id of it, None where nothing was exported.
+    """
+
+    digest: Digest | None
+    image_id: str | None
+    steps: Steps = Steps()
+    warnings: tuple[BuildWarning, ...] = ()
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A step failed, or the Dockerfile or the request was refused.
+
+    `step` is as BuildKit words it, `dockerfile` and `line` where it stands, `exit_code` that of its command, `lines`
+    the last it wrote, `message` why in one or a few lines, `hint` what may help.
+    """
+
+    step: str
+    dockerfile: str | None = None
+    line: int | None = None
+    exit_code: int | None = None
+    lines: tuple[str, ...] = ()
+    message: str = ""
+    hint: str = ""
+    steps: Steps = Steps()
+    warnings: tuple[BuildWarning, ...] = ()
+
+
+@dataclass(frozen=True)
+class Unreachable:
+    """The builder could not be reached: nothing of the build has started."""
+
+    cause: str
+
+
+@dataclass(frozen=True)
+class Lost:
+    """The builder went away in the middle of the build."""
+
+    cause: str
+
+
+@dataclass(frozen=True)
+class Interrupted:
+    """The build was stopped from elsewhere. Where it was us who were interrupted, that exception comes instead."""
+
+
+Outcome: TypeAlias = Built | Failed | Unreachable | Lost | Interrupted
+
+
+def argv(request: BuildRequest, *, program: str) -> list[str]:
+    """The argument list; `program` is the plugin binary, which takes them without `buildx` in front.
+
+    No secret's value is in it: `--secret id=ID,env=NAME` (buildx `docs/reference/buildx_build.md`). Provenance is
+    always said, because its default differs between drivers and versions.
+    """
+    provenance = "false" if request.provenance == "off" else f"mode={request.provenance}"
+    args = [program, "build", "--progress=rawjson", "-f", request.dockerfile, "--platform", request.platform]
+    args += _flag("--builder", request.builder)
+    args += _flag("--target", request.target)
+    args += _each("--build-arg", (f"{name}={value}" for name, value in sorted(request.args.items())))
+    args += _each("--build-context", (f"{name}={source}" for name, source in sorted(request.contexts.items())))
+    args += _each("--secret", (_secret(*secret) for secret in request.secrets))
+    args += _each("--label", (f"{name}={value}" for name, value in sorted(request.labels.items())))
+    args += _each("--tag", map(str, request.tags))
+    args += _each("--cache-from", request.cache_from)
+    args += _each("--cache-to", request.cache_to)
+    args += [f"--{request.output}", f"--provenance={provenance}"]
+    args += ["--sbom=true"] if request.sbom else []
+    args += ["--no-cache"] if request.no_cache else []
+    args += ["--pull"] if request.pull else []
+    args += _flag("--metadata-file", request.metadata_file)
+    return [*args, *request.extra, "-"]
+
+
+def loadable_provenance(wanted: Provenance, store: ImageStore) -> tuple[Provenance, str | None]:
+    """What of the wanted provenance a loaded image can carry, and a line to say where that is less.
+
+    The classic store refuses attestations: `Attestation is not supported for the docker driver` (buildx 0.29).
+    """
+    if wanted == "off" or store == "containerd":
+        return wanted, None
+    return "off", f"no provenance ({wanted}): the engine's classic image store cannot hold it"
+
+
+def _flag(name: str, value: object) -> list[str]:
+    return [] if value is None else [name, str(value)]
+
+
+def _each(name: str, values: Iterable[str]) -> list[str]:
+    return [part for value in values for part in (name, value)]
+
+
+def _secret(name: str, kind: Literal["env", "file"], value: str) -> str:
+    """One line of CSV, as buildx reads it: a path may hold a comma."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow([f"id={name}", f"{'env' if kind == 'env' else 'src'}={value}"])
+    return line.getvalue()

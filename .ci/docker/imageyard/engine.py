@@ -1,0 +1,286 @@
+"""The Docker engine through its CLI: find one that answers; inspect, tag and list images; run containers."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+from imageyard import process
+from imageyard.builders.request import ImageStore
+from imageyard.errors import Absent, EnvironmentLacks
+from imageyard.names import Digest
+
+__all__ = ["Container", "Engine", "LoadedImage", "Ran"]
+
+INSTALL = "nox -s install_stack local_stack"
+PATIENCE = 20.0
+"""Seconds that an engine has for a first answer; over a network, an address that drops packets never gives one."""
+
+
+@dataclass(frozen=True)
+class LoadedImage:
+    """An image in the engine.
+
+    `id` is what the engine knows it by. `digest` is that of its manifest or index, None on the classic store, which
+    keeps none. `platform` is `linux/amd64`, `size` is in bytes, `created` is RFC 3339.
+    """
+
+    id: str
+    digest: Digest | None
+    tags: tuple[str, ...]
+    labels: Mapping[str, str]
+    platform: str
+    size: int
+    created: str
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container, running or not."""
+
+    id: str
+    name: str
+    image: str
+    state: str
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A program that was run in a container.
+
+    `started` is False where the container never ran: then `err` is the engine's complaint and `code` means nothing. A
+    program that the image lacks did run, with exit code 127, or 126 where it may not be executed.
+    """
+
+    started: bool
+    code: int
+    out: bytes
+    err: bytes
+
+
+@dataclass(frozen=True)
+class Engine:
+    """An engine that answered. `env` is what a child needs to speak to the same one; `origin` says how it was found."""
+
+    program: str
+    origin: str
+    env: Mapping[str, str] = field(default_factory=dict)
+    version: str = ""
+
+    @classmethod
+    def find(cls, stack_socket: Path | None = None) -> Engine:
+        """The engine of DOCKER_HOST or of the current context if it answers, else the one of the local stack.
+
+        Raises EnvironmentLacks with everything that was tried where none does.
+        """
+        program = process.find("docker", hint=INSTALL)
+        places: list[tuple[str, dict[str, str]]] = [(_current(), {})]
+        if stack_socket is not None and stack_socket.exists():
+            # A context, or TLS settings meant for another host, would win over DOCKER_HOST or break it.
+            env = {"DOCKER_HOST": f"unix://{stack_socket}", "DOCKER_CONTEXT": "", "DOCKER_TLS_VERIFY": ""}
+            places.append((f"the local stack at {stack_socket}", env))
+        tried, denied = [], False
+        for origin, env in places:
+            version, complaint = _ask(program, env)
+            if version:
+                return cls(program, origin, env, version)
+            tried.append(f"{origin}: {complaint}")
+            denied = denied or "permission denied" in complaint.lower()
+        hint = [INSTALL]
+        if denied:
+            hint = [
+                "sudo usermod -aG docker $USER   (then log in again: it makes you a member of the docker group)",
+                *hint,
+            ]
+        raise EnvironmentLacks("no Docker engine answers", doing="looking for an engine", detail=tried, hint=hint)
+
+    @property
+    def host(self) -> str:
+        """The address that `env` or ours names, or the context's default."""
+        return self.env.get("DOCKER_HOST") or os.environ.get("DOCKER_HOST", "")
+
+    @cached_property
+    def info(self) -> Mapping[str, Any]:
+        """What `docker info` says; slower than the rest (0.1 s), so asked when something needs it."""
+        found: dict[str, Any] = json.loads(self._ask("info", "--format", "{{json .}}").out)
+        return found
+
+    @cached_property
+    def image_store(self) -> ImageStore:
+        """Which store holds the images: only containerd's keeps digests, attestations and indexes."""
+        status = dict(pair for pair in self.info.get("DriverStatus") or () if len(pair) == 2)
+        return "containerd" if str(status.get("driver-type", "")).startswith("io.containerd.snapshotter") else "classic"
+
+    @property
+    def storage(self) -> str:
+        """The storage driver, `overlay2` or `overlayfs`."""
+        return str(self.info.get("Driver", ""))
+
+    def inspect(self, reference: str) -> LoadedImage | None:
+        """The image under a name, digest or id, or None where the engine has none."""
+        answer = self._run("image", "inspect", reference)
+        if answer.code and _no_such(answer):
+            return None
+        return _image(json.loads(_good(answer, f"inspecting {reference}").out)[0])
+
+    def tag(self, source: str, target: str) -> None:
+        """Give an image another name. Raises Absent where there is none under `source`."""
+        answer = self._run("tag", source, target)
+        if answer.code and _no_such(answer):
+            raise Absent(f"the engine has no image {source}", doing=f"tagging it {target}")
+        _good(answer, f"tagging {source}")
+
+    def untag(self, reference: str) -> bool:
+        """Take a name away, and the image with its last one; False where there was none."""
+        answer = self._run("rmi", reference)
+        if answer.code and _no_such(answer):
+            return False
+        _good(answer, f"removing {reference}")
+        return True
+
+    def images(self, label: str) -> tuple[LoadedImage, ...]:
+        """The images that carry a label, given as `NAME` or `NAME=VALUE`."""
+        ids = self._ask("image", "ls", "--no-trunc", "--quiet", "--filter", f"label={label}").text.split()
+        if not ids:
+            return ()
+        # One that goes away meanwhile is complained of; the others are printed all the same.
+        found = json.loads(self._run("image", "inspect", *dict.fromkeys(ids)).out or b"[]")
+        return tuple(_image(one) for one in found)
+
+    def containers(self, label: str) -> tuple[Container, ...]:
+        """The containers, running or not, that carry a label, given as `NAME` or `NAME=VALUE`."""
+        form = "{{json .}}"
+        lines = self._ask("ps", "--all", "--no-trunc", "--filter", f"label={label}", "--format", form).text.splitlines()
+        found = [json.loads(line) for line in lines]
+        return tuple(Container(one["ID"], one["Names"], one["Image"], one["State"]) for one in found)
+
+    def remove(self, container: str) -> None:
+        """Kill and remove a container; that there is none is no error."""
+        answer = self._run("rm", "--force", "--volumes", container)
+        if not _no_such(answer):
+            _good(answer, f"removing container {container}")
+
+    def run(
+        self,
+        image: str,
+        argv: Sequence[str],
+        *,
+        platform: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        network: str = "none",
+        env: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> Ran:
+        """Run a program of an image in a container of its own, past the image's entry point, to its end.
+
+        The image must be there: nothing is pulled. `timeout` is in seconds.
+        Raises TimeoutError past it; the container is gone then, and on an interrupt too.
+        """
+        with self._container() as name:
+            variables = [part for key, value in sorted((env or {}).items()) for part in ("--env", f"{key}={value}")]
+            options = [*_options(name, platform, labels, network), *variables]
+            command = ["run", *options, "--entrypoint", argv[0], image, *argv[1:]]
+            # docker run would pass the signal on and wait for a program that may not care.
+            gone = partial(self.remove, name)
+            answer = process.run([self.program, *command], env=self.env, timeout=timeout, stop=gone)
+        # docker's own failures end in 125, 126 and 127 (docs.docker.com, "docker container run", exit status), and so
+        # may any program: the engine's events tell them apart.
+        started = answer.code != 125 or self._has_started(name)
+        return Ran(started, answer.code, answer.out, answer.err)
+
+    def shell(
+        self,
+        image: str,
+        argv: Sequence[str] = ("/bin/sh",),
+        *,
+        platform: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> int:
+        """A program in an image on our own terminal, with the default network; returns its exit code."""
+        with self._container() as name:
+            terminal = ["--tty"] if sys.stdin.isatty() else []
+            options = [*_options(name, platform, labels, None), "--interactive", *terminal, "--entrypoint", argv[0]]
+            return process.attach([self.program, "run", *options, image, *argv[1:]], env=self.env)
+
+    @contextmanager
+    def _container(self) -> Iterator[str]:
+        """A name for a container that does not outlive the block, however that ends."""
+        name = f"imageyard-{secrets.token_hex(6)}"
+        try:
+            yield name
+        except BaseException:
+            self.remove(name)
+            raise
+
+    def _has_started(self, container: str) -> bool:
+        """Ask the last events; `0s` as their end would cut the seconds of now off."""
+        span = ["--since", "0", "--until", f"{time.time():.9f}"]
+        answer = self._ask("events", *span, "--filter", f"container={container}", "--format", "{{.Action}}")
+        return "start" in answer.text.split()
+
+    def _run(self, *argv: str) -> process.Completed:
+        return process.run([self.program, *argv], env=self.env)
+
+    def _ask(self, *argv: str) -> process.Completed:
+        return _good(self._run(*argv), f"asking the engine: docker {argv[0]}")
+
+
+def _options(name: str, platform: str | None, labels: Mapping[str, str] | None, network: str | None) -> list[str]:
+    options = ["--rm", "--init", "--pull", "never", "--name", name]
+    options += ["--network", network] if network else []
+    options += ["--platform", platform] if platform else []
+    return options + [part for key, value in sorted((labels or {}).items()) for part in ("--label", f"{key}={value}")]
+
+
+def _current() -> str:
+    if os.environ.get("DOCKER_CONTEXT"):
+        return f"context {os.environ['DOCKER_CONTEXT']}"
+    return f"DOCKER_HOST={os.environ['DOCKER_HOST']}" if os.environ.get("DOCKER_HOST") else "the current context"
+
+
+def _ask(program: str, env: Mapping[str, str]) -> tuple[str, str]:
+    """The version of the engine and nothing, or nothing and why it did not say."""
+    try:
+        answer = process.run([program, "version", "--format", "{{.Server.Version}}"], env=env, timeout=PATIENCE)
+    except TimeoutError:
+        return "", f"no answer within {PATIENCE:.0f} s"
+    if answer.code or not answer.text:
+        return "", answer.complaint or "no answer"
+    return answer.text, ""
+
+
+def _good(answer: process.Completed, doing: str) -> process.Completed:
+    if answer.code == 0:
+        return answer
+    complaint = answer.complaint.splitlines() or [f"exit code {answer.code}"]
+    headline = complaint[0].removeprefix("Error response from daemon: ")
+    raise EnvironmentLacks(f"the Docker engine refuses: {headline}", doing=doing, detail=complaint[1:10])
+
+
+def _no_such(answer: process.Completed) -> bool:
+    """Whether the engine answered that it does not have it (`No such image: NAME`), and did answer."""
+    return "no such" in answer.complaint.lower() and "cannot connect" not in answer.complaint.lower()
+
+
+def _image(found: Mapping[str, Any]) -> LoadedImage:
+    """Decode `docker image inspect` (Engine API 1.51, ImageInspect; `Descriptor` only with the containerd store)."""
+    variant = f"/{found['Variant']}" if found.get("Variant") and found["Architecture"] == "arm" else ""
+    descriptor = found.get("Descriptor") or {}
+    return LoadedImage(
+        id=found["Id"],
+        digest=Digest(descriptor["digest"]) if descriptor.get("digest") else None,
+        tags=tuple(found.get("RepoTags") or ()),
+        labels=(found.get("Config") or {}).get("Labels") or {},
+        platform=f"{found['Os']}/{found['Architecture']}{variant}",
+        size=found["Size"],
+        created=found.get("Created") or "",
+    )
