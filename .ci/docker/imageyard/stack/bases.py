@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from imageyard import files, process
+from imageyard import process
+from imageyard.catalogue import lock
+from imageyard.catalogue.lock import Lock
 from imageyard.errors import EnvironmentLacks
-from imageyard.names import Arch, Digest, Reference, parse_digest, parse_reference
+from imageyard.names import Arch, Digest, Reference, parse_reference
 from imageyard.stack import apt, rootfs
 from imageyard.stack.push import push_root
 from imageyard.stack.state import Folders
 
-__all__ = ["StandIn", "hub_answers", "lock_file", "make", "read_lock", "repository_of", "suite_of"]
+__all__ = [
+    "StandIn",
+    "hub_answers",
+    "lock_file",
+    "make",
+    "makeable",
+    "read_lock",
+    "repository_of",
+    "served",
+    "suite_of",
+]
 
 _HUB = "https://registry-1.docker.io/v2/"
-_LINE = re.compile(r"(?P<ref>\S+)@(?P<digest>sha256:[0-9a-f]{64})(?:\s+#\s*(?P<date>.*))?")
 
 
 @dataclass(frozen=True)
 class StandIn:
-    """A base image of our own making: what a Dockerfile calls it, its digest, the date of the mirror it is from."""
+    """A base image of our own making: its reference, its digest, the date of the mirror it is from (RFC 3339)."""
 
     ref: str
     digest: Digest
@@ -34,14 +45,15 @@ def lock_file(folders: Folders, arch: Arch) -> Path:
     return folders.state / "bases" / arch / "bases.lock"
 
 
-def read_lock(folders: Folders, arch: Arch) -> Mapping[str, StandIn]:
-    """The stand-ins of an architecture by reference; empty where none were made."""
-    try:
-        text = lock_file(folders, arch).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return {}
-    found = [m for line in text.splitlines() if (m := _LINE.fullmatch(line.strip()))]
-    return {m["ref"]: StandIn(m["ref"], parse_digest(m["digest"]), m["date"] or "") for m in found}
+def read_lock(folders: Folders, arch: Arch) -> Lock:
+    """The stand-ins of an architecture; none where none were made."""
+    return lock.read(lock_file(folders, arch))
+
+
+def makeable(ref: str) -> bool:
+    """Whether a reference is one that a stand-in is for: an image of Docker Hub, by tag."""
+    reference = parse_reference(ref)
+    return reference.registry == "docker.io" and reference.digest is None
 
 
 def repository_of(ref: str) -> tuple[str, str]:
@@ -89,15 +101,12 @@ def make(
 
     Returns those that were made. Called under the stack's lock. Raises EnvironmentLacks where a reference has none.
     """
-    known = dict(read_lock(folders, arch))
     made = []
     for ref in refs:
-        if ref in known:
-            continue
-        known[ref] = _make(folders, ref, arch, port, tell)
-        made.append(known[ref])
-        lines = [f"{s.ref}@{s.digest}  # {s.date}\n" for s in sorted(known.values(), key=lambda s: s.ref)]
-        files.atomic_write(lock_file(folders, arch), "".join(lines).encode())
+        if read_lock(folders, arch).get(ref) is None:
+            one = _make(folders, ref, arch, port, tell)
+            lock.rewrite(lock_file(folders, arch), ref, one.digest, one.date)
+            made.append(one)
     return tuple(made)
 
 

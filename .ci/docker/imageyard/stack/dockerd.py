@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from imageyard import process
@@ -11,7 +13,7 @@ from imageyard.stack import service
 from imageyard.stack.service import Service
 from imageyard.stack.state import Folders
 
-__all__ = ["containerd_config", "dockerd_config", "start_containerd", "start_dockerd"]
+__all__ = ["containerd_config", "dockerd_config", "engine_version", "start_containerd", "start_dockerd"]
 
 _HINT = "nox -s install_stack"
 _SYSTEM = ("/usr/sbin", "/usr/bin", "/sbin")
@@ -61,13 +63,29 @@ def start_containerd(folders: Folders) -> Service:
     return _start(folders, "containerd", [program, "--config", str(config)], lambda: _answers(folders))
 
 
-def start_dockerd(folders: Folders, version: Callable[[], str | None]) -> Service:
-    """Start dockerd and wait until `version` has an answer. Raises EnvironmentLacks with the end of its log."""
+def start_dockerd(folders: Folders) -> Service:
+    """Start dockerd and wait until it answers. Raises EnvironmentLacks with the end of its log."""
     program = process.find("dockerd", *_SYSTEM, hint=_HINT)
     config = folders.state / "dockerd.json"
     config.write_text(dockerd_config(folders))
     (folders.run / "dockerd.pid").unlink(missing_ok=True)  # a kill -9 leaves it, and its pid may be another's by now
-    return _start(folders, "dockerd", [program, "--config-file", str(config)], version)
+    return _start(folders, "dockerd", [program, "--config-file", str(config)], lambda: engine_version(folders.socket))
+
+
+def engine_version(path: Path) -> str | None:
+    """The version of the engine that listens at a socket, or None (Engine API, `GET /version`)."""
+    try:
+        connection = HTTPConnection("localhost", timeout=10)
+        connection.sock = socket.socket(socket.AF_UNIX)
+        with connection.sock:
+            connection.sock.settimeout(10)
+            connection.sock.connect(str(path))
+            connection.request("GET", "/version")
+            answer = connection.getresponse()
+            found = json.loads(answer.read())
+            return str(found["Version"]) if answer.status == 200 else None
+    except (OSError, HTTPException, ValueError, KeyError, TypeError):
+        return None
 
 
 def _start(folders: Folders, name: str, argv: list[str], ready: Callable[[], object]) -> Service:
@@ -88,8 +106,6 @@ def _containerd_socket(folders: Folders) -> Path:
 
 
 def _answers(folders: Folders) -> bool | None:
-    import socket
-
     with socket.socket(socket.AF_UNIX) as connection:
         try:
             connection.connect(str(_containerd_socket(folders)))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imageyard import process
+from imageyard.catalogue.lock import Lock
+from imageyard.engine import Engine
 from imageyard.errors import EnvironmentLacks
 from imageyard.names import Arch, Digest, Reference
 from imageyard.stack import bases, dockerd, emulation, network, registry, service, state
@@ -28,9 +29,9 @@ def socket(folders: Folders | None = None) -> Path:
     return (folders or Folders.of_user()).socket
 
 
-def standins(arch: Arch, folders: Folders | None = None) -> dict[str, Digest]:
-    """The stand-in bases of an architecture: what a Dockerfile calls each, and its digest."""
-    return {ref: s.digest for ref, s in bases.read_lock(folders or Folders.of_user(), arch).items()}
+def standins(arch: Arch, folders: Folders | None = None) -> Lock:
+    """The stand-in bases of an architecture, as its `bases.lock` has them."""
+    return bases.read_lock(folders or Folders.of_user(), arch)
 
 
 def served(ref: str, digest: Digest, folders: Folders | None = None) -> Reference:
@@ -51,11 +52,19 @@ def start(story: Story, refs: Iterable[str], arch: Arch, folders: Folders | None
     Raises EnvironmentLacks with what to type where something cannot be had.
     """
     folders = folders or Folders.of_user()
-    _linux()
     with state.changing(folders):
         _start_engine(story, folders)
-        _start_registry(story, folders)
-        _make_bases(story, folders, refs, arch)
+        missing = _missing(folders, refs, arch)
+        for ref in [ref for ref in missing if bases.suite_of(ref) is None]:
+            story.warn(f"{ref}: no stand-in can be made for it; only the hub has it")
+            missing.remove(ref)
+        for ref, digest in _familiar(bases.read_lock(folders, arch)):
+            story.step(f"stand-in for {ref} ({arch}) is there: {digest}")
+        if missing and bases.hub_answers():
+            story.step("the hub answers: base images come from there")
+            missing = []
+        _start_registry(story, folders, needed=bool(missing))
+        _make_bases(story, folders, missing, arch)
 
 
 def ensure_bases(story: Story, refs: Iterable[str], arch: Arch, folders: Folders | None = None) -> None:
@@ -64,29 +73,29 @@ def ensure_bases(story: Story, refs: Iterable[str], arch: Arch, folders: Folders
     Nothing is done where all are there, or where the hub answers. Raises EnvironmentLacks with what to type.
     """
     folders = folders or Folders.of_user()
-    missing = [ref for ref in refs if ref not in bases.read_lock(folders, arch)]
-    if not missing or bases.hub_answers():
+    refs = tuple(refs)
+    if not _missing(folders, refs, arch) or bases.hub_answers():
         return
-    _linux()
     with state.changing(folders):
-        _start_registry(story, folders)
+        missing = _missing(folders, refs, arch)  # another row may have made them while we waited
+        _start_registry(story, folders, needed=True)
         _make_bases(story, folders, missing, arch)
+
+
+def _missing(folders: Folders, refs: Iterable[str], arch: Arch) -> list[str]:
+    known = bases.read_lock(folders, arch)
+    return [ref for ref in dict.fromkeys(refs) if bases.makeable(ref) and known.get(ref) is None]
 
 
 def _start_engine(story: Story, folders: Folders) -> None:
     known = state.read(folders)
-    if _runs(known, "dockerd") and (version := engine_version(folders.socket)):
-        story.step(f"engine {version} of the local stack is running")
+    if _runs(known, "dockerd") and (version := dockerd.engine_version(folders.socket)):
+        story.step(f"engine {version} of the local stack is running: unix://{folders.socket}")
         return
-    if found := engine_version(None):
-        story.step(f"engine {found} is there and is used as it is")
+    if found := _other_engine():
+        story.step(f"engine {found.version} is there and is used as it is ({found.origin})")
         return
-    if os.geteuid() != 0:
-        raise EnvironmentLacks(
-            "no Docker engine answers, and starting one takes root",
-            doing="starting the local stack",
-            hint=["sudo systemctl start docker    (and be in the group docker)", "or, as root: nox -s local_stack"],
-        )
+    _may_start()
     for name in ("dockerd", "containerd"):
         if _runs(known, name):
             service.stop(known.services[name])
@@ -96,33 +105,65 @@ def _start_engine(story: Story, folders: Folders) -> None:
     known = replace(known, subnet=subnet)
     state.write(folders, known)
     containerd = dockerd.start_containerd(folders)
-    known = _remember(folders, known, "containerd", containerd)
-    daemon = dockerd.start_dockerd(folders, lambda: engine_version(folders.socket))
-    _remember(folders, known, "dockerd", daemon)
-    story.step(f"engine {engine_version(folders.socket)} started: unix://{folders.socket}, network {subnet}")
+    try:
+        known = _remember(folders, known, "containerd", containerd)
+        _remember(folders, known, "dockerd", dockerd.start_dockerd(folders))
+    except BaseException:
+        service.stop(containerd)
+        network.remove_bridge(folders.bridge, subnet)
+        raise
+    version = dockerd.engine_version(folders.socket)
+    story.step(f"engine {version} started: unix://{folders.socket}, network {subnet}")
 
 
-def _start_registry(story: Story, folders: Folders) -> None:
+def _other_engine() -> Engine | None:
+    """An engine that is not of this stack, found as every command finds it."""
+    try:
+        return Engine.find(None)
+    except EnvironmentLacks:
+        return None
+
+
+def _may_start() -> None:
+    """Raises EnvironmentLacks where no engine can be started from here."""
+    if sys.platform != "linux":
+        raise EnvironmentLacks(
+            "no Docker engine answers, and the local stack starts one on Linux only",
+            hint="install and start Docker Desktop or Colima, or set DOCKER_HOST; then: inv doctor",
+        )
+    if os.geteuid() != 0:
+        raise EnvironmentLacks(
+            "no Docker engine answers, and starting one takes root",
+            doing="starting the local stack",
+            hint=["sudo systemctl start docker    (and be in the group docker)", "or, as root: nox -s local_stack"],
+        )
+
+
+def _start_registry(story: Story, folders: Folders, *, needed: bool) -> None:
     known = state.read(folders)
     if _runs(known, "registry"):
         story.step(f"registry is running: 127.0.0.1:{known.registry_port}")
         return
-    started, port = registry.start(folders, known.registry_port)
+    try:
+        started, port = registry.start(folders, known.registry_port)
+    except EnvironmentLacks as error:
+        if needed:
+            raise
+        story.detail(f"no registry: {error.headline} (only stand-in bases need it)")
+        return
     _remember(folders, replace(known, registry_port=port), "registry", started)
     story.step(f"registry started: 127.0.0.1:{port}")
 
 
-def _make_bases(story: Story, folders: Folders, refs: Iterable[str], arch: Arch) -> None:
-    known = bases.read_lock(folders, arch)
-    missing = [ref for ref in dict.fromkeys(refs) if ref not in known]
-    if missing and bases.hub_answers():
-        story.step("the hub answers: base images come from there")
-        return
-    for ref in dict.fromkeys(refs):
-        if ref in known:
-            story.step(f"stand-in for {ref} ({arch}) is there: {known[ref].digest}")
+def _make_bases(story: Story, folders: Folders, missing: Sequence[str], arch: Arch) -> None:
     if not missing:
         return
+    if os.geteuid() != 0:
+        raise EnvironmentLacks(
+            f"no hub can be reached, and making {' and '.join(missing)} takes root",
+            doing="looking for base images",
+            hint="as root: nox -s local_stack",
+        )
     emulation.ensure_emulation(arch)
     port = state.read(folders).registry_port
     assert port is not None
@@ -135,20 +176,25 @@ def status(story: Story, folders: Folders | None = None) -> None:
     """Tell what runs, where, and what it holds. Raises EnvironmentLacks where no engine answers."""
     folders = folders or Folders.of_user()
     known = state.read(folders)
-    ours = engine_version(folders.socket) if _runs(known, "dockerd") else None
-    theirs = None if ours else engine_version(None)
+    ours = dockerd.engine_version(folders.socket) if _runs(known, "dockerd") else None
+    theirs = _other_engine()
     rows = [
-        ("engine", ours or theirs or "none", f"unix://{folders.socket}" if ours else "not ours" if theirs else ""),
+        ("engine of the stack", ours or "none", f"unix://{folders.socket}" if ours else ""),
+        ("another engine", theirs.version if theirs else "none", theirs.origin if theirs else ""),
         ("registry", "running" if _runs(known, "registry") else "none", f"127.0.0.1:{known.registry_port or '-'}"),
     ]
     arches: tuple[Arch, ...] = ("amd64", "arm64")
     for arch in arches:
-        rows += [(f"base {arch}", s.ref, str(s.digest)) for s in bases.read_lock(folders, arch).values()]
+        rows += [(f"base {arch}", ref, str(digest)) for ref, digest in _familiar(bases.read_lock(folders, arch))]
     free = shutil.disk_usage(folders.state if folders.state.exists() else Path("/")).free
     rows.append(("disk", f"{free / 2**30:.0f} GiB free", str(folders.state)))
     story.table(("part", "state", "where"), rows)
     if not (ours or theirs):
         raise EnvironmentLacks("no engine is running", hint="nox -s local_stack")
+
+
+def _familiar(known: Lock) -> list[tuple[str, str]]:
+    return [(ref.removeprefix("docker.io/library/"), str(digest)) for ref, digest in known.pinned.items()]
 
 
 def stop(story: Story, *, purge: bool = False, folders: Folders | None = None) -> None:
@@ -187,22 +233,3 @@ def _remember(folders: Folders, known: State, name: str, started: service.Servic
     known = replace(known, services={**known.services, name: started})
     state.write(folders, known)
     return known
-
-
-def engine_version(path: Path | None) -> str | None:
-    """The version of the engine at a socket, or of the one that DOCKER_HOST or the context names; None: no answer."""
-    try:
-        program = process.find("docker")
-        host = [] if path is None else ["--host", f"unix://{path}"]
-        done = process.run([program, *host, "version", "--format", "{{.Server.Version}}"], timeout=20)
-    except (EnvironmentLacks, TimeoutError):
-        return None
-    return done.text if done.code == 0 and done.text else None
-
-
-def _linux() -> None:
-    if sys.platform != "linux":
-        raise EnvironmentLacks(
-            "the local stack starts an engine on Linux only",
-            hint="install and start Docker Desktop or Colima, or set DOCKER_HOST; then: inv doctor",
-        )
