@@ -16,6 +16,7 @@ PURE = (
     "catalogue*",
     "recipe*",
     "plan*",
+    "builders.rawjson",
     "builders.request",
     "builders.progress",
     "checks.judge",

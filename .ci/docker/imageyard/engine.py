@@ -8,18 +8,19 @@ import secrets
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from imageyard import process
-from imageyard.builders.request import ImageStore
-from imageyard.errors import Absent, EnvironmentLacks
+from imageyard.errors import Absent, EnvironmentLacks, ImageyardError
 from imageyard.names import Digest
 
-__all__ = ["Container", "Engine", "LoadedImage", "Ran"]
+__all__ = ["Container", "Engine", "ImageStore", "LoadedImage", "Ran"]
+
+ImageStore: TypeAlias = Literal["containerd", "classic"]
 
 INSTALL = "nox -s install_stack local_stack"
 PATIENCE = 20.0
@@ -190,8 +191,9 @@ class Engine:
             options = [*_options(name, platform, labels, network), *variables]
             command = ["run", *options, "--entrypoint", argv[0], image, *argv[1:]]
             # docker run would pass the signal on and wait for a program that may not care.
-            gone = partial(self.remove, name)
-            answer = process.run([self.program, *command], env=self.env, timeout=timeout, stop=gone)
+            answer = process.run(
+                [self.program, *command], env=self.env, timeout=timeout, stop=lambda: self._discard(name)
+            )
         # docker's own failures end in 125, 126 and 127 (docs.docker.com, "docker container run", exit status), and so
         # may any program: the engine's events tell them apart.
         started = answer.code != 125 or self._has_started(name)
@@ -218,8 +220,13 @@ class Engine:
         try:
             yield name
         except BaseException:
-            self.remove(name)
+            self._discard(name)
             raise
+
+    def _discard(self, container: str) -> None:
+        """Remove a container on the way out: what an engine that went away says would hide why we are leaving."""
+        with suppress(ImageyardError):
+            self.remove(container)
 
     def _has_started(self, container: str) -> bool:
         """Ask the last events; `0s` as their end would cut the seconds of now off."""

@@ -98,8 +98,7 @@ def run(
 ) -> Completed:
     """Run a child to its end and keep what it writes; the exit code is the caller's to judge.
 
-    `env` is added to the pass-list, `timeout` is in seconds. `stop` ends what the child only stands for (a container)
-    when we are interrupted or out of time, before the child is told: it may wait for that.
+    `env` is added to the pass-list, `timeout` is in seconds; `stop` ends what an interrupted child would wait for.
     Raises EnvironmentLacks where the program cannot be started, TimeoutError past `timeout`, after the child ended.
     """
     parts: dict[str, list[bytes]] = {"out": [], "err": []}
@@ -226,14 +225,13 @@ def _started(
     `nox -j` starts its workers as session leaders and kills their process group 2 s after an interrupt: a child in a
     group of its own would outlive that, so there it stays in ours.
     """
-    led = os.getsid(0) == os.getpid()
-    apart = own_group and not led
+    apart = own_group and os.getsid(0) != os.getpid()
     output = subprocess.PIPE if pipes else None
     child = _popen(
         argv,
         env=environment(env),
         cwd=cwd,
-        stdin=stdin if stdin is not None else (subprocess.DEVNULL if pipes else None),
+        stdin=(subprocess.DEVNULL if pipes else None) if stdin is None else stdin,
         stdout=output,
         stderr=output,
         start_new_session=apart,
@@ -243,11 +241,7 @@ def _started(
             try:
                 yield child
             except BaseException:
-                try:
-                    if stop is not None:
-                        stop()
-                finally:
-                    _end(child, apart)
+                _end(child, apart, stop)
                 raise
     finally:
         if apart:
@@ -264,9 +258,11 @@ def _popen(argv: Sequence[str], *, cwd: str | Path | None = None, **options: Any
         raise ConfigurationError(f"cannot start {argv[0]}: {error}") from None
 
 
-def _end(child: subprocess.Popen[bytes], apart: bool) -> None:
+def _end(child: subprocess.Popen[bytes], apart: bool, stop: Callable[[], None] | None) -> None:
     """End a child, politely first; a second interrupt meanwhile kills it."""
     try:
+        if stop:
+            stop()
         for how, patience in ESCALATION:
             _signal(child, how, apart)
             if _ends_within(child, patience):

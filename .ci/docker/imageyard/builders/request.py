@@ -7,17 +7,19 @@ import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from imageyard.catalogue.model import Provenance
 from imageyard.names import Digest, Reference
+
+if TYPE_CHECKING:
+    from imageyard.engine import ImageStore
 
 __all__ = [
     "BuildRequest",
     "BuildWarning",
     "Built",
     "Failed",
-    "ImageStore",
     "Interrupted",
     "Lost",
     "Outcome",
@@ -28,7 +30,6 @@ __all__ = [
     "loadable_provenance",
 ]
 
-ImageStore: TypeAlias = Literal["containerd", "classic"]
 SecretSource: TypeAlias = tuple[str, Literal["env", "file"], str]
 """A secret's id, and the name of the variable or the path of the file that holds its value."""
 
