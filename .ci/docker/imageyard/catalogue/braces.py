@@ -49,13 +49,13 @@ def split(pattern: str) -> list[Part]:
     return parts
 
 
-def product(parts: Sequence[Part], pattern: str, room: int = EXPANSION_LIMIT) -> list[str]:
+def product(parts: Sequence[Part], pattern: str, room: int = 2_000) -> list[str]:
     """Every combination, the last list varying fastest. Raises Fault for more than `room`."""
     total = 1
     for part in parts:
         total *= 1 if isinstance(part, str) else len(part)
         if total > room:
-            raise Fault(f"{pattern[:100]!r} takes the catalogue beyond {EXPANSION_LIMIT:,} names", "split it up")
+            raise Fault(f"{pattern[:100]!r} stands for more than {room:,} names", "split it up")
     names = [""]
     for part in parts:
         alternatives = (part,) if isinstance(part, str) else part

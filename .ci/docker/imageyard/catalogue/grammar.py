@@ -26,6 +26,7 @@ _ABSOLUTE = Scalar("an absolute path", scalars.absolute_path, form={"type": "str
 _ARG_VALUE = Scalar("the value of a build arg", scalars.parent_or_text, fill=True)
 _ARG_NAME = Scalar("the name of a build arg", scalars.pattern(_ARG, "the name of a build arg"))
 _BRANCH = Scalar("a branch or a pattern of branches", scalars.pattern(r"[A-Za-z0-9_.*/-]+", "a pattern of branches"))
+_ARCH_NAME = Scalar("an architecture", scalars.arch, form={"enum": list(ARCHES)})
 
 
 def _words(*words: str) -> Scalar:
@@ -70,7 +71,7 @@ _FIELDS: dict[str, Field] = {
     "dockerfile": Field(_FILE, "path of the Dockerfile, relative to the context"),
     "context": Field(_FOLDER, "folder of the build context, relative to the catalogue's; that one unless told"),
     "target": Field(_FILLED, "the stage to build; the last one unless told"),
-    "arches": Field(ListOf(_words(*ARCHES)), "architectures, one row each; [amd64] unless told"),
+    "arches": Field(ListOf(_ARCH_NAME), "architectures, one row each; [amd64] unless told"),
     "args": Field(ARGS, "build args; image:NAME names a parent, ~ removes"),
     "checks": Field(
         MapOf(_CHECK_NAME, "the name of a check", CHECK), "commands that are run in the built image, by name"
@@ -102,7 +103,9 @@ _FIELDS: dict[str, Field] = {
         "how often a failed build is run, with a warm cache; 1 unless told",
     ),
     "epoch": Field(
-        Scalar("an epoch", scalars.pattern(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "letters, digits, '.', '_', '-'")),
+        Scalar(
+            "an epoch", scalars.pattern(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "an epoch: letters, digits, '.', '_', '-'")
+        ),
         "any word; a new one makes a new tag from the same inputs",
     ),
     "lane": Field(Scalar("the name of a lane", scalars.pattern(_LABEL, "the name of a lane")), "the lane it is in"),

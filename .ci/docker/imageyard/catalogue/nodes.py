@@ -89,5 +89,6 @@ def error_at(
 ) -> ConfigurationError:
     """An error that points at a node, or at one key of a map (at `at`, where given), and says its path."""
     where = place(node, key)
-    doing = f"reading {where.path}" if where.path else ""
+    path = where.path if len(where.path) <= 160 else where.path[:157] + "..."
+    doing = f"reading {path}" if path else ""
     return ConfigurationError(headline, at=at or where, doing=doing, hint=hint)

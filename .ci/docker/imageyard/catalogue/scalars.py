@@ -6,12 +6,13 @@ import re
 from collections.abc import Callable
 
 from imageyard.errors import ConfigurationError
-from imageyard.names import parse_reference
+from imageyard.names import ARCHES, parse_reference
 
 __all__ = [
     "ARG_LIMIT",
     "Fault",
     "absolute_path",
+    "arch",
     "arg_value",
     "boolean",
     "builder_address",
@@ -55,8 +56,10 @@ def _shown(text: str) -> str:
 
 def free_text(text: str) -> str:
     """One line of text, not empty."""
-    if not text or text != text.strip():
-        raise Fault(f"{_shown(text)} is empty or begins or ends with a space")
+    if not text.strip():
+        raise Fault("the text is empty")
+    if text != text.strip():
+        raise Fault(f"{_shown(text)} begins or ends with a space", f"write {text.strip()}")
     if match := _CONTROL.search(text):
         raise Fault(f"the character U+{ord(match[0]):04X} cannot stand here")
     return text
@@ -91,7 +94,8 @@ def boolean(text: str) -> bool:
     """`yes` or `no`; `true` and `false` say the same, as editors complete them."""
     value = {"yes": True, "true": True, "no": False, "false": False}.get(text)
     if value is None:
-        raise Fault(f"{_shown(text)} is neither yes nor no", "write yes or no")
+        hint = "write yes or no" if text.lower() not in ("true", "false") else f"write {text.lower()}"
+        raise Fault(f"{_shown(text)} is neither yes nor no", hint)
     return value
 
 
@@ -109,10 +113,18 @@ def choice(*words: str) -> Callable[[str], str]:
         if text not in words:
             from imageyard.catalogue.suggest import did_you_mean
 
-            raise Fault(f"{_shown(text)} is not known here", did_you_mean(text, words))
+            one_of = f"one of {', '.join(words)}" if len(words) > 1 else repr(words[0])
+            raise Fault(f"{_shown(text)} is not {one_of}", did_you_mean(text, words, listed=False))
         return text
 
     return parse
+
+
+def arch(text: str) -> str:
+    """An architecture, by its one name."""
+    if text not in ARCHES and (known := {"x86_64": "amd64", "x64": "amd64", "aarch64": "arm64"}.get(text)):
+        raise Fault(f"{_shown(text)} is called {known} here", f"write {known}")
+    return choice(*ARCHES)(text)
 
 
 def pattern(expression: str, what: str) -> Callable[[str], str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from imageyard.catalogue import braces
@@ -47,8 +46,6 @@ def _parts(pattern: str, axes: Mapping[str, Sequence[str]]) -> tuple[list[braces
     """The parts of a pattern, and which of them are lists that were written out. Raises Fault."""
     if not pattern:
         raise Fault("the pattern is empty", "write '*' for all images")
-    if re.search(r",(?![^{]*\})", pattern):
-        raise Fault(f"a comma outside braces in {pattern[:100]!r}", "write one pattern: '{a,b}'")
     parts: list[braces.Part] = []
     written: list[int] = []
     for part in braces.split(pattern):
@@ -58,6 +55,8 @@ def _parts(pattern: str, axes: Mapping[str, Sequence[str]]) -> tuple[list[braces
             part = tuple(axes[part[0]])
         elif isinstance(part, tuple):
             written.append(len(parts))
+        elif "," in part:
+            raise Fault(f"a comma outside braces in {pattern[:100]!r}", "write one pattern: '{a,b}'")
         parts.append(part)
     return parts, written
 
@@ -85,7 +84,7 @@ def _fits(name: str, pieces: Sequence[str]) -> bool:
 def _nothing(pattern: str, texts: Sequence[str], known: Sequence[str]) -> ConfigurationError:
     close = nearest(texts[0].replace("*", ""), known, count=3, cutoff=0.5)
     hints = [f"did you mean {', '.join(map(repr, close))}?"] if close else []
-    return ConfigurationError(
-        f"no image is called {pattern[:120]!r}" if texts == [pattern] else f"{pattern[:120]!r} selects no image",
-        hint=[*hints, "see all of them with: inv list"],
-    )
+    shown = repr(pattern[:120])
+    literal = texts == [pattern] and "*" not in pattern
+    headline = f"no image is called {shown}" if literal else f"{shown} selects no image"
+    return ConfigurationError(headline, hint=[*hints, "see all of them with: inv list"])

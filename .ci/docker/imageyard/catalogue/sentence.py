@@ -91,7 +91,9 @@ def sentences_of(root: Map, words: Words, prefix: str) -> Iterator[Sentence]:
             of_name = _level(f"name {pattern}", own)
             fields = merged(below, of_name.fields) if of_name.fields else below
             try:
-                for name in words.expand(pattern, EXPANSION_LIMIT - len(seen)):
+                for name in words.expand(pattern, EXPANSION_LIMIT):
+                    if len(seen) >= EXPANSION_LIMIT:
+                        raise Fault(f"the catalogue has more than {EXPANSION_LIMIT:,} names")
                     if other := seen.get(prefix + name):
                         raise Fault(
                             f"two patterns give the name {prefix + name!r}",

@@ -118,7 +118,7 @@ def _syntax_error(error: Any, file: str, text: str) -> ConfigurationError:
     if mark is None:
         return ConfigurationError(f"not YAML: {problem}", at=file)
     lines = text.splitlines()
-    line = lines[mark.line].strip() if mark.line < len(lines) else ""
+    line = lines[mark.line] if mark.line < len(lines) else ""
     hint = ""
     if "\t" in line or problem.startswith("found character '\\t'"):
         hint = "indent with spaces, not with tabs"
@@ -156,9 +156,9 @@ class _Composer:
                 self.collection(event, Map if kind is mapping else Seq)
             else:
                 raise self.refused(event, "an alias", f"*{event.anchor}")
-        if not isinstance(get(), events.StreamEndEvent):
+        if not isinstance(event := get(), events.StreamEndEvent):
             hint = "remove the '---' between them"
-            raise ConfigurationError("a second document follows the first", at=self.document.file, hint=hint)
+            raise ConfigurationError("a second document follows the first", at=self.at(event), hint=hint)
         assert self.root is not None
         return self.root
 

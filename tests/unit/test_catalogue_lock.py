@@ -1,0 +1,99 @@
+"""Lock files: what they pin, the line of every fault, and rewriting one line alone."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from imageyard.catalogue import lock
+from imageyard.errors import ConfigurationError
+
+A, B = "sha256:" + "a" * 64, "sha256:" + "b" * 64
+TEXT = f"""# Bases, as the hub answered.
+debian:bookworm-slim@{A}  # 2026-11-01
+
+ghcr.io/acme/tool@{B}
+"""
+
+
+def test_a_reference_is_found_in_any_of_its_spellings():
+    pins = lock.parse(TEXT)
+    assert dict(pins.pinned) == {"docker.io/library/debian:bookworm-slim": A, "ghcr.io/acme/tool:latest": B}
+    assert pins.get("docker.io/library/debian:bookworm-slim") == A
+    assert pins.get("library/debian:bookworm-slim") == A
+    assert pins.get("ghcr.io/acme/tool:latest") == B
+    assert pins.get("debian:trixie-slim") is None
+    assert str(pins.where["ghcr.io/acme/tool:latest"]) == "images.lock:4:1"
+
+
+def test_a_lock_that_is_missing_or_empty_pins_nothing(tmp_path):
+    assert lock.read(tmp_path / "images.lock").pinned == {}
+    (tmp_path / "images.lock").write_text("")
+    assert lock.read(tmp_path / "images.lock").pinned == {}
+
+
+@pytest.mark.parametrize(
+    ("line", "at", "said"),
+    [
+        ("debian:bookworm", "3:1", "not a pinned reference: 'debian:bookworm'"),
+        ("debian:bookworm@sha256:abc", "3:17", "not a sha256 digest: 'sha256:abc'"),
+        (f"debian:bookworm@{A.upper()}", "3:17", "not a sha256 digest"),
+        (f"Debian@{A}", "3:1", "not an image reference: 'Debian'"),
+        (f"debian@{A} 2026-11-01", "3:1", "not a pinned reference"),
+        (f" debian@{A}", "3:1", "not a pinned reference"),
+        (f"debian:bookworm@{B}", "3:1", "docker.io/library/debian:bookworm is pinned twice; first at line 2"),
+        ("<<<<<<< HEAD", "3:1", "a merge conflict stands here"),
+        ("=======", "3:1", "a merge conflict stands here"),
+    ],
+)
+def test_a_bad_line_is_pointed_at(line, at, said):
+    with pytest.raises(ConfigurationError) as caught:
+        lock.parse(f"# one\ndebian:bookworm@{A}\n{line}\n")
+    assert str(caught.value.at) == f"images.lock:{at}"
+    assert said in caught.value.headline
+
+
+def test_a_lock_that_is_no_text_is_pointed_at(tmp_path):
+    (tmp_path / "images.lock").write_bytes(b"# one\n\xff\n")
+    with pytest.raises(ConfigurationError) as caught:
+        lock.read(tmp_path / "images.lock", "images.lock")
+    assert caught.value.at == "images.lock:2:1"
+
+
+@pytest.mark.parametrize(
+    ("before", "reference", "after"),
+    [
+        ("", "debian:x", f"docker.io/library/debian:x@{B}  # 2026-11-21\n"),
+        ("# one", "debian:x", f"# one\ndocker.io/library/debian:x@{B}  # 2026-11-21\n"),
+        (f"debian:x@{A}  # old\n# end\n", "docker.io/library/debian:x", f"debian:x@{B}  # 2026-11-21\n# end\n"),
+        (f"debian@{A}\nb@{A}\n", "b", f"debian@{A}\nb@{B}  # 2026-11-21\n"),
+        (f"debian@{A}\r\nb@{A}\r\n", "b", f"debian@{A}\r\nb@{B}  # 2026-11-21\r\n"),
+        (f"a@{A}\r\n", "b", f"a@{A}\r\ndocker.io/library/b:latest@{B}  # 2026-11-21\r\n"),
+    ],
+)
+def test_one_line_is_rewritten(before, reference, after):
+    assert lock.with_line(before, reference, B, "2026-11-21") == after
+
+
+@given(st.lists(st.sampled_from(["a", "b:1", "ghcr.io/acme/c", "# note", ""]), max_size=6), st.sampled_from("abd"))
+def test_rewriting_changes_nothing_else(entries, reference):
+    seen, lines = set(), []
+    for entry in entries:
+        if entry not in seen:
+            lines.append(f"{entry}@{A}" if entry and not entry.startswith("#") else entry)
+            seen.add(entry or None)
+    old = "".join(f"{line}\n" for line in lines)
+    new = lock.with_line(old, reference, B, "2026-11-21")
+    assert lock.parse(new).pinned == {**lock.parse(old).pinned, lock.reference_key(reference): B}
+    changed = [line for line in new.splitlines() if line not in lines]
+    assert len(changed) == 1
+    assert lock.with_line(new, reference, B, "2026-11-21") == new
+
+
+def test_the_file_is_rewritten_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "images.lock"
+    lock.rewrite(path, "debian:bookworm", A, "2026-11-20")
+    lock.rewrite(path, "debian:bookworm", B, "2026-11-21")
+    assert path.read_text() == f"docker.io/library/debian:bookworm@{B}  # 2026-11-21\n"
+    path.write_text("what is this")
+    with pytest.raises(ConfigurationError):
+        lock.rewrite(path, "debian:bookworm", A, "2026-11-20")
+    assert path.read_text() == "what is this"
