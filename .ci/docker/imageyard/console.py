@@ -7,8 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from shutil import get_terminal_size
+from contextlib import contextmanager, suppress
 from threading import RLock
 from typing import Literal, TextIO, TypeAlias
 
@@ -103,8 +102,7 @@ class Story:
 
     def table(self, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """A table in columns; rows too wide for the terminal are written as blocks, never wrapped."""
-        width = get_terminal_size().columns if self.form == "terminal" else None
-        self._tell("\n".join(aligned(headers, rows, width)), "")
+        self._tell("\n".join(aligned(headers, rows, self._width())), "")
 
     @contextmanager
     def fold(self, title: str) -> Iterator[None]:
@@ -141,6 +139,12 @@ class Story:
         else:
             with LineBoard(title, lambda text: self._tell(text, "")) as board:
                 yield board
+
+    def _width(self) -> int | None:
+        if self.form == "terminal":
+            with suppress(OSError, ValueError):  # a stream without a descriptor, or one that is no terminal
+                return os.get_terminal_size(self._stream.fileno()).columns
+        return None
 
     def _tell(self, text: str, style: str, *, indent: str = "") -> None:
         indent += "  " * self._depth if self.form != "github" else ""

@@ -11,7 +11,7 @@ import shutil
 from collections import Counter
 from collections.abc import MutableMapping
 from contextlib import suppress
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from imageyard.records import HEADERS, Record, from_json, table, to_json, worst
 if TYPE_CHECKING:
     from imageyard.console import Story
 
-__all__ = ["KEPT", "VARIABLE", "Run", "now"]
+__all__ = ["KEPT", "VARIABLE", "Run", "is_alive", "now"]
 
 VARIABLE = "IMAGEYARD_RUN"
 """Hands the run to child processes that are Imageyard too: `PID:FOLDER`, the process that opened it and where it is."""
@@ -37,6 +37,18 @@ _REAL = ("built", "failed", "check failed", "refused", "blocked")
 def now() -> str:
     """The time in UTC, ISO 8601 with milliseconds."""
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+
+
+def is_alive(top: Path, run_id: str) -> bool:
+    """Whether a run may still be at work: it has a living process, or it is another checkout's and younger than a day."""
+    folder = top.resolve() / ".imageyard" / "runs" / run_id
+    if folder.is_dir():
+        if (lock := _held(folder / "alive", fcntl.LOCK_EX | fcntl.LOCK_NB)) is None:
+            return True
+        os.close(lock)
+        return False
+    yesterday = datetime.now(timezone.utc) - timedelta(days=1)
+    return bool(_ID.fullmatch(run_id)) and run_id > yesterday.strftime("%Y%m%dT%H%M%S")
 
 
 class Run:

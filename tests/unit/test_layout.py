@@ -1,0 +1,117 @@
+"""Lines, columns, durations and sizes as a reader sees them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from imageyard.layout import aligned, duration, lines, one_line, size
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("", [""]),
+        ("one\n", ["one"]),
+        ("one\ntwo", ["one", "two"]),
+        ("one\r\ntwo\rthree", ["one", "two", "three"]),
+        ("\ttab", ["\ttab"]),
+        ("\x1b[1;31mred\x1b[0m", ["red"]),
+        ("\x1b]0;a title\x07text", ["text"]),
+        ("\x1b]8;;https://example.org\x1b\\link\x1b]8;;\x1b\\", ["link"]),
+        ("\x1b[2J\x1b[Hgone", ["gone"]),
+        ("bell\x07 null\x00 delete\x7f", ["bell null delete"]),
+        ("one byte escape \x9b31m", ["one byte escape 31m"]),
+        ("ümlaut ✓", ["ümlaut ✓"]),
+    ],
+)
+def test_lines(text: str, shown: list[str]) -> None:
+    assert lines(text) == shown
+
+
+@settings(deadline=None)
+@given(st.text(alphabet=st.characters(categories=["Cc", "L", "P", "S"])))
+def test_no_control_character_gets_through(text: str) -> None:
+    assert not [c for line in lines(text) for c in line if (ord(c) < 32 and c != "\t") or 127 <= ord(c) < 160]
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "shown"),
+    [
+        ("RUN <<EOF\n  apt-get update\nEOF", 200, "RUN <<EOF apt-get update EOF"),
+        ("abcdefghij", 10, "abcdefghij"),
+        ("abcdefghijk", 10, "abcdefg..."),
+    ],
+)
+def test_one_line(text: str, limit: int, shown: str) -> None:
+    assert one_line(text, limit) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (-0.1, "0.0 s"),
+        (0, "0.0 s"),
+        (0.44, "0.4 s"),
+        (9.94, "9.9 s"),
+        (9.96, "10 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 00 s"),
+        (125, "2 min 05 s"),
+        (3599.7, "1 h 00 min"),
+        (3720, "1 h 02 min"),
+        (90_000, "25 h 00 min"),
+    ],
+)
+def test_duration(seconds: float, shown: str) -> None:
+    assert duration(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (74_800_000, "74.8 MB"),
+        (999_999, "1.0 MB"),
+        (1_240_000_000, "1.2 GB"),
+        (5 * 10**15, "5000.0 TB"),
+    ],
+)
+def test_size(count: int, shown: str) -> None:
+    assert size(count) == shown
+
+
+ROWS = [["linux-bookworm-py3.11-gcc12", "amd64", "built"], ["short", "arm64", ""]]
+
+
+def test_columns() -> None:
+    assert aligned(["image", "arch", "why"], ROWS) == [
+        "image                        arch   why",
+        "linux-bookworm-py3.11-gcc12  amd64  built",
+        "short                        arm64",
+    ]
+
+
+def test_no_rows() -> None:
+    assert aligned(["image", "arch"], []) == ["image  arch"]
+
+
+def test_a_cell_is_one_line() -> None:
+    assert aligned(["why"], [["two\nlines \x1b[31mred"]]) == ["why", "two lines red"]
+
+
+@pytest.mark.parametrize(("width", "blocks"), [(41, False), (40, True), (10, True), (None, False)])
+def test_what_is_too_wide_becomes_blocks(width: int | None, blocks: bool) -> None:
+    """A wrapped or cut name could not be copied."""
+    shown = aligned(["image", "arch", "why"], ROWS, width)
+    assert (shown[0] == ROWS[0][0]) is blocks
+    if blocks:
+        assert shown == [
+            "linux-bookworm-py3.11-gcc12",
+            "  arch   amd64",
+            "  why    built",
+            "short",
+            "  arch   arm64",
+        ]
