@@ -227,11 +227,11 @@ def _broken(error: Exception) -> _Broken:
             return _tls(error)
         case wrong.ProxyError():
             return _Broken("the proxy of HTTPS_PROXY / HTTP_PROXY does not answer")
-        case wrong.ConnectTimeoutError():
-            return _Broken("no connection in time")
         case wrong.NewConnectionError():
             refused = "refused" in str(error).lower()
             return _Broken("the connection was refused" if refused else "no connection")
+        case wrong.ConnectTimeoutError():
+            return _Broken("no connection in time")
         case wrong.ReadTimeoutError() | TimeoutError():
             return _Broken("no answer in time")
         case wrong.IncompleteRead() | wrong.ProtocolError() | OSError():
