@@ -21,7 +21,7 @@ from imageyard.stack.state import Folders, State
 if TYPE_CHECKING:
     from imageyard.console import Story
 
-__all__ = ["ensure_bases", "served", "socket", "standins", "start", "status", "stop"]
+__all__ = ["ensure_bases", "registry_runs", "served", "socket", "standins", "start", "status", "stop"]
 
 
 def socket(folders: Folders | None = None) -> Path:
@@ -44,6 +44,11 @@ def served(ref: str, digest: Digest, folders: Folders | None = None) -> Referenc
             hint="nox -s local_stack",
         )
     return bases.served(ref, digest, known.registry_port)
+
+
+def registry_runs(folders: Folders | None = None) -> bool:
+    """Whether the registry of the stack runs."""
+    return _runs(state.read(folders or Folders.of_user()), "registry")
 
 
 def start(story: Story, refs: Iterable[str], arch: Arch, folders: Folders | None = None) -> None:

@@ -32,6 +32,7 @@ _EMPTIED = (
     "tmp",
     "run",
 )
+_PHASES = ("Retrieving", "Extracting", "Unpacking", "Configuring")
 _NO_DOCS = """\
 path-exclude /usr/share/doc/*
 path-include /usr/share/doc/*/copyright
@@ -90,10 +91,16 @@ def make_root(
         if archive.signed_by.startswith("/"):
             argv.append(f"--keyring={archive.signed_by}")
         lines: list[str] = []
+        phases: set[str] = set()
 
         def hear(chunk: bytes) -> None:
-            lines.extend(chunk.decode(errors="replace").splitlines())
-            tell(lines[-1] if lines else "")
+            fresh = chunk.decode(errors="replace").splitlines()
+            lines.extend(fresh)
+            for line in fresh:  # "I: Retrieving bash 5.2": a line a package says nothing, a line a phase does
+                phase = line.split()[1] if line.startswith("I: ") and len(line.split()) > 2 else ""
+                if phase in _PHASES and phase not in phases:
+                    phases.add(phase)
+                    tell(f"{suite} {arch}: {phase.lower()} packages")
 
         # passwd(1) and friends put today's date into /etc/shadow unless they are told another.
         code = process.stream([*argv, suite, str(root), archive.uri], hear, env={"SOURCE_DATE_EPOCH": "0"})
