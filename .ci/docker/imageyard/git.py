@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -155,27 +156,9 @@ def blobs(top: Path, entries: Sequence[TreeEntry]) -> list[bytes]:
     """
     # cat-file splits "OID PATH" at white space, so that it can take neither of these in its list
     odd = [e.mode == "120000" or "\n" in e.path or e.path[0] in " \t" for e in entries]
-    listed = "".join(f"{e.oid} {e.path}\n" for e, o in zip(entries, odd, strict=True) if not o)
-    out = b""
-    if listed:
-        done = _run(top, "cat-file", "--batch", "--filters", stdin=listed.encode())
-        if done.code:
-            raise _unreadable(done)
-        out = done.out
-    found: list[bytes] = []
-    at = 0
-    for entry, alone in zip(entries, odd, strict=True):
-        if alone:
-            found.append(_blob(top, entry))
-            continue
-        line_end = out.find(b"\n", at)
-        header = out[at:line_end].decode(errors="replace").split(" ")
-        if len(header) != 3 or header[1] != "blob":
-            raise ConfigurationError(f"git has no blob {entry.oid} for {entry.path}", hint="git fetch", doing="reading")
-        size = int(header[2])
-        found.append(out[line_end + 1 : line_end + 1 + size])
-        at = line_end + 1 + size + 1
-    return found
+    even = [entry for entry, alone in zip(entries, odd, strict=True) if not alone]
+    batch = iter(_batch(top, even) if even else ())
+    return [_blob(top, entry) if alone else next(batch) for entry, alone in zip(entries, odd, strict=True)]
 
 
 def file_settings(top: Path) -> tuple[bool, bool]:
@@ -183,6 +166,27 @@ def file_settings(top: Path) -> tuple[bool, bool]:
     done = _run(top, "config", "-z", "--type=bool", "--get-regexp", r"^core\.(filemode|symlinks)$")
     found = dict(item.split(b"\n", 1) for item in _items(done.out))
     return found.get(b"core.filemode") != b"false", found.get(b"core.symlinks") != b"false"
+
+
+def _batch(top: Path, entries: Sequence[TreeEntry]) -> list[bytes]:
+    listed = "".join(f"{entry.oid} {entry.path}\n" for entry in entries).encode()
+    # with filters, the size that cat-file prints is that of the blob before them (git 2.39): divide by a line of ours,
+    # which no blob can hold, as it is a hash of their ids
+    mark = hashlib.sha256(listed).hexdigest()
+    done = _run(top, "cat-file", f"--batch=%(objectname) {mark}", "--filters", stdin=listed)
+    if done.code:
+        raise _unreadable(done)
+    heads = [f"{entry.oid} {mark}\n".encode() for entry in entries]
+    found: list[bytes] = []
+    at = 0
+    for number, (entry, head) in enumerate(zip(entries, heads, strict=True), 1):
+        last = number == len(heads)
+        end = len(done.out) - 1 if last else done.out.find(b"\n" + heads[number], at)
+        if end < 0 or not done.out.startswith(head, at):
+            raise ConfigurationError(f"git has no blob {entry.oid} for {entry.path}", hint="git fetch", doing="reading")
+        found.append(done.out[at + len(head) : end])
+        at = end + 1
+    return found
 
 
 def _blob(top: Path, entry: TreeEntry) -> bytes:

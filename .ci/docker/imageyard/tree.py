@@ -41,7 +41,9 @@ class WorkTree(ListedTree):
         for item in git.listing(self.top, self.folder):
             path = item.path[len(self.folder) + 1 :] if self.folder else item.path
             if item.stage not in ("", "0"):
-                raise ConfigurationError(f"{item.path} has a merge conflict", hint=f"resolve it, then git add {path}")
+                raise ConfigurationError(
+                    f"{item.path} has a merge conflict", hint=f"resolve it, then: git add {item.path}"
+                )
             if path.endswith("/"):
                 nested.append(path.rstrip("/"))
                 continue
