@@ -116,8 +116,8 @@ class Shelf:
                     if (size == depth or "[" in pattern) and glob.match(pattern, candidate):
                         found[f"{base}/{candidate}" if base else candidate] = None
                         break
-        except ValueError:
-            return []  # BuildKit takes a malformed pattern for one that matches nothing
+        except ValueError as error:
+            raise Fault(f"{path[:200]}: {error}", "escape a '[' that is meant as itself with a backslash") from None
         return list(found)
 
     def _follow(self, path: str, followed: set[str]) -> str:
@@ -141,16 +141,18 @@ class Shelf:
             if links > _LINK_LIMIT:
                 raise Fault(f"{path}: its links go round in a circle", "remove one of the links")
             followed.add(here)
-            text = self.tree.read(here).decode(errors="surrogateescape")
+            text = self.tree.read(here).decode(errors="replace")
             done = [] if text.startswith("/") else done[:-1]
             todo += [each for each in reversed(text.split("/")) if each not in ("", ".")]
         return "/".join(done)
 
     def _missing(self, written: str, path: str) -> Fault:
         known = [*self.paths, *self.folders] if len(self.paths) < 5000 else [*self.folders]
-        close = get_close_matches(path[:200], known, n=1)
+        close = get_close_matches(path[:200], [each for each in known if each != written], n=1)
         submodule = next((each for each in self.tree.submodules if f"{path}/".startswith(f"{each}/")), None)
-        if submodule:
+        if path.lstrip("/") in self.entries:
+            hint = f"{path} is a link to {self.tree.read(path).decode(errors='replace')[:200]}, which is not there"
+        elif submodule:
             hint = f"{submodule} is a git repository of its own, and no part of the context"
         elif close and close[0]:
             hint = f"did you mean {close[0]!r}?"

@@ -5,6 +5,7 @@ Modelled on BuildKit 0.25, frontend/dockerfile/dockerfile2llb (convert.go, conve
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from imageyard.recipe.dockerfile.stages import Dockerfile
 
 __all__ = ["FileUse", "ImageUse", "Reading", "evaluate"]
 
+_OCTAL = re.compile(r"0*[0-7]{1,4}")
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -142,6 +144,9 @@ class _Walk:
     def _copy(self, instruction: Copy, stage: Linked, substitute: Callable[[str], str]) -> None:
         for word in instruction.rest:
             substitute(word)
+        chmod = substitute(instruction.chmod)
+        if chmod.isdecimal() and not _OCTAL.fullmatch(chmod):
+            raise Fault(f"--chmod={chmod[:20]} is no mode", "write it in octal, 0 to 7777")
         checksum = substitute(instruction.checksum)
         keyword = "ADD" if instruction.add else "COPY"
         sources = [substitute(source) for source in instruction.sources]

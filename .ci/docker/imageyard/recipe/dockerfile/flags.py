@@ -6,6 +6,7 @@ Modelled on BuildKit 0.25, frontend/dockerfile/instructions (bflag.go, parse.go,
 from __future__ import annotations
 
 import csv
+import posixpath
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -142,9 +143,19 @@ def _check(kind: str, values: Mapping[str, str]) -> None:
             raise Fault("--mount: a secret has no from")
         if not any(values.get(key) for key in ("source", "target", "dst", "destination", "id")):
             raise Fault("--mount: a secret needs an id or a target", "write --mount=type=secret,id=NAME")
+        if values.get("source") and values.get("id"):
+            raise Fault("--mount: a secret has a source or an id, not both", "remove source")
+    elif any(_is_root(values.get(key, "")) for key in ("target", "dst", "destination")):
+        raise Fault("--mount: the target can not be /", "mount into a folder")
+
+
+def _is_root(target: str) -> bool:
+    return target.startswith("/") and posixpath.normpath(target) in ("/", "//")
 
 
 def _fields(text: str) -> list[tuple[str, str | None]]:
+    if not text:
+        raise Fault("--mount is empty", "write --mount=type=bind,source=FILE,target=/PATH")
     try:
         rows = list(csv.reader([text], strict=True))
     except csv.Error:

@@ -57,7 +57,8 @@ class Copy:
     line: int
     add: bool
     sources: tuple[str, ...]
-    rest: tuple[str, ...]  # destination, owner, mode: substituted only to see whether they can be
+    rest: tuple[str, ...]  # destination and owner: substituted only to see whether they can be
+    chmod: str
     origin: str  # `--from`; empty: the build context
     exclude: tuple[str, ...]
     parents: bool
@@ -169,7 +170,8 @@ def _copy(line: Line, given: dict[str, tuple[str, ...]]) -> Copy:
         line.number,
         line.keyword == "ADD",
         tuple(each for each in args[:-1] if not heredoc(each)),
-        (args[-1], *given.get("chown", ()), *given.get("chmod", ())),
+        (args[-1], *given.get("chown", ())),
+        given.get("chmod", ("",))[0],
         origin,
         given.get("exclude", ()),
         given.get("parents") == ("true",),
