@@ -6,8 +6,9 @@ import jsonschema
 import pytest
 import yaml
 from imageyard.catalogue import schema
-from imageyard.catalogue.expand import load
+from imageyard.catalogue.expand import expand, load
 from imageyard.catalogue.grammar import FIELDS, TOP
+from imageyard.catalogue.text import parse
 
 HOUSE = Path(__file__).parent.parent.parent
 FILE = HOUSE / ".ci" / "docker" / "imageyard" / "catalogue" / "images.schema.json"
@@ -56,3 +57,11 @@ def test_every_key_has_a_sentence():
         for key, field in fields.items():
             assert len(field.about) > 10, key
             assert schema.schema()["properties"].get(key, {"description": field.about})["description"]
+
+
+def test_the_manual_names_every_key_and_its_example_is_a_catalogue():
+    manual = (HOUSE / "docs" / "catalogue.md").read_text()
+    assert [key for key in [*TOP.fields, *FIELDS] if f"`{key}`" not in manual] == []
+    source = manual.split("```yaml\n")[1].split("```")[0]
+    assert faults(source) == []
+    assert len(expand(parse(source)).catalogue.rows) == 10

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from imageyard.catalogue.nodes import Text, error_at, place
+from imageyard.catalogue.nodes import Document, Text, error_at, place
 from imageyard.catalogue.scalars import ARG_LIMIT
 from imageyard.catalogue.suggest import did_you_mean
 from imageyard.errors import ConfigurationError
@@ -87,7 +87,8 @@ class Row:
         refuse_unknown(node, (name,), self.known)
         kind = "arg" if name in self.known.args else "axis"
         why = f"the arg {name} is not set" if kind == "arg" else f"it has no word of the axis {name!r}"
-        hint = f"set it, or remove {node.key} with: {node.key}: ~"
+        field = node.key if isinstance(node.key, str) or isinstance(node.up, Document) else node.up.key
+        hint = f"set it, or remove {field} with: {field}: ~"
         raise error_at(node, f"{{{name}}} stands for nothing in {self.image}: {why}", hint=hint)
 
     def _arg(self, name: str) -> str:

@@ -127,7 +127,7 @@ _FAMILY = Record(
     {
         **FIELDS,
         "names": Field(
-            MapOf(r"[^\s]+", "a pattern of names: it holds a space", _NAMED, bare=True, least=1),
+            MapOf(r"[^\s]+", "a pattern of names, without spaces", _NAMED, bare=True, least=1),
             "patterns of image names, each with what differs for it",
             required=True,
         ),
@@ -237,7 +237,7 @@ _LANE = Record(
 _AXES = MapOf(
     r"[a-z][a-z0-9_]*",
     "the name of an axis: lower-case letters, digits and '_'",
-    MapOf(r"[^\s]+", "a word: it holds a space", ARGS, bare=True, removable=True, least=1),
+    MapOf(r"[^\s]+", "a word, without spaces", ARGS, bare=True, removable=True, least=1),
 )
 
 TOP = Record(
