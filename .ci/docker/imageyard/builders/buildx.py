@@ -45,7 +45,7 @@ _QUIET = {"BUILDX_METADATA_PROVENANCE": "disabled", "DOCKER_CLI_HINTS": "false"}
 
 # What gRPC and Go's net package say of a connection; looked for in buildx's own last error only, never in a step's.
 _CONNECTION = re.compile(
-    r"cannot connect to the docker daemon|code = unavailable|^unavailable:|error reading from server"
+    r"cannot connect to the docker daemon|^error during connect|code = unavailable|^unavailable:|error reading from server"
     r"|transport is closing"
     r"|connection refused|connection reset by peer|broken pipe|closed network connection|unexpected EOF|\bEOF$"
     r"|failed to list workers|failed to dial|error dialing|dial (tcp|unix)|no such host|context deadline exceeded"
@@ -115,8 +115,9 @@ def build(
         if code == 0:
             return _built(progress, request.metadata_file)
     if code is None:
+        step, lines = progress.at
         failed = _failed(progress, progress.failure())
-        return replace(failed, message=f"the build did not end within {timeout:.0f} s", hint="")
+        return replace(failed, step=step, lines=lines, message=f"the build did not end within {timeout:.0f} s", hint="")
     return _judge(progress, code)
 
 

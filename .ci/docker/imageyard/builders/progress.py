@@ -114,6 +114,7 @@ class Progress:
         self._keep = keep
         self._vertexes: dict[str, _Vertex] = {}
         self._failed: tuple[_Vertex, str] | None = None
+        self._stopped: _Vertex | None = None
         self._text: list[str] = []
         self.warnings: list[BuildWarning] = []
 
@@ -136,6 +137,12 @@ class Progress:
         """The last events; the stream has ended."""
         events = [event for part in self._splitter.end() for event in self._take(part)]
         return events + [event for digest in self._vertexes for event in self._flush(digest)]
+
+    @property
+    def at(self) -> tuple[str, tuple[str, ...]]:
+        """The step that runs, or was stopped by a cancellation, and its last lines."""
+        vertex = next((v for v in reversed(self._vertexes.values()) if v.running), self._stopped)
+        return (vertex.name, tuple(vertex.tail)) if vertex else ("", ())
 
     def failure(self) -> Failure:
         """Why the build failed, for a build that did."""
@@ -181,7 +188,9 @@ class Progress:
             status["error"] = error
             yield from self._flush(digest)
             vertex.ended, vertex.running = True, False
-            if self._failed is None and not error.endswith(_CANCELED):
+            if error.endswith(_CANCELED):
+                self._stopped = vertex
+            elif self._failed is None:
                 self._failed = vertex, error
         elif status.get("completed") and not vertex.ended:
             yield from self._flush(digest)

@@ -1,0 +1,58 @@
+"""What every test may ask for: a private engine of each kind, and a base image in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from busybox_root import busybox_root
+from engine_private import PrivateEngine, private_engine
+
+
+@pytest.fixture(scope="session")
+def shared_tmp(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A folder that all workers of this run share."""
+    base = tmp_path_factory.getbasetemp()
+    return base if worker_id == "master" else base.parent
+
+
+@pytest.fixture(scope="session")
+def docker_engine(shared_tmp: Path) -> Iterator[PrivateEngine]:
+    """An engine with the containerd image store."""
+    with private_engine(shared_tmp, "containerd") as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def classic_engine(shared_tmp: Path) -> Iterator[PrivateEngine]:
+    """An engine with the classic image store, which keeps no digests."""
+    with private_engine(shared_tmp, "classic") as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def busybox_tar(shared_tmp: Path) -> bytes:
+    """A root file system with busybox in it; made from Debian's package."""
+    return busybox_root(shared_tmp)
+
+
+BUSYBOX = "imageyard.local/base/busybox:1"
+
+
+def _import(engine: PrivateEngine, root: bytes) -> str:
+    if engine.docker("image", "ls", "--quiet", BUSYBOX) == "":
+        engine.docker("import", "--change", "ENV PATH=/bin", "-", BUSYBOX, stdin=root)
+    return BUSYBOX
+
+
+@pytest.fixture(scope="session")
+def busybox_base(docker_engine: PrivateEngine, busybox_tar: bytes) -> str:
+    """The reference of a small base image in `docker_engine`."""
+    return _import(docker_engine, busybox_tar)
+
+
+@pytest.fixture(scope="session")
+def classic_busybox_base(classic_engine: PrivateEngine, busybox_tar: bytes) -> str:
+    """The same in `classic_engine`."""
+    return _import(classic_engine, busybox_tar)

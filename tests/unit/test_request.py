@@ -1,0 +1,110 @@
+"""What a request is on buildx's command line."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from imageyard.builders.request import BuildRequest, argv, loadable_provenance
+from imageyard.names import Digest, parse_reference
+
+PLAIN = BuildRequest("Dockerfile", "linux/amd64")
+ALWAYS = ["buildx", "build", "--progress=rawjson", "-f", "Dockerfile", "--platform", "linux/amd64"]
+DIGEST = Digest("sha256:" + "0" * 64)
+
+
+def test_the_least() -> None:
+    assert argv(PLAIN, program="buildx") == [*ALWAYS, "--load", "--provenance=false", "-"]
+
+
+def test_everything() -> None:
+    request = BuildRequest(
+        dockerfile="debian/Dockerfile",
+        platform="linux/arm64",
+        args={"PYTHON": "3.12", "COMPILER": "gcc 12"},
+        target="tools",
+        contexts={"debian": f"docker-image://registry.test/debian@{DIGEST}", "files": "/srv/files"},
+        secrets=(("token", "env", "HUB_TOKEN"), ("ca", "file", "/etc/ca.pem")),
+        labels={"recipe": "1"},
+        tags=(parse_reference("registry.test/ci:one"), parse_reference("registry.test/ci:two")),
+        output="push",
+        no_cache=True,
+        pull=True,
+        provenance="max",
+        sbom=True,
+        cache_from=("type=registry,ref=registry.test/cache",),
+        cache_to=("type=inline",),
+        builder="pool",
+        extra=("--ulimit", "nofile=10"),
+        metadata_file=Path("/run/metadata.json"),
+    )
+    assert argv(request, program="/plugins/docker-buildx") == [
+        "/plugins/docker-buildx", "build", "--progress=rawjson", "-f", "debian/Dockerfile", "--platform", "linux/arm64",
+        "--builder", "pool",
+        "--target", "tools",
+        "--build-arg", "COMPILER=gcc 12", "--build-arg", "PYTHON=3.12",
+        "--build-context", f"debian=docker-image://registry.test/debian@{DIGEST}",
+        "--build-context", "files=/srv/files",
+        "--secret", "id=token,env=HUB_TOKEN", "--secret", "id=ca,src=/etc/ca.pem",
+        "--label", "recipe=1",
+        "--tag", "registry.test/ci:one", "--tag", "registry.test/ci:two",
+        "--cache-from", "type=registry,ref=registry.test/cache",
+        "--cache-to", "type=inline",
+        "--push", "--provenance=mode=max", "--sbom=true", "--no-cache", "--pull",
+        "--metadata-file", "/run/metadata.json",
+        "--ulimit", "nofile=10",
+        "-",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"provenance": "off"}, ["--provenance=false"]),
+        ({"provenance": "min"}, ["--provenance=mode=min"]),
+        ({"provenance": "max"}, ["--provenance=mode=max"]),
+        ({"args": {"EMPTY": ""}}, ["--build-arg", "EMPTY="]),
+        ({"args": {"A": "b=c"}}, ["--build-arg", "A=b=c"]),
+        ({"args": {"A": "$(id) `id` 'x'"}}, ["--build-arg", "A=$(id) `id` 'x'"]),
+        ({"secrets": (("s", "file", "/a,b"),)}, ["--secret", 'id=s,"src=/a,b"']),
+        ({"secrets": (("s", "file", '/a"b'),)}, ["--secret", 'id=s,"src=/a""b"']),
+    ],
+)
+def test_words(change: dict[str, object], words: list[str]) -> None:
+    line = argv(replace(PLAIN, **change), program="buildx")
+    assert any(line[at : at + len(words)] == words for at in range(len(line)))
+
+
+@given(st.text(st.characters(exclude_characters="\r\n\0", exclude_categories=["Cs"]), min_size=1, max_size=20))
+def test_any_path_of_a_secret_is_read_back_by_a_csv_reader(path: str) -> None:
+    line = argv(replace(PLAIN, secrets=(("s", "file", path),)), program="buildx")
+    (fields,) = csv.reader([line[line.index("--secret") + 1]])
+    assert fields == ["id=s", f"src={path}"]
+
+
+@given(st.permutations([("B", "1"), ("A", "2"), ("C", "3")]))
+def test_the_order_of_args_does_not_show(pairs: list[tuple[str, str]]) -> None:
+    assert argv(replace(PLAIN, args=dict(pairs)), program="x") == argv(
+        replace(PLAIN, args={"A": "2", "B": "1", "C": "3"}), program="x"
+    )
+
+
+@pytest.mark.parametrize(
+    ("wanted", "store", "given_", "noted"),
+    [
+        ("off", "containerd", "off", False),
+        ("min", "containerd", "min", False),
+        ("max", "containerd", "max", False),
+        ("off", "classic", "off", False),
+        ("min", "classic", "off", True),
+        ("max", "classic", "off", True),
+    ],
+)
+def test_provenance_that_the_store_can_hold(wanted: str, store: str, given_: str, noted: bool) -> None:
+    given_now, note = loadable_provenance(wanted, store)  # type: ignore[arg-type]
+    assert (given_now, note is not None) == (given_, noted)
+    assert note is None or wanted in note
