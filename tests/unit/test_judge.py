@@ -211,10 +211,10 @@ class Containers:
 
     def __init__(self, answers: dict[str, Ran | TimeoutError]) -> None:
         self.answers = answers
-        self.asked: list[tuple[str, tuple[str, ...], str, str | None]] = []
+        self.asked: list[tuple[object, ...]] = []
 
-    def run(self, image, argv, *, network="bridge", platform=None, timeout=None):  # type: ignore[no-untyped-def]
-        self.asked.append((image, tuple(argv), network, platform))
+    def run(self, image, argv, *, network="bridge", platform=None, labels=None, timeout=None):  # type: ignore[no-untyped-def]
+        self.asked.append((image, tuple(argv), network, platform, labels))
         answer = self.answers[argv[0]]
         if isinstance(answer, TimeoutError):
             raise answer
@@ -246,6 +246,6 @@ def test_what_a_container_answers(answer: Ran | TimeoutError, actual: str) -> No
 def test_every_check_is_run_in_order_without_a_network() -> None:
     containers = Containers({"a": Ran(True, 1, b"", b""), "b": TimeoutError(), "c": Ran(True, 0, b"", b"")})
     checks = [check(name=name, run=(name, "-x")) for name in "abc"]
-    findings = run_checks(containers, "image@sha256:0", checks, {}, platform="linux/arm64")
+    findings = run_checks(containers, "image@sha256:0", checks, {}, platform="linux/arm64", labels={"run": "1"})
     assert [(found.check, found.ok) for found in findings] == [("a", False), ("b", False), ("c", True)]
-    assert containers.asked == [("image@sha256:0", (name, "-x"), "none", "linux/arm64") for name in "abc"]
+    assert containers.asked == [("image@sha256:0", (name, "-x"), "none", "linux/arm64", {"run": "1"}) for name in "abc"]

@@ -322,6 +322,21 @@ def test_timeout(before: str) -> None:
         process.run(python(f"{before}\nimport time; time.sleep(600)"), timeout=0.3)
 
 
+@pytest.mark.parametrize("fault", [None, EnvironmentLacks("no engine"), OSError()], ids=["stops", "lacks", "fails"])
+def test_what_the_child_stands_for_is_stopped_first(fault: Exception | None) -> None:
+    """That it cannot be stopped does not hide why it was to be."""
+    called = []
+
+    def stop() -> None:
+        called.append("stop")
+        if fault:
+            raise fault
+
+    with pytest.raises(TimeoutError):
+        process.run(python("import time; time.sleep(600)"), timeout=0.3, stop=stop)
+    assert called == ["stop"]
+
+
 def test_a_grandchild_that_holds_the_pipes_is_swept(life: Life, tmp_path: Path) -> None:
     """The child ended; waiting for the end of its pipes would last as long as what it left behind."""
     done = process.run(python(FAMILY, SLEEPER, life.path, tmp_path / "started"), timeout=PATIENCE)

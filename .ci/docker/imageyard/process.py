@@ -164,19 +164,19 @@ def _pump(
                 assert pipe is not None
                 ready.register(pipe, selectors.EVENT_READ, name)
             while ready.get_map():
-                left = _left(argv, deadline)
-                events = ready.select(_LINGER if left is None else min(left, _LINGER))
+                ended = child.poll() is not None  # asked first: all that it wrote is then there to be selected
+                events = ready.select(min(_LINGER, _left(argv, deadline) or _LINGER))
                 for key, _ in events:
                     if chunk := os.read(key.fd, 65536):
                         on_chunk(key.data, chunk)
                     else:
                         ready.unregister(key.fileobj)
-                if not events and child.poll() is not None:
+                if ended and not events:
                     break
         try:
             return child.wait(_left(argv, deadline))
         except subprocess.TimeoutExpired:
-            raise TimeoutError(_too_long(argv)) from None
+            raise TimeoutError(f"{Path(argv[0]).name} did not end in time") from None
 
 
 def _left(argv: Sequence[str], deadline: float | None) -> float | None:
@@ -184,12 +184,8 @@ def _left(argv: Sequence[str], deadline: float | None) -> float | None:
         return None
     left = deadline - time.monotonic()
     if left <= 0:
-        raise TimeoutError(_too_long(argv))
+        raise TimeoutError(f"{Path(argv[0]).name} did not end in time")
     return left
-
-
-def _too_long(argv: Sequence[str]) -> str:
-    return f"{Path(argv[0]).name} did not end in time"
 
 
 @contextmanager
@@ -262,7 +258,8 @@ def _end(child: subprocess.Popen[bytes], apart: bool, stop: Callable[[], None] |
     """End a child, politely first; a second interrupt meanwhile kills it."""
     try:
         if stop:
-            stop()
+            with suppress(Exception):  # that it could not be stopped must not hide why it was to be
+                stop()
         for how, patience in ESCALATION:
             _signal(child, how, apart)
             if _ends_within(child, patience):

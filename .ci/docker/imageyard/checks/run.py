@@ -33,6 +33,7 @@ class Containers(Protocol):
         *,
         network: str = "none",
         platform: str | None = None,
+        labels: Mapping[str, str] | None = None,
         timeout: float | None = None,
     ) -> engine.Ran:
         """Run a command in a container of its own; raises TimeoutError past `timeout`, in seconds."""
@@ -45,20 +46,26 @@ def run_checks(
     args: Mapping[str, str],
     *,
     platform: str | None = None,
+    labels: Mapping[str, str] | None = None,
     timeout: float = TIMEOUT,
 ) -> tuple[Finding, ...]:
     """What every check found in `image`; one that fails does not keep the next from running.
 
+    `labels` go on the containers, so that those of a killed run can be found.
     Raises ConfigurationError for a check that cannot be judged.
     """
-    return tuple(judge(check, args, _ran(containers, image, check, platform, timeout)) for check in checks)
+
+    def ran(check: Check) -> Ran:
+        try:
+            done = containers.run(image, check.run, network="none", platform=platform, labels=labels, timeout=timeout)
+        except TimeoutError:
+            return TimedOut(timeout)
+        return _told(done)
+
+    return tuple(judge(check, args, ran(check)) for check in checks)
 
 
-def _ran(containers: Containers, image: str, check: Check, platform: str | None, timeout: float) -> Ran:
-    try:
-        done = containers.run(image, check.run, network="none", platform=platform, timeout=timeout)
-    except TimeoutError:
-        return TimedOut(timeout)
+def _told(done: engine.Ran) -> Ran:
     out, err = done.out.decode(errors="replace"), done.err.decode(errors="replace")
     if not done.started or _NO_EMULATOR.search(err):
         return NotStarted(err.strip() or f"the engine ended with {done.code} and said nothing")
