@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +16,16 @@ from imageyard.errors import EnvironmentLacks
 from imageyard.names import Arch
 from imageyard.stack.apt import Mirror
 
-__all__ = ["image_files", "make_root", "sources_text", "unmount_below"]
+__all__ = [
+    "image_files",
+    "make_root",
+    "mounts_below",
+    "pack",
+    "release_date",
+    "slim",
+    "sources_text",
+    "unmount_below",
+]
 
 _HINT = "nox -s install_stack"
 _DROPPED = (
@@ -113,19 +123,20 @@ def make_root(
                 detail=detail[-10:],
                 hint="sudo apt-get update, and see that the mirror answers",
             )
-        date = _release_date(root)
-        _slim(root)
+        date = release_date(root)
+        slim(root)
         for path, (text, mode) in texts.items():
             file = root / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.unlink(missing_ok=True)
             file.write_text(text)
             file.chmod(mode)
-        _tar(root, into, date)
+        pack(root, into, date)
     return date
 
 
-def _release_date(root: Path) -> str:
+def release_date(root: Path) -> str:
+    """The date of the Release file that debootstrap took (RFC 3339), the epoch where there is none."""
     for release in sorted((root / "var" / "lib" / "apt" / "lists").glob("*_Release")):
         for line in release.read_text(errors="replace").splitlines():
             if line.startswith("Date: "):
@@ -133,7 +144,7 @@ def _release_date(root: Path) -> str:
     return "1970-01-01T00:00:00Z"
 
 
-def _slim(root: Path) -> None:
+def slim(root: Path) -> None:
     """Take away what an image has no use for, and what differs from one run of debootstrap to the next."""
     for name in _DROPPED:
         (root / name).unlink(missing_ok=True)
@@ -153,7 +164,8 @@ def _slim(root: Path) -> None:
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
-def _tar(root: Path, into: Path, date: str) -> None:
+def pack(root: Path, into: Path, date: str) -> None:
+    """Write a root as a tar in which nothing is newer than `date`: the same root gives the same bytes."""
     partial = into.with_name(f"{into.name}.partial")
     argv = [
         "tar", "--create", f"--file={partial}", f"--directory={root}", "--format=gnu", "--sort=name",
@@ -178,23 +190,24 @@ def _scratch(work: Path) -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-def unmount_below(folder: Path, mountinfo: Path = Path("/proc/self/mountinfo")) -> None:
-    """Unmount everything at or below `folder`, innermost first. proc(5), `/proc/pid/mountinfo`, field 5.
+def unmount_below(folder: Path) -> None:
+    """Unmount everything at or below `folder`.
 
     Raises EnvironmentLacks where something stays mounted: what is removed next must be ours alone.
     """
-    top = os.path.realpath(folder)
-    for point in reversed(_mounts(mountinfo)):
-        if point == top or point.startswith(f"{top}/"):
-            done = process.run(["umount", point])
-            if done.code != 0:
-                done = process.run(["umount", "--lazy", point])
-            if done.code != 0:
-                raise EnvironmentLacks(f"cannot unmount {point}", detail=done.complaint.splitlines()[-2:])
+    for point in mounts_below(folder):
+        done = process.run(["umount", point])
+        if done.code != 0:
+            done = process.run(["umount", "--lazy", point])
+        if done.code != 0:
+            raise EnvironmentLacks(f"cannot unmount {point}", detail=done.complaint.splitlines()[-2:])
 
 
-def _mounts(mountinfo: Path) -> list[str]:
+def mounts_below(folder: Path, mountinfo: Path = Path("/proc/self/mountinfo")) -> list[str]:
+    """The mount points at or below `folder`, innermost first. proc(5), `/proc/pid/mountinfo`, field 5."""
     if not mountinfo.is_file():
         return []
-    raw = [line.split()[4] for line in mountinfo.read_text().splitlines()]
-    return [point.encode().decode("unicode_escape") for point in raw]
+    top = os.path.realpath(folder)
+    raw = [line.split(" ")[4] for line in mountinfo.read_text().splitlines()]
+    points = [re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), point) for point in raw]
+    return [point for point in reversed(points) if point == top or point.startswith(f"{top}/")]
