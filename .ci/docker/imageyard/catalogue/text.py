@@ -16,6 +16,7 @@ __all__ = ["SIZE_LIMIT", "load", "parse"]
 SIZE_LIMIT = 1 << 20
 """Bytes. A catalogue of ten thousand names is half of it; anything larger is not a catalogue."""
 _DEPTH_LIMIT = 20
+_KEY_LIMIT = 1024  # YAML 1.2.2, section 7.4.2: an implicit key is limited to 1024 characters
 # YAML 1.2.2, section 5.1: what a stream cannot hold. Named by what is refused: the other way takes 4 ms to compile.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufeff\ufffe\uffff]")
 
@@ -122,6 +123,8 @@ def _syntax_error(error: Any, file: str, text: str) -> ConfigurationError:
     hint = ""
     if "\t" in line or problem.startswith("found character '\\t'"):
         hint = "indent with spaces, not with tabs"
+    elif len(line) > _KEY_LIMIT:
+        hint = f"YAML's keys have at most {_KEY_LIMIT:,} characters: split a longer pattern up"
     elif re.match(r"[^'\"#:]*\{", line):
         hint = 'a pattern or value that begins with "{" must stand in quotes'
     return ConfigurationError(f"not YAML: {problem}", at=Where(file, mark.line + 1, mark.column + 1), hint=hint)
