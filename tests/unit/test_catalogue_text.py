@@ -117,7 +117,7 @@ def test_ten_megabytes_are_refused_without_reading_them(tmp_path, monkeypatch):
 def test_a_key_that_is_too_long_for_yaml_is_named_as_that():
     pattern = ",".join(map(str, range(400)))
     with pytest.raises(ConfigurationError) as caught:
-        text.parse(f"axes:\n  number: {{\"n{{{pattern}}}\": }}\n")
+        text.parse(f'axes:\n  number: {{"n{{{pattern}}}": }}\n')
     assert caught.value.hint == ("YAML's keys have at most 1,024 characters: split a longer pattern up",)
 
 
