@@ -61,7 +61,7 @@ def recipes_of(
 ) -> Recipes:
     catalogue = catalogue_of(source)
     tree = DictTree(files)
-    return Recipes(catalogue, lambda context: tree, parse(lock), parse(standins), **more)  # type: ignore[arg-type]
+    return Recipes(catalogue, lambda context: tree, parse(lock), lambda arch: parse(standins), **more)  # type: ignore[arg-type]
 
 
 def row_of(recipes: Recipes, name: str, arch: str = "amd64") -> Row:

@@ -80,3 +80,18 @@ class Recipe:
     def id(self) -> str:
         """The sha256 of the canonical record, in hex."""
         return hashlib.sha256(self.canonical()).hexdigest()
+
+
+def from_canonical(data: bytes) -> Recipe:
+    """The recipe that `canonical` wrote, as far as the record goes: what does not decide the content is not in it.
+
+    Raises ValueError where it is not such a record.
+    """
+    found = json.loads(data)
+    try:
+        files = tuple(File(*file) for file in found["files"])
+        sources = tuple(Source(*source) for source in found["sources"])
+        rest = {name: found[name] for name in ("v", "platform", "dockerfile", "target", "args", "frontend", "epoch")}
+        return Recipe(files=files, sources=sources, secrets=tuple(found["secrets"]), **rest)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not a recipe: {error}") from None

@@ -10,10 +10,11 @@ from functools import lru_cache, partial
 
 from imageyard.catalogue.model import Catalogue, Image, Row
 from imageyard.errors import ConfigurationError
-from imageyard.names import content_tag, platform_of, tree_tag
+from imageyard.names import Arch, content_tag, platform_of, tree_tag
 from imageyard.recipe import ignore
 from imageyard.recipe.dockerfile.evaluate import Reading, evaluate
 from imageyard.recipe.dockerfile.fault import Fault
+from imageyard.recipe.dockerfile.live import live_names
 from imageyard.recipe.dockerfile.references import familiar
 from imageyard.recipe.dockerfile.stages import Dockerfile, read
 from imageyard.recipe.files import Shelf
@@ -43,7 +44,9 @@ class _Context:
     dockerfile: Dockerfile
     own_files: frozenset[str]  # the Dockerfile, and the links that lead to it
     shelf: Shelf
+    live: frozenset[str] | None  # arguments that can change a reading; None: any
     named: dict[str, Shelf] = field(default_factory=dict)  # by folder
+    readings: dict[tuple[object, ...], tuple[Reading, tuple[File, ...]]] = field(default_factory=dict)
     files: dict[tuple[str, str, str], File] = field(default_factory=dict)  # by folder, name and path
 
 
@@ -51,7 +54,8 @@ class Recipes:
     """The recipes of a catalogue's rows, each worked out once, parents first.
 
     `tree_for` gives the files of a context, named as in the catalogue; `tree_id` the id of its git tree, or None
-    where it has changes that are not committed: then `tag: tree` gives a tag that ends in `-local`.
+    where it has changes that are not committed: then `tag: tree` gives a tag that ends in `-local`. `standins` gives
+    the stand-ins of an architecture.
     """
 
     def __init__(
@@ -59,7 +63,7 @@ class Recipes:
         catalogue: Catalogue,
         tree_for: Callable[[str], Tree],
         lock: Locked,
-        standins: Locked,
+        standins: Callable[[Arch], Locked],
         set_args: Mapping[str, str] | None = None,
         tree_id: Callable[[str], str | None] = lambda context: None,
     ) -> None:
@@ -67,7 +71,7 @@ class Recipes:
         self.set_args = dict(set_args or {})
         self._tree_for = tree_for
         self._tree_id = lru_cache(maxsize=None)(tree_id)
-        self._binder = Binder(lock, standins)
+        self._binder_for = lru_cache(maxsize=None)(lambda arch: Binder(lock, standins(arch)))
         self._rows = {(row.name, row.arch): row for row in catalogue.rows}
         self._trees: dict[str, Tree] = {}
         self._contexts: dict[tuple[str, str], _Context] = {}
@@ -145,9 +149,7 @@ class Recipes:
         image, platform = row.image, platform_of(row.arch)
         context = self._context(image)
         given = {**row.args, **image.parents, **self.set_args}
-        reading = evaluate(
-            context.dockerfile, args=given, platform=platform, target=image.target, contexts=image.contexts
-        )
+        reading, files = self._read(image, context, given, platform)
         sources = self._sources(row, context, reading, platform)
         args = {name: value for name, value in sorted(given.items()) if _counts(name, reading.declared)}
         parents = self._parents(row)
@@ -158,7 +160,7 @@ class Recipes:
             image.dockerfile,
             image.target,
             args,
-            self._files(image, context, reading),
+            files,
             sources,
             args.get("BUILDKIT_SYNTAX") or context.dockerfile.frontend,
             tuple(sorted(secret.id for secret in image.secrets)),
@@ -170,13 +172,25 @@ class Recipes:
             unused_args=tuple(sorted(given.keys() - args.keys())),
         )
 
+    def _read(
+        self, image: Image, context: _Context, given: Mapping[str, str], platform: str
+    ) -> tuple[Reading, tuple[File, ...]]:
+        live = given if context.live is None else {name: given[name] for name in context.live if name in given}
+        key = (platform, image.target, tuple(sorted(live.items())), tuple(sorted(image.contexts.items())))
+        if key not in context.readings:
+            reading = evaluate(
+                context.dockerfile, args=given, platform=platform, target=image.target, contexts=image.contexts
+            )
+            context.readings[key] = reading, self._files(image, context, reading)
+        return context.readings[key]
+
     def _sources(self, row: Row, context: _Context, reading: Reading, platform: str) -> tuple[Source, ...]:
         contexts = {familiar(name): where for name, where in row.image.contexts.items()}
         parents = {familiar(name): partial(self._id, parent) for name, parent in self._parents(row).items()}
         found: dict[Source, None] = {}
         for use in reading.images:
             try:
-                source = self._binder.bind(use, platform=platform, contexts=contexts, parents=parents)
+                source = self._binder_for(row.arch).bind(use, platform=platform, contexts=contexts, parents=parents)
                 if source.name in reading.stages and source.name not in contexts:
                     raise Fault(
                         f"the stage {source.name!r} has the name of an image that the file pulls from",
@@ -229,7 +243,8 @@ class Recipes:
             file = posixpath.normpath(posixpath.join(self.catalogue.folder, image.context, image.dockerfile))
             own, data = _dockerfile(tree, image)
             shelf = Shelf(tree, ignore.load(tree, image.dockerfile).filter(tree.entries()))
-            self._contexts[key] = _Context(tree, read(data, file), own, shelf)
+            dockerfile = read(data, file)
+            self._contexts[key] = _Context(tree, dockerfile, own, shelf, live_names(dockerfile))
         return self._contexts[key]
 
 

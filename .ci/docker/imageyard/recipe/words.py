@@ -114,7 +114,7 @@ def _bound(source: Source) -> str:
         case "unlocked":
             return "not locked" if source.value == source.name else f"{source.value}, not locked"
         case _:
-            assert_never(source.kind)
+            return assert_never(source.kind)
 
 
 def explain(recipe: Recipe) -> str:

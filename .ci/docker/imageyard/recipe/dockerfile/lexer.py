@@ -6,8 +6,10 @@ Modelled on BuildKit 0.25, frontend/dockerfile/shell/lex.go: `$X`, `${X}`, `${X:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from imageyard.recipe.dockerfile.fault import Fault
 from imageyard.recipe.dockerfile.patterns import replace, trim_prefix, trim_suffix
@@ -18,6 +20,7 @@ __all__ = ["Lookup", "substitute", "tokens"]
 Lookup = Callable[[str], "str | None"]
 """The value of a variable, or None where it is not set."""
 
+_VARIABLE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*)(?!\w))")
 _SPECIAL = "@*#?-$!0"
 
 
@@ -26,9 +29,29 @@ def substitute(word: str, lookup: Lookup, escape: str = "\\") -> str:
 
     Raises Fault for a form that BuildKit refuses, `${X:?message}` of an unset X among them.
     """
-    if not any(char in word for char in ("$", "'", '"', escape)):
-        return word
-    return _Lexer(word, lookup, escape).run()[0]
+    parts = _simple(word, escape)
+    if parts is None:
+        return _Lexer(word, lookup, escape).run()[0]
+    if len(parts) == 1:
+        return parts[0]
+    return "".join(part if at % 2 == 0 else lookup(part) or "" for at, part in enumerate(parts))
+
+
+@lru_cache(maxsize=8192)
+def _simple(word: str, escape: str) -> list[str] | None:
+    """Texts and, at odd places, names between them, for a word of nothing but `$X` and `${X}`; None for any other.
+
+    The same words come back with every row of a catalogue.
+    """
+    if "'" in word or '"' in word or escape in word:
+        return None
+    parts: list[str] = []
+    done = 0
+    for found in _VARIABLE.finditer(word):
+        parts += word[done : found.start()], found[1] or found[2]
+        done = found.end()
+    parts.append(word[done:])
+    return None if any("$" in text for text in parts[::2]) else parts
 
 
 def tokens(line: str, *, raw: bool, raw_escapes: bool) -> list[str]:
