@@ -57,7 +57,7 @@ def as_arch(text: str) -> Arch:
     known = {"x86_64": "amd64", "aarch64": "arm64"}.get(text, text)
     if known not in ARCHES:
         raise ConfigurationError(f"unknown architecture {text!r}", hint=f"use one of: {', '.join(ARCHES)}")
-    return cast(Arch, known)
+    return known
 
 
 def platform_of(arch: Arch) -> str:

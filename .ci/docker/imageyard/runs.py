@@ -9,7 +9,7 @@ import re
 import secrets
 import shutil
 from collections import Counter
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -88,7 +88,7 @@ class Run:
         return self.folder / "rows" / f"{image}.{arch}.rawjson"
 
     def write(self, record: Record) -> None:
-        """Keep a record in place of the row's former one, and sum the run up in `result.json`.
+        """Keep a record in place of the row's former one.
 
         Write it as `interrupted` before anything is done, and again at the end. A parent is looked at by each of its
         children: what one of them did to it is not replaced by another's `skipped` or `interrupted`.
@@ -98,14 +98,11 @@ class Run:
         with locked(self._state / "lock"):
             if record.outcome in _REAL or _outcome(path) not in _REAL:
                 atomic_write(path, _encoded(to_json(record)))
-            self._sum_up()
 
     def fail(self, error: ImageyardError) -> None:
-        """Keep an error that belongs to no row, so that `result.json` has it."""
+        """Keep an error that belongs to no row, so that `result.json` has it in the end."""
         self._open()
-        with locked(self._state / "lock"):
-            atomic_write(self.folder / "failure.json", _encoded({"code": error.code, "headline": error.headline}))
-            self._sum_up()
+        atomic_write(self.folder / "failure.json", _encoded({"code": error.code, "headline": error.headline}))
 
     def records(self) -> tuple[list[Record], list[ConfigurationError]]:
         """The run's records in the order the rows were started, and what could not be read, in words."""
@@ -119,20 +116,25 @@ class Run:
         return sorted(found, key=lambda record: record.started), unreadable
 
     def close(self, story: Story) -> int:
-        """Print the table, where this process opened the run and a row was touched; the run's exit code."""
+        """Print the table and write `result.json`, where this process opened the run; the run's exit code.
+
+        A run that did nothing leaves nothing. One that is never closed stays `interrupted` in `result.json`.
+        """
         records, unreadable = self.records()
-        if self.owner and records:
-            story.table(HEADERS, table(records))
-        for error in unreadable:
-            story.warn(error.headline)
+        summary = self._summary(records)
+        if self.owner and self.folder.exists():
+            atomic_write(self._state / "result.json", _encoded(summary))
+            if records:
+                story.table(HEADERS, table(records))
+            for error in unreadable:
+                story.warn(error.headline)
         if self._alive is not None:
             os.close(self._alive)
             self._alive = None
-        code: int = self._summary()["code"]
+        code: int = summary["code"]
         return code
 
-    def _summary(self) -> dict[str, Any]:
-        records, _ = self.records()
+    def _summary(self, records: Sequence[Record]) -> dict[str, Any]:
         failures = [(record.code, f"{record.row}: {record.headline}") for record in records if record.code]
         with suppress(OSError, ValueError):
             failure = json.loads((self.folder / "failure.json").read_bytes())
@@ -142,9 +144,6 @@ class Run:
         headline = next((text for found, text in failures if found == code), "")
         headline = headline or ", ".join(f"{count} {outcome}" for outcome, count in counts.items()) or "no row"
         return {"code": code, "headline": headline, "run": self.id, "rows": [to_json(r) for r in records]}
-
-    def _sum_up(self) -> None:
-        atomic_write(self._state / "result.json", _encoded(self._summary()))
 
     def _open(self) -> None:
         """Make the folder and hold it: a shared lock on `alive` says that a process of the run lives."""
@@ -159,6 +158,11 @@ class Run:
         ignore = self._state / ".gitignore"
         if not ignore.exists():
             atomic_write(ignore, b"*\n")
+        with locked(self._state / "lock"):
+            result = self._state / "result.json"
+            if self.id.encode() not in (result.read_bytes() if result.exists() else b""):
+                summary = {"code": 130, "headline": "interrupted", "run": self.id, "rows": []}
+                atomic_write(result, _encoded(summary))
         self._prune()
 
     def _prune(self) -> None:

@@ -1,1 +1,15 @@
-"""Invoke tasks, one module a floor."""
+"""Invoke tasks, one module a floor; each parses, calls one flow and returns its result."""
+
+from __future__ import annotations
+
+from invoke.collection import Collection
+
+__all__ = ["namespace"]
+
+
+def namespace() -> Collection:
+    """All tasks, for `tasks.py`."""
+    from imageyard.cli import adopting, building, describing, machine
+
+    tasks = [*describing.TASKS, *building.TASKS, *machine.TASKS, *adopting.TASKS]
+    return Collection(*tasks)

@@ -1,0 +1,76 @@
+"""Build, check, clean: what needs the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from invoke.context import Context
+from invoke.exceptions import Exit
+
+from imageyard.cli.describing import PATTERN
+from imageyard.cli.entry import ARCH, CATALOGUE, JSON, SET, assignments, passed_through, task
+
+__all__ = ["TASKS"]
+
+HERE = f"{ARCH}; default: this machine's"
+
+
+@task(
+    iterable=["set_"],
+    pattern=PATTERN,
+    arch=HERE,
+    force="build although the tag is there",
+    expect="fail unless this is the tag",
+    set_=SET,
+    catalogue=CATALOGUE,
+)
+def build(
+    context: Context,
+    pattern: str,
+    arch: str | None = None,
+    force: bool = False,
+    expect: str | None = None,
+    set_: Sequence[str] = (),
+    catalogue: str | None = None,
+) -> None:
+    """Build and check images; what follows a lone -- goes to docker buildx build, and the tag ends in -local."""
+    from imageyard.ship.options import BuildOptions
+    from imageyard.ship.rows import build_rows
+    from imageyard.ship.workspace import Workspace, this_arch
+
+    workspace = Workspace.find(catalogue)
+    options = BuildOptions(force=force, expect=expect, set_args=assignments(set_), extra=passed_through())
+    code = build_rows(workspace, workspace.rows(pattern, arch or this_arch()), options)
+    if code:
+        raise Exit(code=code)
+
+
+@task(pattern=PATTERN, arch=HERE, json=JSON, catalogue=CATALOGUE)
+def check(
+    context: Context, pattern: str, arch: str | None = None, json: bool = False, catalogue: str | None = None
+) -> object:
+    """Run the checks again in images that the engine has under their tags."""
+    from imageyard.ship.recheck import recheck
+    from imageyard.ship.workspace import Workspace, this_arch
+
+    workspace = Workspace.find(catalogue)
+    return recheck(workspace, workspace.rows(pattern, arch or this_arch()), as_json=json)
+
+
+@task(
+    yes="delete; without it only what would be deleted is printed",
+    all="also the images whose tags are current",
+    json=JSON,
+    catalogue=CATALOGUE,
+)
+def clean(
+    context: Context, yes: bool = False, all: bool = False, json: bool = False, catalogue: str | None = None
+) -> object:
+    """Remove from the engine what is ours: leftovers of dead runs and images whose inputs have moved on."""
+    from imageyard.ship.clean import clean as flow
+    from imageyard.ship.workspace import Workspace
+
+    return flow(Workspace.find(catalogue), yes=yes, everything=all, as_json=json)
+
+
+TASKS = [build, check, clean]

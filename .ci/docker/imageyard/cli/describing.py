@@ -1,0 +1,89 @@
+"""What there is and what it stands for, without an engine: list, explain, tag, inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from invoke.context import Context
+
+from imageyard.cli.entry import ARCH, CATALOGUE, JSON, SET, assignments, task
+
+__all__ = ["TASKS"]
+
+PATTERN = "an image, or a pattern with {a,b} and *: 'linux-*-{gcc12,clang16}'"
+
+
+@task(name="list", pattern=PATTERN, arch=ARCH, json=JSON, catalogue=CATALOGUE)
+def list_images(
+    context: Context,
+    pattern: str = "*",
+    arch: str | None = None,
+    json: bool = False,
+    catalogue: str | None = None,
+) -> object:
+    """Print the images that a pattern selects, with their family and architectures."""
+    from imageyard.ship.describe import listing
+    from imageyard.ship.workspace import Workspace
+
+    return listing(Workspace.find(catalogue), pattern, arch, as_json=json)
+
+
+@task(image="the image's name", json=JSON, catalogue=CATALOGUE)
+def explain(context: Context, image: str, json: bool = False, catalogue: str | None = None) -> object:
+    """Print what an image's name stands for: each word, arg, check and field, and which line says so."""
+    from imageyard.ship.describe import explanation
+    from imageyard.ship.workspace import Workspace
+
+    return explanation(Workspace.find(catalogue), image, as_json=json)
+
+
+@task(
+    iterable=["set_"],
+    pattern=PATTERN,
+    arch=ARCH,
+    json=JSON,
+    catalogue=CATALOGUE,
+    set_=SET,
+    explain="say what the tag is made of",
+    against="a revision: say what changed since then, in words",
+)
+def tag(
+    context: Context,
+    pattern: str,
+    arch: str | None = None,
+    explain: bool = False,
+    against: str | None = None,
+    set_: Sequence[str] = (),
+    json: bool = False,
+    catalogue: str | None = None,
+) -> object:
+    """Print the tag of an image, calculated from its content; for a pattern: IMAGE ARCH TAG."""
+    from imageyard.ship import describe
+    from imageyard.ship.workspace import Workspace
+
+    workspace = Workspace.find(catalogue)
+    values = assignments(set_)
+    if against is not None:
+        return describe.against(workspace, pattern, against, arch, values, as_json=json)
+    if explain:
+        return describe.recipes(workspace, pattern, arch, values, as_json=json)
+    return describe.tags(workspace, pattern, arch, values, as_json=json)
+
+
+@task(iterable=["set_"], pattern=PATTERN, arch=ARCH, json=JSON, catalogue=CATALOGUE, set_=SET)
+def inputs(
+    context: Context,
+    pattern: str,
+    arch: str | None = None,
+    set_: Sequence[str] = (),
+    json: bool = False,
+    catalogue: str | None = None,
+) -> object:
+    """Print the files that an image is made from, relative to the repository's top."""
+    from imageyard.ship import describe
+    from imageyard.ship.workspace import Workspace
+
+    return describe.inputs(Workspace.find(catalogue), pattern, arch, assignments(set_), as_json=json)
+
+
+TASKS = [list_images, explain, tag, inputs]

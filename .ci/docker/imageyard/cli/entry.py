@@ -1,0 +1,80 @@
+"""What every Invoke task shares: the result to stdout, the story to stderr, errors to exit codes."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from types import FrameType
+from typing import Any, NoReturn
+
+from invoke.context import Context
+from invoke.exceptions import Exit
+from invoke.tasks import task as invoke_task
+
+from imageyard.console import Story
+from imageyard.errors import ConfigurationError, ImageyardError, Terminated
+
+__all__ = ["ARCH", "CATALOGUE", "JSON", "SET", "assignments", "passed_through", "task"]
+
+CATALOGUE = "another catalogue than .ci/docker/images.yml (or IMAGEYARD_CATALOGUE)"
+ARCH = "amd64 or arm64"
+JSON = "print JSON, for machines"
+SET = "NAME=VALUE, a build arg for this call only; the tag changes and ends in -local"
+
+
+def task(*, name: str | None = None, iterable: Sequence[str] = (), **help_texts: str) -> Callable[..., Any]:
+    """An Invoke task out of a function that returns its result: text, or plain data with `--json`.
+
+    Invoke ends with 1 on Ctrl-C and knows no SIGTERM; the exit codes of `errors` are kept here.
+    """
+
+    def decorate(function: Callable[..., object]) -> Any:
+        @functools.wraps(function)  # Invoke reads the signature through it
+        def run(context: Context, **options: Any) -> None:
+            if "--help" in options.values():  # `inv TASK --help`: Invoke takes it for a positional value
+                raise Exit(f"{inspect.getdoc(function)}\nSee: inv --help {_dashed(function.__name__)}", 0)
+            signal.signal(signal.SIGTERM, _terminate)
+            try:
+                result = function(context, **options)
+            except ImageyardError as error:
+                raise Exit(str(error), error.code) from None
+            except KeyboardInterrupt:
+                raise Exit("interrupted", 130) from None
+            except Terminated as ended:
+                raise Exit("terminated", ended.code) from None
+            if result is not None:
+                Story.result(result)
+
+        decorated = invoke_task(name=name, help=dict(help_texts), iterable=list(iterable), auto_shortflags=False)
+        return decorated(run)
+
+    return decorate
+
+
+def assignments(pairs: Sequence[str]) -> Mapping[str, str]:
+    """`NAME=VALUE` arguments as a map. Raises ConfigurationError for any other form."""
+    found: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name.isidentifier():
+            raise ConfigurationError(
+                f"--set takes NAME=VALUE, not {pair!r}", hint="for example: --set PYTHON_VERSION=3.13"
+            )
+        found[name] = value
+    return found
+
+
+def passed_through() -> tuple[str, ...]:
+    """What stands behind a lone `--`; Invoke hands it over joined by spaces, which loses where words began."""
+    return tuple(sys.argv[sys.argv.index("--") + 1 :]) if "--" in sys.argv else ()
+
+
+def _dashed(name: str) -> str:
+    return name.replace("_", "-")
+
+
+def _terminate(signum: int, frame: FrameType | None) -> NoReturn:
+    raise Terminated

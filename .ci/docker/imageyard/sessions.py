@@ -1,0 +1,168 @@
+"""The Nox face: the matrix. A session parses, calls one flow, and tells Nox how it ended."""
+
+from __future__ import annotations
+
+import argparse
+import atexit
+import contextlib
+import logging
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, NoReturn
+
+import nox
+
+from imageyard.errors import ConfigurationError, ImageyardError
+
+if TYPE_CHECKING:
+    from imageyard.catalogue.model import Row
+    from imageyard.ship.workspace import Workspace
+
+__all__ = ["register"]
+
+_STACK_WORDS = ("start", "status", "stop")
+
+
+def register(catalogue: str | None = None) -> None:
+    """Register the sessions of the catalogue; `catalogue` is for another place than `.ci/docker/images.yml`.
+
+    Reads the catalogue and nothing else: no Dockerfile, no git, no engine, no registry. Ends the program with the
+    error's code where the catalogue cannot be read, because Nox would print a traceback.
+    """
+    from imageyard.ship.workspace import Workspace
+
+    try:
+        workspace = Workspace.find(catalogue)
+        rows = workspace.catalogue.rows
+    except ImageyardError as error:
+        _tell(error)
+        sys.exit(error.code)
+    for library in ("urllib3", "botocore", "boto3"):  # Nox prints the debug log of every library
+        logging.getLogger(library).setLevel(logging.WARNING)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # Nox ends its children on an interrupt only
+    _register_rows(workspace, rows)
+    _register_dockerfile(workspace)
+    _register_stack(workspace)
+
+
+def _register_rows(workspace: Workspace, rows: Sequence[Row]) -> None:
+    @nox.session(default=False, venv_backend="none", allow_parallel=True)
+    @nox.parametrize("arch,image", [nox.param(r.arch, r.name, tags=_tags(r)) for r in rows])
+    def build_image(session: nox.Session, arch: str, image: str) -> None:
+        """Build and check one image; see `-- --help`."""
+        parser = _parser("build_image")
+        parser.add_argument("--force", action="store_true", help="build although the tag is there")
+        parser.add_argument("--expect", metavar="TAG", help="fail unless this is the tag (the plan gives it)")
+        parser.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help="a build arg")
+        with _told_to_nox(session):
+            from imageyard.cli.entry import assignments
+            from imageyard.ship.options import BuildOptions
+            from imageyard.ship.row import build_row
+
+            options = parser.parse_args(session.posargs)
+            _open_run(workspace)
+            row = workspace.row(image, arch)
+            done = build_row(
+                workspace, row, BuildOptions(options.force, options.expect, set_args=assignments(options.set))
+            )
+        if done.outcome == "skipped":
+            session.skip(done.why)
+
+    def everything(session: nox.Session) -> None:
+        """Build and check every image of one architecture."""
+
+    for arch in dict.fromkeys(row.arch for row in rows):
+        nox.session(
+            name=f"build_image(arch={arch!r})",
+            default=False,
+            venv_backend="none",
+            allow_parallel=True,
+            requires=[f"build_image(arch={arch!r}, image={row.name!r})" for row in rows if row.arch == arch],
+        )(everything)
+
+
+def _register_dockerfile(workspace: Workspace) -> None:
+    @nox.session(default=False, venv_backend="none")
+    def test_dockerfile(session: nox.Session) -> None:
+        """Build and check the first image that uses a Dockerfile or script: `-- FILE [--shell]`."""
+        parser = _parser("test_dockerfile")
+        parser.add_argument("file", help="a Dockerfile or a file that one copies")
+        parser.add_argument("--shell", action="store_true", help="a shell in the image, or in what a failed step found")
+        with _told_to_nox(session):
+            from imageyard.ship.dockerfile import test_dockerfile as flow
+
+            options = parser.parse_args(session.posargs)
+            _open_run(workspace)
+            flow(workspace, options.file, shell=options.shell)
+
+
+def _register_stack(workspace: Workspace) -> None:
+    @nox.session(default=False, venv_backend="none")
+    def install_stack(session: nox.Session) -> None:
+        """Print and run what installs an engine, buildx, a registry and emulators (Debian, Ubuntu; root)."""
+        with _told_to_nox(session):
+            from imageyard.stack.install import install_stack as flow
+
+            flow(workspace.story)
+
+    @nox.session(default=False, venv_backend="none")
+    def local_stack(session: nox.Session) -> None:
+        """Use the engine that is there or start one, with a registry and base images; `-- status`, `-- stop`."""
+        parser = _parser("local_stack")
+        parser.add_argument("what", nargs="?", choices=_STACK_WORDS, default="start")
+        parser.add_argument("--purge", action="store_true", help="with stop: forget images and bases too")
+        with _told_to_nox(session):
+            from imageyard.ship.stack import local_stack as flow
+
+            options = parser.parse_args(_own(session.posargs))
+            flow(workspace, options.what, purge=options.purge)
+
+
+@contextlib.contextmanager
+def _told_to_nox(session: nox.Session) -> Iterator[None]:
+    """Nox ends with 0 or 1 whatever we say: our code travels in the reason, the story goes to stderr."""
+    try:
+        yield
+    except ImageyardError as error:
+        _tell(error)
+        session.error(f"[{error.code}] {error.headline}")  # any other exception would print a traceback
+
+
+def _tell(error: ImageyardError) -> None:
+    from imageyard.console import Story
+
+    Story.detect().error(error)
+
+
+def _open_run(workspace: Workspace) -> None:
+    """Arrange for the table at the end; in the workers of `nox -j` the process that started them prints it."""
+    from imageyard.ship.finish import finish
+
+    atexit.unregister(finish)
+    atexit.register(finish, workspace)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser for what follows `--`, whose complaints are our errors: argparse would end Nox, and all its sessions."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigurationError(message, doing=f"reading what follows {self.prog}", hint=f"{self.prog} --help")
+
+
+def _parser(session: str) -> argparse.ArgumentParser:
+    return _Parser(prog=f"nox -s {session} --")
+
+
+def _own(posargs: Sequence[str]) -> Sequence[str]:
+    """What of the arguments is for `local_stack`: all if the first is a word of its, or close to one; else nothing.
+
+    Nox hands the arguments of a call to every session in it, and this one is often called with others.
+    """
+    first = next(iter(posargs), "")
+    return posargs if get_close_matches(first, _STACK_WORDS) or first in ("-h", "--help") else []
+
+
+def _tags(row: Row) -> list[str]:
+    return [row.arch, row.image.family, *row.image.tags]

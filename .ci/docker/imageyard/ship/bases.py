@@ -1,0 +1,33 @@
+"""Base images where no hub can be reached: make the stand-ins that a row needs, when it needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from imageyard.stack import local
+
+if TYPE_CHECKING:
+    from imageyard.catalogue.model import Row
+    from imageyard.ship.options import BuildOptions
+    from imageyard.ship.workspace import Workspace
+
+__all__ = ["ensure", "needed"]
+
+
+def needed(workspace: Workspace, rows: Iterable[Row]) -> tuple[str, ...]:
+    """The bases that these rows pull and that no lock pins, as their Dockerfiles name them."""
+    found: dict[str, None] = {}
+    for row in rows:
+        for source in workspace.recipes().of(row).sources:
+            if source.kind in ("unlocked", "standin"):
+                found[source.name] = None
+    return tuple(found)
+
+
+def ensure(workspace: Workspace, row: Row, options: BuildOptions) -> None:
+    """Make the stand-ins of a row's architecture that are missing; nothing where all are there or the hub answers."""
+    recipe = workspace.recipes(options.set_args).of(row)
+    missing = [source.name for source in recipe.sources if source.kind == "unlocked"]
+    if missing:
+        local.ensure_bases(workspace.story, missing, row.arch)

@@ -1,0 +1,121 @@
+"""What a build gets from outside its context: bases and parents by digest, directories, secrets by name."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imageyard.builders.request import SecretSource
+from imageyard.errors import Absent, EnvironmentLacks, assert_never
+from imageyard.names import parse_digest, parse_reference
+from imageyard.stack import local
+
+if TYPE_CHECKING:
+    from imageyard.catalogue.model import Row
+    from imageyard.engine import Engine
+    from imageyard.recipe.model import Source
+    from imageyard.recipe.recipe import Recipes
+    from imageyard.ship.workspace import Workspace
+
+__all__ = ["Binding", "contexts", "secrets"]
+
+_TICK = 2**30
+"""Seconds over which the times of staged files are spread."""
+
+
+@dataclass(frozen=True)
+class Binding:
+    """What sources are bound in: a row with its recipe among `recipes`, an engine, a folder to stage files in."""
+
+    workspace: Workspace
+    engine: Engine
+    recipes: Recipes
+    row: Row
+    staging: Path
+
+
+def contexts(binding: Binding) -> dict[str, str]:
+    """Every source of the row as a build context, but for unlocked ones, which the builder resolves itself."""
+    sources = binding.recipes.of(binding.row).sources
+    found = {source.name: _bound(binding, source) for source in sources}
+    return {name: bound for name, bound in found.items() if bound is not None}
+
+
+def _bound(binding: Binding, source: Source) -> str | None:
+    match source.kind:
+        case "locked":
+            return f"docker-image://{parse_reference(source.name).with_digest(parse_digest(source.value))}"
+        case "standin":
+            return f"docker-image://{local.served(source.name, parse_digest(source.value))}"
+        case "parent":
+            return f"docker-image://{_parent(binding, source)}"
+        case "directory":
+            return str(_staged(binding, source))
+        case "unlocked":
+            return None
+        case _:
+            assert_never(source.kind)
+
+
+def _parent(binding: Binding, source: Source) -> str:
+    recipes, engine = binding.recipes, binding.engine
+    parent = next(p for p in recipes.parent_rows(binding.row) if recipes.of(p).id == source.value)
+    reference = binding.workspace.repository.with_tag(recipes.tag(parent))
+    found = engine.inspect(str(reference))
+    if found is None:
+        raise Absent(
+            f"{reference} is gone from the engine", doing=f"building {binding.row.name} on it", hint="run it again"
+        )
+    digest = found.digest if engine.image_store == "containerd" else None
+    return f"{reference}@{digest}" if digest else str(reference)
+
+
+def _staged(binding: Binding, source: Source) -> Path:
+    """A folder with exactly the recipe's files of a directory context.
+
+    buildx sends only files whose size or time differ from those it sent last (fsutil, tried with buildx 0.29), so the
+    time of each file is made from its content: other bytes, another time.
+    """
+    tree = binding.workspace.tree(binding.row)
+    prefix = f"{source.name}//"
+    top = binding.staging / source.name.replace("/", "_")
+    top.mkdir(parents=True)
+    for file in binding.recipes.of(binding.row).files:
+        if not file.path.startswith(prefix):
+            continue
+        inner = file.path.removeprefix(prefix)
+        path = top / inner
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content = tree.read(f"{source.value}/{inner}".removeprefix("./"))
+        if file.mode == "link":
+            path.symlink_to(os.fsdecode(content))
+            continue
+        path.write_bytes(content)
+        path.chmod(0o755 if file.mode == "exec" else 0o644)
+        moment = int(file.digest[:12], 16)
+        os.utime(path, ns=(0, (moment % _TICK) * 1_000_000_000))
+    return top
+
+
+def secrets(row: Row) -> tuple[SecretSource, ...]:
+    """The secrets of a row as buildx takes them, by the name of a variable or a file, never by value.
+
+    Raises EnvironmentLacks for a required one that is not there.
+    """
+    found: list[SecretSource] = []
+    for secret in row.image.secrets:
+        kind, _, name = secret.source.partition(":")
+        there = name in os.environ if kind == "env" else Path(name).expanduser().is_file()
+        if there and kind == "env":
+            found.append((secret.id, "env", name))
+        elif there:
+            found.append((secret.id, "file", str(Path(name).expanduser().resolve())))
+        elif secret.required:
+            raise EnvironmentLacks(
+                f"the secret {secret.id} is not there: {secret.source}",
+                doing=f"building {row.name}",
+                hint=f"export {name}=..." if kind == "env" else f"write the file {name}",
+            )
+    return tuple(found)

@@ -1,0 +1,129 @@
+"""What there is and what it is made of, as results: listings, explanations, tags, inputs, differences."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from imageyard.layout import aligned
+
+if TYPE_CHECKING:
+    from imageyard.catalogue.model import Row
+    from imageyard.recipe.model import Recipe
+    from imageyard.ship.workspace import Workspace
+
+__all__ = ["against", "explanation", "inputs", "listing", "recipes", "tags"]
+
+
+def listing(workspace: Workspace, pattern: str, arch: str | None, *, as_json: bool) -> object:
+    """The images of a pattern with family, architectures and Dockerfile."""
+    rows = workspace.rows(pattern, arch)
+    images = {row.name: workspace.catalogue.images[row.name] for row in rows}
+    arches = {name: [row.arch for row in rows if row.name == name] for name in images}
+    if as_json:
+        return [
+            {"image": name, "family": image.family, "arches": arches[name], "dockerfile": image.dockerfile}
+            for name, image in images.items()
+        ]
+    cells = [(name, image.family, " ".join(arches[name]), image.dockerfile) for name, image in images.items()]
+    return "\n".join(aligned(("image", "family", "arches", "dockerfile"), cells))
+
+
+def explanation(workspace: Workspace, image: str, *, as_json: bool) -> object:
+    """The sentence that an image's name is."""
+    from imageyard.catalogue import explain
+
+    if as_json:
+        return explain.explain_data(workspace.file, workspace.top, image)
+    return explain.explain(workspace.file, workspace.top, image)
+
+
+def tags(workspace: Workspace, pattern: str, arch: str | None, values: Mapping[str, str], *, as_json: bool) -> object:
+    """One tag for an image (its index's where it has several architectures), `IMAGE ARCH TAG` for a pattern."""
+    rows = workspace.rows(pattern, arch)
+    found = [(row, workspace.recipes(values).tag(row)) for row in rows]
+    if as_json:
+        return [{"image": row.name, "arch": row.arch, "tag": tag} for row, tag in found]
+    if pattern not in workspace.catalogue.images:
+        return "\n".join(f"{row.name} {row.arch} {tag}" for row, tag in found)
+    return found[0][1] if len(found) == 1 else workspace.recipes(values).index_tag(workspace.catalogue.images[pattern])
+
+
+def recipes(
+    workspace: Workspace, pattern: str, arch: str | None, values: Mapping[str, str], *, as_json: bool
+) -> object:
+    """What the tags are made of."""
+    from imageyard.recipe import words
+
+    rows = workspace.rows(pattern, arch)
+    found = [(row, workspace.recipes(values)) for row in rows]
+    if as_json:
+        return [_plain(row, known.of(row), known.tag(row)) for row, known in found]
+    return "\n\n".join(
+        f"{row.name} {row.arch}: {known.tag(row)}\n{words.explain(known.of(row))}" for row, known in found
+    )
+
+
+def against(
+    workspace: Workspace, pattern: str, rev: str, arch: str | None, values: Mapping[str, str], *, as_json: bool
+) -> object:
+    """What makes each tag another one than at a revision, in words."""
+    from imageyard.recipe import words
+
+    found = []
+    for row in workspace.rows(pattern, arch):
+        known = workspace.recipes(values)
+        before = workspace.recipes_at(rev)
+        old = next((r for r in before.catalogue.rows if (r.name, r.arch) == (row.name, row.arch)), None)
+        changes = [f"not in the catalogue at {rev}"] if old is None else words.changes(before.of(old), known.of(row))
+        was = None if old is None else before.tag(old)
+        found.append({"image": row.name, "arch": row.arch, "tag": known.tag(row), "was": was, "changes": changes})
+    if as_json:
+        return found
+    return "\n".join(_difference(one) for one in found)
+
+
+def inputs(workspace: Workspace, pattern: str, arch: str | None, values: Mapping[str, str], *, as_json: bool) -> object:
+    """The files that rows are made from, relative to the repository's top; those of their parents too."""
+    files: dict[str, set[str]] = {}
+    todo = list(workspace.rows(pattern, arch))
+    for row in todo:
+        mine = files.setdefault(row.name, set())
+        for one in _lineage(workspace, row, values):
+            mine.update(_paths(workspace, one, workspace.recipes(values).of(one)))
+    if as_json:
+        return [{"image": name, "files": sorted(paths)} for name, paths in files.items()]
+    return "\n".join(sorted(set().union(*files.values())))
+
+
+def _lineage(workspace: Workspace, row: Row, values: Mapping[str, str]) -> Sequence[Row]:
+    found = [row]
+    for parent in workspace.parents(row, values):
+        found += _lineage(workspace, parent, values)
+    return found
+
+
+def _paths(workspace: Workspace, row: Row, recipe: Recipe) -> list[str]:
+    folders = {source.name: source.value for source in recipe.sources if source.kind == "directory"}
+    found = []
+    for file in recipe.files:
+        name, inside, path = file.path.rpartition("//")
+        found.append(workspace.shown(row, posixpath.join(folders[name], path) if inside else path))
+    return found
+
+
+def _plain(row: Row, recipe: Recipe, tag: str) -> dict[str, object]:
+    record = json.loads(recipe.canonical())
+    return {"image": row.name, "arch": row.arch, "tag": tag, "id": recipe.id, "recipe": record} | {
+        "unpinned": list(recipe.unpinned)
+    }
+
+
+def _difference(found: Mapping[str, object]) -> str:
+    head = f"{found['image']} {found['arch']}"
+    changes = found["changes"]
+    if not isinstance(changes, list) or not changes:
+        return f"{head}: unchanged, {found['tag']}"
+    return "\n".join([f"{head}: {found['was'] or 'nothing'} -> {found['tag']}", *(f"  {change}" for change in changes)])

@@ -1,0 +1,171 @@
+"""One row, from its recipe to a tag that was earned: skip, parents, seal, build, check, tag, record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from imageyard.errors import BuildFailed, CheckFailed, ImageyardError, PolicyRefused
+from imageyard.files import locked
+from imageyard.names import Reference, platform_of
+from imageyard.records import Record, RowOutcome
+from imageyard.runs import now
+from imageyard.ship.options import BuildOptions
+
+if TYPE_CHECKING:
+    from imageyard.catalogue.model import Row
+    from imageyard.engine import Engine
+    from imageyard.recipe.model import Recipe
+    from imageyard.ship.workspace import Workspace
+
+__all__ = ["build_row"]
+
+_OUTCOMES: Mapping[int, RowOutcome] = {2: "failed", 5: "failed", 6: "check failed", 10: "refused"}
+
+
+def build_row(workspace: Workspace, row: Row, options: BuildOptions | None = None) -> Record:
+    """Bring a row's image into the engine under its tag, unless it is there; its parents first.
+
+    The record is on disk as `interrupted` before anything is done. Raises the error that the record then tells of:
+    BuildFailed, CheckFailed, PolicyRefused for another tag than `expect`, EnvironmentLacks without an engine.
+    """
+    job = _Job(workspace, row, options or BuildOptions())
+    workspace.run.write(job.record)
+    try:
+        job.earn()
+    except ImageyardError as error:
+        job.end(_OUTCOMES.get(error.code, "blocked"), code=error.code, headline=error.headline)
+        raise
+    return job.record
+
+
+class _Job:
+    """The work on one row; `record` is what can be said of it so far."""
+
+    def __init__(self, workspace: Workspace, row: Row, options: BuildOptions) -> None:
+        self.workspace = workspace
+        self.row = row
+        self.options = options
+        self.clock = time.monotonic()
+        self.record = Record(row.name, row.arch, "interrupted", 130, "interrupted", started=now(), forced=options.force)
+
+    @property
+    def title(self) -> str:
+        """What the story calls the row."""
+        return f"{self.row.name} {self.row.arch}"
+
+    def end(self, outcome: RowOutcome, *, code: int = 0, headline: str = "", **known: object) -> None:
+        """Close the record."""
+        self.note(
+            outcome=outcome,
+            code=code,
+            headline=headline,
+            ended=now(),
+            seconds=time.monotonic() - self.clock,
+            **known,
+        )
+        self.workspace.run.write(self.record)
+
+    def note(self, **known: object) -> None:
+        """Add to the record, on disk at the next write."""
+        self.record = replace(self.record, **known)  # type: ignore[arg-type]
+
+    def earn(self) -> None:
+        """From the recipe to the tag."""
+        from imageyard.ship import bases
+
+        bases.ensure(self.workspace, self.row, self.options)
+        recipes = self.workspace.recipes(self.options.set_args)
+        recipe, tag = recipes.of(self.row), recipes.tag(self.row, local=bool(self.options.extra))
+        self.note(recipe=recipe.id, tag=tag)
+        if self.options.expect not in (None, tag):
+            raise PolicyRefused(
+                f"the tag is {tag}, not {self.options.expect}",
+                doing=f"building {self.title}",
+                hint=f"inv tag {self.row.name} --explain    (what it is made of here)",
+            )
+        engine = self.workspace.engine
+        wanted = self.workspace.repository.with_tag(tag)
+        if self._is_there(engine, wanted):
+            return
+        waited = lambda: self.workspace.story.step(f"{self.title}: another process builds it; waiting")  # noqa: E731
+        with locked(self.workspace.state / "locks" / f"{tag}.lock", waited):
+            if self._is_there(engine, wanted):
+                return
+            self._parents()
+            self._build(engine, recipe, wanted)
+
+    def _is_there(self, engine: Engine, wanted: Reference) -> bool:
+        if self.options.force or (found := engine.inspect(str(wanted))) is None:
+            return False
+        self.workspace.story.step(f"{self.title}: skipped, {wanted.tag} is in the engine")
+        self.end("skipped", why="in the engine", size=found.size)
+        return True
+
+    def _parents(self) -> None:
+        """Build what the image starts from. A parent that failed in this run is not tried again by each child."""
+        failed = {
+            (r.image, r.arch): r for r in self.workspace.run.records()[0] if r.code and r.outcome != "interrupted"
+        }
+        for parent in self.workspace.parents(self.row, self.options.set_args):
+            before = failed.get((parent.name, parent.arch))
+            if before:
+                raise _blocked(parent, before.code, before.headline)
+            try:
+                build_row(self.workspace, parent, replace(self.options, force=False, expect=None))
+            except ImageyardError as error:
+                self.workspace.story.error(error)
+                raise _blocked(parent, error.code, error.headline) from None
+
+    def _build(self, engine: Engine, recipe: Recipe, wanted: Reference) -> None:
+        from imageyard.ship import history
+        from imageyard.ship.candidate import candidate
+
+        with candidate(self.workspace, self.row, recipe, self.options, self.note) as unchecked:
+            self._check(engine, unchecked)
+            winner = None if self.options.force else engine.inspect(str(wanted))
+            if winner is None:
+                engine.tag(str(unchecked), str(wanted))
+            built = winner or engine.inspect(str(wanted))
+            history.keep(self.workspace, self.row, recipe)
+            self.note(adopted=winner is not None, size=built.size if built else None)
+        self.workspace.story.step(f"{self.title}: {wanted}")
+        self.end("built")
+
+    def _check(self, engine: Engine, unchecked: Reference) -> None:
+        from imageyard.checks.run import run_checks
+        from imageyard.ship.sweep import RUN_LABEL
+
+        checks = self.workspace.checks(self.row, self.options.set_args)
+        findings = run_checks(
+            engine,
+            str(unchecked),
+            checks,
+            self.row.args,
+            platform=platform_of(self.row.arch),
+            labels={RUN_LABEL: self.workspace.run.id},
+        )
+        self.note(findings=findings)
+        bad = [found for found in findings if not found.ok]
+        if bad:
+            raise CheckFailed(
+                bad[0].headline if len(bad) == 1 else f"{len(bad)} checks failed, first {bad[0].headline}",
+                doing=f"checking {self.title}; it gets no tag",
+                detail=[line for found in bad for line in (found.headline, *_indented(found.why, found.output))],
+                hint=f"nox -s test_dockerfile -- {self.workspace.shown(self.row)} --shell    (look inside)",
+            )
+        self.workspace.story.detail(f"{len(findings)} checks passed")
+
+
+def _indented(why: str, output: tuple[str, ...]) -> list[str]:
+    return [f"    {line}" for line in (why, *output) if line]
+
+
+def _blocked(parent: Row, code: int, headline: str) -> ImageyardError:
+    kind = next((k for k in ImageyardError.__subclasses__() if k.code == code), BuildFailed)
+    return kind(
+        f"its parent {parent.name} failed: {headline.partition(': its parent')[0]}",
+        hint=f"nox -s \"build_image(arch='{parent.arch}', image='{parent.name}')\"    (the parent alone)",
+    )

@@ -1,0 +1,35 @@
+"""Many rows in one call: one that fails stops no other; the table and the exit code at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from imageyard.errors import ImageyardError, PolicyRefused
+from imageyard.ship.finish import finish
+from imageyard.ship.options import BuildOptions
+from imageyard.ship.row import build_row
+
+if TYPE_CHECKING:
+    from imageyard.catalogue.model import Row
+    from imageyard.ship.workspace import Workspace
+
+__all__ = ["build_rows"]
+
+
+def build_rows(workspace: Workspace, rows: Sequence[Row], options: BuildOptions) -> int:
+    """Build rows one after the other, parents first; the exit code of the whole, 0 where all is well.
+
+    Raises PolicyRefused where one tag is expected of several rows.
+    """
+    if options.expect and len(rows) > 1:
+        raise PolicyRefused(f"--expect names one tag, and {len(rows)} rows are selected", hint="name one image")
+    try:
+        for row in rows:
+            try:
+                build_row(workspace, row, options)
+            except ImageyardError as error:
+                workspace.story.error(error)
+    finally:
+        code = finish(workspace)
+    return code

@@ -1,0 +1,38 @@
+"""CI images: `nox -s "build_image(arch='amd64')"` builds and checks all; `inv --list` has the single steps."""
+
+import sys
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2026.8.10"  # Nox reads it from the source text: a literal, here
+nox.options.sessions = ["lint", "tests"]
+sys.path.insert(0, str(Path(__file__).parent / ".ci" / "docker"))  # not needed where the package is installed
+
+from imageyard import sessions  # noqa: E402
+
+sessions.register()
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests; what follows `--` goes to pytest."""
+    session.install("-e", ".", "--group=test")
+    arguments = session.posargs or ["-n", "2", "--dist", "loadgroup"]
+    session.run("pytest", *arguments, interrupt_timeout=60, terminate_timeout=20)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and types of Python, and the shell scripts that images are made with."""
+    session.install("-e", ".", "--group=lint", "nox")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("mypy")
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Measure against peers in the same run; prints ratios and writes them as JSON."""
+    session.install("-e", ".")
+    session.run("python", "tests/bench/run.py", *session.posargs)
