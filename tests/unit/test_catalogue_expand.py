@@ -364,7 +364,7 @@ lanes: {acme: {registry: ghcr.io/acme/lane, package: acme-lane, keys: [keys/acme
 GOOD = (EXAMPLES / "debian" / "images.yml").read_text()
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_a_catalogue_with_any_slip_is_read_or_refused(data):
     source = GOOD
@@ -390,6 +390,7 @@ def read_or_refused(source):
 ALTERNATIVES = st.lists(st.from_regex("[a-z]{1,3}", fullmatch=True), min_size=2, max_size=4, unique=True)
 
 
+@settings(deadline=None)
 @given(st.lists(ALTERNATIVES, min_size=1, max_size=3))
 def test_brace_lists_expand_to_their_product(lists):
     lists = [[f"x{index}{text_}" for text_ in alternatives] for index, alternatives in enumerate(lists)]
@@ -407,6 +408,7 @@ def test_brace_lists_expand_to_their_product(lists):
 LEVEL = st.dictionaries(st.sampled_from("ABCD"), st.sampled_from(["1", "2", None]), max_size=4)
 
 
+@settings(deadline=None)
 @given(st.lists(LEVEL, min_size=3, max_size=3))
 def test_args_merge_as_a_fold(levels):
     expected = {"A": "0", "B": "0", "C": "0", "D": "0", "UBUNTU_VERSION": "22.04"}

@@ -1,7 +1,7 @@
 """Lock files: what they pin, the line of every fault, and rewriting one line alone."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from imageyard.catalogue import lock
 from imageyard.errors import ConfigurationError
@@ -73,6 +73,7 @@ def test_one_line_is_rewritten(before, reference, after):
     assert lock.with_line(before, reference, B, "2026-11-21") == after
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["a", "b:1", "ghcr.io/acme/c", "# note", ""]), max_size=6), st.sampled_from("abd"))
 def test_rewriting_changes_nothing_else(entries, reference):
     seen, lines = set(), []

@@ -4,7 +4,7 @@ import re
 from itertools import product
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from imageyard.catalogue.select import select
 from imageyard.errors import ConfigurationError
@@ -80,6 +80,7 @@ LETTERS = st.text(alphabet="ab-", min_size=0, max_size=3)
 PART = st.one_of(LETTERS, st.just("*"), st.lists(LETTERS, min_size=2, max_size=3, unique=True))
 
 
+@settings(deadline=None)
 @given(st.lists(PART, min_size=1, max_size=4), st.lists(st.text(alphabet="ab-", min_size=1, max_size=6), unique=True))
 def test_selecting_agrees_with_expanding_by_hand(parts, names):
     pattern = "".join(f"{{{','.join(part)}}}" if isinstance(part, list) else part for part in parts)

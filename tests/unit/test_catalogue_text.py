@@ -4,7 +4,7 @@ import os
 
 import pytest
 import yaml
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from imageyard.catalogue import text
 from imageyard.catalogue.expand import load
@@ -159,6 +159,7 @@ def test_a_link_to_the_repository_is_inside_it(tmp_path):
 YAMLISH = st.text(alphabet="ab:,-?{}[]'\"#&*!|>%@`~ \n\t\r0é\\<", max_size=60)
 
 
+@settings(deadline=None)
 @given(YAMLISH)
 @example("a: '\\u")
 @example('a: "\\UFFFFFFFF"')
@@ -177,6 +178,7 @@ def test_any_text_is_read_or_refused_and_both_parsers_agree_on_what_they_read(so
         assert fast == slow
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.from_regex("[a-z]{1,5}", fullmatch=True), st.text(max_size=20), min_size=1, max_size=5))
 def test_what_is_quoted_comes_back(values):
     source = yaml.safe_dump(values, default_style='"', allow_unicode=False)
