@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 
-Kind = Literal["status", "hang", "reset", "truncate", "corrupt", "swap", "drip"]
+Kind = Literal["status", "hang", "reset", "truncate", "corrupt", "swap", "drip", "lost"]
 
 
 @dataclass
@@ -99,7 +99,9 @@ class _Handler(BaseHTTPRequestHandler):
         if fault and fault.kind == "hang":
             self.server.ended.wait(60)
             self.close_connection = True
-        elif fault and fault.kind == "reset":
+        elif fault and fault.kind in ("reset", "lost"):
+            if fault.kind == "lost":  # done, and the answer never arrives
+                self.server.forward(self, body)
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.close_connection = True
             self.rfile.close()

@@ -400,11 +400,12 @@ def re_blob(line: str) -> bool:
     [
         Fault("PATCH", "reset", times=1),
         Fault("PATCH", "status", status=416, times=1),
-        Fault("PATCH", "truncate", times=1),
+        Fault("PATCH", "lost", times=1),
         Fault("PATCH", "status", status=503, times=2),
         Fault("PUT .*/blobs/", "status", status=502, times=1),
+        Fault("PUT .*/blobs/", "lost", times=1),
     ],
-    ids=["reset before", "416", "answer cut off", "503 twice", "502 at the end"],
+    ids=["reset before", "416", "answer lost", "503 twice", "502 at the end", "end lost"],
 )
 def test_a_broken_upload_goes_on_where_it_broke(registry: Served, fault: Fault, request: pytest.FixtureRequest) -> None:
     content = random.Random(request.node.name).randbytes(300_000)

@@ -140,6 +140,15 @@ def test_a_limit_that_lasts_ends_within_the_budget(proxy: Proxy, there: Referenc
     assert slept == [30.0, 30.0, 30.0]
 
 
+def test_a_registry_that_answers_nobody_is_not_asked_a_thousand_times(proxy: Proxy, there: Reference) -> None:
+    client, _ = impatient(attempts=2)
+    client.endpoints.origin(proxy.host)
+    proxy.faults = [Fault(MANIFEST, "hang")]
+    told = states(client, [through(proxy, there).with_tag(f"n{n}") for n in range(1000)], workers=8)
+    assert {type(one) for one in told.values()} == {Unknown}
+    assert len(proxy.requests(MANIFEST)) <= 8 * 2 * 2
+
+
 def test_a_limit_holds_back_everybody(proxy: Proxy, there: Reference) -> None:
     client, slept = impatient()
     proxy.faults = [Fault(MANIFEST, status=429, headers={"Retry-After": "20"}, times=1)]
@@ -202,6 +211,14 @@ def test_a_write_that_is_acknowledged_with_another_digest_is_an_error(proxy: Pro
     proxy.faults = [Fault("PUT .*/manifests/", status=201, headers=lie)]
     with pytest.raises(Transient, match="says that it keeps"):
         client.put(through(proxy, there), raw.body, raw.media_type)
+
+
+def test_a_write_whose_answer_was_lost_is_repeated(proxy: Proxy, there: Reference) -> None:
+    client, _ = impatient()
+    raw = client.get(through(proxy, there))
+    proxy.faults = [Fault("PUT .*/manifests/", "lost", times=1)]
+    assert client.put(through(proxy, there).with_tag("again"), raw.body, raw.media_type) == raw.digest
+    assert client.head(through(proxy, there).with_tag("again"))[0] == raw.digest
 
 
 def test_an_immutable_tag_is_refused_in_ecrs_words(proxy: Proxy, there: Reference) -> None:

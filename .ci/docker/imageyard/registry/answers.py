@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from imageyard.errors import Absent, Denied, EnvironmentLacks, ImageyardError, PolicyRefused, Transient
 from imageyard.process import redact
-from imageyard.registry.http import Reply
+from imageyard.registry.http import AGAIN, NoAnswer, Reply
 
 __all__ = ["codes", "failure", "is_absent", "login_hint", "words"]
 
@@ -59,7 +59,8 @@ def failure(reply: Reply, what: str, registry: str, doing: str, secrets: Iterabl
     if 400 <= reply.status < 500 and reply.status not in (404, 407, 408, 425, 429) and codes(reply):
         return PolicyRefused(f"{registry} refused {what} ({status}){tail}", doing=doing)
     hint = "try again later, or log in: limits are wider for known users" if reply.status == 429 else ""
-    return Transient(f"{registry} did not answer for {what} ({status}){tail}", doing=doing, hint=hint)
+    error = NoAnswer if reply.status in AGAIN else Transient
+    return error(f"{registry} did not answer for {what} ({status}){tail}", doing=doing, hint=hint)
 
 
 def login_hint(registry: str) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode, urlsplit
 
-from imageyard.errors import Denied, Transient
+from imageyard.errors import Denied, ImageyardError, Transient
 from imageyard.process import redact
 from imageyard.registry.answers import login_hint, words
 from imageyard.registry.challenge import Challenge, parse
@@ -22,6 +24,8 @@ Scopes = tuple[str, ...]
 _SHORTEST_LIFE = 60.0  # seconds: what a token without `expires_in` lives (distribution, "Token Authentication")
 _MARGIN = 10.0  # seconds before its end from which a token is not used any more
 _CLIENT = "imageyard"
+_FAILED_FOR = 10.0
+"""Seconds for which a token server that failed is not asked again by those who waited in line; a refusal is final."""
 
 
 def scope(repository: str, *actions: str) -> str:
@@ -48,6 +52,7 @@ class Auth:
         self._known: dict[str, Credential | None] = {}
         self._challenges: dict[str, Challenge] = {}
         self._tokens: dict[tuple[str, Scopes], _Token] = {}
+        self._failures: dict[tuple[str, Scopes], tuple[ImageyardError, float]] = {}
         self._locks: dict[object, threading.Lock] = {}
         self._lock = threading.Lock()
         self._secrets: set[str] = set()
@@ -87,9 +92,16 @@ class Auth:
         with self._lock:
             lock = self._locks.setdefault(key, threading.Lock())
         with lock:  # of many that ask for one scope at once, one fetches
+            if (failed := self._failures.get(key)) and failed[1] > self._http.clock.monotonic():
+                raise copy(failed[0])
             token = self._tokens.get(key)
             if token is None or token.header == stale or token.ends <= self._http.clock.monotonic():
-                token = self._tokens[key] = self._fetch(registry, scopes, challenge)
+                try:
+                    token = self._tokens[key] = self._fetch(registry, scopes, challenge)
+                except ImageyardError as error:
+                    lasts = math.inf if isinstance(error, Denied) else _FAILED_FOR
+                    self._failures[key] = (error, self._http.clock.monotonic() + lasts)
+                    raise
             return token.header
 
     def _credential(self, registry: str) -> Credential | None:

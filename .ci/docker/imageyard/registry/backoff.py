@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 
 __all__ = ["Backoff", "Clock", "Policy", "retry_after"]
 
@@ -90,6 +89,8 @@ def retry_after(value: str | None, now: float) -> float | None:
     """
     if value is None:
         return None
+    from email.utils import parsedate_to_datetime
+
     text = value.strip()
     if text.isascii() and text.isdigit():
         return float(text[:9])

@@ -161,7 +161,8 @@ class Client:
         if known:
             sent["Authorization"] = known
         reply = self.http.send(method, url, headers=sent, body=body, limit=limit, again=again)
-        if reply.status == 401 and origin_of(reply.url) == self.endpoints.origin(reference.registry):
+        ours = self.endpoints.origin(reference.registry)
+        if reply.status == 401 and origin_of(url) == ours == origin_of(reply.url):
             fresh = self.auth.answer(reference.registry, scopes, reply, known)
             if fresh is not None:
                 sent["Authorization"] = fresh

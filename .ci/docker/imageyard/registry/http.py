@@ -17,12 +17,13 @@ from imageyard.registry.connections import manager
 if TYPE_CHECKING:
     import urllib3
 
-__all__ = ["MANIFEST_LIMIT", "Http", "Reply", "origin_of", "shown"]
+__all__ = ["AGAIN", "MANIFEST_LIMIT", "Http", "NoAnswer", "Reply", "origin_of", "shown"]
 
 MANIFEST_LIMIT = 4 * 1024 * 1024
 """Bytes; OCI distribution-spec 1.1, "Pushing Manifests": registries should take 4 MiB, and few take more."""
 
 AGAIN = frozenset({408, 429, 500, 502, 503, 504})
+"""Statuses that say nothing of what was asked for, and may be others the next time."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 5
 _PIECE = 64 * 1024
@@ -36,6 +37,10 @@ class Reply:
     headers: Mapping[str, str]
     body: bytes
     url: str
+
+
+class NoAnswer(Transient):
+    """The host did not answer, or only to say that it cannot now: what it has is not known."""
 
 
 class _Broken(Exception):
@@ -106,7 +111,7 @@ class Http:
         """
         host = urlsplit(url).netloc
         if not self.backoff.wait(host, self.clock.monotonic() + self.policy.budget):
-            raise Transient(f"{host} asked to be left alone for longer than we wait", doing=f"GET {shown(url)}")
+            raise NoAnswer(f"{host} asked to be left alone for longer than we wait", doing=f"GET {shown(url)}")
         try:
             response, final = self._open("GET", url, dict(headers), None, self.policy.read)
             try:
@@ -185,9 +190,9 @@ class Http:
             return self._pools[origin]
 
     @staticmethod
-    def _gave_up(host: str, method: str, url: str, why: str, attempts: int, hint: str) -> Transient:
+    def _gave_up(host: str, method: str, url: str, why: str, attempts: int, hint: str) -> NoAnswer:
         tries = f" ({attempts} attempts)" if attempts > 1 else ""
-        return Transient(f"{host}: {why}{tries}", doing=f"{method} {shown(url)}", hint=hint)
+        return NoAnswer(f"{host}: {why}{tries}", doing=f"{method} {shown(url)}", hint=hint)
 
 
 def origin_of(url: str) -> str:

@@ -9,9 +9,10 @@ from imageyard import errors
 from imageyard.names import Absent, Digest, Present, Reference, State, Unknown
 from imageyard.registry import blobs
 from imageyard.registry.client import Client, Raw
+from imageyard.registry.http import NoAnswer
 from imageyard.registry.manifests import Index, Manifest, platform_of_config
 from imageyard.registry.parallel import each
-from imageyard.registry.verify import attested, faults, runnable
+from imageyard.registry.verify import attested, faults, missing, runnable
 
 __all__ = ["Complete", "inspect", "state", "states"]
 
@@ -59,25 +60,45 @@ def inspect(client: Client, reference: Reference, *, thorough: bool = False) -> 
 
 def state(client: Client, reference: Reference) -> State:
     """Whether the registry has this, whole. Never raises for what a registry does: that is Unknown, with its words."""
-    try:
-        seen = inspect(client, reference)
-    except errors.Absent:
-        return Absent()
-    except errors.Denied as denied:
-        return Unknown(_words(denied), denied=True)
-    except errors.ImageyardError as error:
-        return Unknown(_words(error))
-    platforms = seen.found()
-    if missing := [fault for fault in seen.faults(platforms) if fault.endswith("is missing")]:
-        return Unknown(f"{reference} is incomplete: {missing[0]}")
-    whole = isinstance(seen.root, Index) and attested(seen.root, seen.documents)
-    return Present(seen.raw.digest, platforms, whole)
+    return _state(client, reference)[0]
 
 
 def states(client: Client, references: Iterable[Reference], *, workers: int = _WORKERS) -> Mapping[Reference, State]:
-    """The state of each reference, asked for in parallel through one pool."""
+    """The state of each reference, asked for in parallel through one pool.
+
+    A registry that answers nobody is asked until the first request has used up its budget, not once a reference.
+    """
     wanted = tuple(dict.fromkeys(references))
-    return dict(zip(wanted, each(wanted, lambda reference: state(client, reference), workers), strict=True))
+    silent: dict[str, State] = {}
+    spoken: set[str] = set()
+
+    def ask(reference: Reference) -> State:
+        if reference.registry in silent:
+            return silent[reference.registry]
+        told, answered = _state(client, reference)
+        if answered:
+            spoken.add(reference.registry)
+        elif reference.registry not in spoken:
+            silent[reference.registry] = told
+        return told
+
+    return dict(zip(wanted, each(wanted, ask, workers), strict=True))
+
+
+def _state(client: Client, reference: Reference) -> tuple[State, bool]:
+    """The state, and whether the registry answered at all."""
+    try:
+        seen = inspect(client, reference)
+    except errors.Absent:
+        return Absent(), True
+    except errors.ImageyardError as error:
+        why = "; ".join((error.headline, *error.detail))
+        return Unknown(why, denied=isinstance(error, errors.Denied)), not isinstance(error, NoAnswer)
+    if isinstance(seen.root, Manifest):
+        return Present(seen.raw.digest, seen.found()), True
+    if gone := missing(seen.root, seen.documents, seen.present):
+        return Unknown(f"{reference} is incomplete: {'; '.join(gone[:3])}"), True
+    return Present(seen.raw.digest, seen.found(), attested(seen.root, seen.documents)), True
 
 
 def _below(client: Client, reference: Reference, seen: Complete, index: Index, thorough: bool, depth: int) -> None:
@@ -113,7 +134,3 @@ def _config(client: Client, reference: Reference, seen: Complete, manifest: Mani
             f"{reference} is incomplete: its config {manifest.config.digest} is missing", doing=f"reading {reference}"
         ) from None
     seen.platforms[manifest.digest] = platform_of_config(config)
-
-
-def _words(error: errors.ImageyardError) -> str:
-    return "; ".join((error.headline, *error.detail))

@@ -7,7 +7,7 @@ import re
 from typing import IO
 from urllib.parse import urljoin
 
-from imageyard.errors import Transient
+from imageyard.errors import Absent, Transient
 from imageyard.names import Digest, Reference
 from imageyard.registry.auth import Scopes, scope
 from imageyard.registry.blobs import has
@@ -20,6 +20,7 @@ __all__ = ["push", "push_bytes"]
 CHUNK = 16 * 1024 * 1024
 """Bytes that are held in memory, and sent again where a connection breaks."""
 _STALLS = 5
+_SESSIONS = 3
 _RANGE = re.compile(r"(?:bytes=)?0-([0-9]{1,18})")
 
 
@@ -48,14 +49,14 @@ def push(
     """
     if has(client, repository, digest):
         return
-    location = _begin(client, repository, digest, mount_from)
-    if location is None:
-        return
     doing = f"writing blob {digest} to {repository.name}"
-    start, smallest = location
+    begun = _begin(client, repository, digest, mount_from)
+    if begun is None:
+        return
+    start, smallest = begun
     step = max(chunk, smallest)
     if size > step:
-        start = _chunks(client, repository, source, size, start, step, doing)
+        start = _in_chunks(client, repository, source, size, digest, start, step, doing)
         reply = _finish(client, repository, start, digest, b"")
     else:
         source.seek(0)
@@ -85,6 +86,27 @@ def _begin(client: Client, repository: Reference, digest: Digest, mount_from: st
     return _location(reply, repository), int(smallest[:12]) if smallest.isascii() and smallest.isdigit() else 0
 
 
+def _in_chunks(
+    client: Client,
+    repository: Reference,
+    source: IO[bytes],
+    size: int,
+    digest: Digest,
+    location: str,
+    step: int,
+    doing: str,
+) -> str:
+    """As `_chunks`, from the beginning in a new upload where the registry lost the thread of the old one."""
+    for _ in range(_SESSIONS - 1):
+        try:
+            return _chunks(client, repository, source, size, location, step, doing)
+        except Absent:
+            begun = _begin(client, repository, digest, None)
+            assert begun is not None
+            location = begun[0]
+    return _chunks(client, repository, source, size, location, step, doing)
+
+
 def _chunks(
     client: Client, repository: Reference, source: IO[bytes], size: int, location: str, step: int, doing: str
 ) -> str:
@@ -104,12 +126,16 @@ def _chunks(
             location = _location(reply, repository)
             at, stalls = _kept(reply, at + len(piece)), 0
             continue
+        if reply is not None and reply.status == 404:
+            raise _lost(repository, doing)
         if reply is not None and reply.status != 416 and reply.status < 429:
             raise client.failure(reply, repository, doing)
         stalls += 1
         if stalls >= _STALLS:
             raise problem or client.failure(reply or _nothing(location), repository, doing)
         status = client.call("GET", repository, location, "pull", "push")
+        if status.status == 404:
+            raise _lost(repository, doing)
         if status.status != 204:
             raise client.failure(status, repository, doing)
         location = _location(status, repository) if "location" in status.headers else location
@@ -142,6 +168,11 @@ def _location(reply: Reply, repository: Reference) -> str:
     if not location:
         raise Transient(f"{repository.registry} does not say where to upload to")
     return urljoin(reply.url, location)
+
+
+def _lost(repository: Reference, doing: str) -> Absent:
+    """An upload that ended, or whose next location never arrived: distribution 2.8 then answers 404."""
+    return Absent(f"{repository.registry} does not know the upload any more", doing=doing)
 
 
 def _nothing(location: str) -> Reply:

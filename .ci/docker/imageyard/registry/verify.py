@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from imageyard.names import Digest
 from imageyard.registry.manifests import Descriptor, Index, Manifest
 
-__all__ = ["Leaf", "attested", "faults", "leaves", "runnable"]
+__all__ = ["Leaf", "attested", "faults", "leaves", "missing", "runnable"]
 
 _DEEPEST = 4
 
@@ -53,6 +53,15 @@ def attested(root: Index, documents: Mapping[Digest, Index | Manifest | None]) -
     return bool(images) and all(leaf.entry.digest in named for leaf in images)
 
 
+def missing(
+    root: Index, documents: Mapping[Digest, Index | Manifest | None], present: Collection[Digest] = ()
+) -> list[str]:
+    """Which children are not there, in words; `documents` and `present` as in `faults`."""
+    there = {digest for digest, document in documents.items() if document is not None} | set(present)
+    gone = [entry for entry in _entries(root, documents) if entry.digest not in there]
+    return [f"child {entry.digest}{_of(entry)} is missing" for entry in gone]
+
+
 def faults(
     root: Index | Manifest,
     expected: Collection[str],
@@ -75,10 +84,8 @@ def faults(
             wrong.append(f"{root.digest} is an artifact, not an image")
         found.append((configs.get(root.digest, ""), root.digest))
     else:
-        there = {digest for digest, document in documents.items() if document is not None} | set(present)
         wrong += _nesting(root, documents)
-        wrong += [f"child {entry.digest}{_of(entry)} is missing" for entry in _entries(root, documents)
-                  if entry.digest not in there]  # fmt: skip
+        wrong += missing(root, documents, present)
         wrong += _sizes(root, documents)
         wrong += _attestations(root, documents)
         for leaf in runnable(root, documents):
