@@ -13,13 +13,19 @@ from pathlib import Path
 import pytest
 from imageyard.console import Story
 from imageyard.errors import ConfigurationError, EnvironmentLacks
-from imageyard.records import Record
-from imageyard.runs import KEPT, VARIABLE, Run, now
+from imageyard.records import Record, to_json
+from imageyard.runs import KEPT, VARIABLE, Run, is_alive, now
 
 START = Record("linux-trixie", "amd64", "interrupted", 130, "interrupted", started="2026-01-31T12:00:00.000+00:00")
 BUILT = replace(START, outcome="built", code=0, headline="", tag="linux-trixie-0", seconds=3.0)
 SKIPPED = replace(START, outcome="skipped", code=0, headline="", tag="linux-trixie-0", why="in the engine")
 FAILED = replace(START, outcome="failed", code=5, headline="RUN false: exit code 1")
+
+
+def closed(run: Run) -> dict[str, object]:
+    """What is in `result.json` after the end of a run."""
+    run.close(Story("plain", io.StringIO()))
+    return result(run.folder.parents[2])
 
 
 def result(top: Path) -> dict[str, object]:
@@ -69,8 +75,27 @@ def test_from_the_first_moment_the_result_is_interrupted(tmp_path: Path) -> None
     run = Run.begin(tmp_path, {})
     run.write(START)
     assert run.records() == ([START], [])
-    said = result(tmp_path)
-    assert (said["code"], said["headline"], said["run"]) == (130, "linux-trixie amd64: interrupted", run.id)
+    assert result(tmp_path) == {"code": 130, "headline": "interrupted", "run": run.id, "rows": []}
+    assert closed(run)["headline"] == "linux-trixie amd64: interrupted"
+
+
+def test_the_result_of_an_earlier_run_is_gone_from_the_first_moment(tmp_path: Path) -> None:
+    """A run that is killed must not end with what another one found."""
+    earlier = Run.begin(tmp_path, {})
+    earlier.write(BUILT)
+    assert closed(earlier)["code"] == 0
+    later = Run.begin(tmp_path, {})
+    later.write(BUILT)
+    assert (result(tmp_path)["code"], result(tmp_path)["run"]) == (130, later.id)
+
+
+def test_a_worker_that_ends_does_not_end_the_run(tmp_path: Path) -> None:
+    run = Run.begin(tmp_path, {})
+    for image in ("a", "b"):
+        worker = Run.begin(tmp_path, {VARIABLE: f"1:{run.folder}"})
+        worker.write(replace(BUILT, image=image))
+        assert closed(worker)["code"] == 130
+    assert (closed(run)["code"], result(tmp_path)["headline"]) == (0, "2 built")
 
 
 def test_the_end_replaces_the_beginning(tmp_path: Path) -> None:
@@ -78,8 +103,8 @@ def test_the_end_replaces_the_beginning(tmp_path: Path) -> None:
     for record in (START, BUILT):
         run.write(record)
     assert run.records() == ([BUILT], [])
-    assert (result(tmp_path)["code"], result(tmp_path)["headline"]) == (0, "1 built")
-    assert len(result(tmp_path)["rows"]) == 1  # type: ignore[arg-type]
+    said = closed(run)
+    assert (said["code"], said["headline"], said["rows"]) == (0, "1 built", [json.loads(json.dumps(to_json(BUILT)))])
 
 
 def test_the_result_is_that_of_the_worst_row(tmp_path: Path) -> None:
@@ -87,10 +112,8 @@ def test_the_result_is_that_of_the_worst_row(tmp_path: Path) -> None:
     run.write(BUILT)
     run.write(replace(FAILED, image="linux-bookworm"))
     run.write(replace(SKIPPED, arch="arm64"))
-    assert (result(tmp_path)["code"], result(tmp_path)["headline"]) == (
-        5,
-        "linux-bookworm amd64: RUN false: exit code 1",
-    )
+    said = closed(run)
+    assert (said["code"], said["headline"]) == (5, "linux-bookworm amd64: RUN false: exit code 1")
 
 
 @pytest.mark.parametrize(
@@ -117,8 +140,8 @@ def test_what_was_done_to_a_parent_outlasts_that_others_looked_at_it(
 def test_an_error_of_no_row(tmp_path: Path) -> None:
     run = Run.begin(tmp_path, {})
     run.fail(ConfigurationError("the catalogue has no image x"))
-    assert (result(tmp_path)["code"], result(tmp_path)["headline"]) == (2, "the catalogue has no image x")
     assert run.close(Story("plain", io.StringIO())) == 2
+    assert (result(tmp_path)["code"], result(tmp_path)["headline"]) == (2, "the catalogue has no image x")
 
 
 def test_rows_come_in_the_order_they_were_started(tmp_path: Path) -> None:
@@ -231,6 +254,18 @@ def test_a_run_whose_process_lives_is_kept(tmp_path: Path) -> None:
     assert not held.exists()
 
 
+def test_whether_a_run_lives(tmp_path: Path) -> None:
+    """Of another checkout's run only its age is known."""
+    run = Run.begin(tmp_path, {})
+    run.write(BUILT)
+    assert is_alive(tmp_path, run.id)
+    run.close(Story("plain", io.StringIO()))
+    assert not is_alive(tmp_path, run.id)
+    assert is_alive(tmp_path / "elsewhere", run.id)
+    assert not is_alive(tmp_path, "20200101T000000.000Z-0000")
+    assert not is_alive(tmp_path, "99999999")
+
+
 MANY = """
 import sys
 from dataclasses import replace
@@ -253,5 +288,61 @@ def test_parallel_workers_lose_no_row(tmp_path: Path) -> None:
     ]
     assert [worker.wait() for worker in workers] == [0, 0, 0]
     assert len(run.records()[0]) == 60
-    assert (result(tmp_path)["code"], result(tmp_path)["headline"]) == (0, "60 built")
+    assert (closed(run)["code"], result(tmp_path)["headline"]) == (0, "60 built")
     assert len(list((tmp_path / ".imageyard" / "runs").iterdir())) == 1
+
+
+# Under Nox, where the process that opens the run executes no session of a parallel call
+
+
+NOXFILE = """
+import atexit
+from dataclasses import replace
+from pathlib import Path
+import nox
+from imageyard.console import Story
+from imageyard.records import Record
+from imageyard.runs import Run
+
+run = Run.begin(Path(__file__).parent)
+atexit.register(run.close, Story("plain"))
+
+@nox.session(venv_backend="none", allow_parallel=True)
+@nox.parametrize("image", ["good", "bad", "third"])
+def build(session, image):
+    start = Record(image, "amd64", "interrupted", 130, "interrupted", started="0")
+    run.write(start)
+    if image == "bad":
+        run.write(replace(start, outcome="check failed", code=6, headline="gcc: expected 12, found 13"))
+        session.error("[6] gcc: expected 12, found 13")
+    run.write(replace(start, outcome="built", code=0))
+
+@nox.session(venv_backend="none", requires=["build(image='good')", "build(image='bad')", "build(image='third')"])
+def everything(session):
+    pass
+"""
+
+
+def nox(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    (folder / "noxfile.py").write_text(NOXFILE)
+    environ = {name: value for name, value in os.environ.items() if name != VARIABLE}
+    argv = [sys.executable, "-m", "nox", "--no-error-on-missing-interpreters", *args]
+    return subprocess.run(argv, cwd=folder, env=environ, capture_output=True, text=True, check=False)
+
+
+def test_listing_sessions_leaves_nothing(tmp_path: Path) -> None:
+    done = nox(tmp_path, "-l")
+    assert done.returncode == 0
+    assert "build(image='bad')" in done.stdout
+    assert not (tmp_path / ".imageyard").exists()
+
+
+@pytest.mark.parametrize("how", [("-s", "build"), ("-j", "2", "-s", "build"), ("-j", "2", "-s", "everything")])
+def test_one_call_of_nox_is_one_run_with_one_table(how: tuple[str, ...], tmp_path: Path) -> None:
+    """An umbrella session is not even started when a row failed: only the end of the process can print."""
+    done = nox(tmp_path, *how)
+    assert done.returncode == 1
+    assert len(list((tmp_path / ".imageyard" / "runs").iterdir())) == 1
+    table = [line.split("  ")[0] for line in done.stderr.splitlines() if " amd64 " in line]
+    assert sorted(table) == ["bad", "good", "third"]
+    assert (result(tmp_path)["code"], result(tmp_path)["headline"]) == (6, "bad amd64: gcc: expected 12, found 13")

@@ -40,7 +40,7 @@ def now() -> str:
 
 
 def is_alive(top: Path, run_id: str) -> bool:
-    """Whether a run may still be at work: it has a living process, or it is another checkout's and younger than a day."""
+    """Whether a run may still be at work: a process of it lives, or it is another checkout's and younger than a day."""
     folder = top.resolve() / ".imageyard" / "runs" / run_id
     if folder.is_dir():
         if (lock := _held(folder / "alive", fcntl.LOCK_EX | fcntl.LOCK_NB)) is None:
