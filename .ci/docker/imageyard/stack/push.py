@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
+import shutil
+import tempfile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from urllib.parse import urljoin
@@ -18,7 +21,7 @@ __all__ = ["push_root"]
 
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _CONFIG = "application/vnd.oci.image.config.v1+json"
-_LAYER = "application/vnd.oci.image.layer.v1.tar"  # not compressed: zlib's output differs between its versions
+_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"  # a plain tar is allowed too, and `crane validate` refuses it
 
 
 def push_root(registry: str, repository: str, tag: str, root: Path, arch: Arch, created: str) -> Digest:
@@ -32,11 +35,17 @@ def push_root(registry: str, repository: str, tag: str, root: Path, arch: Arch, 
 
     http = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(connect=5, read=120))
     base = f"http://{registry}/v2/{repository}"
-    with root.open("rb") as file:
-        layer = f"sha256:{_sha256(file)}"
-        size = file.tell()
-        file.seek(0)
-        _push_blob(http, base, layer, file, size)
+    with root.open("rb") as tar, tempfile.TemporaryFile(dir=root.parent) as packed:
+        tar_digest = f"sha256:{_sha256(tar)}"
+        tar.seek(0)
+        # Neither name nor time go into the header: they would make another digest of the same bytes.
+        with gzip.GzipFile(filename="", mode="wb", compresslevel=3, fileobj=packed, mtime=0) as layer_file:
+            shutil.copyfileobj(tar, layer_file, 1 << 20)
+        packed.seek(0)
+        layer = f"sha256:{_sha256(packed)}"
+        size = packed.tell()
+        packed.seek(0)
+        _push_blob(http, base, layer, packed, size)
     config = _json(
         {
             "architecture": arch,
@@ -46,7 +55,7 @@ def push_root(registry: str, repository: str, tag: str, root: Path, arch: Arch, 
             },
             "created": created,
             "os": "linux",
-            "rootfs": {"diff_ids": [layer], "type": "layers"},
+            "rootfs": {"diff_ids": [tar_digest], "type": "layers"},
             **({"variant": "v8"} if arch == "arm64" else {}),
         }
     )
