@@ -45,8 +45,8 @@ _QUIET = {"BUILDX_METADATA_PROVENANCE": "disabled", "DOCKER_CLI_HINTS": "false"}
 
 # What gRPC and Go's net package say of a connection; looked for in buildx's own last error only, never in a step's.
 _CONNECTION = re.compile(
-    r"cannot connect to the docker daemon|^error during connect|code = unavailable|^unavailable:|error reading from server"
-    r"|transport is closing"
+    r"cannot connect to the docker daemon|^error during connect|code = unavailable|^unavailable:"
+    r"|error reading from server|transport is closing"
     r"|connection refused|connection reset by peer|broken pipe|closed network connection|unexpected EOF|\bEOF$"
     r"|failed to list workers|failed to dial|error dialing|dial (tcp|unix)|no such host|context deadline exceeded"
     r"|i/o timeout|no active session|goaway|waiting for connection|docker daemon socket",
