@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ TOP = Path(__file__).parents[2]
 PACKAGE = TOP / ".ci" / "docker" / "imageyard"
 
 
+@cache
 def modules() -> dict[str, Path]:
     """Every module by its dotted name under `imageyard`; the package itself is `__init__`."""
     found = {}
@@ -36,14 +38,14 @@ def path(module: str) -> Path:
     return modules()[module]
 
 
-@pytest.fixture
-def tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(), str(path))
-
-
 @pytest.fixture(scope="session")
 def trees() -> dict[str, ast.Module]:
     return {name: ast.parse(path.read_text(), str(path)) for name, path in modules().items()}
+
+
+@pytest.fixture
+def tree(module: str, trees: dict[str, ast.Module]) -> ast.Module:
+    return trees[module]
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -31,12 +34,12 @@ FLOORS = """
     builders
     checks
     stack
+    doctor
     ship
     keep
     lanes
     adopt
     ci
-    doctor
     cli sessions
     __main__
 """
@@ -87,6 +90,15 @@ def room(module: str) -> str:
 
 def test_every_module_has_a_floor(module: str) -> None:
     assert room(module) in FLOOR, f"{room(module)} is not in the picture of the house"
+
+
+def test_the_picture_in_the_documentation_is_this_one(top: Path) -> None:
+    """Its lines are coarser, and in the same order."""
+    text = (top / "docs" / "architecture.md").read_text().partition("## One picture")[2].partition("\n## ")[0]
+    drawn = re.findall(r"^    ((?:\w+(?:\.py|/) +)+)", text, re.MULTILINE)
+    lines = [[FLOOR[name.rstrip("/").removesuffix(".py")] for name in line.split()] for line in drawn]
+    assert len(lines) > 10
+    assert all(max(above) < min(below) for above, below in pairwise(lines))
 
 
 def test_arrows_point_down(module: str, tree: ast.Module, trees: dict[str, ast.Module]) -> None:
