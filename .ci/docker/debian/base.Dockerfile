@@ -1,4 +1,5 @@
-ARG BASE
+# Without an argument it builds on bookworm, as a plain `docker build` by hand does.
+ARG BASE=debian:bookworm-slim
 FROM ${BASE}
 ENV LANG=C.UTF-8
 RUN --mount=type=bind,source=common/apt_install.sh,target=/tmp/ci/apt_install.sh \

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from imageyard.errors import EnvironmentLacks, Transient
 
-__all__ = ["atomic_write", "locked"]
+__all__ = ["atomic_write", "keep_out_of_git", "locked"]
 
 PATIENCE = 1.0
 """Seconds that a lock is waited for in silence."""
@@ -44,6 +44,14 @@ def atomic_write(path: Path, data: bytes | str, mode: int = 0o644) -> None:
         if temporary is not None:
             with suppress(FileNotFoundError):
                 Path(temporary).unlink()
+
+
+def keep_out_of_git(folder: Path) -> None:
+    """Make a folder of state whose files git ignores, by a `.gitignore` of its own in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ignore = folder / ".gitignore"
+    if not ignore.exists():
+        atomic_write(ignore, b"*\n")
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imageyard.errors import ConfigurationError, EnvironmentLacks, ImageyardError
-from imageyard.files import atomic_write, locked
+from imageyard.files import atomic_write, keep_out_of_git, locked
 from imageyard.records import HEADERS, Record, from_json, table, to_json, worst
 
 if TYPE_CHECKING:
@@ -155,9 +155,7 @@ class Run:
             (self.folder / "rows").mkdir(exist_ok=True)
         except OSError as error:
             raise EnvironmentLacks(f"cannot keep records in {self.folder}: {error.strerror}") from None
-        ignore = self._state / ".gitignore"
-        if not ignore.exists():
-            atomic_write(ignore, b"*\n")
+        keep_out_of_git(self._state)
         with locked(self._state / "lock"):
             result = self._state / "result.json"
             if self.id.encode() not in (result.read_bytes() if result.exists() else b""):

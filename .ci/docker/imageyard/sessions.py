@@ -17,7 +17,7 @@ import nox
 from imageyard.errors import ConfigurationError, ImageyardError
 
 if TYPE_CHECKING:
-    from imageyard.catalogue.model import Row
+    from imageyard.catalogue.listing import Listed
     from imageyard.ship.workspace import Workspace
 
 __all__ = ["register"]
@@ -35,7 +35,7 @@ def register(catalogue: str | None = None) -> None:
 
     try:
         workspace = Workspace.find(catalogue)
-        rows = workspace.catalogue.rows
+        rows = workspace.listed()
     except ImageyardError as error:
         _tell(error)
         sys.exit(error.code)
@@ -47,7 +47,7 @@ def register(catalogue: str | None = None) -> None:
     _register_stack(workspace)
 
 
-def _register_rows(workspace: Workspace, rows: Sequence[Row]) -> None:
+def _register_rows(workspace: Workspace, rows: Sequence[Listed]) -> None:
     @nox.session(default=False, venv_backend="none", allow_parallel=True)
     @nox.parametrize("arch,image", [nox.param(r.arch, r.name, tags=_tags(r)) for r in rows])
     def build_image(session: nox.Session, arch: str, image: str) -> None:
@@ -164,5 +164,5 @@ def _own(posargs: Sequence[str]) -> Sequence[str]:
     return posargs if get_close_matches(first, _STACK_WORDS) or first in ("-h", "--help") else []
 
 
-def _tags(row: Row) -> list[str]:
-    return [row.arch, row.image.family, *row.image.tags]
+def _tags(row: Listed) -> list[str]:
+    return [row.arch, row.family, *row.tags]

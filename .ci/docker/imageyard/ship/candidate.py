@@ -169,8 +169,6 @@ def _headline(failed: Failed) -> str:
 
 
 def _warn_unpinned(workspace: Workspace, row: Row, recipe: Recipe) -> None:
-    for words in recipe.unused_args:
-        workspace.story.detail(f"no reached stage declares the arg {words}")
     if recipe.unpinned and not row.image.unpinned_allowed:
         workspace.story.warn(f"{_title(row)}: not pinned, and so not part of the tag: {', '.join(recipe.unpinned)}")
 

@@ -91,7 +91,9 @@ class _Job:
         if self._is_there(engine, wanted):
             return
         waited = lambda: self.workspace.story.step(f"{self.title}: another process builds it; waiting")  # noqa: E731
-        with locked(self.workspace.state / "locks" / f"{tag}.lock", waited):
+        locks = self.workspace.state / "locks"
+        locks.mkdir(parents=True, exist_ok=True)
+        with locked(locks / f"{tag}.lock", waited):
             if self._is_there(engine, wanted):
                 return
             self._parents()

@@ -6,6 +6,7 @@ import os
 import platform
 import posixpath
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,9 +14,11 @@ from typing import TYPE_CHECKING
 from imageyard import git
 from imageyard.console import Story
 from imageyard.errors import ConfigurationError, EnvironmentLacks
+from imageyard.files import atomic_write, keep_out_of_git
 from imageyard.names import ARCHES, Arch, Reference, as_arch, parse_reference
 
 if TYPE_CHECKING:
+    from imageyard.catalogue.listing import Listed
     from imageyard.catalogue.lock import Lock
     from imageyard.catalogue.model import Catalogue, Check, Row
     from imageyard.engine import Engine
@@ -74,6 +77,29 @@ class Workspace:
 
         return expand.load(self.file, self.top)
 
+    def listed(self) -> tuple[Listed, ...]:
+        """The catalogue's rows as Nox lists them, from the listing that is kept of a catalogue with the same bytes.
+
+        Raises ConfigurationError as reading the catalogue does; one that has an error is never kept.
+        """
+        from imageyard.catalogue import listing
+
+        kept = self.state / "listing.json"
+        try:
+            key = listing.key(self.file.read_bytes(), str(self.file))
+        except OSError as error:
+            raise EnvironmentLacks(f"{self.file} cannot be read: {error.strerror}") from None
+        try:
+            found = listing.loads(kept.read_bytes(), key)
+        except OSError:
+            found = None
+        if found is None:
+            found = listing.listed(self.catalogue)
+            with suppress(OSError):  # a checkout that cannot be written to is listed all the same
+                keep_out_of_git(self.state)
+                atomic_write(kept, listing.dumps(key, found))
+        return found
+
     @cached_property
     def folder(self) -> str:
         """The catalogue's folder relative to the repository's top, POSIX."""
@@ -90,7 +116,7 @@ class Workspace:
         """The rows that a pattern selects, parents first; `arch` None means all."""
         from imageyard.catalogue import select
 
-        names = set(select.select(pattern, tuple(self.catalogue.images)))
+        names = set(select.select(pattern, tuple(self.catalogue.images), self.catalogue.axes))
         wanted = as_arch(arch) if arch else None
         found = tuple(r for r in self.catalogue.rows if r.name in names and wanted in (None, r.arch))
         if not found:
