@@ -179,6 +179,21 @@ class TestImages:
             assert either.engine.untag(name)
         assert either.engine.images(f"mine={key}") == ()
 
+    @pytest.mark.parametrize("provenance", ["--provenance=false", "--provenance=mode=min"])
+    def test_an_image_for_another_machine(
+        self, docker_engine: PrivateEngine, busybox_base: str, busybox_tar: bytes, provenance: str
+    ) -> None:
+        name = f"imageyard.local/ci:{uuid4().hex}"
+        base = f"imageyard.local/base/busybox:arm64-{uuid4().hex}"
+        docker_engine.docker("import", "--platform", "linux/arm64", "-", base, stdin=busybox_tar)
+        options = ["--platform", "linux/arm64", provenance, "--tag", name]
+        docker_engine.docker("buildx", "build", "--load", *options, "-", stdin=f"FROM {base}\nWORKDIR /w\n".encode())
+        found = docker_engine.engine.inspect(name)
+        assert found is not None
+        assert (found.platform, found.tags) == ("linux/arm64", (name,))
+        assert found.digest == found.id
+        assert docker_engine.engine.untag(name)
+
     def test_an_engine_that_went_away(self, tmp_path: Path) -> None:
         gone = Engine("docker", "the test", {"DOCKER_HOST": f"unix://{tmp_path}/none.sock"})
         with pytest.raises(EnvironmentLacks, match="Cannot connect to the Docker daemon"):
