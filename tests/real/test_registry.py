@@ -15,11 +15,12 @@ import pytest
 from imageyard.errors import Absent, ConfigurationError, Denied, PolicyRefused, Transient
 from imageyard.names import Absent as IsAbsent
 from imageyard.names import Present, Unknown
-from imageyard.registry import blobs, upload
+from imageyard.registry import blobs, connections, upload
 from imageyard.registry.backoff import Policy
 from imageyard.registry.client import Client
 from imageyard.registry.credentials import Credential, DockerConfig
 from imageyard.registry.manifests import OCI_EMPTY, OCI_INDEX, OCI_MANIFEST, Descriptor, Index, digest_of
+from imageyard.registry.parallel import each
 from imageyard.registry.referrers import attach, detach, fallback_tag, referrers
 from imageyard.registry.states import inspect, state, states
 from registry_bearer import Bearer
@@ -278,6 +279,21 @@ def test_a_private_ca(tls_registry: Served, monkeypatch: pytest.MonkeyPatch) -> 
     assert "certificate is not trusted" in told.why
 
 
+def test_the_engines_ca_for_a_host_is_trusted(
+    tls_registry: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "CERTIFICATES", tmp_path)
+    (tmp_path / tls_registry.host).mkdir()
+    assert tls_registry.ca
+    (tmp_path / tls_registry.host / "ca.crt").write_bytes(tls_registry.ca.read_bytes())
+    reference = tls_registry.reference("tls/never", "t")
+    assert state(Client(credentials=lambda _: None), reference) == IsAbsent()
+    (tmp_path / tls_registry.host / "ca.crt").write_text("no certificate")
+    told = state(Client(credentials=lambda _: None), reference)
+    assert isinstance(told, Unknown)
+    assert "ca.crt is not a CA bundle" in told.why
+
+
 def test_plain_http_is_not_spoken_to_another_machine(registry: Served) -> None:
     """127.0.0.1 by a name that is not known to be this machine."""
     name = f"registry.invalid:{registry.host.rpartition(':')[2]}"
@@ -373,6 +389,24 @@ def test_a_blob_is_mounted_where_it_can_be(registry: Served) -> None:
         source = io.BytesIO(content)
         upload.push(client, served.reference("mount/else"), source, digest, len(content), mount_from="mount/never")
         assert blobs.has(client, served.reference("mount/else"), digest)
+
+
+def test_a_download_goes_on_with_what_is_there(registry: Served) -> None:
+    content = random.Random(8).randbytes(100_000)
+    with running(Proxy(registry.host)) as proxy:
+        served = Served(proxy.host, registry.storage)
+        client = served.client()
+        repository = served.reference("resume/earlier")
+        blob = Descriptor("x", upload.push_bytes(client, repository, content), len(content))
+        for there in (content[:60_000], content, content + b"more"):
+            sink = io.BytesIO(there)
+            blobs.fetch(client, repository, blob, sink)
+            assert sink.getvalue() == content
+        assert [headers.get("range") for line, headers in proxy.log if re_blob(line)] == ["bytes=60000-"]
+        with pytest.raises(Transient, match="another digest"):
+            blobs.fetch(client, repository, blob, io.BytesIO(b"x" * 60_000))
+        with pytest.raises(Absent):
+            blobs.fetch(client, repository, Descriptor("x", digest_of(b"never"), 5), io.BytesIO())
 
 
 @pytest.mark.parametrize("kind", ["truncate", "reset"])
@@ -493,6 +527,43 @@ def test_referrers_where_there_is_no_api(registry: Served) -> None:
 
     detach(client, reference, image, made[1])
     assert {entry.digest for entry in referrers(client, subject)} == {made[0], made[2]}
+
+
+def test_many_attach_at_once_and_none_is_lost(registry: Served) -> None:
+    reference = registry.reference("referred/race", "t")
+    client = registry.client()
+    image = put_index(client, reference, {put_image(client, reference): platform("amd64")})
+    described = Descriptor(OCI_INDEX, image, len(client.get(reference).body))
+    bodies = [artifact(client, reference, described, "application/vnd.example.record", str(n)) for n in range(10)]
+    made = each(bodies, lambda body: attach(registry.client(), reference, body), 10)
+    assert {entry.digest for entry in referrers(client, reference.with_digest(image))} == set(made)
+    assert len(set(made)) == 10
+
+
+def test_a_writer_elsewhere_who_was_faster_is_noticed(registry: Served) -> None:
+    """Another machine writes the fallback index it had read, just after we wrote ours: ours is written again."""
+    reference = registry.reference("referred/elsewhere", "t")
+    direct = registry.client()
+    image = put_index(direct, reference, {put_image(direct, reference): platform("amd64")})
+    described = Descriptor(OCI_INDEX, image, len(direct.get(reference).body))
+    theirs = attach(direct, reference, artifact(direct, reference, described, "application/x", "theirs"))
+    stale = direct.get(reference.with_tag(fallback_tag(image)))
+
+    class Overwritten(Proxy):
+        overwritten = False
+
+        def forward(self, handler: BaseHTTPRequestHandler, body: bytes) -> Answer:
+            answer = super().forward(handler, body)
+            if handler.command == "PUT" and fallback_tag(image) in handler.path and not self.overwritten:
+                self.overwritten = True
+                direct.put(reference.with_tag(fallback_tag(image)), stale.body, stale.media_type)
+            return answer
+
+    with running(Overwritten(registry.host)) as proxy:
+        served = Served(proxy.host, registry.storage)
+        here = served.reference("referred/elsewhere")
+        ours = attach(served.client(), here, artifact(direct, reference, described, "application/x", "ours"))
+    assert {entry.digest for entry in referrers(direct, reference.with_digest(image))} == {theirs, ours}
 
 
 def test_what_oras_attached_is_found(registry: Served, tmp_path: Path) -> None:

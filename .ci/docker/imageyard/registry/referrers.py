@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,9 @@ __all__ = ["attach", "detach", "fallback_tag", "referrers"]
 
 _MOST_PAGES = 100
 _ROUNDS = 8
+_ONE_WRITER = threading.Lock()
+"""Threads of this process do not race for a fallback index; what other machines do between our read and write shows on
+the read after it, and only what they do after that is theirs to see."""
 
 
 def fallback_tag(digest: Digest) -> str:
@@ -76,7 +80,8 @@ def attach(client: Client, repository: Reference, body: bytes) -> Digest:
     def extended(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return [*(one for one in entries if one.get("digest") != digest), entry]
 
-    _rewrite(client, repository, manifest.subject.digest, extended, lambda has: digest in has)
+    with _ONE_WRITER:
+        _rewrite(client, repository, manifest.subject.digest, extended, lambda has: digest in has)
     return digest
 
 
@@ -87,7 +92,8 @@ def detach(client: Client, repository: Reference, subject: Digest, referrer: Dig
         return [one for one in entries if one.get("digest") != referrer]
 
     if any(entry.digest == referrer for entry in _tagged(client, repository, subject)):
-        _rewrite(client, repository, subject, reduced, lambda has: referrer not in has)
+        with _ONE_WRITER:
+            _rewrite(client, repository, subject, reduced, lambda has: referrer not in has)
 
 
 def _rewrite(
