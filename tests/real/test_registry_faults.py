@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 
@@ -9,9 +10,10 @@ import pytest
 from imageyard.errors import Absent, Denied, ImageyardError, Transient
 from imageyard.names import Absent as IsAbsent
 from imageyard.names import Present, Reference, Unknown
+from imageyard.registry import blobs, upload
 from imageyard.registry.backoff import Policy
 from imageyard.registry.client import Client
-from imageyard.registry.manifests import OCI_INDEX, digest_of
+from imageyard.registry.manifests import OCI_INDEX, Descriptor, digest_of
 from imageyard.registry.states import state, states
 from registry_faults import HTML, Fault, Proxy, running
 from registry_served import Served, moving_clock, platform, put_image, put_index
@@ -248,3 +250,45 @@ def test_hostile_words_are_shown_on_one_line(proxy: Proxy, there: Reference) -> 
     assert isinstance(told, Unknown)
     assert told.why.isprintable()
     assert len(told.why) < 400
+
+
+def test_a_download_waits_as_long_as_it_is_told(proxy: Proxy, registry: Served) -> None:
+    content = b"worth the wait"
+    repository = registry.reference("faults/waits")
+    blob = Descriptor("x", upload.push_bytes(registry.client(), repository, content), len(content))
+    client, slept = impatient()
+    proxy.faults = [Fault("GET .*/blobs/", status=429, headers={"Retry-After": "9"}, times=2)]
+    sink = io.BytesIO()
+    blobs.fetch(client, through(proxy, repository), blob, sink)
+    assert (sink.getvalue(), slept) == (content, [9.0, 9.0])
+
+
+def test_a_download_elsewhere_that_asks_for_a_password_gets_none(proxy: Proxy, locked_registry: Served) -> None:
+    """Its challenge would have us hand the registry's password to a token server of its choice."""
+    client = locked_registry.client()
+    repository = locked_registry.reference("faults/elsewhere", "t")
+    put_index(client, repository, {put_image(client, repository): platform("amd64")})
+    blob = Descriptor("x", digest_of(b"x"), 1)
+    with running(Proxy(locked_registry.host)) as front, running(Proxy(None)) as thief:
+        asked = f'Bearer realm="http://{thief.host}/token",service="s"'
+        thief.faults = [Fault(".*", status=401, headers={"WWW-Authenticate": asked})]
+        front.faults = [Fault("/blobs/", status=307, headers={"Location": f"http://{thief.host}/blob"})]
+        served = Served(front.host, locked_registry.storage, credential=locked_registry.credential)
+        asking = served.client()
+        assert asking.tags(served.reference("faults/elsewhere")) == ("t",)
+        with pytest.raises(Denied):
+            blobs.fetch(asking, served.reference("faults/elsewhere"), blob, io.BytesIO())
+        with pytest.raises(Denied):
+            blobs.read(asking, served.reference("faults/elsewhere"), blob.digest)
+        assert thief.requests("token") == []
+        assert not [headers for _, headers in thief.log if "authorization" in headers]
+
+
+def test_an_index_of_indexes_without_end_is_left(registry: Served) -> None:
+    client = registry.client()
+    reference = registry.reference("faults/deep", "t")
+    below = put_index(client, reference, {put_image(client, reference): platform("amd64")})
+    for _ in range(6):
+        below = put_index(client, reference, {below: {}})
+    told = state(client, reference)
+    assert told == Unknown(f"{reference} is incomplete: indexes are nested more than 4 deep")

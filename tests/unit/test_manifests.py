@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
@@ -18,6 +19,7 @@ from imageyard.registry.manifests import (
     Index,
     Manifest,
     digest_of,
+    matches,
     parse,
     platform_of_config,
     platform_text,
@@ -169,6 +171,22 @@ def test_platforms_have_one_spelling(os: str, architecture: str, variant: str, t
     assert platform_text(os, architecture, variant) == text
     config = {"os": os, "architecture": architecture} | ({"variant": variant} if variant else {})
     assert platform_of_config(json.dumps(config).encode()) == text
+
+
+@pytest.mark.parametrize(
+    ("digest", "same"),
+    [
+        (digest_of(b"x"), True),
+        (f"sha512:{hashlib.sha512(b'x').hexdigest()}", True),
+        (digest_of(b"y"), False),
+        (digest_of(b"x").upper(), False),
+        (f"md5:{hashlib.md5(b'x').hexdigest()}", False),
+        ("sha256:", False),
+        ("", False),
+    ],
+)
+def test_digests(digest: str, same: bool) -> None:
+    assert matches(b"x", digest) == same
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"os": "linux"}', b'{"os": 1, "architecture": "amd64"}'])

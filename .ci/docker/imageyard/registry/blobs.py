@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from typing import IO
 
-from imageyard.errors import Denied, ImageyardError, Transient
+from imageyard.errors import Transient
 from imageyard.names import Digest, Reference
 from imageyard.registry.answers import is_absent
 from imageyard.registry.client import Client
-from imageyard.registry.http import MANIFEST_LIMIT, Reply
-from imageyard.registry.manifests import Descriptor, digest_of, is_digest
+from imageyard.registry.http import MANIFEST_LIMIT, Reply, origin_of
+from imageyard.registry.manifests import Descriptor, is_digest, matches
 
 __all__ = ["fetch", "has", "read"]
 
@@ -42,7 +42,7 @@ def read(client: Client, repository: Reference, digest: Digest, *, limit: int = 
     reply = client.call("GET", repository, f"blobs/{digest}", limit=limit)
     if reply.status != 200:
         raise client.failure(reply, repository, f"reading blob {digest}", what=f"blob {digest}")
-    if not digest.startswith("sha256:") or digest_of(reply.body) != digest:
+    if not matches(reply.body, digest):
         raise _wrong(repository, digest)
     return reply.body
 
@@ -109,10 +109,11 @@ def _part(
             if error.detail:
                 raise  # the bytes are wrong: no other try mends that
             raise _Broke(place, error.headline) from None
-        known = client.auth.answer(repository.registry, scopes, reply, known)
+        ours = client.endpoints.origin(repository.registry) == origin_of(reply.url)
+        known = client.auth.answer(repository.registry, scopes, reply, known) if ours else None
         if known is None:
             break
-    raise Denied(f"{repository.registry} refused us (HTTP 401)", doing=f"reading blob {blob.digest}")
+    raise client.failure(reply, repository, f"reading blob {blob.digest}")
 
 
 def _start(client: Client, repository: Reference, blob: Descriptor, reply: Reply, at: int) -> int:
@@ -121,10 +122,9 @@ def _start(client: Client, repository: Reference, blob: Descriptor, reply: Reply
         return 0
     if reply.status == 200:
         return at
-    error: Exception = client.failure(reply, repository, f"reading blob {blob.digest}", what=f"blob {blob.digest}")
-    if isinstance(error, ImageyardError) and reply.status == 206:
-        error = Transient("it answered with another range than the one asked for")
-    raise error
+    if reply.status == 206:
+        raise Transient("it answered with another range than the one asked for")
+    raise client.failure(reply, repository, f"reading blob {blob.digest}", what=f"blob {blob.digest}")
 
 
 def _wrong(repository: Reference, digest: str) -> Transient:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urljoin
 
-from imageyard.errors import ConfigurationError, Transient
+from imageyard.errors import ConfigurationError, ImageyardError, Transient
 from imageyard.names import Digest, Reference
 from imageyard.registry.answers import failure
 from imageyard.registry.auth import Auth, Scopes, scope
@@ -16,7 +16,7 @@ from imageyard.registry.backoff import Clock, Policy
 from imageyard.registry.credentials import Credential, DockerConfig
 from imageyard.registry.endpoint import Endpoints
 from imageyard.registry.http import MANIFEST_LIMIT, Http, Reply, origin_of
-from imageyard.registry.manifests import ACCEPT, MEDIA_TYPES, Index, Manifest, digest_of, is_digest, parse
+from imageyard.registry.manifests import ACCEPT, MEDIA_TYPES, Index, Manifest, digest_of, is_digest, matches, parse
 from imageyard.registry.paging import next_page
 
 __all__ = ["Client", "Raw"]
@@ -75,9 +75,8 @@ class Client:
         if reply.status != 200:
             raise self.failure(reply, reference, f"reading {reference}")
         found = digest_of(reply.body)
-        stated = reply.headers.get("docker-content-digest", found)
-        for expected in (reference.digest or found, stated):
-            if expected.startswith("sha256:") and expected != found:
+        for expected in (reference.digest, reply.headers.get("docker-content-digest")):
+            if expected and not matches(reply.body, expected):
                 raise _forged(reference, found, expected)
         media_type = _media_type(reply)
         if media_type not in MEDIA_TYPES:
@@ -85,7 +84,7 @@ class Client:
             raise Transient(
                 f"{reference.registry} answered with {kind:.100}, not a manifest", doing=f"reading {reference}"
             )
-        return Raw(media_type, found, reply.body)
+        return Raw(media_type, reference.digest or found, reply.body)
 
     def put(self, reference: Reference, body: bytes, media_type: str) -> Digest:
         """Put exactly these bytes under a tag, or under their own digest; returns their digest."""
@@ -183,7 +182,7 @@ class Client:
         known = self.auth.header(reference.registry, scopes) if origin_of(url) == origin else None
         return url, scopes, known
 
-    def failure(self, reply: Reply, reference: Reference, doing: str, *, what: str = "") -> Exception:
+    def failure(self, reply: Reply, reference: Reference, doing: str, *, what: str = "") -> ImageyardError:
         """The error for an answer, without a secret in it."""
         return failure(reply, what or str(reference), reference.registry, doing, self.auth.secrets)
 

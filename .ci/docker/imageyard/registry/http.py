@@ -114,6 +114,10 @@ class Http:
             raise NoAnswer(f"{host} asked to be left alone for longer than we wait", doing=f"GET {shown(url)}")
         try:
             response, final = self._open("GET", url, dict(headers), None, self.policy.read)
+            if response.status in AGAIN:
+                self.backoff.failed(host, retry_after(response.headers.get("retry-after"), self.clock.now()))
+            else:
+                self.backoff.succeeded(host)
             try:
                 yield Reply(response.status, _lower(response.headers), b"", final), _pieces(response)
             finally:

@@ -26,6 +26,7 @@ __all__ = [
     "Manifest",
     "digest_of",
     "is_digest",
+    "matches",
     "parse",
     "platform_of_config",
     "platform_text",
@@ -122,6 +123,11 @@ def digest_of(body: bytes) -> Digest:
 def is_digest(text: str) -> bool:
     """Whether `text` is a digest of an algorithm that registries use (sha256, sha512)."""
     return _DIGEST.fullmatch(text) is not None
+
+
+def matches(body: bytes, digest: str) -> bool:
+    """Whether bytes have this digest; False for a digest that is none."""
+    return is_digest(digest) and hashlib.new(digest.partition(":")[0], body).hexdigest() == digest.partition(":")[2]
 
 
 def parse(body: bytes, declared: str | None = None) -> Index | Manifest:

@@ -18,6 +18,7 @@ __all__ = ["Complete", "inspect", "state", "states"]
 
 _CONFIG_LIMIT = 16 * 1024 * 1024  # bytes; a config holds the history of every step
 _DEEPEST = 4
+_MOST = 2000  # manifests below one reference
 _WORKERS = 32
 
 
@@ -32,7 +33,7 @@ class Complete:
     platforms: dict[Digest, str] = field(default_factory=dict)  # as their configs say
 
     def faults(self, expected: Iterable[str]) -> list[str]:
-        """What is wrong with it, in words, when these platforms are expected."""
+        """What is wrong with it, in words, when these platforms are expected; all of it only where read thoroughly."""
         return faults(self.root, tuple(expected), self.documents, present=self.present, platforms=self.platforms)
 
     def found(self) -> tuple[str, ...]:
@@ -102,6 +103,8 @@ def _state(client: Client, reference: Reference) -> tuple[State, bool]:
 
 
 def _below(client: Client, reference: Reference, seen: Complete, index: Index, thorough: bool, depth: int) -> None:
+    if len(seen.documents) + len(seen.present) + len(index.manifests) > _MOST:
+        raise errors.Transient(f"{reference} leads to more than {_MOST} manifests", doing=f"reading {reference}")
     for entry in index.manifests:
         if entry.digest in seen.documents or entry.digest in seen.present:
             continue

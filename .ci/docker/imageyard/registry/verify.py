@@ -56,10 +56,10 @@ def attested(root: Index, documents: Mapping[Digest, Index | Manifest | None]) -
 def missing(
     root: Index, documents: Mapping[Digest, Index | Manifest | None], present: Collection[Digest] = ()
 ) -> list[str]:
-    """Which children are not there, in words; `documents` and `present` as in `faults`."""
+    """Which children are not there, or too deep to be looked at, in words; arguments as in `faults`."""
     there = {digest for digest, document in documents.items() if document is not None} | set(present)
     gone = [entry for entry in _entries(root, documents) if entry.digest not in there]
-    return [f"child {entry.digest}{_of(entry)} is missing" for entry in gone]
+    return _nesting(root, documents) + [f"child {entry.digest}{_of(entry)} is missing" for entry in gone]
 
 
 def faults(
@@ -84,7 +84,6 @@ def faults(
             wrong.append(f"{root.digest} is an artifact, not an image")
         found.append((configs.get(root.digest, ""), root.digest))
     else:
-        wrong += _nesting(root, documents)
         wrong += missing(root, documents, present)
         wrong += _sizes(root, documents)
         wrong += _attestations(root, documents)
