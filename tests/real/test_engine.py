@@ -194,10 +194,26 @@ class TestImages:
         assert found.digest == found.id
         assert docker_engine.engine.untag(name)
 
-    def test_an_engine_that_went_away(self, tmp_path: Path) -> None:
-        gone = Engine("docker", "the test", {"DOCKER_HOST": f"unix://{tmp_path}/none.sock"})
-        with pytest.raises(EnvironmentLacks, match="Cannot connect to the Docker daemon"):
-            gone.inspect("imageyard.local/base/busybox:1")
+    @pytest.mark.parametrize(
+        ("host", "says"),
+        [
+            ("unix:///nowhere/docker.sock", "Cannot connect to the Docker daemon at unix:///nowhere/docker.sock"),
+            ("tcp://engine.invalid:1", "error during connect: .*no such host"),
+        ],
+    )
+    def test_an_engine_that_went_away_is_not_an_image_that_is_not_there(self, host: str, says: str) -> None:
+        gone = Engine("docker", "the test", {"DOCKER_HOST": host, "DOCKER_CONTEXT": "", "DOCKER_TLS_VERIFY": ""})
+        for ask in (
+            lambda: gone.inspect("imageyard.local/base/busybox:1"),
+            lambda: gone.untag("imageyard.local/base/busybox:1"),
+            lambda: gone.tag("imageyard.local/base/busybox:1", "imageyard.local/ci:x"),
+            lambda: gone.images("mine"),
+            lambda: gone.containers("mine"),
+            lambda: gone.remove("mine"),
+            lambda: gone.run("imageyard.local/base/busybox:1", ["true"]),
+        ):
+            with pytest.raises(EnvironmentLacks, match=says):
+                ask()
 
 
 class TestRunning:

@@ -70,6 +70,11 @@ def test_recordings(tmp_path: Path, name: str, code: int, outcome: type[Outcome]
             'error during connect: Head "http://pool.test:2/_ping": dial tcp: lookup pool.test: no such host',
             Unreachable,
         ),
+        (
+            "permission denied while trying to connect to the Docker daemon socket at unix:///d.sock: Head ...: "
+            "connect: permission denied",
+            Unreachable,
+        ),
         ("failed to build: context deadline exceeded", Unreachable),
         ("failed to list workers: Unavailable: connection error", Unreachable),
         ('no builder "nonesuch" found', Failed),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import sys
 import time
@@ -270,12 +271,12 @@ def _good(answer: process.Completed, doing: str) -> process.Completed:
         return answer
     complaint = answer.complaint.splitlines() or [f"exit code {answer.code}"]
     headline = complaint[0].removeprefix("Error response from daemon: ")
-    raise EnvironmentLacks(f"the Docker engine refuses: {headline}", doing=doing, detail=complaint[1:10])
+    raise EnvironmentLacks(f"docker: {headline}", doing=doing, detail=complaint[1:10], hint="inv doctor")
 
 
 def _no_such(answer: process.Completed) -> bool:
-    """Whether the engine answered that it does not have it (`No such image: NAME`), and did answer."""
-    return "no such" in answer.complaint.lower() and "cannot connect" not in answer.complaint.lower()
+    """Whether the engine answered that it does not have it; an engine that cannot be reached may say `no such host`."""
+    return re.search(r"no such (image|container)", answer.complaint, re.IGNORECASE) is not None
 
 
 def _image(found: Mapping[str, Any]) -> LoadedImage:

@@ -49,7 +49,7 @@ _CONNECTION = re.compile(
     r"|error reading from server|transport is closing"
     r"|connection refused|connection reset by peer|broken pipe|closed network connection|unexpected EOF|\bEOF$"
     r"|failed to list workers|failed to dial|error dialing|dial (tcp|unix)|no such host|context deadline exceeded"
-    r"|i/o timeout|no active session|goaway|waiting for connection|docker daemon socket",
+    r"|i/o timeout|no active session|goaway|waiting for connection|docker daemon socket|docker api at",
     re.IGNORECASE | re.MULTILINE,
 )
 _STOPPED = re.compile(r"context canceled$|code = canceled|^canceled:", re.IGNORECASE | re.MULTILINE)
