@@ -7,7 +7,6 @@ import json
 from collections.abc import Mapping
 
 import pytest
-
 from imageyard.catalogue import text
 from imageyard.catalogue.expand import expand
 from imageyard.catalogue.lock import Lock, parse

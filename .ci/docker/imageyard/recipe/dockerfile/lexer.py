@@ -21,6 +21,7 @@ Lookup = Callable[[str], "str | None"]
 """The value of a variable, or None where it is not set."""
 
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*)(?!\w))")
+_DEPTH = 50
 _SPECIAL = "@*#?-$!0"
 
 
@@ -72,7 +73,7 @@ class _Lexer:
     keep_unset: bool = False
 
     def __post_init__(self) -> None:
-        self.at = 0
+        self.at = self.depth = 0
         # One buffer for all levels, as in BuildKit: a nested ${X:-...} empties the word that was begun outside it.
         self.word: list[str] = []
 
@@ -88,11 +89,15 @@ class _Lexer:
         return char
 
     def _until(self, stop: str, raw_escapes: bool) -> tuple[str, list[str]]:
+        if self.depth == _DEPTH:
+            raise Fault(f"substitutions are nested more than {_DEPTH} deep", "name the parts with ARG")
         before, self.raw_escapes = self.raw_escapes, raw_escapes
+        self.depth += 1
         try:
             return self._scan(stop)
         finally:
             self.raw_escapes = before
+            self.depth -= 1
 
     def _scan(self, stop: str) -> tuple[str, list[str]]:
         result: list[str] = []

@@ -1,0 +1,3 @@
+FROM scratch
+RUN true &&
+    echo hello

@@ -1,0 +1,5 @@
+FROM scratch AS a
+COPY --from=b a.txt /
+FROM scratch AS b
+COPY a.txt /
+FROM a

@@ -1,0 +1,2 @@
+FROM scratch
+COPY --from=7 a.txt /

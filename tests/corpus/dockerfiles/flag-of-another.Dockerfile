@@ -1,0 +1,2 @@
+FROM scratch
+COPY --mount=type=bind a.txt /

@@ -1,0 +1,3 @@
+FROM scratch AS a
+ONBUILD COPY nope.txt /
+FROM a

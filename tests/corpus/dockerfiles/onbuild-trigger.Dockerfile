@@ -1,0 +1,3 @@
+FROM scratch AS a
+ONBUILD COPPY a.txt /
+FROM a

@@ -1,0 +1,3 @@
+FROM scratch AS a
+RNU true
+FROM scratch
