@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from imageyard.errors import Absent, ConfigurationError, Denied, PolicyRefused, Transient
 from imageyard.names import Absent as IsAbsent
-from imageyard.names import Present, Unknown
+from imageyard.names import Present, Reference, Unknown
 from imageyard.registry import blobs, connections, upload
 from imageyard.registry.backoff import Policy
 from imageyard.registry.client import Client
@@ -162,6 +162,10 @@ def test_many_states_at_once(registry: Served) -> None:
     assert {type(told[one]) for one in there} == {Present}
     assert {type(told[one]) for one in gone} == {IsAbsent}
     assert states(client, []) == {}
+    with running(Proxy(registry.host)) as proxy:
+        quick = states(client, [Reference(proxy.host, "many/image", "there-1")], platforms=False)
+        assert list(quick.values()) == [Present(raw.digest)]
+        assert proxy.requests("blobs") == []
 
 
 def test_tags_come_page_by_page(registry: Served) -> None:

@@ -45,15 +45,18 @@ class Complete:
         return tuple(dict.fromkeys(filter(None, named)))
 
 
-def inspect(client: Client, reference: Reference, *, thorough: bool = False) -> Complete:
+def inspect(client: Client, reference: Reference, *, thorough: bool = False, platforms: bool = True) -> Complete:
     """Read all that a reference leads to; `thorough`: the children's manifests and configs, not only their presence.
+
+    Without `platforms` a lone manifest's config is not read: one request less, and its platform is not known.
 
     Raises Absent, Denied or Transient for the reference itself, and Denied or Transient for what is below it.
     """
     raw = client.get(reference)
     seen = Complete(raw, raw.parsed())
     if isinstance(seen.root, Manifest):
-        _config(client, reference, seen, seen.root)
+        if platforms or thorough:
+            _config(client, reference, seen, seen.root)
     else:
         _below(client, reference, seen, seen.root, thorough, 0)
     return seen
@@ -61,11 +64,13 @@ def inspect(client: Client, reference: Reference, *, thorough: bool = False) -> 
 
 def state(client: Client, reference: Reference) -> State:
     """Whether the registry has this, whole. Never raises for what a registry does: that is Unknown, with its words."""
-    return _state(client, reference)[0]
+    return _state(client, reference, platforms=True)[0]
 
 
-def states(client: Client, references: Iterable[Reference], *, workers: int = _WORKERS) -> Mapping[Reference, State]:
-    """The state of each reference, asked for in parallel through one pool.
+def states(
+    client: Client, references: Iterable[Reference], *, platforms: bool = True, workers: int = _WORKERS
+) -> Mapping[Reference, State]:
+    """The state of each reference, asked for in parallel through one pool; `platforms` as in `inspect`.
 
     A registry that answers nobody is asked until the first request has used up its budget, not once a reference.
     """
@@ -76,7 +81,7 @@ def states(client: Client, references: Iterable[Reference], *, workers: int = _W
     def ask(reference: Reference) -> State:
         if reference.registry in silent:
             return silent[reference.registry]
-        told, answered = _state(client, reference)
+        told, answered = _state(client, reference, platforms)
         if answered:
             spoken.add(reference.registry)
         elif reference.registry not in spoken:
@@ -86,10 +91,10 @@ def states(client: Client, references: Iterable[Reference], *, workers: int = _W
     return dict(zip(wanted, each(wanted, ask, workers), strict=True))
 
 
-def _state(client: Client, reference: Reference) -> tuple[State, bool]:
+def _state(client: Client, reference: Reference, platforms: bool) -> tuple[State, bool]:
     """The state, and whether the registry answered at all."""
     try:
-        seen = inspect(client, reference)
+        seen = inspect(client, reference, platforms=platforms)
     except errors.Absent:
         return Absent(), True
     except errors.ImageyardError as error:
