@@ -41,6 +41,8 @@ def register(catalogue: str | None = None) -> None:
         sys.exit(error.code)
     for library in ("urllib3", "botocore", "boto3"):  # Nox prints the debug log of every library
         logging.getLogger(library).setLevel(logging.WARNING)
+    if workspace.run.owner:  # not in the workers of `nox -j`, which inherit it
+        atexit.register(_finish, workspace)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # Nox ends its children on an interrupt only
     _register_rows(workspace, rows)
     _register_dockerfile(workspace)
@@ -57,12 +59,10 @@ def _register_rows(workspace: Workspace, rows: Sequence[Listed]) -> None:
         parser.add_argument("--expect", metavar="TAG", help="fail unless this is the tag (the plan gives it)")
         parser.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help="a build arg")
         with _told_to_nox(session):
-            from imageyard.cli.entry import assignments
-            from imageyard.ship.options import BuildOptions
+            from imageyard.ship.options import BuildOptions, assignments
             from imageyard.ship.row import build_row
 
             options = parser.parse_args(session.posargs)
-            _open_run(workspace)
             row = workspace.row(image, arch)
             done = build_row(
                 workspace, row, BuildOptions(options.force, options.expect, set_args=assignments(options.set))
@@ -94,7 +94,6 @@ def _register_dockerfile(workspace: Workspace) -> None:
             from imageyard.ship.dockerfile import test_dockerfile as flow
 
             options = parser.parse_args(session.posargs)
-            _open_run(workspace)
             flow(workspace, options.file, shell=options.shell)
 
 
@@ -136,12 +135,12 @@ def _tell(error: ImageyardError) -> None:
     Story.detect().error(error)
 
 
-def _open_run(workspace: Workspace) -> None:
-    """Arrange for the table at the end; in the workers of `nox -j` the process that started them prints it."""
-    from imageyard.ship.finish import finish
+def _finish(workspace: Workspace) -> None:
+    """The table, at exit: an umbrella session is aborted when a row failed, and `-j` runs rows in other processes."""
+    if workspace.run.owner and workspace.run.folder.exists():
+        from imageyard.ship.finish import finish
 
-    atexit.unregister(finish)
-    atexit.register(finish, workspace)
+        finish(workspace)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -8,7 +8,7 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 
 from imageyard.cli.describing import PATTERN
-from imageyard.cli.entry import ARCH, CATALOGUE, JSON, SET, assignments, passed_through, task
+from imageyard.cli.entry import ARCH, CATALOGUE, JSON, SET, passed_through, task
 
 __all__ = ["TASKS"]
 
@@ -34,7 +34,7 @@ def build(
     catalogue: str | None = None,
 ) -> None:
     """Build and check images; what follows a lone -- goes to docker buildx build, and the tag ends in -local."""
-    from imageyard.ship.options import BuildOptions
+    from imageyard.ship.options import BuildOptions, assignments
     from imageyard.ship.rows import build_rows
     from imageyard.ship.workspace import Workspace, this_arch
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from invoke.context import Context
 
-from imageyard.cli.entry import ARCH, CATALOGUE, JSON, SET, assignments, task
+from imageyard.cli.entry import ARCH, CATALOGUE, JSON, SET, task
 
 __all__ = ["TASKS"]
 
@@ -59,6 +59,7 @@ def tag(
 ) -> object:
     """Print the tag of an image, calculated from its content; for a pattern: IMAGE ARCH TAG."""
     from imageyard.ship import describe
+    from imageyard.ship.options import assignments
     from imageyard.ship.workspace import Workspace
 
     workspace = Workspace.find(catalogue)
@@ -81,6 +82,7 @@ def inputs(
 ) -> object:
     """Print the files that an image is made from, relative to the repository's top."""
     from imageyard.ship import describe
+    from imageyard.ship.options import assignments
     from imageyard.ship.workspace import Workspace
 
     return describe.inputs(Workspace.find(catalogue), pattern, arch, assignments(set_), as_json=json)

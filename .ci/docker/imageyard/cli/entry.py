@@ -6,7 +6,7 @@ import functools
 import inspect
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -15,9 +15,9 @@ from invoke.exceptions import Exit
 from invoke.tasks import task as invoke_task
 
 from imageyard.console import Story
-from imageyard.errors import ConfigurationError, ImageyardError, Terminated
+from imageyard.errors import ImageyardError, Terminated
 
-__all__ = ["ARCH", "CATALOGUE", "JSON", "SET", "assignments", "passed_through", "task"]
+__all__ = ["ARCH", "CATALOGUE", "JSON", "SET", "passed_through", "task"]
 
 CATALOGUE = "another catalogue than .ci/docker/images.yml (or IMAGEYARD_CATALOGUE)"
 ARCH = "amd64 or arm64"
@@ -52,19 +52,6 @@ def task(*, name: str | None = None, iterable: Sequence[str] = (), **help_texts:
         return decorated(run)
 
     return decorate
-
-
-def assignments(pairs: Sequence[str]) -> Mapping[str, str]:
-    """`NAME=VALUE` arguments as a map. Raises ConfigurationError for any other form."""
-    found: dict[str, str] = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals or not name.isidentifier():
-            raise ConfigurationError(
-                f"--set takes NAME=VALUE, not {pair!r}", hint="for example: --set PYTHON_VERSION=3.13"
-            )
-        found[name] = value
-    return found
 
 
 def passed_through() -> tuple[str, ...]:

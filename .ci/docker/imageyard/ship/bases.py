@@ -26,8 +26,12 @@ def needed(workspace: Workspace, rows: Iterable[Row]) -> tuple[str, ...]:
 
 
 def ensure(workspace: Workspace, row: Row, options: BuildOptions) -> None:
-    """Make the stand-ins of a row's architecture that are missing; nothing where all are there or the hub answers."""
+    """Make the stand-ins of a row's architecture that are missing; nothing where all are there or the hub answers.
+
+    A base that the engine holds under its own name needs none: BuildKit takes it from there.
+    """
     recipe = workspace.recipes(options.set_args).of(row)
     missing = [source.name for source in recipe.sources if source.kind == "unlocked"]
+    missing = [name for name in missing if workspace.engine.inspect(name) is None]
     if missing:
         local.ensure_bases(workspace.story, missing, row.arch)
