@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from imageyard.names import Digest, Reference
 from imageyard.registry.backoff import Clock, Policy
 from imageyard.registry.client import Client
@@ -40,6 +42,9 @@ class Served:
 
 def serve(folder: Path, *, auth: bool = False, tls: bool = False) -> Iterator[Served]:
     """Run Debian's `docker-registry` until the generator is closed."""
+    for program in ("docker-registry", *(["openssl"] if tls else []), *(["htpasswd"] if auth else [])):
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not installed")
     folder.mkdir(parents=True, exist_ok=True)
     lines = [
         "version: 0.1",

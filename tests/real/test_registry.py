@@ -6,6 +6,7 @@ import io
 import json
 import os
 import random
+import shutil
 import subprocess
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -30,10 +31,13 @@ from registry_served import PASSWORD, USER, Served, platform, put_image, put_ind
 pytest_plugins = ("fixtures_registry",)
 
 
-def tool(*argv: object, env: dict[str, str] | None = None) -> str:
+def tool(*argv: object, env: dict[str, str] | None = None, say: str = "") -> str:
     """What another client says of the same thing."""
+    if shutil.which(str(argv[0])) is None:
+        pytest.skip(f"{argv[0]} is not installed")
+    variables = {**os.environ, **(env or {})}
     done = subprocess.run(
-        [str(arg) for arg in argv], capture_output=True, env={**os.environ, **(env or {})}, check=True
+        [str(arg) for arg in argv], capture_output=True, check=True, input=say.encode(), env=variables
     )
     return done.stdout.decode().strip()
 
@@ -228,10 +232,19 @@ def test_basic_with_the_docker_configuration(locked_registry: Served, tmp_path: 
     reference = locked_registry.reference("basic/image", "t")
     client = locked_registry.client()
     put_index(client, reference, {put_image(client, reference): platform("amd64")})
-    login = ["crane", "auth", "login", host, "-u", USER, "--password-stdin"]
-    subprocess.run(login, input=PASSWORD.encode(), check=True, env={**os.environ, "DOCKER_CONFIG": str(tmp_path)})
+    tool(
+        "crane",
+        "auth",
+        "login",
+        host,
+        "-u",
+        USER,
+        "--password-stdin",
+        env={"DOCKER_CONFIG": str(tmp_path)},
+        say=PASSWORD,
+    )
     known = Client(credentials=DockerConfig(tmp_path).find)
-    assert known.head(reference)[0] == tool("crane", "digest", reference, env={"DOCKER_CONFIG": str(tmp_path)})
+    assert known.head(reference)[0] == tool("crane", "digest", reference, env=home)
     assert isinstance(state(known, reference), Present)
 
 
