@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,7 +57,7 @@ def start(story: Story, refs: Iterable[str], arch: Arch, folders: Folders | None
     Raises EnvironmentLacks with what to type where something cannot be had.
     """
     folders = folders or Folders.of_user()
-    with state.changing(folders):
+    with state.changing(folders, _waiting(story)):
         _start_engine(story, folders)
         missing = _missing(folders, refs, arch)
         for ref in [ref for ref in missing if bases.suite_of(ref) is None]:
@@ -81,10 +81,14 @@ def ensure_bases(story: Story, refs: Iterable[str], arch: Arch, folders: Folders
     refs = tuple(refs)
     if not _missing(folders, refs, arch) or bases.hub_answers():
         return
-    with state.changing(folders):
+    with state.changing(folders, _waiting(story)):
         missing = _missing(folders, refs, arch)  # another row may have made them while we waited
         _start_registry(story, folders, needed=True)
         _make_bases(story, folders, missing, arch)
+
+
+def _waiting(story: Story) -> Callable[[], None]:
+    return lambda: story.step("another process is changing the local stack: waiting for it")
 
 
 def _missing(folders: Folders, refs: Iterable[str], arch: Arch) -> list[str]:
@@ -205,7 +209,7 @@ def _familiar(known: Lock) -> list[tuple[str, str]]:
 def stop(story: Story, *, purge: bool = False, folders: Folders | None = None) -> None:
     """Stop what was started here, and only that; images and bases stay unless `purge`."""
     folders = folders or Folders.of_user()
-    with state.changing(folders):
+    with state.changing(folders, _waiting(story)):
         known = state.read(folders)
         stopped = [name for name in ("dockerd", "containerd", "registry") if _runs(known, name)]
         for name in stopped:

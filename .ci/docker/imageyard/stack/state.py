@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -77,10 +77,10 @@ def write(folders: Folders, state: State) -> None:
 
 
 @contextmanager
-def changing(folders: Folders) -> Iterator[None]:
-    """One process at a time starts, stops or adds to the stack."""
+def changing(folders: Folders, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
+    """One process at a time starts, stops or adds to the stack; `on_wait` is called once where that takes long."""
     folders.state.mkdir(parents=True, exist_ok=True)
-    with files.locked(folders.state / "stack.lock"):
+    with files.locked(folders.state / "stack.lock", on_wait):
         yield
 
 
