@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -167,3 +168,14 @@ def put_index(
 
 def platform(architecture: str) -> dict[str, object]:
     return {"platform": {"os": "linux", "architecture": architecture}}
+
+
+def tool(*argv: object, env: dict[str, str] | None = None, say: str = "") -> str:
+    """What another client says of the same thing."""
+    if shutil.which(str(argv[0])) is None:
+        pytest.skip(f"{argv[0]} is not installed")
+    variables = {**os.environ, **(env or {})}
+    done = subprocess.run(
+        [str(arg) for arg in argv], capture_output=True, check=True, input=say.encode(), env=variables
+    )
+    return done.stdout.decode().strip()
