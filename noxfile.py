@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from shutil import which
 
 import nox
 
@@ -10,6 +11,9 @@ nox.options.sessions = ["lint", "tests"]
 sys.path.insert(0, str(Path(__file__).parent / ".ci" / "docker"))  # not needed where the package is installed
 
 from imageyard import sessions  # noqa: E402
+from imageyard.console import Story  # noqa: E402
+from imageyard.errors import ImageyardError  # noqa: E402
+from imageyard.stack import install  # noqa: E402
 
 sessions.register()
 
@@ -22,6 +26,16 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", *arguments, interrupt_timeout=60, terminate_timeout=20)
 
 
+@nox.session(default=False, venv_backend="none")
+def install_test_tools(session: nox.Session) -> None:
+    """Install the clients and servers that only the tests use (Debian, Ubuntu; root)."""
+    try:
+        install.install_test_tools(Story.detect())
+    except ImageyardError as error:
+        Story.detect().error(error)
+        session.error(f"[{error.code}] {error.headline}")
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style and types of Python, and the shell scripts that images are made with."""
@@ -29,6 +43,8 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
     session.run("mypy")
+    if which("shellcheck"):
+        session.run("shellcheck", *map(str, Path(".ci").rglob("*.sh")), ".ci/run", external=True)
 
 
 @nox.session(default=False)
