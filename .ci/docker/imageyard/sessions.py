@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import nox
 
+from imageyard.catalogue.suggest import did_you_mean
 from imageyard.errors import ConfigurationError, ImageyardError
 
 if TYPE_CHECKING:
@@ -59,14 +60,13 @@ def _register_rows(workspace: Workspace, rows: Sequence[Listed]) -> None:
         parser.add_argument("--expect", metavar="TAG", help="fail unless this is the tag (the plan gives it)")
         parser.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help="a build arg")
         with _told_to_nox(session):
-            from imageyard.ship.options import BuildOptions, assignments
+            from imageyard.ship.options import BuildOptions, assignments, refuse_unused
             from imageyard.ship.row import build_row
 
-            options = parser.parse_args(session.posargs)
-            row = workspace.row(image, arch)
-            done = build_row(
-                workspace, row, BuildOptions(options.force, options.expect, set_args=assignments(options.set))
-            )
+            options = parser.read(session.posargs)
+            row, values = workspace.row(image, arch), assignments(options.set)
+            refuse_unused(workspace, [row, *workspace.rows("*", arch)], values)  # an umbrella's arguments reach all
+            done = build_row(workspace, row, BuildOptions(options.force, options.expect, set_args=values))
         if done.outcome == "skipped":
             session.skip(done.why)
 
@@ -93,7 +93,7 @@ def _register_dockerfile(workspace: Workspace) -> None:
         with _told_to_nox(session):
             from imageyard.ship.dockerfile import test_dockerfile as flow
 
-            options = parser.parse_args(session.posargs)
+            options = parser.read(session.posargs)
             flow(workspace, options.file, shell=options.shell)
 
 
@@ -110,12 +110,12 @@ def _register_stack(workspace: Workspace) -> None:
     def local_stack(session: nox.Session) -> None:
         """Use the engine that is there or start one, with a registry and base images; `-- status`, `-- stop`."""
         parser = _parser("local_stack")
-        parser.add_argument("what", nargs="?", choices=_STACK_WORDS, default="start")
+        parser.add_argument("what", nargs="?", type=_stack_word, default="start", help=", ".join(_STACK_WORDS))
         parser.add_argument("--purge", action="store_true", help="with stop: forget images and bases too")
         with _told_to_nox(session):
             from imageyard.ship.stack import local_stack as flow
 
-            options = parser.parse_args(_own(session.posargs))
+            options = parser.read(_own(session.posargs))
             flow(workspace, options.what, purge=options.purge)
 
 
@@ -146,12 +146,27 @@ def _finish(workspace: Workspace) -> None:
 class _Parser(argparse.ArgumentParser):
     """A parser for what follows `--`, whose complaints are our errors: argparse would end Nox, and all its sessions."""
 
-    def error(self, message: str) -> NoReturn:
-        raise ConfigurationError(message, doing=f"reading what follows {self.prog}", hint=f"{self.prog} --help")
+    def read(self, posargs: Sequence[str]) -> argparse.Namespace:
+        """The options; raises ConfigurationError for one that is not known."""
+        options, unknown = self.parse_known_args(posargs)
+        if unknown:
+            self.error(f"{unknown[0]} is not known here", did_you_mean(unknown[0], self._option_string_actions))
+        return options
+
+    def error(self, message: str, *hints: str) -> NoReturn:
+        raise ConfigurationError(
+            message, doing=f"reading what follows {self.prog}", hint=[*hints, f"{self.prog} --help"]
+        )
 
 
-def _parser(session: str) -> argparse.ArgumentParser:
-    return _Parser(prog=f"nox -s {session} --")
+def _parser(session: str) -> _Parser:
+    return _Parser(prog=f"nox -s {session} --", allow_abbrev=False)
+
+
+def _stack_word(word: str) -> str:
+    if word in _STACK_WORDS:
+        return word
+    raise ConfigurationError(f"local_stack does not know {word!r}", hint=did_you_mean(word, _STACK_WORDS))
 
 
 def _own(posargs: Sequence[str]) -> Sequence[str]:

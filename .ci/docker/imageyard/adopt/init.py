@@ -82,10 +82,11 @@ def init(top: Path, *, copy: bool = False) -> Written:
     With `copy` the package's folder is copied to `.ci/docker/imageyard` and found there; else the noxfile imports the
     installed package. Raises ConfigurationError where `top` is no repository or is Imageyard's own.
     """
+    top = top.resolve()
     if not (top / ".git").exists():
         raise ConfigurationError(f"{top} is not the top of a git repository", hint=f"git init {top}")
     package = Path(imageyard.__file__).parent
-    if package.is_relative_to(top.resolve()):
+    if package.is_relative_to(top):
         raise ConfigurationError("this repository holds Imageyard already", hint="inv init --into OTHER_REPOSITORY")
     files = _files(copy)
     written, kept = [], []

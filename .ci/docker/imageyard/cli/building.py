@@ -30,7 +30,7 @@ def build(
     arch: str | None = None,
     force: bool = False,
     expect: str | None = None,
-    set_: Sequence[str] = (),
+    set_: Sequence[str] | None = None,
     catalogue: str | None = None,
 ) -> None:
     """Build and check images; what follows a lone -- goes to docker buildx build, and the tag ends in -local."""
@@ -39,7 +39,7 @@ def build(
     from imageyard.ship.workspace import Workspace, this_arch
 
     workspace = Workspace.find(catalogue)
-    options = BuildOptions(force=force, expect=expect, set_args=assignments(set_), extra=passed_through())
+    options = BuildOptions(force=force, expect=expect, set_args=assignments(set_ or ()), extra=passed_through())
     code = build_rows(workspace, workspace.rows(pattern, arch or this_arch()), options)
     if code:
         raise Exit(code=code)

@@ -53,7 +53,7 @@ def tag(
     arch: str | None = None,
     explain: bool = False,
     against: str | None = None,
-    set_: Sequence[str] = (),
+    set_: Sequence[str] | None = None,
     json: bool = False,
     catalogue: str | None = None,
 ) -> object:
@@ -63,7 +63,7 @@ def tag(
     from imageyard.ship.workspace import Workspace
 
     workspace = Workspace.find(catalogue)
-    values = assignments(set_)
+    values = assignments(set_ or ())
     if against is not None:
         return describe.against(workspace, pattern, against, arch, values, as_json=json)
     if explain:
@@ -76,7 +76,7 @@ def inputs(
     context: Context,
     pattern: str,
     arch: str | None = None,
-    set_: Sequence[str] = (),
+    set_: Sequence[str] | None = None,
     json: bool = False,
     catalogue: str | None = None,
 ) -> object:
@@ -85,7 +85,7 @@ def inputs(
     from imageyard.ship.options import assignments
     from imageyard.ship.workspace import Workspace
 
-    return describe.inputs(Workspace.find(catalogue), pattern, arch, assignments(set_), as_json=json)
+    return describe.inputs(Workspace.find(catalogue), pattern, arch, assignments(set_ or ()), as_json=json)
 
 
 TASKS = [list_images, explain, tag, inputs]

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from imageyard.layout import aligned
+from imageyard.ship.options import refuse_unused
 
 if TYPE_CHECKING:
     from imageyard.catalogue.model import Row
@@ -42,7 +43,7 @@ def explanation(workspace: Workspace, image: str, *, as_json: bool) -> object:
 
 def tags(workspace: Workspace, pattern: str, arch: str | None, values: Mapping[str, str], *, as_json: bool) -> object:
     """One tag for an image (its index's where it has several architectures), `IMAGE ARCH TAG` for a pattern."""
-    rows = workspace.rows(pattern, arch)
+    rows = _rows(workspace, pattern, arch, values)
     found = [(row, workspace.recipes(values).tag(row)) for row in rows]
     if as_json:
         return [{"image": row.name, "arch": row.arch, "tag": tag} for row, tag in found]
@@ -57,7 +58,7 @@ def recipes(
     """What the tags are made of."""
     from imageyard.recipe import words
 
-    rows = workspace.rows(pattern, arch)
+    rows = _rows(workspace, pattern, arch, values)
     found = [(row, workspace.recipes(values)) for row in rows]
     if as_json:
         return [_plain(row, known.of(row), known.tag(row)) for row, known in found]
@@ -73,7 +74,7 @@ def against(
     from imageyard.recipe import words
 
     found = []
-    for row in workspace.rows(pattern, arch):
+    for row in _rows(workspace, pattern, arch, values):
         known = workspace.recipes(values)
         before = workspace.recipes_at(rev)
         old = next((r for r in before.catalogue.rows if (r.name, r.arch) == (row.name, row.arch)), None)
@@ -88,14 +89,19 @@ def against(
 def inputs(workspace: Workspace, pattern: str, arch: str | None, values: Mapping[str, str], *, as_json: bool) -> object:
     """The files that rows are made from, relative to the repository's top; those of their parents too."""
     files: dict[str, set[str]] = {}
-    todo = list(workspace.rows(pattern, arch))
-    for row in todo:
+    for row in _rows(workspace, pattern, arch, values):
         mine = files.setdefault(row.name, set())
         for one in _lineage(workspace, row, values):
             mine.update(_paths(workspace, one, workspace.recipes(values).of(one)))
     if as_json:
         return [{"image": name, "files": sorted(paths)} for name, paths in files.items()]
     return "\n".join(sorted(set().union(*files.values())))
+
+
+def _rows(workspace: Workspace, pattern: str, arch: str | None, values: Mapping[str, str]) -> Sequence[Row]:
+    rows = workspace.rows(pattern, arch)
+    refuse_unused(workspace, rows, values)
+    return rows
 
 
 def _lineage(workspace: Workspace, row: Row, values: Mapping[str, str]) -> Sequence[Row]:

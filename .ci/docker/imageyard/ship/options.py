@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from imageyard.errors import ConfigurationError
 
-__all__ = ["BuildOptions", "assignments"]
+if TYPE_CHECKING:
+    from imageyard.catalogue.model import Row
+    from imageyard.ship.workspace import Workspace
+
+__all__ = ["BuildOptions", "assignments", "refuse_unused"]
 
 
 @dataclass(frozen=True)
@@ -31,3 +37,32 @@ def assignments(pairs: Sequence[str]) -> Mapping[str, str]:
             )
         found[name] = value
     return found
+
+
+def refuse_unused(workspace: Workspace, rows: Sequence[Row], values: Mapping[str, str]) -> None:
+    """Raise ConfigurationError for a `--set` that none of the rows, nor what they start from, declares.
+
+    It would change nothing, and the tag would be the one that everybody has.
+    """
+    unused = dict.fromkeys(values)
+    declared: dict[str, None] = {}
+    todo = list(rows)
+    while unused and todo:
+        row = todo.pop(0)
+        with suppress(ConfigurationError):  # told where the row's recipe is wanted for itself
+            declared.update(dict.fromkeys(workspace.recipes(values).of(row).args))
+            todo += workspace.parents(row, values)
+        unused = {name: None for name in unused if name not in declared}
+    if unused:
+        from imageyard.catalogue.suggest import did_you_mean
+
+        name = next(iter(unused))
+        raise ConfigurationError(
+            f"--set {name} changes nothing: no Dockerfile of {_named(rows)} declares that arg",
+            hint=(did_you_mean(name, sorted(declared)), f"inv tag '{rows[0].name}' --explain    (the args it has)"),
+        )
+
+
+def _named(rows: Sequence[Row]) -> str:
+    names = dict.fromkeys(row.name for row in rows)
+    return next(iter(names)) if len(names) == 1 else f"these {len(names)} images"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from imageyard.errors import ImageyardError, PolicyRefused
 from imageyard.ship.finish import finish
-from imageyard.ship.options import BuildOptions
+from imageyard.ship.options import BuildOptions, refuse_unused
 from imageyard.ship.row import build_row
 
 if TYPE_CHECKING:
@@ -20,10 +20,11 @@ __all__ = ["build_rows"]
 def build_rows(workspace: Workspace, rows: Sequence[Row], options: BuildOptions) -> int:
     """Build rows one after the other, parents first; the exit code of the whole, 0 where all is well.
 
-    Raises PolicyRefused where one tag is expected of several rows.
+    Raises PolicyRefused where one tag is expected of several rows, ConfigurationError for a `--set` without a use.
     """
     if options.expect and len(rows) > 1:
         raise PolicyRefused(f"--expect names one tag, and {len(rows)} rows are selected", hint="name one image")
+    refuse_unused(workspace, rows, options.set_args)
     try:
         for row in rows:
             try:

@@ -120,7 +120,7 @@ class Workspace:
         wanted = as_arch(arch) if arch else None
         found = tuple(r for r in self.catalogue.rows if r.name in names and wanted in (None, r.arch))
         if not found:
-            raise ConfigurationError(f"{pattern} has no image for {arch}", hint=f"inv list '{pattern}'")
+            raise ConfigurationError(f"{pattern} has no image for {arch}", hint=f"inv list --pattern '{pattern}'")
         return found
 
     def parents(self, row: Row, set_args: Mapping[str, str] | None = None) -> tuple[Row, ...]:
