@@ -79,6 +79,8 @@ def test_an_arm64_image_is_built_and_checked_under_emulation(checkout: Path) -> 
     call(checkout, "nox", "-s", "local_stack", name)
     built = rows(checkout)[EMULATED]
     assert built["outcome"] in ("built", "skipped")
+    tag = call(checkout, "invoke", "tag", EMULATED, "--arch", "arm64").stdout.strip()
+    assert tag == built["tag"], "a base that is made on the way is in the tag from the start"
     checked = json.loads(call(checkout, "invoke", "check", EMULATED, "--arch", "arm64", "--json").stdout)
     assert all(finding["ok"] for finding in checked[0]["findings"])
 

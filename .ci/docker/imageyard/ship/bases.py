@@ -26,12 +26,19 @@ def needed(workspace: Workspace, rows: Iterable[Row]) -> tuple[str, ...]:
 
 
 def ensure(workspace: Workspace, row: Row, options: BuildOptions) -> None:
-    """Make the stand-ins of a row's architecture that are missing; nothing where all are there or the hub answers.
+    """Make the stand-ins of a row and of its ancestors that are missing; none where the hub answers.
 
-    A base that the engine holds under its own name needs none: BuildKit takes it from there.
+    This comes before the row's tag is worked out: a stand-in under an ancestor is part of it. A base that the engine
+    holds under its own name needs none: BuildKit takes it from there.
     """
-    recipe = workspace.recipes(options.set_args).of(row)
-    missing = [source.name for source in recipe.sources if source.kind == "unlocked"]
-    missing = [name for name in missing if workspace.engine.inspect(name) is None]
+    missing = [name for name in _unlocked(workspace, row, options) if workspace.engine.inspect(name) is None]
     if missing:
         local.ensure_bases(workspace.story, missing, row.arch)
+
+
+def _unlocked(workspace: Workspace, row: Row, options: BuildOptions) -> dict[str, None]:
+    recipes = workspace.recipes(options.set_args)
+    found = {source.name: None for source in recipes.of(row).sources if source.kind == "unlocked"}
+    for parent in recipes.parent_rows(row):
+        found |= _unlocked(workspace, parent, options)
+    return found

@@ -23,25 +23,25 @@ def recheck(workspace: Workspace, rows: Sequence[Row], *, as_json: bool) -> obje
 
     Raises Absent for a row that the engine does not have, CheckFailed where one fails, both after all were run.
     """
-    found = {row: _findings(workspace, row) for row in rows}
-    for row, findings in found.items():
+    found = [(row, _findings(workspace, row)) for row in rows]
+    for row, findings in found:
         for finding in findings or ():
             workspace.story.step(f"{row.name} {row.arch}: {'ok  ' if finding.ok else 'FAIL'} {_words(finding)}")
     if as_json:
         workspace.story.result(
             [
                 {"image": row.name, "arch": row.arch, "findings": None if all_ is None else [asdict(f) for f in all_]}
-                for row, all_ in found.items()
+                for row, all_ in found
             ]
         )
-    bad = [(row, finding) for row, findings in found.items() for finding in findings or () if not finding.ok]
+    bad = [(row, finding) for row, findings in found for finding in findings or () if not finding.ok]
     if bad:
         raise CheckFailed(
-            f"{len(bad)} of {sum(len(f or ()) for f in found.values())} checks failed, first {bad[0][1].headline}",
+            f"{len(bad)} of {sum(len(f or ()) for _, f in found)} checks failed, first {bad[0][1].headline}",
             detail=[f"{row.name} {row.arch}: {finding.headline}" for row, finding in bad],
             hint="inv build PATTERN --force    (build and check again)",
         )
-    absent = [row for row, findings in found.items() if findings is None]
+    absent = [row for row, findings in found if findings is None]
     if absent:
         raise Absent(
             f"{len(absent)} of {len(rows)} images are not in the engine",
@@ -61,7 +61,7 @@ def _findings(workspace: Workspace, row: Row) -> tuple[Finding, ...] | None:
         workspace.engine,
         reference,
         workspace.checks(row),
-        row.args,
+        workspace.check_args(row),
         platform=platform_of(row.arch),
         labels={RUN_LABEL: workspace.run.id},
     )

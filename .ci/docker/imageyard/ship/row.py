@@ -145,7 +145,7 @@ class _Job:
             engine,
             str(unchecked),
             checks,
-            self.row.args,
+            self.workspace.check_args(self.row, self.options.set_args),
             platform=platform_of(self.row.arch),
             labels={RUN_LABEL: self.workspace.run.id},
         )

@@ -134,6 +134,13 @@ class Workspace:
             found.update((check.name, check) for check in self.checks(parent, set_args))
         return tuple((found | {check.name: check for check in row.image.checks}).values())
 
+    def check_args(self, row: Row, set_args: Mapping[str, str] | None = None) -> dict[str, str]:
+        """The args that `present` and `when` look at: a row's own over those of its parents, whose checks it inherits."""
+        found: dict[str, str] = {}
+        for parent in self.parents(row, set_args):
+            found |= self.check_args(parent, set_args)
+        return found | dict(row.args) | dict(set_args or {})
+
     def recipes(self, set_args: Mapping[str, str] | None = None) -> Recipes:
         """The recipes of the rows in the working tree, worked out once for the same stand-ins."""
         from imageyard.recipe.recipe import Recipes
