@@ -135,7 +135,7 @@ class Workspace:
         return tuple((found | {check.name: check for check in row.image.checks}).values())
 
     def check_args(self, row: Row, set_args: Mapping[str, str] | None = None) -> dict[str, str]:
-        """The args that `present` and `when` look at: a row's own over those of its parents, whose checks it inherits."""
+        """The args that checks look at: a row's own over those of its parents, whose checks it inherits."""
         found: dict[str, str] = {}
         for parent in self.parents(row, set_args):
             found |= self.check_args(parent, set_args)
