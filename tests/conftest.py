@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from busybox_root import busybox_root
 from engine_private import PrivateEngine, private_engine
+from hypothesis import settings
+
+# No deadline: a busy machine is no fault of the code. In CI the examples are the same each time; `nox -s soak` has others.
+settings.register_profile("imageyard", deadline=None, derandomize=os.environ.get("CI") == "true")
+settings.load_profile("imageyard")
 
 
 @pytest.fixture(scope="session")
