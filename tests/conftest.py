@@ -11,7 +11,7 @@ from busybox_root import busybox_root
 from engine_private import PrivateEngine, private_engine
 from hypothesis import settings
 
-# No deadline: a busy machine is no fault of the code. In CI the examples are the same each time; `nox -s soak` has others.
+# No deadline: a busy machine is no fault of the code. In CI the examples are the same each time; elsewhere they vary.
 settings.register_profile("imageyard", deadline=None, derandomize=os.environ.get("CI") == "true")
 settings.load_profile("imageyard")
 
