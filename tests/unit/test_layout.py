@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from imageyard.layout import aligned, duration, lines, one_line, size
+from imageyard.layout import aligned, duration, lines, one_line, size, step_line
 
 
 @pytest.mark.parametrize(
@@ -115,3 +115,16 @@ def test_what_is_too_wide_becomes_blocks(width: int | None, blocks: bool) -> Non
             "short",
             "  arch   arm64",
         ]
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("[stage-0 1/2] RUN --mount=type=secret,id=ca --network=none  make all", "[stage-0 1/2] RUN make all"),
+        ("[gcc 2/2] COPY --from=base --chmod=755 a b", "[gcc 2/2] COPY a b"),
+        ("[2/3] RUN gcc --version", "[2/3] RUN gcc --version"),
+        ("exporting to image", "exporting to image"),
+    ],
+)
+def test_a_step_is_shown_without_its_flags(name: str, shown: str) -> None:
+    assert step_line(name) == shown

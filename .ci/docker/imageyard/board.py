@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from imageyard.layout import duration, one_line
+from imageyard.layout import duration, one_line, step_line
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
@@ -74,12 +74,12 @@ class LineBoard:
     def step_cached(self, name: str) -> None:
         """One line."""
         self._running.pop(name, None)
-        self._say(f"{one_line(name)}  cached")
+        self._say(f"{step_line(name)}  cached")
 
     def step_done(self, name: str, seconds: float) -> None:
         """One line."""
         self._running.pop(name, None)
-        self._say(f"{one_line(name)}  {duration(seconds)}")
+        self._say(f"{step_line(name)}  {duration(seconds)}")
 
     def log(self, line: str) -> None:
         """A line where logs are shown, else nothing: the raw stream of the row is on disk."""
@@ -92,7 +92,7 @@ class LineBoard:
         if now - self._spoke < seconds:
             return
         for name, since in list(self._running.items()):
-            self._say(f"{one_line(name)}  still running after {duration(now - since)}")
+            self._say(f"{step_line(name)}  still running after {duration(now - since)}")
 
     def _say(self, text: str) -> None:
         self._spoke = self._clock()
@@ -154,7 +154,7 @@ class LiveBoard:
         """Let it scroll by with its time."""
         self._running.pop(name, None)
         self._done += 1
-        self.write(f"  {one_line(name)}  {duration(seconds)}")
+        self.write(f"  {step_line(name)}  {duration(seconds)}")
 
     def log(self, line: str) -> None:
         """Show it as the last word of the build."""
@@ -167,7 +167,7 @@ class LiveBoard:
         now = self._clock()
         counts = f"{self._done} done, {self._cached} cached"
         texts = [Text(f"{self._title}  {counts}, {duration(now - self._began)}", style="bold")]
-        texts += [Text(f"  {one_line(n)}  {duration(now - since)}") for n, since in list(self._running.items())]
+        texts += [Text(f"  {step_line(n)}  {duration(now - since)}") for n, since in list(self._running.items())]
         if self._last:
             texts.append(Text(f"  | {self._last}", style="dim"))
         for text in texts:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-__all__ = ["aligned", "duration", "lines", "one_line", "size"]
+__all__ = ["aligned", "duration", "lines", "one_line", "size", "step_line"]
 
 # ECMA-48: control sequences, operating system commands (up to BEL or ST), and the two-byte escapes.
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_FLAGS = re.compile(r"(\] (?:RUN|COPY|ADD) )(?:--[a-z]+=\S+ )+")
 _BREAK = re.compile(r"\r\n|\r|\n")
 
 
@@ -25,6 +26,11 @@ def one_line(text: str, limit: int = 200) -> str:
     """The text on one line of at most `limit` characters; what is left out is marked."""
     flat = " ".join(" ".join(lines(text)).split())
     return flat if len(flat) <= limit else flat[: limit - 3] + "..."
+
+
+def step_line(name: str, limit: int = 120) -> str:
+    """A step as BuildKit words it without its flags: what it does stands behind them."""
+    return one_line(_FLAGS.sub(r"\1", " ".join(name.split())), limit)
 
 
 def duration(seconds: float) -> str:

@@ -22,6 +22,7 @@ from imageyard.builders.request import (
     loadable_provenance,
 )
 from imageyard.errors import BuildFailed, EnvironmentLacks, ImageyardError, Transient, assert_never
+from imageyard.layout import step_line
 from imageyard.ship import bind, history, sweep
 from imageyard.ship.options import BuildOptions
 from imageyard.ship.sweep import IMAGE_LABEL
@@ -109,8 +110,8 @@ def _request(
     unchecked: Reference,
     staging: Path,
 ) -> BuildRequest:
-    image = row.image
     recipes = workspace.recipes(options.set_args)
+    image = recipes.own(row).image
     provenance, remark = loadable_provenance(image.provenance, engine.image_store)
     if remark:
         workspace.story.detail(remark)
@@ -164,8 +165,8 @@ def _judge(workspace: Workspace, row: Row, outcome: Outcome, note: Callable[...,
 
 def _headline(failed: Failed) -> str:
     if failed.exit_code is not None:
-        return f"{failed.step} ended with exit code {failed.exit_code}"
-    return failed.message or f"{failed.step} failed"
+        return f"{step_line(failed.step)} ended with exit code {failed.exit_code}"
+    return failed.message or f"{step_line(failed.step)} failed"
 
 
 def _warn_unpinned(workspace: Workspace, row: Row, recipe: Recipe) -> None:
