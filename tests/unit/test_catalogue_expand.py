@@ -215,6 +215,24 @@ def test_per_arch_comes_last_whatever_level_says_it():
     assert amd64.image.arches == arm64.image.arches == ("amd64", "arm64")
 
 
+def test_overrides_stand_over_every_level_where_a_row_has_the_arg():
+    source = """
+axes: {compiler: {"gcc{11,12}": {GCC: "{}"}}, plain: {bare}}
+defaults:
+  dockerfile: Dockerfile
+  arches: [amd64, arm64]
+  args: {LABEL: "gcc {GCC}"}
+  checks: {gcc: {run: gcc --version, version: "{GCC}"}}
+images: {family: {names: {"gcc{11,12}": {per_arch: {arm64: {args: {GCC: 12}}}}, bare: {args: {LABEL: ~}}}}}
+"""
+    rows = expand(text.parse(source.encode(), "images.yml"), overrides={"GCC": "{13}"}).catalogue.rows
+    for row in rows[:4]:
+        assert row.args == {"LABEL": "gcc {13}", "GCC": "{13}"}, row
+        assert [check.version for check in row.image.checks] == ["{13}"]
+    for row in rows[4:]:
+        assert (row.name, row.args, row.image.checks) == ("bare", {}, ())
+
+
 def test_rows_that_do_not_differ_share_their_image():
     rows = catalogue("      jammy: {arches: [arm64, amd64]}").rows
     assert [row.arch for row in rows] == ["arm64", "amd64"]

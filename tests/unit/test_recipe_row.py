@@ -47,8 +47,8 @@ FILES: dict[str, bytes | tuple[bytes, bool] | Link] = {
 }
 
 
-def catalogue_of(source: str = CATALOGUE) -> Catalogue:
-    return expand(text.parse(source.encode(), "images.yml")).catalogue
+def catalogue_of(source: str = CATALOGUE, set_args: Mapping[str, str] | None = None) -> Catalogue:
+    return expand(text.parse(source.encode(), "images.yml"), overrides=set_args or {}).catalogue
 
 
 def recipes_of(
@@ -56,11 +56,19 @@ def recipes_of(
     files: Mapping[str, bytes | tuple[bytes, bool] | Link] = FILES,
     lock: str = LOCK,
     standins: str = "",
+    set_args: Mapping[str, str] | None = None,
     **more: object,
 ) -> Recipes:
-    catalogue = catalogue_of(source)
+    catalogue = catalogue_of(source, set_args)
     tree = DictTree(files)
-    return Recipes(catalogue, lambda context: tree, parse(lock), lambda arch: parse(standins), **more)  # type: ignore[arg-type]
+    return Recipes(
+        catalogue,
+        lambda context: tree,
+        parse(lock),
+        lambda arch: parse(standins),
+        set_args,
+        **more,  # type: ignore[arg-type]
+    )
 
 
 def row_of(recipes: Recipes, name: str, arch: str = "amd64") -> Row:
@@ -184,6 +192,47 @@ def test_set_of_a_parent_argument_takes_another_base() -> None:
 
     assert recipes.of(row).sources == (Source("debian:bookworm-slim", "locked", DIGEST),)
     assert recipes.parent_rows(row) == ()
+
+
+def test_set_of_a_parent_argument_takes_another_parent() -> None:
+    plain = recipes_of(DEPENDENT)
+    recipes = recipes_of(DEPENDENT, set_args={"BASE": "image:linux-base"})
+    row = row_of(plain, "linux-other")
+
+    assert plain.parent_rows(row) == ()
+    assert [parent.name for parent in recipes.parent_rows(row)] == ["linux-base"]
+    assert recipes.tag(row).endswith("-local")
+
+
+DEPENDENT = (
+    CATALOGUE.replace("linux, base", "linux, base, other")
+    + """\
+  other:
+    dockerfile: Dockerfile
+    args: {BASE: "debian:{SUITE}-slim", SUITE: bookworm}
+    names:
+      linux-other:
+"""
+)
+
+
+def test_what_depends_on_a_set_argument_follows() -> None:
+    plain, changed = recipes_of(DEPENDENT), recipes_of(DEPENDENT, set_args={"SUITE": "trixie"})
+    row = row_of(plain, "linux-other")
+
+    assert changed.of(row).args["BASE"] == "debian:trixie-slim"
+    assert changed.of(row).sources == (Source("debian:trixie-slim", "unlocked", "debian:trixie-slim"),)
+    assert changed.tag(row).endswith("-local")
+    assert changed.tag(row_of(plain, "linux-base")) == plain.tag(row_of(plain, "linux-base"))
+
+
+def test_set_of_an_argument_that_only_the_dockerfile_has() -> None:
+    plain, changed = recipes_of(DEPENDENT), recipes_of(DEPENDENT, set_args={"PYTHON_VERSION": "3.12"})
+    row = row_of(plain, "linux-other")
+
+    assert "PYTHON_VERSION" not in plain.of(row).args
+    assert changed.of(row).args["PYTHON_VERSION"] == "3.12"
+    assert changed.tag(row).endswith("-local")
 
 
 def test_docker_arguments_mark_a_tag_local() -> None:

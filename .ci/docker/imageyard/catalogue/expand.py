@@ -10,7 +10,7 @@ from imageyard.catalogue import decode, text
 from imageyard.catalogue.checks import Plans
 from imageyard.catalogue.fill import Known
 from imageyard.catalogue.grammar import TOP
-from imageyard.catalogue.image import arches_of, build
+from imageyard.catalogue.image import NOTHING, arches_of, build
 from imageyard.catalogue.kinds import check
 from imageyard.catalogue.model import Catalogue, Image, Row
 from imageyard.catalogue.nodes import Map, Text, error_at
@@ -33,15 +33,16 @@ class Expansion(NamedTuple):
     known: Known
 
 
-def load(path: Path, top: Path) -> Catalogue:
+def load(path: Path, top: Path, overrides: Mapping[str, str] = NOTHING) -> Catalogue:
     """Read, check and expand the catalogue at `path`, in the repository whose top folder is `top`.
 
+    `overrides` are values for args, in every row that has them: what depends on one follows, checks too.
     Raises ConfigurationError, with `FILE:LINE:COLUMN` where there is one.
     """
-    return open_catalogue(path, top).catalogue
+    return open_catalogue(path, top, overrides).catalogue
 
 
-def open_catalogue(path: Path, top: Path) -> Expansion:
+def open_catalogue(path: Path, top: Path, overrides: Mapping[str, str] = NOTHING) -> Expansion:
     """As `load`, and keeps what `explain` needs."""
     try:
         inside = path.absolute().relative_to(top.absolute())
@@ -51,10 +52,10 @@ def open_catalogue(path: Path, top: Path) -> Expansion:
         except ValueError:
             hint = "keep it in the repository: contexts are relative to its folder"
             raise ConfigurationError(f"the catalogue is outside the repository {top}", at=path, hint=hint) from None
-    return expand(text.load(path, inside.as_posix()), inside.as_posix(), inside.parent.as_posix())
+    return expand(text.load(path, inside.as_posix()), inside.as_posix(), inside.parent.as_posix(), overrides)
 
 
-def expand(root: Map, file: str = "images.yml", folder: str = ".") -> Expansion:
+def expand(root: Map, file: str = "images.yml", folder: str = ".", overrides: Mapping[str, str] = NOTHING) -> Expansion:
     """Check and expand a catalogue's nodes. Raises ConfigurationError."""
     check(TOP, root)
     words = Words(cast("Map | None", root.items.get("axes")))
@@ -68,12 +69,12 @@ def expand(root: Map, file: str = "images.yml", folder: str = ".") -> Expansion:
     rows: dict[tuple[str, Arch], Row] = {}
     for name, sentence in sentences.items():
         arches = arches_of(sentence)
-        image, differs = build(sentence, arches[0], arches, known, plans)
+        image, differs = build(sentence, arches[0], arches, known, plans, overrides)
         images[name] = image
         _refuse_unknown_lane(sentence, image, lanes if isinstance(lanes, Map) else None)
         for arch in arches:
             if differs and arch != arches[0]:
-                image, _ = build(sentence, arch, arches, known, plans)
+                image, _ = build(sentence, arch, arches, known, plans, overrides)
             if prefix and image.parents:
                 image = _with_prefix(image, prefix)
             rows[name, arch] = Row(image, arch)

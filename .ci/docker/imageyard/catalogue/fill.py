@@ -32,14 +32,20 @@ def refuse_unknown(node: Text, names: Iterable[str], known: Known) -> None:
 
 
 class Row:
-    """One row's names and args; `args` are the resolved ones, `parents` those that name a parent."""
+    """One row's names and args; `args` are the resolved ones, `parents` those that name a parent.
 
-    def __init__(self, image: str, arch: str, words: Mapping[str, str], known: Known) -> None:
+    `overrides` are values for args of the row that stand over all levels of the catalogue.
+    """
+
+    def __init__(
+        self, image: str, arch: str, words: Mapping[str, str], known: Known, overrides: Mapping[str, str]
+    ) -> None:
         self.image = image
         self.base: dict[str, str] = {**words, "image": image, "arch": arch}
         self.args: dict[str, str] = {}
         self.parents: dict[str, str] = {}
         self.known = known
+        self.overrides = overrides
         self.asked_arch = False
         self._nodes: Mapping[str, Text] = {}
         self._open: list[str] = []
@@ -48,6 +54,7 @@ class Row:
         """Fill every arg. Raises ConfigurationError for cycles and for what depends on an unset arg."""
         self._nodes = nodes
         self.args = {name: node.value for name, node in nodes.items() if node.parts is None}
+        self.args |= {name: value for name, value in self.overrides.items() if name in nodes}
         for name, node in nodes.items():
             if node.parts is not None:
                 self._arg(name)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, cast
 
 from imageyard.catalogue.checks import Plans
@@ -17,7 +18,9 @@ from imageyard.catalogue.words import PLAIN
 from imageyard.errors import ConfigurationError
 from imageyard.names import Arch
 
-__all__ = ["arches_of", "build"]
+__all__ = ["NOTHING", "arches_of", "build"]
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 _DEFAULT_TIMEOUT = 240 * 60.0  # seconds
 
@@ -36,7 +39,14 @@ def arches_of(sentence: Sentence) -> tuple[Arch, ...]:
     return arches
 
 
-def build(sentence: Sentence, arch: Arch, arches: tuple[Arch, ...], known: Known, plans: Plans) -> tuple[Image, bool]:
+def build(
+    sentence: Sentence,
+    arch: Arch,
+    arches: tuple[Arch, ...],
+    known: Known,
+    plans: Plans,
+    overrides: Mapping[str, str] = NOTHING,
+) -> tuple[Image, bool]:
     """The image as its row for `arch` has it, and whether another arch could differ. Raises ConfigurationError."""
     fields, args = sentence.fields, sentence.args()
     differs = False
@@ -47,7 +57,7 @@ def build(sentence: Sentence, arch: Arch, arches: tuple[Arch, ...], known: Known
                 fields = merged(fields, own.fields)
                 lay_over(args, own.args)
     words = {word.axis: word.name for word in sentence.words if word.axis != PLAIN}
-    row = Row(sentence.name, arch, words, known)
+    row = Row(sentence.name, arch, words, known, overrides)
     try:
         row.resolve(args)
         image = _image(sentence, _Reader(fields, row), arches, plans)

@@ -55,7 +55,8 @@ class Recipes:
 
     `tree_for` gives the files of a context, named as in the catalogue; `tree_id` the id of its git tree, or None
     where it has changes that are not committed: then `tag: tree` gives a tag that ends in `-local`. `standins` gives
-    the stand-ins of an architecture.
+    the stand-ins of an architecture. `set_args` are given to every Dockerfile that declares them; the catalogue is one
+    in which they stand already for the args that it has itself.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class Recipes:
 
         Raises ConfigurationError for a Dockerfile that cannot be read, a file that is not there, a circle of parents.
         """
-        todo: list[Row] = [row]
+        todo: list[Row] = [self.own(row)]
         waiting: set[tuple[str, str]] = set()
         while todo:
             key = (todo[-1].name, todo[-1].arch)
@@ -99,10 +100,14 @@ class Recipes:
                 todo += missing
         return self._recipes[row.name, row.arch]
 
+    def own(self, row: Row) -> Row:
+        """A row as the catalogue of these recipes has it: `--set` may have changed its args, parents and checks."""
+        return self._rows[row.name, row.arch]
+
     def parent_rows(self, row: Row) -> tuple[Row, ...]:
         """The rows that this one is built from, of its architecture."""
         names = [source.name for source in self.of(row).sources if source.kind == "parent"]
-        return tuple(parent for name, parent in self._parents(row).items() if familiar(name) in names)
+        return tuple(parent for name, parent in self._parents(self.own(row)).items() if familiar(name) in names)
 
     def tag(self, row: Row, *, local: bool = False) -> str:
         """The tag of a row. `local`: something outside the recipe changes the build, docker arguments for one."""
@@ -126,11 +131,9 @@ class Recipes:
         return content_tag(image.name, hashlib.sha256("\n".join(sorted(tags)).encode()).hexdigest(), local=ours_only)
 
     def _parents(self, row: Row) -> dict[str, Row]:
-        """The row's parents by image name; an argument that `--set` overrides names none."""
+        """The row's parents by image name."""
         found: dict[str, Row] = {}
-        for arg, name in row.image.parents.items():
-            if arg in self.set_args:
-                continue
+        for name in row.image.parents.values():
             if (name, row.arch) not in self._rows:
                 raise ConfigurationError(
                     f"the parent {name} of {row.name} is not built for {row.arch}", at=row.image.where
@@ -148,7 +151,7 @@ class Recipes:
     def _recipe(self, row: Row) -> Recipe:
         image, platform = row.image, platform_of(row.arch)
         context = self._context(image)
-        given = {**row.args, **image.parents, **self.set_args}
+        given = {**self.set_args, **row.args, **image.parents}
         reading, files = self._read(image, context, given, platform)
         sources = self._sources(row, context, reading, platform)
         args = {name: value for name, value in sorted(given.items()) if _counts(name, reading.declared)}
@@ -165,7 +168,7 @@ class Recipes:
             args.get("BUILDKIT_SYNTAX") or context.dockerfile.frontend,
             tuple(sorted(secret.id for secret in image.secrets)),
             image.epoch,
-            local=any(name in self.set_args for name in args)
+            local=any(name in self.set_args for name in (*row.args, *image.parents, *args))
             or any(source.kind == "standin" for source in sources)
             or any(self._recipes[name, row.arch].local for name in parents if familiar(name) in pulled),
             unpinned=(*reading.unpinned, *(f"{s.name} is not locked" for s in sources if s.kind == "unlocked")),

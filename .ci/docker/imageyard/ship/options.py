@@ -50,7 +50,7 @@ def refuse_unused(workspace: Workspace, rows: Sequence[Row], values: Mapping[str
     while unused and todo:
         row = todo.pop(0)
         with suppress(ConfigurationError):  # told where the row's recipe is wanted for itself
-            declared.update(dict.fromkeys(workspace.recipes(values).of(row).args))
+            declared.update(dict.fromkeys((*workspace.recipes(values).of(row).args, *row.args, *row.image.parents)))
             todo += workspace.parents(row, values)
         unused = {name: None for name in unused if name not in declared}
     if unused:
@@ -58,7 +58,7 @@ def refuse_unused(workspace: Workspace, rows: Sequence[Row], values: Mapping[str
 
         name = next(iter(unused))
         raise ConfigurationError(
-            f"--set {name} changes nothing: no Dockerfile of {_named(rows)} declares that arg",
+            f"--set {name} changes nothing: neither the catalogue nor a Dockerfile of {_named(rows)} has that arg",
             hint=(did_you_mean(name, sorted(declared)), f"inv tag '{rows[0].name}' --explain    (the args it has)"),
         )
 

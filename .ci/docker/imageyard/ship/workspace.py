@@ -77,6 +77,11 @@ class Workspace:
 
         return expand.load(self.file, self.top)
 
+    def _catalogue_with(self, set_args: Mapping[str, str] | None) -> Catalogue:
+        from imageyard.catalogue import expand
+
+        return expand.load(self.file, self.top, set_args) if set_args else self.catalogue
+
     def listed(self) -> tuple[Listed, ...]:
         """The catalogue's rows as Nox lists them, from the listing that is kept of a catalogue with the same bytes.
 
@@ -132,14 +137,18 @@ class Workspace:
         found: dict[str, Check] = {}
         for parent in self.parents(row, set_args):
             found.update((check.name, check) for check in self.checks(parent, set_args))
-        return tuple((found | {check.name: check for check in row.image.checks}).values())
+        own = self.recipes(set_args).own(row)
+        return tuple((found | {check.name: check for check in own.image.checks}).values())
 
     def check_args(self, row: Row, set_args: Mapping[str, str] | None = None) -> dict[str, str]:
         """The args that checks look at: a row's own over those of its parents, whose checks it inherits."""
         found: dict[str, str] = {}
         for parent in self.parents(row, set_args):
             found |= self.check_args(parent, set_args)
-        return found | dict(row.args) | dict(set_args or {})
+        recipes = self.recipes(set_args)
+        declared = recipes.of(row).args
+        given = {name: value for name, value in (set_args or {}).items() if name in declared}
+        return found | given | dict(recipes.own(row).args)
 
     def recipes(self, set_args: Mapping[str, str] | None = None) -> Recipes:
         """The recipes of the rows in the working tree, worked out once for the same stand-ins."""
@@ -150,7 +159,12 @@ class Workspace:
         key = (tuple(tuple(pins.pinned.items()) for pins in standins.values()), tuple(sorted((set_args or {}).items())))
         if self._recipes is None or self._recipes[0] != key:
             found = Recipes(
-                self.catalogue, self._context, self.lock, standins.__getitem__, set_args, self._committed_tree
+                self._catalogue_with(set_args),
+                self._context,
+                self.lock,
+                standins.__getitem__,
+                set_args,
+                self._committed_tree,
             )
             self._recipes = key, found
         return self._recipes[1]
