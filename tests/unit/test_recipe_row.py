@@ -41,6 +41,7 @@ images:
 FILES: dict[str, bytes | tuple[bytes, bool] | Link] = {
     "base.Dockerfile": b"ARG BASE\nFROM ${BASE}\nCOPY common/base.sh /\nRUN /base.sh\n",
     "Dockerfile": b"ARG BASE\nFROM ${BASE}\nARG PYTHON_VERSION\nCOPY common/python.sh /\nRUN /python.sh\n",
+    "other.Dockerfile": b"ARG OTHER\nFROM ${OTHER}\nARG PYTHON_VERSION\n",
     "common/base.sh": (b"#!/bin/sh\n", True),
     "common/python.sh": (b"#!/bin/sh\necho python\n", True),
     "common/unused.sh": (b"#!/bin/sh\n", True),
@@ -196,7 +197,7 @@ def test_set_of_a_parent_argument_takes_another_base() -> None:
 
 def test_set_of_a_parent_argument_takes_another_parent() -> None:
     plain = recipes_of(DEPENDENT)
-    recipes = recipes_of(DEPENDENT, set_args={"BASE": "image:linux-base"})
+    recipes = recipes_of(DEPENDENT, set_args={"OTHER": "image:linux-base"})
     row = row_of(plain, "linux-other")
 
     assert plain.parent_rows(row) == ()
@@ -208,8 +209,8 @@ DEPENDENT = (
     CATALOGUE.replace("linux, base", "linux, base, other")
     + """\
   other:
-    dockerfile: Dockerfile
-    args: {BASE: "debian:{SUITE}-slim", SUITE: bookworm}
+    dockerfile: other.Dockerfile
+    args: {OTHER: "debian:{SUITE}-slim", SUITE: bookworm}
     names:
       linux-other:
 """
@@ -220,7 +221,7 @@ def test_what_depends_on_a_set_argument_follows() -> None:
     plain, changed = recipes_of(DEPENDENT), recipes_of(DEPENDENT, set_args={"SUITE": "trixie"})
     row = row_of(plain, "linux-other")
 
-    assert changed.of(row).args["BASE"] == "debian:trixie-slim"
+    assert changed.of(row).args["OTHER"] == "debian:trixie-slim"
     assert changed.of(row).sources == (Source("debian:trixie-slim", "unlocked", "debian:trixie-slim"),)
     assert changed.tag(row).endswith("-local")
     assert changed.tag(row_of(plain, "linux-base")) == plain.tag(row_of(plain, "linux-base"))
