@@ -47,12 +47,13 @@ class LoadedImage:
 
 @dataclass(frozen=True)
 class Container:
-    """A container, running or not."""
+    """A container, running or not; `value` is that of the label that it was found by."""
 
     id: str
     name: str
     image: str
     state: str
+    value: str
 
 
 @dataclass(frozen=True)
@@ -158,12 +159,17 @@ class Engine:
         found = json.loads(self._run("image", "inspect", *dict.fromkeys(ids)).out or b"[]")
         return tuple(_image(one) for one in found)
 
+    def tags(self, repository: str) -> Mapping[str, Digest]:
+        """The tags of a repository's images and the ids behind them, by one question."""
+        listed = self._ask("image", "ls", "--no-trunc", "--format", "{{.Tag}} {{.ID}}", repository).text.splitlines()
+        return {tag: Digest(id) for tag, id in (line.split(" ") for line in listed)}
+
     def containers(self, label: str) -> tuple[Container, ...]:
         """The containers, running or not, that carry a label, given as `NAME` or `NAME=VALUE`."""
-        form = "{{json .}}"
-        lines = self._ask("ps", "--all", "--no-trunc", "--filter", f"label={label}", "--format", form).text.splitlines()
-        found = [json.loads(line) for line in lines]
-        return tuple(Container(one["ID"], one["Names"], one["Image"], one["State"]) for one in found)
+        value = '{{.Label "' + label.partition("=")[0] + '"}}'
+        columns = ("{{.ID}}", "{{.Names}}", "{{.Image}}", "{{.State}}", value)
+        options = ["--all", "--no-trunc", "--filter", f"label={label}", "--format", "\t".join(columns)]
+        return tuple(Container(*line.split("\t")) for line in self._ask("ps", *options).text.splitlines())
 
     def remove(self, container: str) -> None:
         """Kill and remove a container; that there is none is no error."""

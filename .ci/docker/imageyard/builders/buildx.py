@@ -88,13 +88,16 @@ def build(
 ) -> Outcome:
     """Build what is asked, showing it on `board`; `context` is a tar, `env` says which engine, `timeout` is in seconds.
 
-    `raw` receives the builder's whole stream, an object a line, without the values of the request's secrets. buildx
-    gets a state directory of its own (BUILDX_CONFIG), unless `env` has one: a builder that the user selected with
-    `buildx use` does not count.
+    `raw` receives the builder's whole stream, an object a line, without the values of the request's secrets. Beside
+    it buildx gets a state directory of its own (BUILDX_CONFIG), unless `env` has one: a builder that the user selected
+    with `buildx use` does not count.
     Raises EnvironmentLacks where the plugin cannot be started, KeyboardInterrupt or Terminated after it ended.
     """
     given, secrets = _secrets(request)
-    with tempfile.TemporaryDirectory(prefix="imageyard-buildx-") as own, raw.open("w", encoding="utf-8") as file:
+    with (
+        tempfile.TemporaryDirectory(prefix="imageyard-buildx-", dir=raw.parent) as own,
+        raw.open("w", encoding="utf-8") as file,
+    ):
         if request.metadata_file is None:
             request = replace(request, metadata_file=Path(own, "metadata.json"))
         assert request.metadata_file is not None

@@ -67,7 +67,7 @@ def candidate(
         **history.commit(workspace),
     )
     _warn_unpinned(workspace, row, recipe)
-    with tempfile.TemporaryDirectory(prefix="imageyard-") as staging:
+    with tempfile.TemporaryDirectory(prefix=sweep.SCRATCH, dir=log.parent) as staging:
         request = _request(workspace, engine, row, recipe, options, unchecked, Path(staging))
         try:
             with seal(recipe, tree or workspace.tree(row)) as context, workspace.story.board(_title(row)) as board:

@@ -55,8 +55,8 @@ def clean(workspace: Workspace, *, yes: bool, everything: bool, as_json: bool) -
 
 def _containers(workspace: Workspace, engine: Engine) -> list[Item]:
     return [
-        Item("container", c.name, f"of a check, {c.state}", goes=c.state != "running")
-        for c in engine.containers(sweep.RUN_LABEL)
+        Item("container", container.name, f"of {'a run that died' if goes else 'a run that lives'}", goes)
+        for container, goes in sweep.containers(workspace, engine)
     ]
 
 

@@ -1,22 +1,26 @@
-"""What runs leave in the engine when they are killed: images named `unchecked`, containers of checks."""
+"""What runs leave when they are killed: images named `unchecked`, containers of checks, folders of builds."""
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
+from imageyard.errors import ImageyardError
 from imageyard.runs import is_alive
 
 if TYPE_CHECKING:
-    from imageyard.engine import Engine
+    from imageyard.engine import Container, Engine
     from imageyard.names import Reference
     from imageyard.ship.workspace import Workspace
 
-__all__ = ["IMAGE_LABEL", "RUN_LABEL", "dead_runs", "leftovers", "this_run", "unchecked"]
+__all__ = ["IMAGE_LABEL", "RUN_LABEL", "SCRATCH", "containers", "dead_runs", "leftovers", "this_run", "unchecked"]
 
 IMAGE_LABEL = "io.imageyard.image"
 """On every image that we load: the image's name."""
 RUN_LABEL = "io.imageyard.run"
 """On every container that we start: the run's id."""
+SCRATCH = "imageyard-"
+"""How the name of a folder begins that a build needs beside its log for as long as it runs."""
 _PREFIX = "unchecked-"
 
 
@@ -30,13 +34,35 @@ def leftovers(workspace: Workspace, engine: Engine) -> list[str]:
     return [ref for ref, run in _candidates(workspace, engine) if not is_alive(workspace.top, run)]
 
 
+def containers(workspace: Workspace, engine: Engine) -> list[tuple[Container, bool]]:
+    """The containers of all runs, each with whether it goes: its run is over.
+
+    One that runs goes only if its run is known to be this checkout's: a shell may be open for days in another.
+    """
+    runs = workspace.state / "runs"
+    return [
+        (one, not is_alive(workspace.top, run) and (one.state != "running" or (runs / run).is_dir()))
+        for one in engine.containers(RUN_LABEL)
+        for run in [one.value]
+    ]
+
+
 def dead_runs(workspace: Workspace, engine: Engine) -> None:
-    """Take away what dead runs left. Done once in a process, before its first build."""
+    """Take away what dead runs left. Done once in a process, before its first build; what resists is told."""
     if workspace.swept:
         return
     workspace.swept = True
-    for reference in leftovers(workspace, engine):
-        engine.untag(reference)
+    try:
+        for container, goes in containers(workspace, engine):
+            if goes:
+                engine.remove(container.id)
+        for reference in leftovers(workspace, engine):
+            engine.untag(reference)
+    except ImageyardError as error:
+        workspace.story.warn(f"what a dead run left stays: {error.headline}; to try again: inv clean")
+    for folder in workspace.state.glob(f"runs/*/rows/{SCRATCH}*"):
+        if not is_alive(workspace.top, folder.parent.parent.name):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def this_run(workspace: Workspace, engine: Engine) -> None:
