@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from busybox_root import busybox_root
 from engine_private import PrivateEngine, private_engine
+from imageyard.files import locked
 from hypothesis import settings
 
 # No deadline: a busy machine is no fault of the code. In CI the examples are the same each time; elsewhere they vary.
@@ -46,19 +47,20 @@ def busybox_tar(shared_tmp: Path) -> bytes:
 BUSYBOX = "imageyard.local/base/busybox:1"
 
 
-def _import(engine: PrivateEngine, root: bytes) -> str:
-    if engine.docker("image", "ls", "--quiet", BUSYBOX) == "":
-        engine.docker("import", "--change", "ENV PATH=/bin", "-", BUSYBOX, stdin=root)
+def _import(engine: PrivateEngine, root: bytes, shared: Path) -> str:
+    with locked(shared / f"base-{engine.store}.lock"):  # two workers that import at once: one is refused
+        if engine.docker("image", "ls", "--quiet", BUSYBOX) == "":
+            engine.docker("import", "--change", "ENV PATH=/bin", "-", BUSYBOX, stdin=root)
     return BUSYBOX
 
 
 @pytest.fixture(scope="session")
-def busybox_base(docker_engine: PrivateEngine, busybox_tar: bytes) -> str:
+def busybox_base(docker_engine: PrivateEngine, busybox_tar: bytes, shared_tmp: Path) -> str:
     """The reference of a small base image in `docker_engine`."""
-    return _import(docker_engine, busybox_tar)
+    return _import(docker_engine, busybox_tar, shared_tmp)
 
 
 @pytest.fixture(scope="session")
-def classic_busybox_base(classic_engine: PrivateEngine, busybox_tar: bytes) -> str:
+def classic_busybox_base(classic_engine: PrivateEngine, busybox_tar: bytes, shared_tmp: Path) -> str:
     """The same in `classic_engine`."""
-    return _import(classic_engine, busybox_tar)
+    return _import(classic_engine, busybox_tar, shared_tmp)

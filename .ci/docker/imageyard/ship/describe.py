@@ -7,11 +7,12 @@ import posixpath
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from imageyard.errors import ConfigurationError
 from imageyard.layout import aligned
 from imageyard.ship.options import refuse_unused
 
 if TYPE_CHECKING:
-    from imageyard.catalogue.model import Row
+    from imageyard.catalogue.model import Catalogue, Row
     from imageyard.recipe.model import Recipe
     from imageyard.ship.workspace import Workspace
 
@@ -70,17 +71,21 @@ def recipes(
 def against(
     workspace: Workspace, pattern: str, rev: str, arch: str | None, values: Mapping[str, str], *, as_json: bool
 ) -> object:
-    """What makes each tag another one than at a revision, in words."""
+    """What makes each tag another one than at a revision, in words; images that are gone since then are told too."""
     from imageyard.recipe import words
 
+    before = workspace.recipes_at(rev)
+    old_rows = {(row.name, row.arch): row for row in before.catalogue.rows}
+    gone = [row for row in _gone(workspace, pattern, before.catalogue) if arch in (None, row.arch)]
     found = []
-    for row in _rows(workspace, pattern, arch, values):
-        known = workspace.recipes(values)
-        before = workspace.recipes_at(rev)
-        old = next((r for r in before.catalogue.rows if (r.name, r.arch) == (row.name, row.arch)), None)
+    for row in [] if _only_gone(workspace, pattern, gone) else _rows(workspace, pattern, arch, values):
+        known, old = workspace.recipes(values), old_rows.get((row.name, row.arch))
         changes = [f"not in the catalogue at {rev}"] if old is None else words.changes(before.of(old), known.of(row))
         was = None if old is None else before.tag(old)
         found.append({"image": row.name, "arch": row.arch, "tag": known.tag(row), "was": was, "changes": changes})
+    for row in gone:
+        changes = ["not in the catalogue any more"]
+        found.append({"image": row.name, "arch": row.arch, "tag": None, "was": before.tag(row), "changes": changes})
     if as_json:
         return found
     return "\n".join(_difference(one) for one in found)
@@ -102,6 +107,28 @@ def _rows(workspace: Workspace, pattern: str, arch: str | None, values: Mapping[
     rows = workspace.rows(pattern, arch)
     refuse_unused(workspace, rows, values)
     return rows
+
+
+def _gone(workspace: Workspace, pattern: str, before: Catalogue) -> list[Row]:
+    """The rows of an older catalogue that the pattern selects there and that are no longer in this one."""
+    from imageyard.catalogue.select import select
+
+    try:
+        names = set(select(pattern, tuple(before.images), before.axes))
+    except ConfigurationError:
+        return []
+    here = {(row.name, row.arch) for row in workspace.catalogue.rows}
+    return [row for row in before.rows if row.name in names and (row.name, row.arch) not in here]
+
+
+def _only_gone(workspace: Workspace, pattern: str, gone: Sequence[Row]) -> bool:
+    """Whether the pattern names images that were, and none that is."""
+    try:
+        return not workspace.rows(pattern)
+    except ConfigurationError:
+        if not gone:
+            raise
+        return True
 
 
 def _lineage(workspace: Workspace, row: Row, values: Mapping[str, str]) -> Sequence[Row]:
@@ -132,4 +159,6 @@ def _difference(found: Mapping[str, object]) -> str:
     changes = found["changes"]
     if not isinstance(changes, list) or not changes:
         return f"{head}: unchanged, {found['tag']}"
-    return "\n".join([f"{head}: {found['was'] or 'nothing'} -> {found['tag']}", *(f"  {change}" for change in changes)])
+    return "\n".join(
+        [f"{head}: {found['was'] or 'nothing'} -> {found['tag'] or 'nothing'}", *(f"  {change}" for change in changes)]
+    )
