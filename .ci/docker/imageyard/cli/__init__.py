@@ -9,7 +9,7 @@ __all__ = ["namespace"]
 
 def namespace() -> Collection:
     """All tasks, for `tasks.py`."""
-    from imageyard.cli import adopting, building, describing, machine
+    from imageyard.cli import adopting, building, describing, machine, planning
 
-    tasks = [*describing.TASKS, *building.TASKS, *machine.TASKS, *adopting.TASKS]
+    tasks = [*describing.TASKS, *building.TASKS, *planning.TASKS, *machine.TASKS, *adopting.TASKS]
     return Collection(*tasks)

@@ -15,23 +15,30 @@ if TYPE_CHECKING:
     from imageyard.recipe.model import Recipe
     from imageyard.ship.workspace import Workspace
 
-__all__ = ["commit", "keep", "reason"]
+__all__ = ["commit", "keep", "last", "reason"]
 
 
 def reason(workspace: Workspace, row: Row, recipe: Recipe, *, forced: bool) -> str:
     """Why the row is built, in words: forced, what changed since it was last built here, or that it is not there."""
-    from imageyard.recipe import model, words
+    from imageyard.recipe import words
 
     if forced:
         return "forced"
-    try:
-        last = model.from_canonical(_file(workspace, row).read_bytes())
-    except (OSError, ValueError):
-        return "not in the engine"
-    changes = words.changes(last, recipe)
+    before = last(workspace, row)
+    changes = words.changes(before, recipe) if before else []
     if not changes:
         return "not in the engine"
     return changes[0] if len(changes) == 1 else f"{changes[0]}, and {len(changes) - 1} more"
+
+
+def last(workspace: Workspace, row: Row) -> Recipe | None:
+    """What the row was made of when it was last built here; None where it never was."""
+    from imageyard.recipe import model
+
+    try:
+        return model.from_canonical(_file(workspace, row).read_bytes())
+    except (OSError, ValueError):
+        return None
 
 
 def keep(workspace: Workspace, row: Row, recipe: Recipe) -> None:

@@ -1,0 +1,141 @@
+"""What is to be done for each row: recipes and states in, actions out, parents before children."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, TypeAlias
+
+from imageyard.errors import assert_never
+from imageyard.names import Absent, Arch, Present, State, Unknown
+
+__all__ = ["Action", "Candidate", "Changed", "Do", "RowKey", "decide", "failing"]
+
+Do: TypeAlias = Literal["build", "skip", "blocked"]
+
+_DENIED, _TRANSIENT, _POLICY = 8, 9, 10  # exit codes of `errors`
+
+
+class RowKey(NamedTuple):
+    """A row by name."""
+
+    image: str
+    arch: Arch
+
+
+class Changed(NamedTuple):
+    """What became different since a revision, in words; nothing for a row that is as it was there."""
+
+    since: str
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A row before the decision.
+
+    `state` is None where no place was asked, `changed` None where no revision was compared. `refused` says why it must
+    not be built for this place, in words. One that is not `selected` is in the plan only where a row that is built
+    needs it.
+    """
+
+    row: RowKey
+    tag: str
+    parents: tuple[RowKey, ...] = ()
+    state: State | None = None
+    changed: Changed | None = None
+    refused: str = ""
+    selected: bool = True
+
+
+@dataclass(frozen=True)
+class Action:
+    """What is to be done for a row, and why; `code` is the exit code that a blocked row calls for.
+
+    `needs` are the parents that this plan builds. Rows of one level can be built at the same time, after all levels
+    below theirs.
+    """
+
+    row: RowKey
+    tag: str
+    do: Do
+    reason: str
+    needs: tuple[RowKey, ...] = ()
+    level: int = 0
+    code: int = 0
+
+
+class _Verdict(NamedTuple):
+    do: Do
+    reason: str
+    code: int = 0
+
+
+def decide(candidates: Sequence[Candidate], place: str) -> tuple[Action, ...]:
+    """The actions of the selected rows and of the ancestors that these need, in the order of `candidates`.
+
+    `candidates` are parents first, with all their ancestors; `place` is what the reasons call the place.
+    """
+    verdicts = {one.row: _verdict(one, place) for one in candidates}
+    wanted = _wanted(candidates, verdicts)
+    actions: dict[RowKey, Action] = {}
+    for one in candidates:
+        if one.row in wanted:
+            child = wanted[one.row]
+            actions[one.row] = _action(one, verdicts[one.row], actions, "" if one.selected else f", {child} needs it")
+    return tuple(actions.values())
+
+
+def failing(actions: Sequence[Action]) -> Action | None:
+    """The row whose exit code the plan ends with: refusals first; None where all is well."""
+    blocked = [one for one in actions if one.code]
+    return min(blocked, key=lambda one: one.code, default=None)
+
+
+def _wanted(candidates: Sequence[Candidate], verdicts: Mapping[RowKey, _Verdict]) -> dict[RowKey, str]:
+    """The rows of the plan, each with the name of a child that is built from it."""
+    wanted = {one.row: "" for one in candidates if one.selected}
+    for one in reversed(candidates):
+        if one.row in wanted and verdicts[one.row].do == "build":
+            for parent in one.parents:
+                if verdicts[parent].do != "skip":
+                    wanted.setdefault(parent, one.row.image)
+    return wanted
+
+
+def _verdict(one: Candidate, place: str) -> _Verdict:
+    """What follows from the row alone."""
+    match one.state:
+        case Present():
+            return _Verdict("skip", f"in {place}")
+        case Unknown():
+            return _Verdict("blocked", one.state.why, _DENIED if one.state.denied else _TRANSIENT)
+        case Absent():
+            reason = _since(one.changed) or f"absent in {place}"
+        case None:
+            if one.changed and not one.changed.words:
+                return _Verdict("skip", f"unchanged since {one.changed.since}")
+            reason = _since(one.changed) or "no place was asked"
+        case _:
+            assert_never(one.state)
+    return _Verdict("blocked", one.refused, _POLICY) if one.refused else _Verdict("build", reason)
+
+
+def _since(changed: Changed | None) -> str:
+    if changed is None or not changed.words:
+        return ""
+    more = f", and {len(changed.words) - 1} more" if len(changed.words) > 1 else ""
+    return f"{changed.words[0]} since {changed.since}{more}"
+
+
+def _action(one: Candidate, verdict: _Verdict, before: Mapping[RowKey, Action], why_here: str) -> Action:
+    do, reason, code = verdict
+    needs: tuple[RowKey, ...] = ()
+    if do == "build":
+        parents = [before[parent] for parent in one.parents if parent in before]
+        if stop := next((parent for parent in parents if parent.do == "blocked"), None):
+            do, reason = "blocked", f"its parent {stop.row.image} is blocked"
+        else:
+            needs = tuple(parent.row for parent in parents if parent.do == "build")
+    level = 1 + max((before[key].level for key in needs), default=-1)
+    return Action(one.row, one.tag, do, reason + why_here, needs, level, code)
