@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from busybox_root import busybox_root
 from engine_private import PrivateEngine, private_engine
-from imageyard.files import locked
 from hypothesis import settings
+from imageyard.files import locked
 
 # No deadline: a busy machine is no fault of the code. In CI the examples are the same each time; elsewhere they vary.
 settings.register_profile("imageyard", deadline=None, derandomize=os.environ.get("CI") == "true")
