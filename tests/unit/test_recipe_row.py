@@ -236,11 +236,16 @@ def test_set_of_an_argument_that_only_the_dockerfile_has() -> None:
     assert changed.tag(row).endswith("-local")
 
 
-def test_docker_arguments_mark_a_tag_local() -> None:
-    recipes = recipes_of()
+@pytest.mark.parametrize("standins", ["", LOCK], ids=["published", "local"])
+def test_docker_arguments_make_a_local_tag_of_their_own(standins: str) -> None:
+    recipes = recipes_of(lock="" if standins else LOCK, standins=standins)
     row = row_of(recipes, "linux-base")
+    asked: list[tuple[str, ...]] = [(), ("--label", "a=1"), ("--label", "a=2"), ("--label a=1",), ("--label=\udcff",)]
+    tags = [recipes.tag(row, passed) for passed in asked]
 
-    assert recipes.tag(row, local=True) == f"{recipes.tag(row)}-local"
+    assert len(set(tags)) == len(tags)
+    assert all(tag.endswith("-local") for tag in tags[1:])
+    assert tags == [recipes.tag(row, passed) for passed in asked]
 
 
 def test_args_that_no_reached_stage_declares_are_left_out_and_named() -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import posixpath
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 
@@ -109,20 +110,23 @@ class Recipes:
         names = [source.name for source in self.of(row).sources if source.kind == "parent"]
         return tuple(parent for name, parent in self._parents(self.own(row)).items() if familiar(name) in names)
 
-    def tag(self, row: Row, *, local: bool = False) -> str:
-        """The tag of a row. `local`: something outside the recipe changes the build, docker arguments for one."""
+    def tag(self, row: Row, passed: Sequence[str] = ()) -> str:
+        """The tag of a row. `passed` are docker arguments, which no recipe holds: others of them, another tag."""
         recipe = self.of(row)
+        if passed:
+            both = json.dumps([recipe.id, *passed], ensure_ascii=False)
+            return content_tag(row.name, hashlib.sha256(both.encode(errors="surrogateescape")).hexdigest(), local=True)
         if self.catalogue.tag == "content":
-            return content_tag(row.name, recipe.id, local=recipe.local or local)
-        tree = None if recipe.local or local else self._tree_id(row.image.context)
+            return content_tag(row.name, recipe.id, local=recipe.local)
+        tree = None if recipe.local else self._tree_id(row.image.context)
         if tree is None:
             return content_tag(row.name, recipe.id, local=True)
         return tree_tag(row.name, tree, row.arch if len(row.image.arches) > 1 else None)
 
-    def index_tag(self, image: Image, *, local: bool = False) -> str:
+    def index_tag(self, image: Image) -> str:
         """The tag of an image: of its index where it has several architectures, else its row's."""
         rows = [self._rows[image.name, arch] for arch in image.arches]
-        tags = [self.tag(row, local=local) for row in rows]
+        tags = [self.tag(row) for row in rows]
         if len(rows) == 1:
             return tags[0]
         ours_only = any(tag.endswith("-local") for tag in tags)

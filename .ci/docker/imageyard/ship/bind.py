@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from imageyard.builders.request import SecretSource
 from imageyard.errors import Absent, EnvironmentLacks, assert_never
@@ -23,6 +24,8 @@ __all__ = ["Binding", "contexts", "secrets"]
 
 _TICK = 2**30
 """Seconds over which the times of staged files are spread."""
+_FOLDERS_TIME = 946_684_800
+"""Seconds: 2000-01-01T00:00:00Z, the time of staged folders and links."""
 
 
 @dataclass(frozen=True)
@@ -73,15 +76,15 @@ def _parent(binding: Binding, source: Source) -> str:
 
 
 def _staged(binding: Binding, source: Source) -> Path:
-    """A folder with exactly the recipe's files of a directory context.
+    """A folder with exactly the recipe's files of a directory context; modes and times are the same on every machine.
 
     buildx sends only files whose size or time differ from those it sent last (fsutil, tried with buildx 0.29), so the
     time of each file is made from its content: other bytes, another time.
     """
     tree = binding.workspace.tree(binding.row)
     prefix = f"{source.name}//"
-    top = binding.staging / source.name.replace("/", "_")
-    top.mkdir(parents=True)
+    top = binding.staging / quote(source.name, safe="")
+    top.mkdir()
     for file in binding.recipes.of(binding.row).files:
         if not file.path.startswith(prefix):
             continue
@@ -91,11 +94,15 @@ def _staged(binding: Binding, source: Source) -> Path:
         content = tree.read(f"{source.value}/{inner}".removeprefix("./"))
         if file.mode == "link":
             path.symlink_to(os.fsdecode(content))
+            os.utime(path, (_FOLDERS_TIME, _FOLDERS_TIME), follow_symlinks=False)
             continue
         path.write_bytes(content)
         path.chmod(0o755 if file.mode == "exec" else 0o644)
         moment = int(file.digest[:12], 16)
         os.utime(path, ns=(0, (moment % _TICK) * 1_000_000_000))
+    for folder in (top, *(path for path in top.rglob("*") if path.is_dir() and not path.is_symlink())):
+        folder.chmod(0o755)
+        os.utime(folder, (_FOLDERS_TIME, _FOLDERS_TIME))
     return top
 
 

@@ -57,7 +57,7 @@ def candidate(
 
     engine = workspace.engine
     sweep.dead_runs(workspace, engine)
-    unchecked = sweep.unchecked(workspace, recipe.id)
+    unchecked = sweep.unchecked(workspace, row, recipe)
     program = buildx.find()
     log = workspace.run.log_of(row.name, row.arch)
     note(

@@ -78,7 +78,7 @@ class _Job:
 
         bases.ensure(self.workspace, self.row, self.options)
         recipes = self.workspace.recipes(self.options.set_args)
-        recipe, tag = recipes.of(self.row), recipes.tag(self.row, local=bool(self.options.extra))
+        recipe, tag = recipes.of(self.row), recipes.tag(self.row, self.options.extra)
         self.note(recipe=recipe.id, tag=tag)
         if self.options.expect not in (None, tag):
             raise PolicyRefused(
@@ -116,7 +116,7 @@ class _Job:
             if before:
                 raise _blocked(parent, before.code, before.headline)
             try:
-                build_row(self.workspace, parent, replace(self.options, force=False, expect=None))
+                build_row(self.workspace, parent, replace(self.options, force=False, expect=None, extra=()))
             except ImageyardError as error:
                 self.workspace.story.error(error)
                 raise _blocked(parent, error.code, error.headline) from None

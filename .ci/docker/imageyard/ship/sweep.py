@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from typing import TYPE_CHECKING
 
@@ -9,8 +10,10 @@ from imageyard.errors import ImageyardError
 from imageyard.runs import is_alive
 
 if TYPE_CHECKING:
+    from imageyard.catalogue.model import Row
     from imageyard.engine import Container, Engine
     from imageyard.names import Reference
+    from imageyard.recipe.model import Recipe
     from imageyard.ship.workspace import Workspace
 
 __all__ = ["IMAGE_LABEL", "RUN_LABEL", "SCRATCH", "containers", "dead_runs", "leftovers", "this_run", "unchecked"]
@@ -24,9 +27,10 @@ SCRATCH = "imageyard-"
 _PREFIX = "unchecked-"
 
 
-def unchecked(workspace: Workspace, recipe_id: str) -> Reference:
-    """The name of a candidate of this run: `unchecked-<20 hex>-<run>`."""
-    return workspace.repository.with_tag(f"{_PREFIX}{recipe_id[:20]}-{workspace.run.id}")
+def unchecked(workspace: Workspace, row: Row, recipe: Recipe) -> Reference:
+    """The name of a candidate of this run: `unchecked-<20 hex>-<run>`. Rows of one recipe do not share it."""
+    row_id = hashlib.sha256(f"{row.name} {recipe.id}".encode()).hexdigest()[:20]
+    return workspace.repository.with_tag(f"{_PREFIX}{row_id}-{workspace.run.id}")
 
 
 def leftovers(workspace: Workspace, engine: Engine) -> list[str]:
