@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import io
 import json
 import os
@@ -22,6 +21,7 @@ from imageyard.builders.request import BuildRequest, Built, Failed, Lost, Outcom
 from imageyard.names import parse_reference
 from socket_relay import Relay
 
+pytest_plugins = ("fixtures_old_buildx",)
 pytestmark = [pytest.mark.engine, pytest.mark.mirror]
 
 BASE = "imageyard.local/base/busybox:1"
@@ -120,27 +120,6 @@ def test_build_load_and_build_again(bench: Bench) -> None:
     assert (again.steps, again.image_id) == (Steps(3, 3), built.image_id)
     for line in bench.raw.read_text().splitlines():
         assert json.loads(line)
-
-
-@pytest.fixture(scope="session")
-def old_buildx(shared_tmp: Path) -> str:
-    """buildx 0.13, the oldest that is supported, as Debian trixie has it."""
-    folder = shared_tmp / "buildx-0.13"
-    with (shared_tmp / "buildx-0.13.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not folder.exists():
-            known = subprocess.run(["apt-cache", "madison", "docker-buildx"], capture_output=True, check=False).stdout
-            versions = [line.split("|")[1].strip() for line in known.decode().splitlines() if "|" in line]
-            version = next((version for version in versions if version.startswith("0.13.")), None)
-            if version is None:
-                pytest.skip("the apt sources of this machine have no docker-buildx 0.13")
-            download = shared_tmp / "buildx-0.13-package"
-            download.mkdir()
-            apt = ["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", f"docker-buildx={version}"]
-            subprocess.run(apt, cwd=download, check=True, capture_output=True)
-            (package,) = download.glob("*.deb")
-            subprocess.run(["dpkg-deb", "-x", str(package), str(folder)], check=True)
-    return str(next(folder.rglob("cli-plugins/docker-buildx")))
 
 
 def test_the_oldest_buildx(bench: Bench, old_buildx: str) -> None:

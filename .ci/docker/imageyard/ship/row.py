@@ -36,7 +36,9 @@ def build_row(workspace: Workspace, row: Row, options: BuildOptions | None = Non
     try:
         job.earn()
     except ImageyardError as error:
-        job.end(_OUTCOMES.get(error.code, "blocked"), code=error.code, headline=error.headline)
+        if job.record.outcome == "interrupted":
+            outcome = "blocked" if job.blocked else _OUTCOMES.get(error.code, "blocked")
+            job.end(outcome, code=error.code, headline=error.headline)
         raise
     return job.record
 
@@ -48,6 +50,7 @@ class _Job:
         self.workspace = workspace
         self.row = row
         self.options = options
+        self.blocked = False
         self.clock = time.monotonic()
         self.record = Record(row.name, row.arch, "interrupted", 130, "interrupted", started=now(), forced=options.force)
 
@@ -96,6 +99,9 @@ class _Job:
         with locked(locks / f"{tag}.lock", waited):
             if self._is_there(engine, wanted):
                 return
+            if before := self._failed(self.row):
+                self.record = before
+                raise _error(before.code, before.headline, doing=f"building {self.title}, which failed in this run")
             self._parents()
             self._build(engine, recipe, wanted)
 
@@ -107,19 +113,30 @@ class _Job:
         return True
 
     def _parents(self) -> None:
-        """Build what the image starts from. A parent that failed in this run is not tried again by each child."""
-        failed = {
-            (r.image, r.arch): r for r in self.workspace.run.records()[0] if r.code and r.outcome != "interrupted"
-        }
+        """Build what the image starts from. What failed in this run is not tried again by each child."""
         for parent in self.workspace.parents(self.row, self.options.set_args):
-            before = failed.get((parent.name, parent.arch))
-            if before:
-                raise _blocked(parent, before.code, before.headline)
+            if before := self._failed(parent):
+                raise self._blocked(parent, before.code, before.headline)
             try:
                 build_row(self.workspace, parent, replace(self.options, force=False, expect=None, extra=()))
             except ImageyardError as error:
                 self.workspace.story.error(error)
-                raise _blocked(parent, error.code, error.headline) from None
+                raise self._blocked(parent, error.code, error.headline) from None
+
+    def _failed(self, row: Row) -> Record | None:
+        """The record of a row that failed in this run, in whichever of its processes."""
+        for record in self.workspace.run.records()[0]:
+            if (record.image, record.arch) == (row.name, row.arch) and record.code and record.outcome != "interrupted":
+                return record
+        return None
+
+    def _blocked(self, parent: Row, code: int, headline: str) -> ImageyardError:
+        self.blocked = True
+        return _error(
+            code,
+            f"its parent {parent.name} failed: {headline.partition(': its parent')[0]}",
+            hint=f"nox -s \"build_image(arch='{parent.arch}', image='{parent.name}')\"    (the parent alone)",
+        )
 
     def _build(self, engine: Engine, recipe: Recipe, wanted: Reference) -> None:
         from imageyard.ship import history
@@ -158,16 +175,14 @@ class _Job:
                 detail=[line for found in bad for line in (found.headline, *_indented(found.why, found.output))],
                 hint=f"nox -s test_dockerfile -- {self.workspace.shown(self.row)} --shell    (look inside)",
             )
-        self.workspace.story.detail(f"{len(findings)} checks passed")
+        self.workspace.story.detail(f"{len(findings)} check{'' if len(findings) == 1 else 's'} passed")
 
 
 def _indented(why: str, output: tuple[str, ...]) -> list[str]:
     return [f"    {line}" for line in (why, *output) if line]
 
 
-def _blocked(parent: Row, code: int, headline: str) -> ImageyardError:
+def _error(code: int, headline: str, *, doing: str = "", hint: str = "") -> ImageyardError:
+    """An error of the class that ends with `code`."""
     kind = next((k for k in ImageyardError.__subclasses__() if k.code == code), BuildFailed)
-    return kind(
-        f"its parent {parent.name} failed: {headline.partition(': its parent')[0]}",
-        hint=f"nox -s \"build_image(arch='{parent.arch}', image='{parent.name}')\"    (the parent alone)",
-    )
+    return kind(headline, doing=doing, hint=hint)

@@ -26,11 +26,22 @@ def build_rows(workspace: Workspace, rows: Sequence[Row], options: BuildOptions)
         raise PolicyRefused(f"--expect names one tag, and {len(rows)} rows are selected", hint="name one image")
     refuse_unused(workspace, rows, options.set_args)
     try:
-        for row in rows:
-            try:
-                build_row(workspace, row, options)
-            except ImageyardError as error:
-                workspace.story.error(error)
+        if _has_engine(workspace):
+            for row in rows:
+                try:
+                    build_row(workspace, row, options)
+                except ImageyardError as error:
+                    workspace.story.error(error)
     finally:
         code = finish(workspace)
     return code
+
+
+def _has_engine(workspace: Workspace) -> bool:
+    """Whether an engine answers; where none does that is told once, not by each row."""
+    try:
+        return bool(workspace.engine)
+    except ImageyardError as error:
+        workspace.story.error(error)
+        workspace.run.fail(error)
+        return False
