@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import posixpath
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
 from imageyard.recipe import glob
@@ -36,16 +36,32 @@ class Shelf:
             while (path := posixpath.dirname(path)) not in self.folders:
                 self.folders.add(path)
         self._taken: dict[tuple[object, ...], frozenset[str]] = {}
+        self._empty: dict[tuple[object, ...], set[str]] = {}
 
     def take(self, use: FileUse) -> frozenset[str]:
         """The paths of all files and links that a use reads, those of links followed on the way among them.
 
         Raises Fault for a path that is not there, or leaves the context.
         """
-        key = (use.path, use.wildcards, use.exclude, use.parents)
+        key = _key(use)
         if key not in self._taken:
-            self._taken[key] = frozenset(self._take(use))
+            empty: set[str] = set()
+            self._taken[key] = frozenset(self._take(use, empty))
+            self._empty[key] = empty
         return self._taken[key]
+
+    def check(self, use: FileUse, sent: Collection[str]) -> None:
+        """Raises Fault where a use takes nothing from a folder, and neither does another: it is not `sent` then.
+
+        BuildKit looks into it all the same, and `docker build` of a whole folder fails like a seal: buildx sends only
+        what uses name (`lstat /FOLDER: no such file or directory`, tried with buildx 0.29).
+        """
+        for folder in sorted(self._empty[_key(use)]):
+            if not any(f"{path}/".startswith(f"{folder}/") for path in sent):
+                raise Fault(
+                    f"{use.path[:200]} takes no file, and no other use takes one from {folder}",
+                    "BuildKit gets no empty folders: remove it, or name a file that is there beside it",
+                )
 
     def find(self, path: str) -> tuple[frozenset[str], str]:
         """One file: the paths that lead to it, its own among them, and its own. Raises Fault where there is none."""
@@ -55,18 +71,21 @@ class Shelf:
             raise self._missing(path, real)
         return frozenset((*followed, real)), real
 
-    def _take(self, use: FileUse) -> set[str]:
+    def _take(self, use: FileUse, empty: set[str]) -> set[str]:
+        """What a use takes; the folders that it looks into without taking anything go to `empty`."""
         if use.parents:
             return self._with_parents(use)
         found: set[str] = set()
         path = _inside(use.path)
-        sources = self._matches(path, found) if use.wildcards and glob.has_wildcard(path) else [path]
+        sources = self._matches(path, found, empty) if use.wildcards and glob.has_wildcard(path) else [path]
         for source in sources:
             real = self._follow(source, found)
             if real in self.entries:
                 found.add(real)
             elif real in self.folders:
-                found.update(_left(self._below(real), real, use.exclude))
+                left = _left(self._below(real), real, use.exclude)
+                found.update(left)
+                empty.update(() if left else (real,))
             else:
                 raise self._missing(use.path, source)
         return found
@@ -96,7 +115,7 @@ class Shelf:
         first, end = f"{folder}/", f"{folder}0"  # "0" is the character after "/"
         return self.paths[bisect_left(self.paths, first) : bisect_left(self.paths, end)]
 
-    def _matches(self, path: str, followed: set[str]) -> list[str]:
+    def _matches(self, path: str, followed: set[str], empty: set[str]) -> list[str]:
         """The files and folders that a path with wildcards names; a folder that matches is not looked into."""
         parts = path.split("/")
         plain = next(i for i, part in enumerate(parts) if glob.has_wildcard(part))
@@ -118,6 +137,7 @@ class Shelf:
                         break
         except ValueError as error:
             raise Fault(f"{path[:200]}: {error}", "escape a '[' that is meant as itself with a backslash") from None
+        empty.update(() if found or not base else (base,))
         return list(found)
 
     def _follow(self, path: str, followed: set[str]) -> str:
@@ -161,6 +181,10 @@ class Shelf:
         return Fault(f"{written[:200]} is not in the build context", hint)
 
 
+def _key(use: FileUse) -> tuple[object, ...]:
+    return use.path, use.wildcards, use.exclude, use.parents
+
+
 def _inside(path: str) -> str:
     """A source as a path in the context. Raises Fault where it leaves it; BuildKit would cut that part off."""
     parts: list[str] = []
@@ -174,14 +198,13 @@ def _inside(path: str) -> str:
     return "/".join(parts)
 
 
-def _left(paths: Iterable[str], folder: str, exclude: tuple[str, ...]) -> Iterable[str]:
+def _left(paths: Sequence[str], folder: str, exclude: tuple[str, ...]) -> Sequence[str]:
     """What `--exclude` leaves of a folder's files; its patterns are relative to the folder."""
     if not exclude:
         return paths
     start = len(folder) + 1 if folder else 0
-    listed = list(paths)
-    gone = set(_matching((path[start:] for path in listed), exclude))
-    return [path for path in listed if path[start:] not in gone]
+    gone = set(_matching((path[start:] for path in paths), exclude))
+    return [path for path in paths if path[start:] not in gone]
 
 
 def _matching(paths: Iterable[str], texts: tuple[str, ...]) -> list[str]:

@@ -161,6 +161,7 @@ class Recipes:
         args = {name: value for name, value in sorted(given.items()) if _counts(name, reading.declared)}
         parents = self._parents(row)
         pulled = {source.name for source in sources if source.kind == "parent"}
+        frontend = args.get("BUILDKIT_SYNTAX") or context.dockerfile.frontend
         return Recipe(
             VERSION,
             platform,
@@ -169,13 +170,17 @@ class Recipes:
             args,
             files,
             sources,
-            args.get("BUILDKIT_SYNTAX") or context.dockerfile.frontend,
+            frontend,
             tuple(sorted(secret.id for secret in image.secrets)),
             image.epoch,
             local=any(name in self.set_args for name in (*row.args, *image.parents, *args))
             or any(source.kind == "standin" for source in sources)
             or any(self._recipes[name, row.arch].local for name in parents if familiar(name) in pulled),
-            unpinned=(*reading.unpinned, *(f"{s.name} is not locked" for s in sources if s.kind == "unlocked")),
+            unpinned=(
+                *reading.unpinned,
+                *(f"{source.name} is not locked" for source in sources if source.kind == "unlocked"),
+                *([f"the frontend {frontend} has no digest"] if frontend and "@sha256:" not in frontend else []),
+            ),
             unused_args=tuple(sorted(given.keys() - args.keys())),
         )
 
@@ -212,18 +217,22 @@ class Recipes:
         return self._recipes[row.name, row.arch].id
 
     def _files(self, image: Image, context: _Context, reading: Reading) -> tuple[File, ...]:
-        taken: set[tuple[str, str]] = {("", path) for path in context.own_files}
+        taken = {"": set(context.own_files)}
         folders = {familiar(name): where for name, where in image.contexts.items()}
-        for use in reading.files:
-            folder = folders.get(use.context, "")
-            if folder.startswith(IMAGE_SCHEME):
-                continue
-            shelf = self._named(context, folder) if use.context else context.shelf
-            try:
-                taken.update((use.context, path) for path in shelf.take(use))
-            except Fault as fault:
-                raise fault.at(context.dockerfile.file, use.line) from None
-        return tuple(self._file(context, folders.get(name, ""), name, path) for name, path in sorted(taken))
+        uses = [use for use in reading.files if not folders.get(use.context, "").startswith(IMAGE_SCHEME)]
+        shelves = [self._named(context, folders[use.context]) if use.context else context.shelf for use in uses]
+        line = 0
+        try:
+            for use, shelf in zip(uses, shelves, strict=True):
+                line = use.line
+                taken.setdefault(use.context, set()).update(shelf.take(use))
+            for use, shelf in zip(uses, shelves, strict=True):
+                line = use.line
+                shelf.check(use, taken[use.context])
+        except Fault as fault:
+            raise fault.at(context.dockerfile.file, line) from None
+        found = sorted((name, path) for name, paths in taken.items() for path in paths)
+        return tuple(self._file(context, folders.get(name, ""), name, path) for name, path in found)
 
     def _file(self, context: _Context, folder: str, name: str, path: str) -> File:
         key = (folder, name, path)

@@ -1,0 +1,2 @@
+FROM scratch
+ADD --exclude=*.md --exclude=deep src /src

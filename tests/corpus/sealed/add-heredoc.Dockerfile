@@ -1,0 +1,4 @@
+FROM scratch
+ADD <<EOF /etc/note
+note
+EOF

@@ -1,0 +1,4 @@
+ARG WHICH=b
+FROM scratch
+ARG WHICH
+COPY conf/${WHICH}.conf /etc/

@@ -1,0 +1,3 @@
+FROM scratch
+ARG WHICH=a
+COPY conf/${WHICH}.conf /etc/

@@ -1,0 +1,4 @@
+FROM scratch
+ARG WHICH=a
+COPY conf/$WHICH.conf /etc/
+# args: WHICH=b

@@ -1,0 +1,5 @@
+FROM scratch
+ARG FOLDER=conf
+ARG NAME=a FILE=${FOLDER}/${NAME:-b}.conf
+COPY ${FOLDER}/${NAME}.conf $FILE /etc/
+# args: NAME=b

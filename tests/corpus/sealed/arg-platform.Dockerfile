@@ -1,0 +1,3 @@
+FROM --platform=$TARGETPLATFORM scratch
+ARG TARGETARCH
+COPY arch/$TARGETARCH.txt /

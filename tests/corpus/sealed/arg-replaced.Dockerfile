@@ -1,0 +1,3 @@
+FROM scratch
+ARG FILE=conf-a
+COPY ${FILE/-//}.conf /etc/

@@ -1,0 +1,4 @@
+FROM scratch
+ARG WHICH
+COPY conf/${WHICH:?name-one}.conf /
+# args: WHICH=a

@@ -1,0 +1,3 @@
+# check=skip=all
+FROM scratch
+copy conf/a.conf /

@@ -1,0 +1,7 @@
+FROM scratch
+COPY \
+  # one
+  conf/a.conf \
+
+  conf/b.conf \
+  /etc/

@@ -1,0 +1,2 @@
+FROM scratch
+COPY conf/\[odd\].conf conf/a.conf /etc/

@@ -1,0 +1,2 @@
+FROM scratch
+COPY --exclude=* --exclude=!util.c src /src

@@ -1,0 +1,2 @@
+FROM scratch
+COPY --exclude=**/*.bin --exclude=*.c src /src

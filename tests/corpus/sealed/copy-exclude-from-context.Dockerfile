@@ -1,0 +1,2 @@
+FROM scratch
+COPY --exclude=archive* --exclude=other --exclude=busybox . /all

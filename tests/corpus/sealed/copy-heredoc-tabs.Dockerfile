@@ -1,0 +1,6 @@
+FROM scratch
+COPY <<-EOF /etc/tabs
+	in
+		deeper
+	EOF
+COPY requirements.txt /

@@ -1,0 +1,6 @@
+FROM scratch
+ARG WHO=world
+COPY <<EOF /motd
+welcome $WHO
+EOF
+# args: WHO=everyone

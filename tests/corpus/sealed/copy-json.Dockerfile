@@ -1,0 +1,2 @@
+FROM scratch
+COPY ["name with space.txt", "conf/a.conf", "/etc/"]

@@ -1,0 +1,2 @@
+FROM scratch
+COPY --link conf /etc/conf

@@ -1,0 +1,2 @@
+FROM scratch
+COPY ünïcode.txt /ü.txt

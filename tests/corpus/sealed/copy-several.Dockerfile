@@ -1,0 +1,2 @@
+FROM scratch
+COPY conf/a.conf requirements.txt src/main.c /all/

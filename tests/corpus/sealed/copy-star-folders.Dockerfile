@@ -1,0 +1,2 @@
+FROM scratch
+COPY s*/deep /deep

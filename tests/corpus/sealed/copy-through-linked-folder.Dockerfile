@@ -1,0 +1,2 @@
+FROM scratch
+COPY conf.d/a.conf /etc/

@@ -1,0 +1,2 @@
+FROM scratch
+COPY src/deep/../main.c ./src/./util.c /

@@ -1,0 +1,3 @@
+FROM scratch
+ENV WHERE=conf NAME="a.conf"
+COPY $WHERE/$NAME /etc/

@@ -1,0 +1,3 @@
+FROM scratch
+ENV WHERE src/deep
+COPY $WHERE /deep

@@ -1,0 +1,4 @@
+FROM scratch
+ENV WHICH=a
+ARG WHICH=b
+COPY conf/$WHICH.conf /

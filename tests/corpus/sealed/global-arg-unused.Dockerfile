@@ -1,0 +1,4 @@
+ARG NEVER=1
+FROM scratch
+COPY conf/a.conf /
+# args: NEVER=2

@@ -1,0 +1,3 @@
+FROM scratch
+MAINTAINER nobody
+COPY requirements.txt /

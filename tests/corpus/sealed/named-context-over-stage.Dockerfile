@@ -1,0 +1,5 @@
+FROM scratch AS lib
+COPY src /src
+FROM scratch
+COPY --from=lib / /
+# contexts: lib=vendor/lib

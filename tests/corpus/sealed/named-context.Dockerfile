@@ -1,0 +1,4 @@
+FROM scratch
+COPY --from=lib x.txt /
+COPY conf/a.conf /
+# contexts: lib=vendor/lib

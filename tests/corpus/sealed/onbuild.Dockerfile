@@ -1,0 +1,4 @@
+FROM scratch AS parent
+ONBUILD COPY conf/a.conf /
+FROM parent
+COPY conf/b.conf /

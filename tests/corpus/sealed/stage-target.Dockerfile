@@ -1,0 +1,5 @@
+FROM scratch AS one
+COPY conf/a.conf /
+FROM scratch AS two
+COPY conf/b.conf /
+# target: one

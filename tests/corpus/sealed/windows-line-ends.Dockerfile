@@ -1,0 +1,3 @@
+FROM scratch
+COPY conf/a.conf \
+  conf/b.conf /etc/

@@ -1,0 +1,3 @@
+FROM scratch
+WORKDIR /opt/app
+COPY requirements.txt .
