@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -241,6 +242,12 @@ class Yard:
     def outcomes(self, run: Path | None = None) -> dict[str, str]:
         """Image to outcome, of a run."""
         return {image: record["outcome"] for image, record in self.records(run).items()}
+
+    def said(self, image: str, run: Path | None = None) -> str:
+        """What the steps of a row wrote, by the builder's raw stream."""
+        objects = [json.loads(line) for line in self.raw(image, run).splitlines() if line.startswith("{")]
+        logs = [log["data"] for one in objects for log in one.get("logs") or ()]
+        return b"".join(map(base64.b64decode, logs)).decode()
 
     def raw(self, image: str, run: Path | None = None) -> str:
         """The builder's raw stream of a row; empty where it was not built in that run."""

@@ -89,8 +89,8 @@ def test_a_step_that_fails(yard: Yard) -> None:
     done = yard.inv("build", "linux-plain")
     assert done.code == 5
     told = error_lines(done)
-    assert told[0].startswith("error: .ci/docker/plain/Dockerfile:3: ")
-    assert told[0].endswith("ended with exit code 7")
+    step = "RUN echo first words; echo last words >&2; exit 7 ended with exit code 7"
+    assert told[0] == f"error: .ci/docker/plain/Dockerfile:3: {step}"
     assert f"  while: building linux-plain {ARCH}" in told
     assert [line for line in told if "words" in line and line.startswith("  | ")][-2:] == [
         "  | first words",
@@ -104,9 +104,9 @@ def test_a_step_that_fails(yard: Yard) -> None:
 
     session = yard.nox("-s", PLAIN, env={"GITHUB_ACTIONS": "true"})
     assert session.code == 1
-    assert "\n::error file=.ci/docker/plain/Dockerfile,line=3::" in session.err
+    assert f"\n::error file=.ci/docker/plain/Dockerfile,line=3::{step}\n" in session.err
     assert "nox > Session build_image" in session.err
-    assert "RUN echo first words; echo last words >&2; exit 7 ended with exit code 7" in session.err
+    assert f"aborted: [5] {step}" in session.err
     assert yard.tags() == set()
 
 

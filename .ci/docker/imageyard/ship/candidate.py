@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
     from imageyard.ship.workspace import Workspace
 
 __all__ = ["candidate", "candidate_before"]
+
+_POSITION = re.compile(r"^\[[^\]]*\] ")
+"""`[2/4]`, `[tools 2/4]`: the place in the Dockerfile says it better."""
 
 
 @contextmanager
@@ -164,9 +168,10 @@ def _judge(workspace: Workspace, row: Row, outcome: Outcome, note: Callable[...,
 
 
 def _headline(failed: Failed) -> str:
+    step = _POSITION.sub("", step_line(failed.step))
     if failed.exit_code is not None:
-        return f"{step_line(failed.step)} ended with exit code {failed.exit_code}"
-    return failed.message or f"{step_line(failed.step)} failed"
+        return f"{step} ended with exit code {failed.exit_code}"
+    return failed.message or f"{step} failed"
 
 
 def _warn_unpinned(workspace: Workspace, row: Row, recipe: Recipe) -> None:
