@@ -109,7 +109,7 @@ def _staged(binding: Binding, source: Source) -> Path:
 def secrets(row: Row) -> tuple[SecretSource, ...]:
     """The secrets of a row as buildx takes them, by the name of a variable or a file, never by value.
 
-    Raises EnvironmentLacks for a required one that is not there.
+    Raises EnvironmentLacks for a required one that is not there, and a file that may not be read.
     """
     found: list[SecretSource] = []
     for secret in row.image.secrets:
@@ -118,7 +118,10 @@ def secrets(row: Row) -> tuple[SecretSource, ...]:
         if there and kind == "env":
             found.append((secret.id, "env", name))
         elif there:
-            found.append((secret.id, "file", str(Path(name).expanduser().resolve())))
+            file = Path(name).expanduser().resolve()
+            if not os.access(file, os.R_OK):
+                raise EnvironmentLacks(f"the secret {secret.id} cannot be read: {file}", doing=f"building {row.name}")
+            found.append((secret.id, "file", str(file)))
         elif secret.required:
             raise EnvironmentLacks(
                 f"the secret {secret.id} is not there: {secret.source}",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from imageyard.recipe.model import Recipe
     from imageyard.ship.workspace import Workspace
 
-__all__ = ["against", "explanation", "inputs", "listing", "recipes", "tags"]
+__all__ = ["against", "explanation", "inputs", "listing", "paths", "recipes", "tags"]
 
 
 def listing(workspace: Workspace, pattern: str, arch: str | None, *, as_json: bool) -> object:
@@ -97,7 +97,7 @@ def inputs(workspace: Workspace, pattern: str, arch: str | None, values: Mapping
     for row in _rows(workspace, pattern, arch, values):
         mine = files.setdefault(row.name, set())
         for one in _lineage(workspace, row, values):
-            mine.update(_paths(workspace, one, workspace.recipes(values).of(one)))
+            mine.update(paths(workspace, one, workspace.recipes(values).of(one)))
     if as_json:
         return [{"image": name, "files": sorted(paths)} for name, paths in files.items()]
     return "\n".join(sorted(set().union(*files.values())))
@@ -138,7 +138,8 @@ def _lineage(workspace: Workspace, row: Row, values: Mapping[str, str]) -> Seque
     return found
 
 
-def _paths(workspace: Workspace, row: Row, recipe: Recipe) -> list[str]:
+def paths(workspace: Workspace, row: Row, recipe: Recipe) -> list[str]:
+    """The files of a row's recipe, those of named contexts among them, relative to the repository's top."""
     folders = {source.name: source.value for source in recipe.sources if source.kind == "directory"}
     found = []
     for file in recipe.files:

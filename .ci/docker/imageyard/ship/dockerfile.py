@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imageyard.errors import BuildFailed, ConfigurationError, ImageyardError
+from imageyard.ship import describe
 from imageyard.ship.options import BuildOptions
 from imageyard.ship.row import build_row
 from imageyard.ship.workspace import this_arch
@@ -59,11 +60,11 @@ def test_dockerfile(workspace: Workspace, file: str, *, shell: bool) -> None:
 
 
 def users(workspace: Workspace, path: str) -> list[Row]:
-    """The rows that a file, relative to the repository's top, is an input of: users of its own before their children.
+    """The rows whose own recipe has a file, given relative to the repository's top; their children are not among them.
 
-    A row whose Dockerfile cannot be read is a user of that Dockerfile, so that its error is seen.
+    A row whose Dockerfile cannot be read is a user of that Dockerfile, and comes first, so that its error is seen.
     """
-    direct, broken = [], []
+    found, broken = [], []
     for row in workspace.catalogue.rows:
         try:
             recipe = workspace.recipes().of(row)
@@ -71,9 +72,9 @@ def users(workspace: Workspace, path: str) -> list[Row]:
             if workspace.shown(row) == path:
                 broken.append(row)
             continue
-        if any(workspace.shown(row, f.path.rpartition("//")[2]) == path for f in recipe.files):
-            direct.append(row)
-    return [*broken, *direct]
+        if path in describe.paths(workspace, row, recipe):
+            found.append(row)
+    return [*broken, *found]
 
 
 def _in_repository(workspace: Workspace, file: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -42,16 +41,19 @@ def assignments(pairs: Sequence[str]) -> Mapping[str, str]:
 def refuse_unused(workspace: Workspace, rows: Sequence[Row], values: Mapping[str, str]) -> None:
     """Raise ConfigurationError for a `--set` that none of the rows, nor what they start from, declares.
 
-    It would change nothing, and the tag would be the one that everybody has.
+    It would change nothing, and the tag would be the one that everybody has. Where a recipe cannot be worked out, with
+    these values or without, nothing is known of what it declares: that error is told where the recipe is wanted.
     """
     unused = dict.fromkeys(values)
     declared: dict[str, None] = {}
     todo = list(rows)
     while unused and todo:
         row = todo.pop(0)
-        with suppress(ConfigurationError):  # told where the row's recipe is wanted for itself
+        try:
             declared.update(dict.fromkeys((*workspace.recipes(values).of(row).args, *row.args, *row.image.parents)))
             todo += workspace.parents(row, values)
+        except ConfigurationError:
+            return
         unused = {name: None for name in unused if name not in declared}
     if unused:
         from imageyard.catalogue.suggest import did_you_mean
