@@ -157,3 +157,14 @@ def test_lock_file_deleted_while_it_is_being_locked(tmp_path: Path, monkeypatch:
 def test_lock_in_no_folder(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentLacks, match="cannot lock"), files.locked(tmp_path / "no" / "lock"):
         pass
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    files.make_folder(tmp_path / "a" / "b")
+    files.make_folder(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir()
+
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(EnvironmentLacks, match="cannot make the folder"):
+            files.make_folder(path)

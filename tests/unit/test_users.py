@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -82,3 +83,13 @@ def test_a_secret_that_may_not_be_read(workspace: Workspace, tmp_path: Path, mon
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may read everything
     with pytest.raises(EnvironmentLacks, match="the secret token cannot be read"):
         bind.secrets(row)
+
+
+def test_rows_are_listed_where_the_listing_cannot_be_kept(workspace: Workspace) -> None:
+    for in_the_way in (workspace.state / "listing.json", workspace.state):
+        in_the_way.mkdir(parents=True)
+        assert [row.name for row in workspace.listed()] == ["linux-one", "linux-two", "linux-broken"]
+        shutil.rmtree(workspace.state)
+        workspace.state.write_text("a file")
+        assert len(workspace.listed()) == 3
+        workspace.state.unlink()

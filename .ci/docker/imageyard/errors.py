@@ -19,6 +19,7 @@ __all__ = [
     "Terminated",
     "Transient",
     "assert_never",
+    "refused_by_system",
 ]
 
 
@@ -74,6 +75,12 @@ class EnvironmentLacks(ImageyardError):
     """A program, a service or a permission that the work needs is not there."""
 
     code = 4
+
+
+def refused_by_system(error: OSError) -> EnvironmentLacks:
+    """What the operating system refused (a full disk, a folder without permission), as an error to be read."""
+    where = f"{error.filename}: " if error.filename else ""
+    return EnvironmentLacks(f"{where}{error.strerror or error}")
 
 
 class BuildFailed(ImageyardError):

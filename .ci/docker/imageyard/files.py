@@ -12,7 +12,7 @@ from pathlib import Path
 
 from imageyard.errors import EnvironmentLacks, Transient
 
-__all__ = ["atomic_write", "keep_out_of_git", "locked"]
+__all__ = ["atomic_write", "keep_out_of_git", "locked", "make_folder"]
 
 PATIENCE = 1.0
 """Seconds that a lock is waited for in silence."""
@@ -46,9 +46,17 @@ def atomic_write(path: Path, data: bytes | str, mode: int = 0o644) -> None:
                 Path(temporary).unlink()
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, unless it is there. Raises EnvironmentLacks where that cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EnvironmentLacks(f"cannot make the folder {path}: {error.strerror}") from None
+
+
 def keep_out_of_git(folder: Path) -> None:
-    """Make a folder of state whose files git ignores, by a `.gitignore` of its own in it."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Make a folder of state whose files git ignores, by a `.gitignore` of its own in it. Raises as `make_folder`."""
+    make_folder(folder)
     ignore = folder / ".gitignore"
     if not ignore.exists():
         atomic_write(ignore, b"*\n")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 import nox
 
 from imageyard.catalogue.suggest import did_you_mean
-from imageyard.errors import ConfigurationError, ImageyardError
+from imageyard.errors import ConfigurationError, ImageyardError, refused_by_system
 
 if TYPE_CHECKING:
     from imageyard.catalogue.listing import Listed
@@ -123,7 +123,10 @@ def _register_stack(workspace: Workspace) -> None:
 def _told_to_nox(session: nox.Session) -> Iterator[None]:
     """Nox ends with 0 or 1 whatever we say: our code travels in the reason, the story goes to stderr."""
     try:
-        yield
+        try:
+            yield
+        except OSError as error:
+            raise refused_by_system(error) from None
     except ImageyardError as error:
         _tell(error)
         session.error(f"[{error.code}] {error.headline}")  # any other exception would print a traceback

@@ -9,16 +9,19 @@ from pathlib import Path
 
 import imageyard
 from imageyard.errors import ConfigurationError
-from imageyard.files import atomic_write
+from imageyard.files import atomic_write, make_folder
 
 __all__ = ["Written", "init"]
 
 _FOLDER = Path(".ci", "docker")
+_ENTRIES = ("noxfile.py", "tasks.py")
+_IGNORED = (".imageyard/", ".nox/", "__pycache__/")
 
 _PATH = """\
 import sys
+from pathlib import Path
 
-sys.path.insert(0, ".ci/docker")
+sys.path.insert(0, str(Path(__file__).parent / ".ci" / "docker"))
 """
 
 _NOXFILE = '''\
@@ -95,14 +98,14 @@ def init(top: Path, *, copy: bool = False) -> Written:
         if path.exists():
             kept.append(name)
             continue
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         atomic_write(path, text.encode())
         written.append(name)
     if copy:
         written.append(_copy_package(package, top / _FOLDER / "imageyard"))
     if _ignore_state(top):
         written.append(".gitignore")
-    add = {name: files[name] for name in kept if name in ("noxfile.py", "tasks.py")}
+    add = {name: files[name] for name in kept if name in _ENTRIES and "imageyard" not in (top / name).read_text()}
     return Written(tuple(written), tuple(kept), add)
 
 
@@ -126,10 +129,11 @@ def _copy_package(package: Path, target: Path) -> str:
 
 
 def _ignore_state(top: Path) -> bool:
-    """Keep run records out of git, and so out of every image's context."""
+    """Keep run records and caches of Python and Nox out of git, and so out of every image's context."""
     path = top / ".gitignore"
     text = path.read_text() if path.exists() else ""
-    if ".imageyard/" in text.splitlines():
-        return False
-    atomic_write(path, (text + ("\n" if text and not text.endswith("\n") else "") + ".imageyard/\n").encode())
-    return True
+    missing = [line for line in _IGNORED if line not in text.splitlines()]
+    if missing:
+        joint = "\n" if text and not text.endswith("\n") else ""
+        atomic_write(path, (text + joint + "\n".join(missing) + "\n").encode())
+    return bool(missing)

@@ -15,7 +15,7 @@ from invoke.exceptions import Exit
 from invoke.tasks import task as invoke_task
 
 from imageyard.console import Story
-from imageyard.errors import ImageyardError, Terminated
+from imageyard.errors import EnvironmentLacks, ImageyardError, Terminated, refused_by_system
 
 __all__ = ["ARCH", "CATALOGUE", "JSON", "SET", "passed_through", "task"]
 
@@ -39,14 +39,16 @@ def task(*, name: str | None = None, iterable: Sequence[str] = (), **help_texts:
             signal.signal(signal.SIGTERM, _terminate)
             try:
                 result = function(context, **options)
+                if result is not None:
+                    Story.result(result)
             except ImageyardError as error:
                 raise Exit(str(error), error.code) from None
+            except OSError as error:
+                raise Exit(str(refused_by_system(error)), EnvironmentLacks.code) from None
             except KeyboardInterrupt:
                 raise Exit("interrupted", 130) from None
             except Terminated as ended:
                 raise Exit("terminated", ended.code) from None
-            if result is not None:
-                Story.result(result)
 
         decorated = invoke_task(name=name, help=dict(help_texts), iterable=list(iterable), auto_shortflags=False)
         return decorated(run)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from imageyard import git
 from imageyard.errors import ImageyardError
-from imageyard.files import atomic_write
+from imageyard.files import atomic_write, make_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +44,7 @@ def last(workspace: Workspace, row: Row) -> Recipe | None:
 def keep(workspace: Workspace, row: Row, recipe: Recipe) -> None:
     """Remember what the row's image was made of."""
     path = _file(workspace, row)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     atomic_write(path, recipe.canonical())
 
 

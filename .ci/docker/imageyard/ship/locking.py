@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from imageyard.catalogue import lock as locks
 from imageyard.catalogue.suggest import did_you_mean
 from imageyard.errors import Absent, ConfigurationError
-from imageyard.files import atomic_write, keep_out_of_git, locked
+from imageyard.files import atomic_write, keep_out_of_git, locked, make_folder
 from imageyard.layout import aligned
 from imageyard.names import Digest, parse_reference
 
@@ -173,7 +173,7 @@ def _write(workspace: Workspace, pins: Mapping[str, Digest]) -> None:
     today = datetime.now(timezone.utc).date().isoformat()
     keep_out_of_git(workspace.state)
     guard = workspace.state / "locks"
-    guard.mkdir(exist_ok=True)
+    make_folder(guard)
     with locked(guard / "images.lock"):
         text = path.read_bytes().decode("utf-8") if path.exists() else ""
         for key, digest in pins.items():

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from imageyard.errors import BuildFailed, CheckFailed, ImageyardError, PolicyRefused
-from imageyard.files import locked
+from imageyard.files import locked, make_folder
 from imageyard.names import Reference, platform_of
 from imageyard.records import Record, RowOutcome
 from imageyard.runs import now
@@ -95,7 +95,7 @@ class _Job:
             return
         waited = lambda: self.workspace.story.step(f"{self.title}: another process builds it; waiting")  # noqa: E731
         locks = self.workspace.state / "locks"
-        locks.mkdir(parents=True, exist_ok=True)
+        make_folder(locks)
         with locked(locks / f"{tag}.lock", waited):
             if self._is_there(engine, wanted):
                 return

@@ -100,7 +100,7 @@ class Workspace:
             found = None
         if found is None:
             found = listing.listed(self.catalogue)
-            with suppress(OSError):  # a checkout that cannot be written to is listed all the same
+            with suppress(EnvironmentLacks):  # a checkout that cannot be written to is listed all the same
                 keep_out_of_git(self.state)
                 atomic_write(kept, listing.dumps(key, found))
         return found

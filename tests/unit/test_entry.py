@@ -1,0 +1,72 @@
+"""What ends a task with which exit code: errors of ours, and what the operating system refuses."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import signal
+
+import pytest
+from imageyard.cli.entry import task
+from imageyard.errors import CheckFailed, Terminated
+from imageyard.sessions import _told_to_nox
+from invoke.context import Context
+from invoke.exceptions import Exit
+
+
+class Refused(Exception):
+    """What `session.error` raises in Nox."""
+
+
+class Session:
+    def error(self, reason: str) -> None:
+        raise Refused(reason)
+
+
+FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/some/file")
+CASES = [
+    (CheckFailed("gcc: expected 12, found 13"), 6, "gcc: expected 12, found 13"),
+    (FULL, 4, "/some/file: No space left on device"),
+    (OSError("it does not go"), 4, "it does not go"),
+]
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "words"), [*CASES, (KeyboardInterrupt(), 130, "interrupted"), (Terminated(), 143, "terminated")]
+)
+def test_a_task_ends_with_a_code(monkeypatch: pytest.MonkeyPatch, raised: BaseException, code: int, words: str) -> None:
+    monkeypatch.setattr(signal, "signal", lambda number, handler: None)
+
+    @task()
+    def failing(context: Context) -> None:
+        raise raised
+
+    with pytest.raises(Exit) as caught:
+        failing(Context())
+    assert caught.value.code == code
+    assert words in caught.value.message
+
+
+@pytest.mark.parametrize(("raised", "code", "words"), CASES)
+def test_a_session_carries_the_code_in_its_reason(raised: BaseException, code: int, words: str) -> None:
+    with pytest.raises(Refused) as caught, _told_to_nox(Session()):  # type: ignore[arg-type]
+        raise raised
+    assert str(caught.value) == f"[{code}] {words}"
+
+
+def test_a_result_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.StringIO):
+        def write(self, text: str) -> int:
+            raise FULL
+
+    monkeypatch.setattr(signal, "signal", lambda number, handler: None)
+    monkeypatch.setattr("sys.stdout", Full())
+
+    @task()
+    def telling(context: Context) -> str:
+        return "result"
+
+    with pytest.raises(Exit) as caught:
+        telling(Context())
+    assert caught.value.code == 4
