@@ -176,6 +176,22 @@ def test_shallow(repo: Path, tmp_path: Path) -> None:
     assert "git fetch --unshallow" in error.hint[0]
 
 
+@pytest.mark.parametrize("depth", ["--depth=1", ""])
+def test_the_hint_fetches_a_remote_s_branch(repo: Path, tmp_path: Path, depth: str) -> None:
+    """A clone of one branch, as CI makes it: the command brings what was asked for, at the depth that it has."""
+    sh(repo, "branch", "feature/x")
+    sh(repo, "commit", "-q", "--allow-empty", "-m", "two")
+    clone = tmp_path / "clone"
+    sh(tmp_path, "clone", "-q", *([depth] if depth else []), "--single-branch", f"file://{repo}", "clone")
+    error = refused(git.resolve, clone, "origin/feature/x")
+    command = error.hint[0].split()
+    assert command[:2] == ["git", "fetch"]
+    assert depth in " ".join(command)
+    sh(clone, *command[1:])
+    assert git.resolve(clone, "origin/feature/x") == sh(repo, "rev-parse", "feature/x")
+    assert git.is_shallow(clone) == bool(depth)
+
+
 def test_the_caller_s_git_variables_do_not_count(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     there = sh(repo, "rev-parse", "HEAD")
     monkeypatch.setenv("GIT_DIR", "/nonexistent")

@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 _INSTALL = "install git, on Debian and Ubuntu: sudo apt-get install git"
+_BRANCH = re.compile(r"[\w.][\w./-]*")  # what no shell reads in another way
 _OWNED = re.compile(r"detected dubious ownership in repository at '([^']*)'")
 
 
@@ -82,8 +83,13 @@ def resolve(top: Path, rev: str) -> str:
     if rev == "HEAD":
         raise ConfigurationError("the repository has no commit yet", hint="git add -A && git commit")
     hint = "git branch --all and git tag list the names that this clone knows; git fetch gets those of its remote"
-    if probe.text == "true":
+    shallow = probe.text == "true"
+    if shallow:
         hint = "the clone is shallow: git fetch --unshallow, or git fetch --depth=1 origin REV for that commit alone"
+    remote, _, branch = rev.partition("/")
+    if _BRANCH.fullmatch(branch) and remote in _run(top, "remote").text.splitlines():
+        depth = " --depth=1" if shallow else ""
+        hint = f"git fetch{depth} {remote} +refs/heads/{branch}:refs/remotes/{rev}"
     raise ConfigurationError(f"unknown revision {rev!r}", doing="asking git for a commit", hint=hint)
 
 
