@@ -26,6 +26,14 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", *arguments, interrupt_timeout=60, terminate_timeout=20)
 
 
+@nox.session(default=False)
+def soak(session: nox.Session) -> None:
+    """Run the long versions of the random tests; what follows `--` goes to pytest."""
+    session.install("-e", ".", "--group=test")
+    arguments = session.posargs or ["-n", "2", "--dist", "loadgroup"]
+    session.run("pytest", "--soak", *arguments, interrupt_timeout=60, terminate_timeout=20)
+
+
 @nox.session(default=False, venv_backend="none")
 def install_test_tools(session: nox.Session) -> None:
     """Install the clients and servers that only the tests use (Debian, Ubuntu; root)."""

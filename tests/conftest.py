@@ -9,12 +9,40 @@ from pathlib import Path
 import pytest
 from busybox_root import busybox_root
 from engine_private import PrivateEngine, private_engine
-from hypothesis import settings
+from hypothesis import is_hypothesis_test, settings
 from imageyard.files import locked
 
 # No deadline: a busy machine is no fault of the code. In CI the examples are the same each time; elsewhere they vary.
 settings.register_profile("imageyard", deadline=None, derandomize=os.environ.get("CI") == "true")
 settings.load_profile("imageyard")
+settings.register_profile("soak", deadline=None, max_examples=2000)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--soak", action="store_true", help="only the random tests, and their long versions")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("soak"):
+        settings.load_profile("soak")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With `--soak`, keep what is random: what hypothesis writes, and what takes more of a corpus then."""
+    if config.getoption("soak"):
+        kept = [i for i in items if is_hypothesis_test(getattr(i, "obj", None)) or "soak" in _fixtures(i)]
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = kept
+
+
+def _fixtures(item: pytest.Item) -> list[str]:
+    return list(getattr(item, "fixturenames", ()))
+
+
+@pytest.fixture(scope="session")
+def soak(pytestconfig: pytest.Config) -> bool:
+    """Whether the long versions of the random tests are wanted."""
+    return bool(pytestconfig.getoption("soak"))
 
 
 @pytest.fixture(scope="session")

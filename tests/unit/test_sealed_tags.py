@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from imageyard.errors import ConfigurationError
 from imageyard.treebase import DictTree, Link
@@ -95,7 +95,6 @@ def test_declared_arguments_are_in_the_tag_and_no_others(case: Case) -> None:
     hold_arguments(case)
 
 
-@settings(deadline=None)
 @given(case=dockerfiles())
 def test_the_same_for_dockerfiles_that_nobody_wrote(case: Case) -> None:
     hold_every_named_file(case)
@@ -103,7 +102,6 @@ def test_the_same_for_dockerfiles_that_nobody_wrote(case: Case) -> None:
     hold_arguments(case)
 
 
-@settings(deadline=None)
 @given(case=dockerfiles(), data=st.data())
 def test_several_changes_at_once(case: Case, data: st.DataObject) -> None:
     used = named(case)
