@@ -347,6 +347,20 @@ class TestTree:
 
         assert not any(tag.endswith("-local") for tag in tags(tree).values())
 
+    def test_a_context_without_the_catalogue_is_refused(self, tree: Path) -> None:
+        """Its tree says nothing of the args: two commits that differ in them would give one tag."""
+        edit(
+            tree,
+            f"{D}/images.yml",
+            "tools: {dockerfile: tools/Dockerfile",
+            "tools: {context: tools, dockerfile: Dockerfile",
+        )
+        edit(tree, f"{D}/tools/Dockerfile", "tools/list", "list")
+        commit(tree)
+
+        with pytest.raises(ConfigurationError, match="the catalogue is not in it"):
+            tags(tree)
+
     def test_a_set_is_local(self, tree: Path) -> None:
         workspace = Workspace.find(start=tree)
         found: Any = describe.tags(workspace, "*gcc12", None, {"GCC": "13"}, as_json=True)

@@ -244,6 +244,17 @@ class Workspace:
         return self._trees[context]
 
     def _committed_tree(self, context: str) -> str | None:
+        """The id of a context's git tree, None where it has changes.
+
+        Raises ConfigurationError for a context that is not the catalogue's folder: args, lock and parents are outside
+        that tree, so that other ones would give the same tag.
+        """
+        if posixpath.normpath(context) != ".":
+            raise ConfigurationError(
+                f"`tag: tree` cannot tell what is made of {self._in_repository(context)}: the catalogue is not in it",
+                at=self._in_repository(self.file.name),
+                hint=("use tag: content", "or leave out `context`, and name files relative to the catalogue's folder"),
+            )
         folder = self._in_repository(context)
         folder = "" if folder == "." else folder
         return None if git.is_dirty(self.top, folder) else git.tree_id(self.top, "HEAD", folder)
