@@ -143,7 +143,7 @@ class Story:
     def _width(self) -> int | None:
         if self.form == "terminal":
             with suppress(OSError, ValueError):  # a stream without a descriptor, or one that is no terminal
-                return os.get_terminal_size(self._stream.fileno()).columns
+                return os.get_terminal_size(self._stream.fileno()).columns or None  # 0: it does not know
         return None
 
     def _tell(self, text: str, style: str, *, indent: str = "") -> None:

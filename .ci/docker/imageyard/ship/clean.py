@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from imageyard.errors import EnvironmentLacks, ImageyardError
 from imageyard.layout import size
 from imageyard.names import parse_tag
 from imageyard.ship import sweep
@@ -18,13 +20,17 @@ __all__ = ["Item", "clean"]
 
 @dataclass(frozen=True)
 class Item:
-    """Something of ours in the engine; `bytes` is its size, shared layers counted in full."""
+    """Something of ours in the engine; `bytes` is its size, shared layers counted in full.
+
+    `goes` is the judgement, `removed` whether it was followed.
+    """
 
     what: Literal["image", "container"]
     name: str
     reason: str
     goes: bool
     bytes: int = 0
+    removed: bool = False
 
 
 def clean(workspace: Workspace, *, yes: bool, everything: bool, as_json: bool) -> object:
@@ -32,25 +38,48 @@ def clean(workspace: Workspace, *, yes: bool, everything: bool, as_json: bool) -
 
     Current is what the catalogue's rows would be tagged now; `everything` takes that too. Tags of other catalogues
     that share the repository's name are left alone. The build cache is the engine's own: `docker builder prune`.
+    Raises EnvironmentLacks, after the rest is done, for what the engine does not let go, and ConfigurationError, before
+    anything is, where a recipe cannot be worked out.
     """
     engine = workspace.engine
     items = [*_containers(workspace, engine), *_images(workspace, engine, everything=everything)]
-    going = [item for item in items if item.goes]
+    refused: list[str] = []
     if yes:
-        for item in going:
-            engine.remove(item.name) if item.what == "container" else engine.untag(item.name)
+        items = [_removed(engine, item, refused) if item.goes else item for item in items]
     if as_json:
-        return [asdict(item) for item in items]
-    done = "removed" if yes else "would go"
-    if items:
-        cells = [
-            (done if i.goes else "stays", i.what, i.name, i.reason, size(i.bytes) if i.bytes else "-") for i in items
-        ]
-        workspace.story.table(("", "what", "name", "why", "size"), cells)
-    workspace.story.step(
-        f"{len(going)} of {len(items)} {done}" + ("" if yes or not going else "; to do it: inv clean --yes")
-    )
+        workspace.story.result([asdict(item) for item in items])
+    else:
+        _tell(workspace, items, yes=yes, everything=everything)
+    if refused:
+        raise EnvironmentLacks(
+            f"{len(refused)} of {len(items)} could not be removed",
+            detail=refused,
+            hint="docker ps --all    (a container may use it)",
+        )
     return None
+
+
+def _removed(engine: Engine, item: Item, refused: list[str]) -> Item:
+    try:
+        engine.remove(item.name) if item.what == "container" else engine.untag(item.name)
+    except ImageyardError as error:
+        refused.append(f"{item.name}: {error.headline}")
+        return item
+    return replace(item, removed=True)
+
+
+def _tell(workspace: Workspace, items: Sequence[Item], *, yes: bool, everything: bool) -> None:
+    def fate(item: Item) -> str:
+        if not item.goes:
+            return "stays"
+        return "would go" if not yes else "removed" if item.removed else "refused"
+
+    if items:
+        cells = [(fate(i), i.what, i.name, i.reason, size(i.bytes) if i.bytes else "-") for i in items]
+        workspace.story.table(("", "what", "name", "why", "size"), cells)
+    going = len([item for item in items if (item.removed if yes else item.goes)])
+    again = "" if yes or not going else f"; to do it: inv clean {'--all ' if everything else ''}--yes"
+    workspace.story.step(f"{going} of {len(items)} {'removed' if yes else 'would go'}{again}")
 
 
 def _containers(workspace: Workspace, engine: Engine) -> list[Item]:

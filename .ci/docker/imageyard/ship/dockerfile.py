@@ -6,7 +6,7 @@ import posixpath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imageyard.errors import BuildFailed, ConfigurationError, ImageyardError
+from imageyard.errors import BuildFailed, CheckFailed, ConfigurationError
 from imageyard.ship import describe
 from imageyard.ship.options import BuildOptions
 from imageyard.ship.row import build_row
@@ -44,16 +44,15 @@ def test_dockerfile(workspace: Workspace, file: str, *, shell: bool) -> None:
     row = here[0]
     try:
         build_row(workspace, row)
-    except BuildFailed as error:
-        if shell:
-            workspace.story.error(error)
+    except (BuildFailed, CheckFailed) as error:
+        if not shell or _is_blocked(workspace, row):
+            raise
+        workspace.story.error(error)
+        if isinstance(error, BuildFailed):
             _shell_before(workspace, row, error)
-        raise
-    except ImageyardError as error:
-        if shell and error.code == 6:
-            workspace.story.error(error)
+        else:
             _shell_in_unchecked(workspace, row)
-        raise
+        raise type(error)(error.headline, at=error.at) from None  # the rest was told before the shell
     if shell:
         tag = workspace.recipes().tag(row)
         _open(workspace, row, str(workspace.repository.with_tag(tag)))
@@ -87,6 +86,11 @@ def _in_repository(workspace: Workspace, file: str) -> str:
         return posixpath.join(*path.resolve().relative_to(workspace.top).parts)
     except ValueError:
         raise ConfigurationError(f"{file} is not in this repository") from None
+
+
+def _is_blocked(workspace: Workspace, row: Row) -> bool:
+    """Whether it is a parent that failed: there is nothing of the row itself to look into."""
+    return any((r.image, r.arch, r.outcome) == (row.name, row.arch, "blocked") for r in workspace.run.records()[0])
 
 
 def _shell_before(workspace: Workspace, row: Row, error: BuildFailed) -> None:
