@@ -5,15 +5,18 @@ That each change of a file or an argument moves the tag, or does not, is in `uni
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import subprocess
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from buildkit_remote import remote_buildkit
 from engine_private import PrivateEngine
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from imageyard.builders import buildx
 from imageyard.errors import ConfigurationError
 from imageyard.recipe.dockerfile.evaluate import evaluate
 from imageyard.recipe.dockerfile.scope import automatic
@@ -140,3 +143,28 @@ def test_the_reader_sees_the_arguments_that_buildkit_sees(builds: Builds) -> Non
         )
         theirs = {arg["name"] for arg in answer.get("args", [])}
         assert reading.declared - automatic("linux/amd64", "").keys() == theirs, case
+
+
+@pytest.fixture
+def remote(builds: Builds, docker_engine: PrivateEngine) -> Iterator[Builds]:
+    """The same with a remote builder, made by hand: `docker buildx create --driver remote`."""
+    with remote_buildkit(docker_engine.host.removeprefix("unix://")) as address:
+        argv = [buildx.find(), "create", "--driver=remote", "--name=by-hand", address]
+        subprocess.run(argv, env=builds.env, check=True, capture_output=True)
+        yield replace(builds, builder="by-hand")
+
+
+@pytest.mark.parametrize("where", ["builds", "remote"])
+def test_equal_size_and_time_with_other_bytes_are_built_anew(where: str, request: pytest.FixtureRequest) -> None:
+    """BuildKit tells files of a folder apart by size and time alone; a seal's times are all one."""
+    builds: Builds = request.getfixturevalue(where)
+    for number, data in enumerate([b"old bytes", b"new bytes", b"old bytes"]):
+        case = Case("bytes", b"FROM scratch\nCOPY file /\n", {"file": data})
+        (result,) = builds.sealed(f"bytes-{number}", [case])
+        assert {path: entry[-1] for path, entry in result.items()} == {"file": data}
+
+
+def test_a_remote_builder_builds_the_same(builds: Builds, remote: Builds) -> None:
+    cases = [case for case in CASES if b"busybox" not in case.dockerfile][::15]
+
+    assert not differences(cases, remote.sealed("remote", cases), builds.whole("whole", cases))
