@@ -74,15 +74,19 @@ def test_a_set_that_breaks_a_recipe_is_not_said_to_change_nothing(workspace: Wor
         describe.tags(workspace, "linux-two", None, values, as_json=False)
 
 
-def test_a_secret_that_may_not_be_read(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "secret").write_text("value\n")
+def test_a_secret_file_is_named_from_the_top(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     row = workspace.row("linux-one", "amd64")
-    assert bind.secrets(row) == (("token", "file", str(tmp_path / "secret")),)
+    with pytest.raises(EnvironmentLacks, match="the secret token is not there: file:secret"):
+        bind.secrets(row, workspace.top)
+
+    (tmp_path / "secret").write_text("value\n")
+    assert bind.secrets(row, workspace.top) == (("token", "file", str(tmp_path / "secret")),)
 
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may read everything
     with pytest.raises(EnvironmentLacks, match="the secret token cannot be read"):
-        bind.secrets(row)
+        bind.secrets(row, workspace.top)
 
 
 def test_rows_are_listed_where_the_listing_cannot_be_kept(workspace: Workspace) -> None:

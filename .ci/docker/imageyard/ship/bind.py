@@ -106,26 +106,27 @@ def _staged(binding: Binding, source: Source) -> Path:
     return top
 
 
-def secrets(row: Row) -> tuple[SecretSource, ...]:
+def secrets(row: Row, top: Path) -> tuple[SecretSource, ...]:
     """The secrets of a row as buildx takes them, by the name of a variable or a file, never by value.
 
+    A file is relative to `top`, the repository's, wherever the command is given.
     Raises EnvironmentLacks for a required one that is not there, and a file that may not be read.
     """
     found: list[SecretSource] = []
     for secret in row.image.secrets:
         kind, _, name = secret.source.partition(":")
-        there = name in os.environ if kind == "env" else Path(name).expanduser().is_file()
+        file = top / os.path.expanduser(name)  # noqa: PTH111  (pathlib raises for a user who is not there)
+        there = name in os.environ if kind == "env" else file.is_file()
         if there and kind == "env":
             found.append((secret.id, "env", name))
         elif there:
-            file = Path(name).expanduser().resolve()
             if not os.access(file, os.R_OK):
                 raise EnvironmentLacks(f"the secret {secret.id} cannot be read: {file}", doing=f"building {row.name}")
-            found.append((secret.id, "file", str(file)))
+            found.append((secret.id, "file", str(file.resolve())))
         elif secret.required:
             raise EnvironmentLacks(
                 f"the secret {secret.id} is not there: {secret.source}",
                 doing=f"building {row.name}",
-                hint=f"export {name}=..." if kind == "env" else f"write the file {name}",
+                hint=f"export {name}=..." if kind == "env" else f"write the file {file}",
             )
     return tuple(found)

@@ -125,7 +125,7 @@ def _request(
         args=recipe.args,
         target=recipe.target,
         contexts=bind.contexts(bind.Binding(workspace, engine, recipes, row, staging)),
-        secrets=bind.secrets(row),
+        secrets=bind.secrets(row, workspace.top),
         labels=_labels(row, recipe),
         tags=(unchecked,),
         provenance=provenance,
