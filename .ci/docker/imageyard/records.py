@@ -15,7 +15,9 @@ __all__ = ["HEADERS", "Finding", "Record", "RowOutcome", "from_json", "table", "
 VERSION = 1
 """The version of the form below; one that reads it refuses any other."""
 
-RowOutcome: TypeAlias = Literal["built", "skipped", "failed", "check failed", "refused", "blocked", "interrupted"]
+RowOutcome: TypeAlias = Literal[
+    "built", "published", "skipped", "failed", "check failed", "refused", "blocked", "interrupted"
+]
 """`refused`: it could be done and must not be; `blocked`: what it needs failed, or its state is unknown."""
 
 

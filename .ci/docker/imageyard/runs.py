@@ -31,7 +31,7 @@ KEPT = 20
 """Runs that are kept; a run with a living process is kept beyond that."""
 
 _ID = re.compile(r"\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{4}")
-_REAL = ("built", "failed", "check failed", "refused", "blocked")
+_REAL = ("built", "published", "failed", "check failed", "refused", "blocked")
 
 
 def now() -> str:

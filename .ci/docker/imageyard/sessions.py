@@ -47,6 +47,7 @@ def register(catalogue: str | None = None) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # Nox ends its children on an interrupt only
     _register_rows(workspace, rows)
     _register_dockerfile(workspace)
+    _register_merge(workspace)
     _register_stack(workspace)
 
 
@@ -95,6 +96,21 @@ def _register_dockerfile(workspace: Workspace) -> None:
 
             options = parser.read(session.posargs)
             flow(workspace, options.file, shell=options.shell)
+
+
+def _register_merge(workspace: Workspace) -> None:
+    @nox.session(default=False, venv_backend="none")
+    def merge_image(session: nox.Session) -> None:
+        """Give an image its tag over its published rows: `-- IMAGE [--at branch]`."""
+        parser = _parser("merge_image")
+        parser.add_argument("image", help="the image's name")
+        parser.add_argument("--at", default="trusted", help="trusted or branch (the catalogue's repositories)")
+        parser.add_argument("--force", action="store_true", help="move the tag where it holds other images")
+        with _told_to_nox(session):
+            from imageyard.ship.promote import promote
+
+            options = parser.parse_args(session.posargs)
+            workspace.story.result(str(promote(workspace, options.image, options.at, force=options.force)))
 
 
 def _register_stack(workspace: Workspace) -> None:

@@ -9,7 +9,7 @@ __all__ = ["namespace"]
 
 def namespace() -> Collection:
     """All tasks, for `tasks.py`."""
-    from imageyard.cli import adopting, building, describing, machine, planning
+    from imageyard.cli import adopting, building, describing, machine, planning, publishing
 
-    tasks = [*describing.TASKS, *building.TASKS, *planning.TASKS, *machine.TASKS, *adopting.TASKS]
+    tasks = [*describing.TASKS, *building.TASKS, *planning.TASKS, *publishing.TASKS, *machine.TASKS, *adopting.TASKS]
     return Collection(*tasks)

@@ -136,7 +136,12 @@ def _request(
 
 def _labels(row: Row, recipe: Recipe) -> dict[str, str]:
     """What says whose image it is. Never the commit, which would give one tag several digests."""
-    return {IMAGE_LABEL: row.name, "io.imageyard.recipe": recipe.id, "io.imageyard.recipe-version": str(recipe.v)}
+    return {
+        IMAGE_LABEL: row.name,
+        "io.imageyard.recipe": recipe.id,
+        "io.imageyard.recipe-version": str(recipe.v),
+        "org.opencontainers.image.title": row.name,  # OCI image-spec 1.1, annotations.md
+    }
 
 
 def _judge(workspace: Workspace, row: Row, outcome: Outcome, note: Callable[..., None]) -> None:

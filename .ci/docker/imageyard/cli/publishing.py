@@ -1,0 +1,108 @@
+"""Publish, and ask for what is published: push, promote, records, resolve, wait."""
+
+from __future__ import annotations
+
+from invoke.context import Context
+from invoke.exceptions import Exit
+
+from imageyard.cli.describing import PATTERN
+from imageyard.cli.entry import ARCH, CATALOGUE, JSON, task
+
+__all__ = ["TASKS"]
+
+AT = "which of the catalogue's repositories: trusted or branch; default: trusted"
+IMAGE = "the image's name"
+
+
+@task(
+    pattern=PATTERN,
+    arch=f"{ARCH}; default: this machine's",
+    at=AT,
+    force="push although the tag is there, and move it",
+    catalogue=CATALOGUE,
+)
+def push(
+    context: Context,
+    pattern: str,
+    arch: str | None = None,
+    at: str = "trusted",
+    force: bool = False,
+    catalogue: str | None = None,
+) -> None:
+    """Publish images that passed their checks here, each with its record; prints IMAGE ARCH REPOSITORY@DIGEST."""
+    from imageyard.console import Story
+    from imageyard.ship.push import push_rows
+    from imageyard.ship.workspace import Workspace, this_arch
+
+    workspace = Workspace.find(catalogue)
+    done, code = push_rows(workspace, workspace.rows(pattern, arch or this_arch()), at, force=force)
+    if done:
+        Story.result("\n".join(f"{row.name} {row.arch} {reference}" for row, reference in done))
+    if code:
+        raise Exit(code=code)
+
+
+@task(image=IMAGE, at=AT, force="move the tag where it holds other images than the rows are now", catalogue=CATALOGUE)
+def promote(
+    context: Context, image: str, at: str = "trusted", force: bool = False, catalogue: str | None = None
+) -> object:
+    """Give an image its tag over the rows that are published; prints REPOSITORY@DIGEST."""
+    from imageyard.ship.promote import promote as flow
+    from imageyard.ship.workspace import Workspace
+
+    return str(flow(Workspace.find(catalogue), image, at, force=force))
+
+
+@task(image=PATTERN, arch=f"{ARCH}; default: all", at=AT, json=JSON, catalogue=CATALOGUE)
+def records(
+    context: Context,
+    image: str,
+    arch: str | None = None,
+    at: str = "trusted",
+    json: bool = False,
+    catalogue: str | None = None,
+) -> object:
+    """Print the records that are published beside an image: when, from which commit, with which checks."""
+    from imageyard.ship.resolve import records as flow
+    from imageyard.ship.workspace import Workspace
+
+    return flow(Workspace.find(catalogue), image, arch, at, as_json=json)
+
+
+@task(image=IMAGE, arch=f"{ARCH}; default: the image as a whole", at=AT, catalogue=CATALOGUE)
+def resolve(
+    context: Context, image: str, arch: str | None = None, at: str = "trusted", catalogue: str | None = None
+) -> object:
+    """Print REPOSITORY@DIGEST of a published image, which stays the same whatever becomes of tags."""
+    from imageyard.ship.resolve import resolve as flow
+    from imageyard.ship.workspace import Workspace
+
+    return flow(Workspace.find(catalogue), image, arch, at)
+
+
+@task(
+    image=IMAGE,
+    arch=f"{ARCH}; default: the image as a whole",
+    at=AT,
+    timeout="how long at most: 90s, 30m, 2h; default: 2h",
+    expect="fail at once unless this is the tag",
+    catalogue=CATALOGUE,
+)
+def wait(
+    context: Context,
+    image: str,
+    arch: str | None = None,
+    at: str = "trusted",
+    timeout: str = "2h",
+    expect: str | None = None,
+    catalogue: str | None = None,
+) -> object:
+    """Wait until an image is published, then print REPOSITORY@DIGEST; fail at once where nobody will publish it."""
+    from imageyard.ship import wait as waiting
+    from imageyard.ship.workspace import Workspace
+
+    limit = waiting.seconds(timeout)
+    return waiting.wait(Workspace.find(catalogue), image, arch, at, timeout=limit, expect=expect)
+
+
+TASKS = [push, promote, records, resolve, wait]

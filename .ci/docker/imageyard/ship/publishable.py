@@ -1,0 +1,63 @@
+"""Whether a row may be published at all, and where: decided from its recipe, before anything is asked or sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imageyard.errors import ConfigurationError, PolicyRefused
+from imageyard.ship.gather import place_of
+
+if TYPE_CHECKING:
+    from imageyard.catalogue.model import Row
+    from imageyard.names import Reference
+    from imageyard.ship.workspace import Workspace
+
+__all__ = ["refuse", "repository"]
+
+
+def repository(workspace: Workspace, at: str) -> Reference:
+    """The repository of a place, `trusted` or `branch`. Raises ConfigurationError for any other."""
+    found = place_of(workspace, at).repository
+    if found is None:
+        raise ConfigurationError(f"{at} is no registry", hint="use one of: trusted, branch")
+    return found
+
+
+def refuse(workspace: Workspace, row: Row) -> None:
+    """Raise PolicyRefused where the row's tag ends in `-local`, or does not say all that decides the content."""
+    tag = workspace.recipes().tag(row)
+    unpinned = _unpinned(workspace, row)
+    if unpinned:
+        raise PolicyRefused(
+            f"{row.name} is not pinned: {unpinned[0]}{f', and {len(unpinned) - 1} more' if unpinned[1:] else ''}",
+            doing=f"publishing {row.name} {row.arch}",
+            detail=unpinned,
+            hint=("inv lock    (pins the bases)", "or say in the catalogue: unpinned: allowed"),
+        )
+    if tag.endswith("-local"):
+        raise PolicyRefused(
+            f"{tag} is never published: {_local(workspace, row)}",
+            doing=f"publishing {row.name} {row.arch}",
+            hint=f"inv tag {row.name} --explain    (what it is made of here)",
+        )
+
+
+def _unpinned(workspace: Workspace, row: Row) -> list[str]:
+    """What may change under the row's tag, in words, its ancestors' with their names."""
+    found = [] if row.image.unpinned_allowed else list(workspace.recipes().of(row).unpinned)
+    for parent in workspace.parents(row):
+        found += [
+            f"{words} (in {parent.name})" if "(in " not in words else words for words in _unpinned(workspace, parent)
+        ]
+    return found
+
+
+def _local(workspace: Workspace, row: Row) -> str:
+    sources = workspace.recipes().of(row).sources
+    for source in sources:
+        if source.kind == "standin":
+            return f"{source.name} is a stand-in that was made on this machine"
+    for parent in workspace.parents(row):
+        if workspace.recipes().of(parent).local:
+            return f"its parent {parent.name} is made from what only this machine has"
+    return "it holds what only this machine has"
