@@ -96,7 +96,7 @@ def test_parents_are_built_once_and_before_their_children_also_in_parallel(yard:
     assert sorted(loads) == IMAGES
     assert loads.index("linux-bookworm-base") < loads.index("linux-bookworm-gcc11")
     assert set(yard.outcomes().values()) == {"built"}
-    assert [row[0] for row in table(done.err)] == IMAGES
+    assert sorted(row[0] for row in table(done.err)) == IMAGES
     assert yard.leftovers() == []
 
 
@@ -137,6 +137,26 @@ def test_a_failing_parent_is_tried_again_by_the_next_run_which_ends_with_its_cod
         assert yard.outcomes() == {"linux-bookworm-base": "failed", "linux-bookworm-gcc11": "blocked"}
     yard.edit("base/setup.sh", "exit 7; ", "")
     assert yard.inv("build", "linux-*-gcc11").code == 0
+
+
+def test_a_descendant_is_told_which_ancestor_failed(yard: Yard) -> None:
+    levels = ["a", "b", "c", "d"]
+    images = "".join(
+        f"  {name}:\n    dockerfile: {name}/Dockerfile\n    args: {{BASE: {base}}}\n    names: {{linux-{name}: }}\n"
+        for name, base in zip(levels, [BASE, "image:linux-a", "image:linux-b", "image:linux-c"], strict=True)
+    )
+    yard.catalogue(f"defaults: {{arches: [ARCH]}}\naxes: {{plain: {{linux, a, b, c, d}}}}\nimages:\n{images}")
+    for name in levels:
+        yard.write(f"{name}/Dockerfile", f"ARG BASE={BASE}\nFROM $BASE\nRUN test {name} != a\n")
+    done = yard.inv("build", "linux-d")
+    assert done.code == 5
+    cause = "RUN test a != a ended with exit code 1"
+    assert {image: record["headline"] for image, record in yard.records().items()} == {
+        "linux-a": cause,
+        "linux-b": f"its parent linux-a failed: {cause}",
+        "linux-c": f"its ancestor linux-a failed: {cause}",
+        "linux-d": f"its ancestor linux-a failed: {cause}",
+    }
 
 
 def test_force_builds_what_is_there(yard: Yard) -> None:

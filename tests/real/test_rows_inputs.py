@@ -128,7 +128,7 @@ def test_secrets_are_there_for_a_step_and_nowhere_else(yard: Yard) -> None:
         done.err,
         history,
         yard.said("linux-plain"),
-        *(path.read_bytes().decode(errors="replace") for path in kept),
+        *kept,
     ]
     for secret in (token, key, key[::-1]):
         assert [text for text in told if secret in text] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -132,9 +133,10 @@ class _Job:
 
     def _blocked(self, parent: Row, code: int, headline: str) -> ImageyardError:
         self.blocked = True
+        further = re.match("its (parent|ancestor) ", headline)
         return _error(
             code,
-            f"its parent {parent.name} failed: {headline.partition(': its parent')[0]}",
+            f"its ancestor {headline[further.end() :]}" if further else f"its parent {parent.name} failed: {headline}",
             hint=f"nox -s \"build_image(arch='{parent.arch}', image='{parent.name}')\"    (the parent alone)",
         )
 
