@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import errno
 import io
+import json
 import os
 import signal
+from pathlib import Path
 
 import pytest
 from imageyard.cli.entry import task
 from imageyard.errors import CheckFailed, Terminated
+from imageyard.runs import VARIABLE
 from imageyard.sessions import _told_to_nox
+from imageyard.ship.workspace import Workspace
 from invoke.context import Context
 from invoke.exceptions import Exit
 
@@ -49,10 +53,18 @@ def test_a_task_ends_with_a_code(monkeypatch: pytest.MonkeyPatch, raised: BaseEx
 
 
 @pytest.mark.parametrize(("raised", "code", "words"), CASES)
-def test_a_session_carries_the_code_in_its_reason(raised: BaseException, code: int, words: str) -> None:
-    with pytest.raises(Refused) as caught, _told_to_nox(Session()):  # type: ignore[arg-type]
+def test_a_session_carries_the_code_in_its_reason_and_in_the_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raised: BaseException, code: int, words: str
+) -> None:
+    monkeypatch.setenv(VARIABLE, "")  # which run it is, is put there
+    workspace = Workspace(tmp_path / "images.yml", tmp_path)
+    with pytest.raises(Refused) as caught, _told_to_nox(workspace, Session()):  # type: ignore[arg-type]
         raise raised
     assert str(caught.value) == f"[{code}] {words}"
+
+    workspace.run.close(workspace.story)
+    result = json.loads((workspace.state / "result.json").read_bytes())
+    assert (result["code"], result["headline"]) == (code, words)
 
 
 def test_a_result_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,7 +60,7 @@ def _register_rows(workspace: Workspace, rows: Sequence[Listed]) -> None:
         parser.add_argument("--force", action="store_true", help="build although the tag is there")
         parser.add_argument("--expect", metavar="TAG", help="fail unless this is the tag (the plan gives it)")
         parser.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help="a build arg")
-        with _told_to_nox(session):
+        with _told_to_nox(workspace, session):
             from imageyard.ship.options import BuildOptions, assignments, refuse_unused
             from imageyard.ship.row import build_row
 
@@ -91,7 +91,7 @@ def _register_dockerfile(workspace: Workspace) -> None:
         parser = _parser("test_dockerfile")
         parser.add_argument("file", help="a Dockerfile or a file that one copies")
         parser.add_argument("--shell", action="store_true", help="a shell in the image, or in what a failed step found")
-        with _told_to_nox(session):
+        with _told_to_nox(workspace, session):
             from imageyard.ship.dockerfile import test_dockerfile as flow
 
             options = parser.read(session.posargs)
@@ -106,7 +106,7 @@ def _register_merge(workspace: Workspace) -> None:
         parser.add_argument("image", help="the image's name")
         parser.add_argument("--at", default="trusted", help="trusted or branch (the catalogue's repositories)")
         parser.add_argument("--force", action="store_true", help="move the tag where it holds other images")
-        with _told_to_nox(session):
+        with _told_to_nox(workspace, session):
             from imageyard.ship.promote import promote
 
             options = parser.parse_args(session.posargs)
@@ -117,7 +117,7 @@ def _register_stack(workspace: Workspace) -> None:
     @nox.session(default=False, venv_backend="none")
     def install_stack(session: nox.Session) -> None:
         """Print and run what installs an engine, buildx, a registry and emulators (Debian, Ubuntu; root)."""
-        with _told_to_nox(session):
+        with _told_to_nox(workspace, session):
             from imageyard.stack.install import install_stack as flow
 
             flow(workspace.story)
@@ -128,7 +128,7 @@ def _register_stack(workspace: Workspace) -> None:
         parser = _parser("local_stack")
         parser.add_argument("what", nargs="?", type=_stack_word, default="start", help=", ".join(_STACK_WORDS))
         parser.add_argument("--purge", action="store_true", help="with stop: forget images and bases too")
-        with _told_to_nox(session):
+        with _told_to_nox(workspace, session):
             from imageyard.ship.stack import local_stack as flow
 
             options = parser.read(_own(session.posargs))
@@ -136,8 +136,8 @@ def _register_stack(workspace: Workspace) -> None:
 
 
 @contextlib.contextmanager
-def _told_to_nox(session: nox.Session) -> Iterator[None]:
-    """Nox ends with 0 or 1 whatever we say: our code travels in the reason, the story goes to stderr."""
+def _told_to_nox(workspace: Workspace, session: nox.Session) -> Iterator[None]:
+    """Nox ends with 0 or 1 whatever we say: our code travels in the reason and in `result.json`."""
     try:
         try:
             yield
@@ -145,6 +145,8 @@ def _told_to_nox(session: nox.Session) -> Iterator[None]:
             raise refused_by_system(error) from None
     except ImageyardError as error:
         _tell(error)
+        with contextlib.suppress(ImageyardError):  # where no record can be kept, that was told
+            workspace.run.fail(error)
         session.error(f"[{error.code}] {error.headline}")  # any other exception would print a traceback
 
 
