@@ -137,6 +137,13 @@ def test_what_was_done_to_a_parent_outlasts_that_others_looked_at_it(
     assert run.records() == ([kept], [])
 
 
+def test_the_headline_is_the_cause_not_what_it_blocked(tmp_path: Path) -> None:
+    run = Run.begin(tmp_path, {})
+    run.write(replace(FAILED, image="child", outcome="blocked", headline="its parent linux-trixie failed"))
+    run.write(replace(FAILED, started="2026-01-31T12:00:01.000+00:00"))
+    assert closed(run)["headline"] == "linux-trixie amd64: RUN false: exit code 1"
+
+
 def test_an_error_of_no_row(tmp_path: Path) -> None:
     run = Run.begin(tmp_path, {})
     run.fail(ConfigurationError("the catalogue has no image x"))

@@ -135,7 +135,8 @@ class Run:
         return code
 
     def _summary(self, records: Sequence[Record]) -> dict[str, Any]:
-        failures = [(record.code, f"{record.row}: {record.headline}") for record in records if record.code]
+        causes_first = sorted(records, key=lambda record: record.outcome == "blocked")
+        failures = [(record.code, f"{record.row}: {record.headline}") for record in causes_first if record.code]
         with suppress(OSError, ValueError):
             failure = json.loads((self.folder / "failure.json").read_bytes())
             failures.append((failure["code"], failure["headline"]))
