@@ -30,6 +30,7 @@ FLOORS = """
     recipe
     plan
     registry
+    daemon
     engine
     builders
     checks
@@ -49,6 +50,7 @@ FLOOR = {room: number for number, line in enumerate(FLOORS.strip().splitlines())
 
 STRANGERS = {
     "registry": ("catalogue", "recipe", "plan"),
+    "daemon": ("catalogue", "recipe", "plan"),
     "engine": ("catalogue", "recipe", "plan"),
     "builders": ("catalogue", "recipe", "plan"),
     "checks": ("catalogue", "recipe", "plan"),

@@ -119,7 +119,8 @@ class TestFinding:
             "import os\nfrom imageyard.engine import Engine\nfrom imageyard.errors import EnvironmentLacks\n"
             "try: Engine.find()\nexcept EnvironmentLacks as error: print(error)\n"
         )
-        env = {**os.environ, "DOCKER_HOST": docker_engine.host, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+        nowhere = f"unix://{tmp_path}/docker.sock"  # as root we could open the real one
+        env = {**os.environ, "DOCKER_HOST": nowhere, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
         told = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, check=True).stdout.decode()
         assert socket in told
         assert "next: sudo usermod -aG docker $USER" in told

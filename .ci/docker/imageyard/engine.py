@@ -1,4 +1,4 @@
-"""The Docker engine through its CLI: find one that answers; inspect, tag and list images; run containers."""
+"""The Docker engine: find one that answers; inspect, tag and list images; run containers. Mostly through its CLI."""
 
 from __future__ import annotations
 
@@ -14,18 +14,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
+from urllib.parse import quote
 
-from imageyard import process
+from imageyard import daemon, process
 from imageyard.errors import Absent, EnvironmentLacks, ImageyardError
 from imageyard.names import Digest
 
 __all__ = ["Container", "Engine", "ImageStore", "LoadedImage", "Ran"]
 
 ImageStore: TypeAlias = Literal["containerd", "classic"]
-
-INSTALL = "nox -s install_stack local_stack"
-PATIENCE = 20.0
-"""Seconds that an engine has for a first answer; over a network, an address that drops packets never gives one."""
 
 
 @dataclass(frozen=True)
@@ -85,26 +82,7 @@ class Engine:
 
         Raises EnvironmentLacks with everything that was tried where none does.
         """
-        program = process.find("docker", hint=INSTALL)
-        places: list[tuple[str, dict[str, str]]] = [(_current(), {})]
-        if stack_socket is not None and stack_socket.exists():
-            # A context, or TLS settings meant for another host, would win over DOCKER_HOST or break it.
-            env = {"DOCKER_HOST": f"unix://{stack_socket}", "DOCKER_CONTEXT": "", "DOCKER_TLS_VERIFY": ""}
-            places.append((f"the local stack at {stack_socket}", env))
-        tried, denied = [], False
-        for origin, env in places:
-            version, complaint = _ask(program, env)
-            if version:
-                return cls(program, origin, env, version)
-            tried.append(f"{origin}: {complaint}")
-            denied = denied or "permission denied" in complaint.lower()
-        hint = [INSTALL]
-        if denied:
-            hint = [
-                "sudo usermod -aG docker $USER   (then log in again: it makes you a member of the docker group)",
-                *hint,
-            ]
-        raise EnvironmentLacks("no Docker engine answers", doing="looking for an engine", detail=tried, hint=hint)
+        return cls(*daemon.find(stack_socket))
 
     @property
     def host(self) -> str:
@@ -113,8 +91,8 @@ class Engine:
 
     @cached_property
     def info(self) -> Mapping[str, Any]:
-        """What `docker info` says; slower than the rest (0.1 s), so asked when something needs it."""
-        found: dict[str, Any] = json.loads(self._ask("info", "--format", "{{json .}}").out)
+        """What `docker info` says; slower than the rest, so asked when something needs it."""
+        found: dict[str, Any] = self._get("/info") or json.loads(self._ask("info", "--format", "{{json .}}").out)
         return found
 
     @cached_property
@@ -130,6 +108,11 @@ class Engine:
 
     def inspect(self, reference: str) -> LoadedImage | None:
         """The image under a name, digest or id, or None where the engine has none."""
+        status, found = daemon.get(self._socket, f"/images/{quote(reference, safe='/:@')}/json") or (0, {})
+        if status == 200:
+            return _image(found)
+        if status == 404 and "no such image" in found.get("message", "").lower():
+            return None
         answer = self._run("image", "inspect", reference)
         if answer.code and _no_such(answer):
             return None
@@ -152,6 +135,9 @@ class Engine:
 
     def images(self, label: str) -> tuple[LoadedImage, ...]:
         """The images that carry a label, given as `NAME` or `NAME=VALUE`."""
+        if (listed := self._get(f"/images/json?filters={_filter(label)}")) is not None:
+            each = [self.inspect(one["Id"]) for one in listed]
+            return tuple(one for one in each if one is not None)
         ids = self._ask("image", "ls", "--no-trunc", "--quiet", "--filter", f"label={label}").text.split()
         if not ids:
             return ()
@@ -166,7 +152,12 @@ class Engine:
 
     def containers(self, label: str) -> tuple[Container, ...]:
         """The containers, running or not, that carry a label, given as `NAME` or `NAME=VALUE`."""
-        value = '{{.Label "' + label.partition("=")[0] + '"}}'
+        name = label.partition("=")[0]
+        if (known := self._get(f"/containers/json?all=1&filters={_filter(label)}")) is not None:
+            return tuple(
+                Container(c["Id"], c["Names"][0].lstrip("/"), c["Image"], c["State"], c["Labels"][name]) for c in known
+            )
+        value = '{{.Label "' + name + '"}}'
         columns = ("{{.ID}}", "{{.Names}}", "{{.Image}}", "{{.State}}", value)
         options = ["--all", "--no-trunc", "--filter", f"label={label}", "--format", "\t".join(columns)]
         return tuple(Container(*line.split("\t")) for line in self._ask("ps", *options).text.splitlines())
@@ -241,6 +232,15 @@ class Engine:
         answer = self._ask("events", *span, "--filter", f"container={container}", "--format", "{{.Action}}")
         return "start" in answer.text.split()
 
+    @cached_property
+    def _socket(self) -> str | None:
+        return daemon.socket_of(self.env)
+
+    def _get(self, question: str) -> Any:
+        """What the engine's API answers, or None: then the CLI is to be asked, which has words for what went wrong."""
+        status, found = daemon.get(self._socket, question) or (0, None)
+        return found if status == 200 else None
+
     def _run(self, *argv: str) -> process.Completed:
         return process.run([self.program, *argv], env=self.env)
 
@@ -255,21 +255,8 @@ def _options(name: str, platform: str | None, labels: Mapping[str, str] | None, 
     return options + [part for key, value in sorted((labels or {}).items()) for part in ("--label", f"{key}={value}")]
 
 
-def _current() -> str:
-    if os.environ.get("DOCKER_CONTEXT"):
-        return f"context {os.environ['DOCKER_CONTEXT']}"
-    return f"DOCKER_HOST={os.environ['DOCKER_HOST']}" if os.environ.get("DOCKER_HOST") else "the current context"
-
-
-def _ask(program: str, env: Mapping[str, str]) -> tuple[str, str]:
-    """The version of the engine and nothing, or nothing and why it did not say."""
-    try:
-        answer = process.run([program, "version", "--format", "{{.Server.Version}}"], env=env, timeout=PATIENCE)
-    except TimeoutError:
-        return "", f"no answer within {PATIENCE:.0f} s"
-    if answer.code or not answer.text:
-        return "", answer.complaint or "no answer"
-    return answer.text, ""
+def _filter(label: str) -> str:
+    return quote(json.dumps({"label": [label]}))
 
 
 def _good(answer: process.Completed, doing: str) -> process.Completed:
