@@ -8,7 +8,7 @@ from pathlib import Path
 from engine_private import PrivateEngine
 from imageyard.names import Reference, parse_reference
 from registry_served import Served
-from yard_scratch import ARCH, Yard, make_yard
+from yard_scratch import ARCH, CONTEXT, Yard, make_yard
 
 CATALOGUE = """\
 registry: {{trusted: {host}/{name}, branch: {host}/{name}-branch}}
@@ -53,6 +53,10 @@ class PublishingYard(Yard):
         found = parse_reference(f"{self.repository}-branch" if branch else self.repository)
         return found.with_tag(tag) if tag else found
 
+    def text(self, path: str) -> str:
+        """A file's text, named relative to the context."""
+        return (self.top / CONTEXT / path).read_text()
+
     def tag(self, image: str, arch: str | None = None) -> str:
         done = self.inv("tag", image, *(["--arch", arch] if arch else []))
         assert done.code == 0, done.err
@@ -61,8 +65,8 @@ class PublishingYard(Yard):
     def move(self, host: str) -> None:
         """Name another registry in the catalogue, which is no part of any recipe; loaded images are named anew."""
         tags, old = self.tags(), self.repository
+        self.edit("images.yml", self.host, host)
         self.host = host
-        self.write("images.yml", CATALOGUE.format(host=host, name=self.name, arch=ARCH))
         for tag in tags:
             self.engine.docker("tag", f"{old}:{tag}", f"{self.repository}:{tag}")
             self.engine.docker("rmi", f"{old}:{tag}")
