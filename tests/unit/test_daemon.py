@@ -69,6 +69,7 @@ def _answer(listener: socket.socket, answer: bytes) -> None:
         (b'HTTP/1.0 200 OK\r\nServer: Docker\r\n\r\n{"Version": "28.5.2"}', (200, {"Version": "28.5.2"})),
         (b'HTTP/1.0 404 Not Found\r\n\r\n{"message": "No such image: a"}', (404, {"message": "No such image: a"})),
         (b'HTTP/1.0 200 OK\r\n\r\n{"Version": "28.', None),
+        (b"HTTP/1.0 201 Created\r\n\r\n", (201, None)),
         (b"HTTP/1.0 200 OK\r\n", None),
         (b"HTTP/1.0 200 OK\r\n\r\n<html>", None),
         (b"SSH-2.0-OpenSSH_9.2\r\n\r\n{}", None),
@@ -77,12 +78,12 @@ def _answer(listener: socket.socket, answer: bytes) -> None:
 )
 def test_what_is_no_answer_is_left_to_the_cli(answer: bytes, expected: object) -> None:
     with engine_that_says(answer) as path:
-        assert daemon.get(path, "/version") == expected
+        assert daemon.ask(path, "/version") == expected
 
 
 def test_no_socket_is_left_to_the_cli(tmp_path: Path) -> None:
-    assert daemon.get(None, "/version") is None
-    assert daemon.get(str(tmp_path / "nowhere.sock"), "/version") is None
+    assert daemon.ask(None, "/version") is None
+    assert daemon.ask(str(tmp_path / "nowhere.sock"), "/version") is None
 
 
 def test_an_engine_that_says_nothing_is_not_waited_for() -> None:
@@ -90,4 +91,4 @@ def test_an_engine_that_says_nothing_is_not_waited_for() -> None:
         listener.bind(f"{folder}/engine.sock")
         listener.listen()
         with pytest.raises(TimeoutError):
-            daemon.get(f"{folder}/engine.sock", "/version", patience=0.05)
+            daemon.ask(f"{folder}/engine.sock", "/version", patience=0.05)

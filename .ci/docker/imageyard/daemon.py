@@ -8,11 +8,12 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from imageyard import process
 from imageyard.errors import EnvironmentLacks
 
-__all__ = ["INSTALL", "find", "get", "socket_of"]
+__all__ = ["INSTALL", "ask", "by_label", "find", "quoted", "socket_of"]
 
 INSTALL = "nox -s install_stack local_stack"
 PATIENCE = 20.0
@@ -64,8 +65,8 @@ def find(stack_socket: Path | None) -> tuple[str, str, dict[str, str], str]:
     raise EnvironmentLacks("no Docker engine answers", doing="looking for an engine", detail=tried, hint=hint)
 
 
-def get(path: str | None, question: str, patience: float | None = None) -> tuple[int, Any] | None:
-    """The status and decoded body of a GET to the engine at `path`: `/version`, without an API version in front.
+def ask(path: str | None, question: str, method: str = "GET", patience: float | None = None) -> tuple[int, Any] | None:
+    """The status and decoded body that the engine at `path` answers to a request without a body, as for `/version`.
 
     None where that cannot be had: the docker CLI is to be asked then, which says why. Raises TimeoutError where the
     engine says nothing for `patience` seconds.
@@ -78,7 +79,7 @@ def get(path: str | None, question: str, patience: float | None = None) -> tuple
             engine.settimeout(patience)
             engine.connect(path)
             # HTTP/1.0: the answer ends with the connection, and comes in one piece
-            engine.sendall(f"GET {question} HTTP/1.0\r\nHost: docker\r\n\r\n".encode())
+            engine.sendall(f"{method} {question} HTTP/1.0\r\nHost: docker\r\n\r\n".encode())
             while chunk := engine.recv(65536):
                 answer += chunk
     except TimeoutError:
@@ -90,9 +91,19 @@ def get(path: str | None, question: str, patience: float | None = None) -> tuple
     if not end or len(words) < 2 or not words[0].startswith(b"HTTP/") or not words[1].isdigit():
         return None
     try:
-        return int(words[1]), json.loads(body)
+        return int(words[1]), json.loads(body) if body else None
     except ValueError:
         return None
+
+
+def quoted(reference: str) -> str:
+    """A reference as part of a question's path."""
+    return quote(reference, safe="/:@")
+
+
+def by_label(label: str) -> str:
+    """The value of `filters` that selects what carries a label, given as `NAME` or `NAME=VALUE`."""
+    return quote(json.dumps({"label": [label]}))
 
 
 def _current_context(environ: Mapping[str, str]) -> str:
@@ -115,7 +126,7 @@ def _current() -> str:
 def _ask(program: str, env: Mapping[str, str]) -> tuple[str, str]:
     """The version of the engine and nothing, or nothing and why it did not say."""
     try:
-        known = get(socket_of(env), "/version", PATIENCE)
+        known = ask(socket_of(env), "/version", patience=PATIENCE)
         if known and known[0] == 200 and known[1].get("Version"):
             return str(known[1]["Version"]), ""
         answer = process.run([program, "version", "--format", "{{.Server.Version}}"], env=env, timeout=PATIENCE)

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
-from urllib.parse import quote
 
 from imageyard import daemon, process
 from imageyard.errors import Absent, EnvironmentLacks, ImageyardError
@@ -108,10 +107,10 @@ class Engine:
 
     def inspect(self, reference: str) -> LoadedImage | None:
         """The image under a name, digest or id, or None where the engine has none."""
-        status, found = daemon.get(self._socket, f"/images/{quote(reference, safe='/:@')}/json") or (0, {})
+        status, found = self._api(f"/images/{daemon.quoted(reference)}/json")
         if status == 200:
             return _image(found)
-        if status == 404 and "no such image" in found.get("message", "").lower():
+        if _lacks_image(status, found):
             return None
         answer = self._run("image", "inspect", reference)
         if answer.code and _no_such(answer):
@@ -120,6 +119,10 @@ class Engine:
 
     def tag(self, source: str, target: str) -> None:
         """Give an image another name. Raises Absent where there is none under `source`."""
+        repository, _, tag = target.rpartition(":")
+        question = f"/images/{daemon.quoted(source)}/tag?repo={daemon.quoted(repository)}&tag={tag}"
+        if "/" not in tag and self._api(question, "POST")[0] == 201:
+            return
         answer = self._run("tag", source, target)
         if answer.code and _no_such(answer):
             raise Absent(f"the engine has no image {source}", doing=f"tagging it {target}")
@@ -127,6 +130,9 @@ class Engine:
 
     def untag(self, reference: str) -> bool:
         """Take a name away, and the image with its last one; False where there was none."""
+        status, found = self._api(f"/images/{daemon.quoted(reference)}", "DELETE")
+        if status == 200 or _lacks_image(status, found):
+            return status == 200
         answer = self._run("rmi", reference)
         if answer.code and _no_such(answer):
             return False
@@ -135,7 +141,7 @@ class Engine:
 
     def images(self, label: str) -> tuple[LoadedImage, ...]:
         """The images that carry a label, given as `NAME` or `NAME=VALUE`."""
-        if (listed := self._get(f"/images/json?filters={_filter(label)}")) is not None:
+        if (listed := self._get(f"/images/json?filters={daemon.by_label(label)}")) is not None:
             each = [self.inspect(one["Id"]) for one in listed]
             return tuple(one for one in each if one is not None)
         ids = self._ask("image", "ls", "--no-trunc", "--quiet", "--filter", f"label={label}").text.split()
@@ -153,7 +159,7 @@ class Engine:
     def containers(self, label: str) -> tuple[Container, ...]:
         """The containers, running or not, that carry a label, given as `NAME` or `NAME=VALUE`."""
         name = label.partition("=")[0]
-        if (known := self._get(f"/containers/json?all=1&filters={_filter(label)}")) is not None:
+        if (known := self._get(f"/containers/json?all=1&filters={daemon.by_label(label)}")) is not None:
             return tuple(
                 Container(c["Id"], c["Names"][0].lstrip("/"), c["Image"], c["State"], c["Labels"][name]) for c in known
             )
@@ -238,8 +244,11 @@ class Engine:
 
     def _get(self, question: str) -> Any:
         """What the engine's API answers, or None: then the CLI is to be asked, which has words for what went wrong."""
-        status, found = daemon.get(self._socket, question) or (0, None)
+        status, found = self._api(question)
         return found if status == 200 else None
+
+    def _api(self, question: str, method: str = "GET") -> tuple[int, Any]:
+        return daemon.ask(self._socket, question, method) or (0, None)
 
     def _run(self, *argv: str) -> process.Completed:
         return process.run([self.program, *argv], env=self.env)
@@ -255,8 +264,8 @@ def _options(name: str, platform: str | None, labels: Mapping[str, str] | None, 
     return options + [part for key, value in sorted((labels or {}).items()) for part in ("--label", f"{key}={value}")]
 
 
-def _filter(label: str) -> str:
-    return quote(json.dumps({"label": [label]}))
+def _lacks_image(status: int, found: Any) -> bool:
+    return status == 404 and "no such image" in str(found).lower()
 
 
 def _good(answer: process.Completed, doing: str) -> process.Completed:
