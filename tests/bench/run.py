@@ -9,6 +9,7 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
+from building import building
 from listing import listing
 from measure import render
 
@@ -21,11 +22,18 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(".imageyard"), help="folder for bench.json")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        ratios = listing(Path(folder))
+        ratios = listing(_new(folder, "listing"))
+        ratios += building(_new(folder, "building"))
     print(render(ratios))
     options.out.mkdir(exist_ok=True)
     report = [asdict(r) | {"ratio": r.ratio, "met": r.met} for r in ratios]
     (options.out / "bench.json").write_text(json.dumps({"python": sys.version, "ratios": report}, indent=2) + "\n")
+
+
+def _new(folder: str, name: str) -> Path:
+    made = Path(folder, name)
+    made.mkdir()
+    return made
 
 
 if __name__ == "__main__":

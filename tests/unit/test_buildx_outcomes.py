@@ -191,3 +191,19 @@ def test_a_plugin_that_does_not_run(tmp_path: Path) -> None:
         buildx.version(program(tmp_path, "echo bad CPU type >&2; exit 1"))
     assert caught.value.detail == ("bad CPU type",)
     assert caught.value.hint
+
+
+def test_a_version_is_kept_for_as_long_as_the_binary_is_the_same(tmp_path: Path) -> None:
+    plugin, kept = (
+        Path(program(tmp_path, "echo github.com/docker/buildx v0.30.0 abc; echo x >> asked")),
+        tmp_path / "kept",
+    )
+    plugin.write_text(plugin.read_text().replace(">> asked", f">> '{tmp_path}/asked'"))
+
+    assert [buildx.kept_version(str(plugin), kept) for _ in range(3)] == ["0.30.0"] * 3
+    assert (tmp_path / "asked").read_text() == "x\n"
+
+    plugin.write_text(plugin.read_text().replace("0.30.0", "0.31.0-rc1"))
+    assert buildx.kept_version(str(plugin), kept) == "0.31.0-rc1"
+    kept.write_text("{")
+    assert buildx.kept_version(str(plugin), kept) == "0.31.0-rc1"
