@@ -25,6 +25,7 @@ def ok(yard: PublishingYard, *argv: str) -> str:
 @pytest.mark.parametrize("provenance", ["off", "min"])
 def test_a_pushed_image_is_what_other_clients_find(port: PublishingYard, provenance: str) -> None:
     port.edit("images.yml", "defaults:\n", f"defaults:\n  provenance: {provenance}\n")
+    port.git("remote", "add", "origin", "https://user:secret@example.org/ci/images.git")
     ok(port, "build", BASE)
     pushed = ok(port, "push", BASE)
     tag = port.tag(BASE)
@@ -46,8 +47,10 @@ def test_a_pushed_image_is_what_other_clients_find(port: PublishingYard, provena
         port.at().with_digest(raw["manifests"][0]["digest"] if "manifests" in raw else digest),
     )
     config = json.loads(tool("crane", "config", reference))
-    assert config["config"]["Labels"]["org.opencontainers.image.title"] == BASE
-    assert config["config"]["Labels"]["io.imageyard.recipe"][:20] in tag
+    labels = config["config"]["Labels"]
+    assert labels["org.opencontainers.image.title"] == BASE
+    assert labels["org.opencontainers.image.source"] == "https://example.org/ci/images"
+    assert labels["io.imageyard.recipe"][:20] in tag
     assert port.git("rev-parse", "HEAD") not in json.dumps(config)
 
     assert port.outcomes() == {BASE: "published"}
@@ -75,6 +78,15 @@ def test_the_record_is_beside_the_image(port: PublishingYard) -> None:
     assert manifest["subject"]["digest"] == parse_reference(reference).digest
     held = json.loads(tool("crane", "blob", beside.with_digest(manifest["layers"][0]["digest"])))
     assert {"reference": reference, **held} == record
+
+
+def test_a_record_is_no_signature(port: PublishingYard) -> None:
+    """cosign 2.5 looks for signatures, attestations and SBOMs by tags of its own: it finds the image, and none."""
+    ok(port, "build", BASE)
+    ok(port, "push", BASE)
+    shown = tool("cosign", "tree", port.at(port.tag(BASE)))
+    assert shown.startswith(f"\N{PACKAGE} Supply Chain Security Related artifacts for an image: {port.repository}:")
+    assert "No Supply Chain Security Related Artifacts" in shown
 
 
 def test_what_else_is_beside_an_image_does_no_harm(port: PublishingYard, registry: Served) -> None:

@@ -21,6 +21,7 @@ __all__ = [
     "is_dirty",
     "is_shallow",
     "listing",
+    "origin",
     "resolve",
     "top",
     "tree_id",
@@ -112,6 +113,11 @@ def is_dirty(top: Path, folder: str = "") -> bool:
     if done.code:
         raise _refusal(top, done, "asking git for changes")
     return bool(done.out)
+
+
+def origin(top: Path) -> str:
+    """The URL of the remote `origin` as git has it, credentials and all; empty where there is none."""
+    return _run(top, "config", "--get", "remote.origin.url").text
 
 
 def is_shallow(top: Path) -> bool:

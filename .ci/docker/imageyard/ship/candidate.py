@@ -24,9 +24,8 @@ from imageyard.builders.request import (
 )
 from imageyard.errors import BuildFailed, EnvironmentLacks, ImageyardError, Transient, assert_never
 from imageyard.layout import step_line
-from imageyard.ship import bind, history, sweep
+from imageyard.ship import bind, history, labels, sweep
 from imageyard.ship.options import BuildOptions
-from imageyard.ship.sweep import IMAGE_LABEL
 from imageyard.treebase import DictTree, Link, Tree
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ def candidate(
     log = workspace.run.log_of(row.name, row.arch)
     note(
         why=history.reason(workspace, row, recipe, forced=options.force),
-        versions=_versions(engine) | {"buildx": buildx.version(program)},
+        versions=_versions(engine) | {"buildx": buildx.kept_version(program, workspace.state / "buildx.json")},
         log=str(log.relative_to(workspace.run.folder)),
         **history.commit(workspace),
     )
@@ -126,22 +125,12 @@ def _request(
         target=recipe.target,
         contexts=bind.contexts(bind.Binding(workspace, engine, recipes, row, staging)),
         secrets=bind.secrets(row, workspace.top),
-        labels=_labels(row, recipe),
+        labels=labels.of(workspace, row, recipe),
         tags=(unchecked,),
         provenance=provenance,
         sbom=image.sbom and engine.image_store == "containerd",
         extra=options.extra,
     )
-
-
-def _labels(row: Row, recipe: Recipe) -> dict[str, str]:
-    """What says whose image it is. Never the commit, which would give one tag several digests."""
-    return {
-        IMAGE_LABEL: row.name,
-        "io.imageyard.recipe": recipe.id,
-        "io.imageyard.recipe-version": str(recipe.v),
-        "org.opencontainers.image.title": row.name,  # OCI image-spec 1.1, annotations.md
-    }
 
 
 def _judge(workspace: Workspace, row: Row, outcome: Outcome, note: Callable[..., None]) -> None:

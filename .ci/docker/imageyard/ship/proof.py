@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from imageyard.errors import Denied, PolicyRefused, Transient
+from imageyard.ship.labels import RECIPE_LABEL
 
 if TYPE_CHECKING:
     from imageyard.names import Digest, Reference, Unknown
@@ -14,10 +15,8 @@ if TYPE_CHECKING:
     from imageyard.registry.manifests import Manifest
     from imageyard.registry.states import Complete
 
-__all__ = ["RECIPE_LABEL", "prove", "unknown"]
+__all__ = ["prove", "unknown"]
 
-RECIPE_LABEL = "io.imageyard.recipe"
-"""On every image that we build: the id of its recipe."""
 _CONFIG_LIMIT = 16 * 1024 * 1024  # bytes
 
 

@@ -20,7 +20,8 @@ from imageyard.records import Record, RowOutcome
 from imageyard.runs import now
 from imageyard.ship import beside, built, publishable
 from imageyard.ship.finish import finish
-from imageyard.ship.proof import RECIPE_LABEL, prove, unknown
+from imageyard.ship.labels import RECIPE_LABEL
+from imageyard.ship.proof import prove, unknown
 
 if TYPE_CHECKING:
     from imageyard.catalogue.model import Row

@@ -1,0 +1,81 @@
+"""An image as a tar, as engines hand it over, and tars that are none."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from imageyard.errors import EnvironmentLacks
+from imageyard.names import Digest
+from imageyard.registry.archive import Archive
+from imageyard.registry.manifests import OCI_INDEX, OCI_MANIFEST, digest_of
+
+
+def tar_of(file: Path, files: dict[str, bytes]) -> Path:
+    with tarfile.open(file, "w") as tar:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    return file
+
+
+def layout(*bodies: bytes) -> dict[str, bytes]:
+    entries = [{"mediaType": OCI_MANIFEST, "digest": digest_of(body), "size": len(body)} for body in bodies]
+    index = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}).encode()
+    return {"index.json": index, **{f"blobs/sha256/{digest_of(body)[7:]}": body for body in bodies}}
+
+
+def test_a_layout_is_read(tmp_path: Path) -> None:
+    archive = Archive(tar_of(tmp_path / "a.tar", layout(b"the manifest")))
+    assert archive.root.digest == digest_of(b"the manifest")
+    assert archive.manifest(archive.root.digest) == b"the manifest"
+    source, size = archive.blob(archive.root.digest)
+    with source:
+        assert (source.read(), size) == (b"the manifest", 12)
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"manifest.json": b"[]"}, "as an OCI layout"),
+        (layout(), "one image"),
+        (layout(b"one", b"two"), "one image"),
+    ],
+    ids=["Docker before 25", "no image", "two images"],
+)
+def test_what_is_no_image(tmp_path: Path, files: dict[str, bytes], said: str) -> None:
+    with pytest.raises(EnvironmentLacks, match=said):
+        Archive(tar_of(tmp_path / "a.tar", files))
+
+
+def test_a_manifest_of_other_bytes_is_not_believed_and_a_missing_blob_is_named(tmp_path: Path) -> None:
+    files = layout(b"the manifest")
+    files[f"blobs/sha256/{digest_of(b'the manifest')[7:]}"] = b"other"
+    archive = Archive(tar_of(tmp_path / "a.tar", files))
+    with pytest.raises(EnvironmentLacks, match="something else"):
+        archive.manifest(archive.root.digest)
+    with pytest.raises(EnvironmentLacks, match=f"sha256:{'0' * 64} is missing"):
+        archive.blob(Digest(f"sha256:{'0' * 64}"))
+
+
+@given(content=st.binary(max_size=64), reads=st.lists(st.tuples(st.integers(0, 80), st.integers(0, 80)), max_size=8))
+def test_a_blob_reads_as_a_file_of_its_own(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes, reads: list[tuple[int, int]]
+) -> None:
+    folder = tmp_path_factory.mktemp("blob")
+    archive = Archive(
+        tar_of(folder / "a.tar", layout(b"m") | layout(content) | {"index.json": layout(b"m")["index.json"]})
+    )
+    source, size = archive.blob(digest_of(content))
+    alone = io.BytesIO(content)
+    with source:
+        assert size == len(content)
+        for at, count in reads:
+            assert source.seek(at) == alone.seek(at)
+            assert source.read(count) == alone.read(count)
