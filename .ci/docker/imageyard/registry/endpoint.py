@@ -13,6 +13,8 @@ __all__ = ["Endpoints"]
 
 _HUB = "registry-1.docker.io"
 """The API host of Docker Hub (distribution/reference knows it as docker.io)."""
+_SILENCE = 60.0
+"""Seconds for which one that did not answer is not asked by which scheme it speaks: every reference would wait."""
 
 
 class Endpoints:
@@ -23,6 +25,7 @@ class Endpoints:
         self._http = http
         self._insecure = frozenset(insecure)
         self._origins: dict[str, str] = {}
+        self._silent_until: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def plain_allowed(self, registry: str) -> bool:
@@ -39,7 +42,11 @@ class Endpoints:
             return f"https://{registry}"
         with self._lock:
             if registry not in self._origins:
+                now = self._http.clock.monotonic()
+                if now < self._silent_until.get(registry, now):
+                    return f"http://{registry}"
                 if (scheme := self._probe(registry)) is None:
+                    self._silent_until[registry] = self._http.clock.monotonic() + _SILENCE
                     return f"http://{registry}"  # not answering now: let the real request say so, and ask again later
                 self._origins[registry] = f"{scheme}://{registry}"
             return self._origins[registry]

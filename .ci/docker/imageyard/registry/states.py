@@ -72,23 +72,25 @@ def states(
 ) -> Mapping[Reference, State]:
     """The state of each reference, asked for in parallel through one pool; `platforms` as in `inspect`.
 
-    A registry that answers nobody is asked until the first request has used up its budget, not once a reference.
+    A registry that answers nobody is asked for its first reference alone: many that fail at once would wait for one
+    another until their budgets are used up.
     """
     wanted = tuple(dict.fromkeys(references))
+    firsts = {reference.registry: reference for reference in reversed(wanted)}
     silent: dict[str, State] = {}
-    spoken: set[str] = set()
 
     def ask(reference: Reference) -> State:
         if reference.registry in silent:
             return silent[reference.registry]
         told, answered = _state(client, reference, platforms)
-        if answered:
-            spoken.add(reference.registry)
-        elif reference.registry not in spoken:
+        if not answered and reference is firsts[reference.registry]:
             silent[reference.registry] = told
         return told
 
-    return dict(zip(wanted, each(wanted, ask, workers), strict=True))
+    told = {reference: ask(reference) for reference in firsts.values()}
+    rest = [reference for reference in wanted if reference not in told]
+    told |= zip(rest, each(rest, ask, workers), strict=True)
+    return {reference: told[reference] for reference in wanted}
 
 
 def _state(client: Client, reference: Reference, platforms: bool) -> tuple[State, bool]:

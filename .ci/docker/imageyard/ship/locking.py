@@ -163,7 +163,10 @@ def _ask(keys: Iterable[str], client: Client | None, *, may_be_gone: bool) -> di
                 return None
             raise
 
-    return dict(zip(wanted, each(wanted, ask, workers=8), strict=True))
+    # the first of each host alone: of one that does not answer, nothing more is asked
+    found = {key: ask(key) for key in {parse_reference(key).registry: key for key in wanted}.values()}
+    rest = [key for key in wanted if key not in found]
+    return found | dict(zip(rest, each(rest, ask, workers=8), strict=True))
 
 
 def _write(workspace: Workspace, pins: Mapping[str, Digest]) -> None:
