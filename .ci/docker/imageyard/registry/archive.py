@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from imageyard.errors import EnvironmentLacks
 from imageyard.names import Digest
@@ -81,7 +81,7 @@ class _Window(io.RawIOBase):
         self._at = max(0, start + offset)
         return self._at
 
-    def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def]
+    def readinto(self, buffer: Any) -> int:
         self._under.seek(self._offset + self._at)
         piece = self._under.read(min(len(buffer), max(0, self._size - self._at)))
         buffer[: len(piece)] = piece

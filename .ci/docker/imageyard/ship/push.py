@@ -18,7 +18,7 @@ from imageyard.files import locked
 from imageyard.names import Present, Reference, State, Unknown, platform_of
 from imageyard.records import Record, RowOutcome
 from imageyard.runs import now
-from imageyard.ship import beside, built, publishable
+from imageyard.ship import beside, built, publishable, sweep
 from imageyard.ship.finish import finish
 from imageyard.ship.labels import RECIPE_LABEL
 from imageyard.ship.proof import prove, unknown
@@ -110,7 +110,13 @@ class _Job:
             self._end("skipped", why=f"at {self.repository.name}")
             return
         loaded = self._loaded()
-        with lock_of(self.workspace, self.target), tempfile.TemporaryDirectory(prefix="imageyard-push-") as staging:
+        rows = self.workspace.run.log_of(
+            self.row.name, self.row.arch
+        ).parent  # a later build sweeps it where we are killed
+        with (
+            lock_of(self.workspace, self.target),
+            tempfile.TemporaryDirectory(prefix=sweep.SCRATCH, dir=rows) as staging,
+        ):
             self._send(loaded, Path(staging))
 
     def _send(self, loaded: LoadedImage, staging: Path) -> None:
