@@ -2,6 +2,7 @@
 
 A terminal sends SIGINT to the whole group in its foreground; a supervisor sends SIGTERM to the process it started,
 which leads a session of its own; a service manager sends SIGTERM to every process of the service (systemd.kill(5)).
+A terminal that closes sends SIGHUP, to the group in its foreground too, and nothing can be written to it any more.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ FACES = [
 ]
 
 Moment = Literal["a step", "a check"]
-Sender = Literal["a terminal", "a supervisor", "a service manager"]
+Sender = Literal["a terminal", "a terminal that closes", "a supervisor", "a service manager"]
 
 CATALOGUE = """\
 defaults: {{arches: [ARCH]}}
@@ -129,6 +130,8 @@ def send(yard: Yard, child: subprocess.Popen[str], sender: Sender) -> signal.Sig
         case "a terminal":
             os.killpg(child.pid, signal.SIGINT)
             return signal.SIGINT
+        case "a terminal that closes":
+            os.killpg(child.pid, signal.SIGHUP)
         case "a supervisor":
             os.kill(child.pid, signal.SIGTERM)
         case "a service manager":
@@ -162,7 +165,7 @@ def swept(yard: Yard) -> Iterator[list[int]]:
 @pytest.mark.parametrize("face", FACES, ids=lambda face: face.name)
 def test_an_interrupt_leaves_nothing_behind(yard: Yard, face: Face, moment: Moment, sender: Sender) -> None:
     prepare(yard, moment)
-    with swept(yard) as left, start(yard, face, terminal=sender == "a terminal") as child:
+    with swept(yard) as left, start(yard, face, terminal="terminal" in sender) as child:
         begun(yard, face, child)
         how = send(yard, child, sender)
         told = finished(child)

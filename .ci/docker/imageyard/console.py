@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -59,8 +60,8 @@ class Story:
         text = value if isinstance(value, str) else json.dumps(value, indent=2)
         try:
             _write(sys.stdout, text if text.endswith("\n") or not text else f"{text}\n")
-        except BrokenPipeError:
-            _to_nowhere(sys.stdout)
+        except OSError as error:
+            _to_nowhere(sys.stdout, error)
 
     def step(self, text: str) -> None:
         """What is being done now."""
@@ -163,8 +164,8 @@ class Story:
                 return
             try:
                 _write(self._stream, f"{text}\n")
-            except BrokenPipeError:
-                _to_nowhere(self._stream)
+            except OSError as error:
+                _to_nowhere(self._stream, error)
 
 
 def _data(text: str) -> str:
@@ -193,8 +194,13 @@ def _write(stream: TextIO, text: str) -> None:
     stream.flush()
 
 
-def _to_nowhere(stream: TextIO) -> None:
-    """Let what is still written to a pipe without a reader vanish, Python's own flush at exit included."""
+def _to_nowhere(stream: TextIO, error: OSError) -> None:
+    """Let what is still written to a pipe without a reader, or to a terminal that closed, vanish.
+
+    Python's own flush at exit is included. Raises any other error again.
+    """
+    if error.errno not in (errno.EPIPE, errno.EIO):
+        raise error
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, stream.fileno())

@@ -44,7 +44,9 @@ def register(catalogue: str | None = None) -> None:
         logging.getLogger(library).setLevel(logging.WARNING)
     if workspace.run.owner:  # not in the workers of `nox -j`, which inherit it
         atexit.register(_finish, workspace)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # Nox ends its children on an interrupt only
+    for how in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(how) is not signal.SIG_IGN:  # nohup(1) has it ignored
+            signal.signal(how, signal.default_int_handler)  # Nox ends its children on an interrupt only
     _register_rows(workspace, rows)
     _register_dockerfile(workspace)
     _register_merge(workspace)

@@ -28,7 +28,7 @@ SET = "NAME=VALUE, a build arg for this call only; the tag changes and ends in -
 def task(*, name: str | None = None, iterable: Sequence[str] = (), **help_texts: str) -> Callable[..., Any]:
     """An Invoke task out of a function that returns its result: text, or plain data with `--json`.
 
-    Invoke ends with 1 on Ctrl-C and knows no SIGTERM; the exit codes of `errors` are kept here.
+    Invoke ends with 1 on Ctrl-C and knows neither SIGTERM nor SIGHUP; the exit codes of `errors` are kept here.
     """
 
     def decorate(function: Callable[..., object]) -> Any:
@@ -36,7 +36,9 @@ def task(*, name: str | None = None, iterable: Sequence[str] = (), **help_texts:
         def run(context: Context, **options: Any) -> None:
             if "--help" in options.values():  # `inv TASK --help`: Invoke takes it for a positional value
                 raise Exit(f"{inspect.getdoc(function)}\nSee: inv --help {_dashed(function.__name__)}", 0)
-            signal.signal(signal.SIGTERM, _terminate)
+            for how in (signal.SIGTERM, signal.SIGHUP):
+                if signal.getsignal(how) is not signal.SIG_IGN:  # nohup(1) has it ignored
+                    signal.signal(how, _terminate)
             try:
                 result = function(context, **options)
                 if result is not None:
