@@ -41,6 +41,7 @@ def seal(recipe: _Recipe, tree: Tree) -> IO[bytes]:
 
     It holds the recipe's files, the Dockerfile among them, and the folders they are in: sorted, modes 0644, 0755
     for executables and folders, owner 0, one fixed time. Files of named contexts (`NAME//PATH`) are not in it.
+    Nor is a folder of which an exclude or `.dockerignore` leaves no file: git knows no empty folders.
     Raises Transient where a file is no longer what the recipe says of it.
     """
     spool = cast("IO[bytes]", tempfile.SpooledTemporaryFile(_IN_MEMORY))  # noqa: SIM115  (the caller closes it)
