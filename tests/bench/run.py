@@ -12,6 +12,7 @@ from pathlib import Path
 from building import building
 from listing import listing
 from measure import render
+from planning import planning
 
 __all__ = ["main"]
 
@@ -23,6 +24,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         ratios = listing(_new(folder, "listing"))
+        ratios += planning(_new(folder, "planning"))
         ratios += building(_new(folder, "building"))
     print(render(ratios))
     options.out.mkdir(exist_ok=True)

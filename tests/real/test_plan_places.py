@@ -223,3 +223,9 @@ def test_the_table_for_a_person(scratch: Scratch) -> None:
     head, line = ended.out.splitlines()
     assert head.split() == ["image", "arch", "level", "action", "why", "tag"]
     assert line.split()[:-1] == ["linux-trixie-base", "amd64", "0", "skip", "unchanged", "since", "HEAD"]
+
+
+def test_the_session_prints_the_same(scratch: Scratch) -> None:
+    told = scratch.inv("plan", "--offline", "--changed-since", "main", "--pattern", "linux-trixie-*")
+    ended = scratch.run("nox", "-s", "plan", "--", "linux-trixie-*", "--offline", "--changed-since", "main")
+    assert (ended.code, ended.out) == (0, told.out)

@@ -49,6 +49,7 @@ def register(catalogue: str | None = None) -> None:
             signal.signal(how, signal.default_int_handler)  # Nox ends its children on an interrupt only
     _register_rows(workspace, rows)
     _register_dockerfile(workspace)
+    _register_plan(workspace)
     _register_merge(workspace)
     _register_stack(workspace)
 
@@ -98,6 +99,25 @@ def _register_dockerfile(workspace: Workspace) -> None:
 
             options = parser.read(session.posargs)
             flow(workspace, options.file, shell=options.shell)
+
+
+def _register_plan(workspace: Workspace) -> None:
+    @nox.session(default=False, venv_backend="none")
+    def plan(session: nox.Session) -> None:
+        """Print what has to be built, and why: `-- [PATTERN] [--offline] [--at PLACE]`; `inv plan` is for machines."""
+        parser = _parser("plan")
+        parser.add_argument("pattern", nargs="?", default="*", help="an image, or a pattern")
+        parser.add_argument("--offline", action="store_true", help="ask no place")
+        parser.add_argument("--at", default="engine", help="engine, trusted or branch (the catalogue's repositories)")
+        parser.add_argument("--changed-since", metavar="REV", help="say what changed since a revision")
+        with _told_to_nox(workspace, session):
+            from imageyard.ship import planning as flow
+
+            options = parser.read(session.posargs)
+            asked = flow.Asked(options.pattern, None, None if options.offline else options.at, options.changed_since)
+            actions = flow.plan(workspace, asked)
+            workspace.story.result(flow.rendered(workspace, actions, as_json=False))
+            flow.check(actions)
 
 
 def _register_merge(workspace: Workspace) -> None:
