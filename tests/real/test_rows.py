@@ -181,29 +181,41 @@ images:
 WAIT = r"RUN printf '#!/bin/sh\nwhile [ ! -e /go ]; do sleep 0.1; done\n' > /bin/wait && chmod +x /bin/wait"
 
 
-@pytest.mark.parametrize("force", [False, True], ids=["plain", "forced"])
-def test_a_tag_that_appears_while_a_row_is_checked_is_adopted_unless_forced(yard: Yard, force: bool) -> None:
+@pytest.mark.parametrize(
+    ("of_this_recipe", "force", "adopted"),
+    [(True, False, True), (True, True, False), (False, False, False)],
+    ids=["the same made elsewhere", "forced", "named so by hand"],
+)
+def test_a_tag_that_appears_while_a_row_is_checked_is_adopted_if_made_of_the_same(
+    yard: Yard, of_this_recipe: bool, force: bool, adopted: bool
+) -> None:
     yard.catalogue(WAITS)
     yard.dockerfile("slow/Dockerfile", WAIT)
     tag = yard.inv("tag", "linux-slow").out.strip()
     wanted = f"{yard.repository}:{tag}"
+    recipe = json.loads(yard.inv("tag", "linux-slow", "--explain", "--json").out)[0]["id"]
+    winner = yard.engine.docker("create", BASE, "sh")
+    label = f"LABEL io.imageyard.recipe={recipe if of_this_recipe else '0' * 64}"
+    yard.engine.docker("commit", "--change", label, winner, "imageyard.local/other:1")
+    yard.engine.docker("rm", winner)
     argv = ["inv", "build", "linux-slow", *(["--force"] if force else [])]
     with yard.start(argv) as build:
         deadline = time.monotonic() + 60
         while not (found := yard.containers()):
             assert build.poll() is None, build.communicate()
             assert time.monotonic() < deadline
-        yard.engine.docker("tag", BASE, wanted)
+        yard.engine.docker("tag", "imageyard.local/other:1", wanted)
         while yard.engine.docker("exec", found[0], "touch", "/go", check=False):
             assert time.monotonic() < deadline
         _, err = build.communicate(timeout=60)
     assert build.returncode == 0, err
 
     record = yard.records()["linux-slow"]
-    assert (record["outcome"], record["adopted"], record["tag"]) == ("built", not force, tag)
-    same = yard.engine.docker("image", "inspect", "--format", "{{.Id}}", wanted, BASE).split()
-    assert (same[0] == same[1]) is not force
-    assert ("built, adopted: not in the engine" in err) is not force
+    assert (record["outcome"], record["adopted"], record["tag"]) == ("built", adopted, tag)
+    same = yard.engine.docker("image", "inspect", "--format", "{{.Id}}", wanted, "imageyard.local/other:1").split()
+    assert (same[0] == same[1]) is adopted
+    assert ("built, adopted: not in the engine" in err) is adopted
+    assert ("was not made of this recipe" in err) is (not of_this_recipe)
     assert yard.leftovers() == []
 
 

@@ -8,16 +8,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from imageyard.errors import BuildFailed, CheckFailed, ImageyardError, PolicyRefused
+from imageyard.errors import BuildFailed, CheckFailed, ConfigurationError, ImageyardError, PolicyRefused
 from imageyard.files import locked, make_folder
 from imageyard.names import Reference, platform_of
 from imageyard.records import Record, RowOutcome
 from imageyard.runs import now
+from imageyard.ship.labels import RECIPE_LABEL
 from imageyard.ship.options import BuildOptions
 
 if TYPE_CHECKING:
     from imageyard.catalogue.model import Row
-    from imageyard.engine import Engine
+    from imageyard.engine import Engine, LoadedImage
     from imageyard.recipe.model import Recipe
     from imageyard.ship.workspace import Workspace
 
@@ -80,6 +81,7 @@ class _Job:
         """From the recipe to the tag."""
         from imageyard.ship import bases
 
+        _refuse_unbuilt(self.row)
         bases.ensure(self.workspace, self.row, self.options)
         recipes = self.workspace.recipes(self.options.set_args)
         recipe, tag = recipes.of(self.row), recipes.tag(self.row, self.options.extra)
@@ -92,13 +94,13 @@ class _Job:
             )
         engine = self.workspace.engine
         wanted = self.workspace.repository.with_tag(tag)
-        if self._is_there(engine, wanted):
+        if self._is_there(engine, recipe, wanted):
             return
         waited = lambda: self.workspace.story.step(f"{self.title}: another process builds it; waiting")  # noqa: E731
         locks = self.workspace.state / "locks"
         make_folder(locks)
         with locked(locks / f"{tag}.lock", waited):
-            if self._is_there(engine, wanted):
+            if self._is_there(engine, recipe, wanted):
                 return
             if before := self._failed(self.row):
                 self.record = before
@@ -106,12 +108,20 @@ class _Job:
             self._parents()
             self._build(engine, recipe, wanted)
 
-    def _is_there(self, engine: Engine, wanted: Reference) -> bool:
-        if self.options.force or (found := engine.inspect(str(wanted))) is None:
+    def _is_there(self, engine: Engine, recipe: Recipe, wanted: Reference) -> bool:
+        if self.options.force or (found := self._found(engine, recipe, wanted)) is None:
             return False
         self.workspace.story.step(f"{self.title}: skipped, {wanted.tag} is in the engine")
         self.end("skipped", why="in the engine", size=found.size)
         return True
+
+    def _found(self, engine: Engine, recipe: Recipe, wanted: Reference) -> LoadedImage | None:
+        """What the engine has under the tag, if it was made of this recipe: anybody can name an image by hand."""
+        found = engine.inspect(str(wanted))
+        if found and self.workspace.catalogue.tag == "content" and found.labels.get(RECIPE_LABEL) != recipe.id:
+            self.workspace.story.warn(f"{self.title}: {wanted.tag} in the engine was not made of this recipe")
+            return None
+        return found
 
     def _parents(self) -> None:
         """Build what the image starts from. What failed in this run is not tried again by each child."""
@@ -146,7 +156,7 @@ class _Job:
 
         with candidate(self.workspace, self.row, recipe, self.options, self.note) as unchecked:
             self._check(engine, unchecked)
-            winner = None if self.options.force else engine.inspect(str(wanted))
+            winner = None if self.options.force else self._found(engine, recipe, wanted)
             if winner is None:
                 engine.tag(str(unchecked), str(wanted))
             built = winner or engine.inspect(str(wanted))
@@ -178,6 +188,19 @@ class _Job:
                 hint=f"nox -s test_dockerfile -- {self.workspace.shown(self.row)} --shell    (look inside)",
             )
         self.workspace.story.detail(f"{len(findings)} check{'' if len(findings) == 1 else 's'} passed")
+
+
+def _refuse_unbuilt(row: Row) -> None:
+    """Raise ConfigurationError where the catalogue asks for what the local builder cannot do: never less, silently."""
+    asked = {"reproducible: yes": row.image.reproducible, "lane": row.image.lane is not None}
+    for key, is_asked in asked.items():
+        if is_asked:
+            raise ConfigurationError(
+                f"{row.name} says `{key}`, which the local builder cannot do",
+                doing=f"building {row.name} {row.arch}",
+                at=row.image.where,
+                hint="remove it from the image for local builds",
+            )
 
 
 def _indented(why: str, output: tuple[str, ...]) -> list[str]:
