@@ -22,7 +22,7 @@ sessions.register()
 def tests(session: nox.Session) -> None:
     """Run the tests; what follows `--` goes to pytest."""
     session.install("-e", ".", "--group=test")
-    arguments = session.posargs or ["-n", "2", "--dist", "loadgroup"]
+    arguments = session.posargs or ["-n", "2", "--dist", "loadfile"]  # the tests of a file share names in an engine
     session.run("pytest", *arguments, interrupt_timeout=60, terminate_timeout=20)
 
 
@@ -30,7 +30,7 @@ def tests(session: nox.Session) -> None:
 def soak(session: nox.Session) -> None:
     """Run the long versions of the random tests; what follows `--` goes to pytest."""
     session.install("-e", ".", "--group=test")
-    arguments = session.posargs or ["-n", "2", "--dist", "loadgroup"]
+    arguments = session.posargs or ["-n", "2", "--dist", "loadfile"]  # the tests of a file share names in an engine
     session.run("pytest", "--soak", *arguments, interrupt_timeout=60, terminate_timeout=20)
 
 

@@ -114,7 +114,7 @@ def test_what_is_not_a_file_of_an_image(yard: Yard, argv: tuple[str, ...], words
     done = yard.run((*SESSION, *argv))
     assert done.code == 1
     assert words in done.err
-    assert yard.runs == []
+    assert (yard.result["code"], yard.result["rows"]) == (2, [])
 
 
 def test_a_broken_dockerfile_is_its_own_user(yard: Yard) -> None:

@@ -105,6 +105,7 @@ def build_the_example(project: Yard, env: Mapping[str, str]) -> None:
     try:
         done = project.run(["nox", "-s", f"build_image(arch='{ARCH}', image='{IMAGE}')"], env=env)
         assert done.code == 0, done.all
+        assert project.records()[IMAGE]["tag"] == tag, done.all
         assert project.outcomes() == {IMAGE: "built"}
         assert [found["check"] for found in project.records()[IMAGE]["findings"]] == ["debian", "git"]
         assert project.engine.docker("image", "inspect", "--format", "{{.Architecture}}", name) == ARCH

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.engine, pytest.mark.mirror, pytest.mark.xdist_group("own-images")]
+pytestmark = [pytest.mark.engine, pytest.mark.mirror]
 
 TOP = Path(__file__).parents[2]
 EMULATED = "linux-bookworm-py3.11-gcc12"

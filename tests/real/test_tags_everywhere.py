@@ -266,7 +266,6 @@ def test_every_python_here_says_the_same(origin: Path, reference: dict[str, str]
 
 @pytest.mark.engine
 @pytest.mark.mirror
-@pytest.mark.xdist_group("own-images")
 @pytest.mark.skipif(shutil.which("debootstrap") is None or os.geteuid() != 0, reason="needs `nox -s install_stack`")
 def test_trixie_s_python_in_a_container_says_the_same(origin: Path, reference: dict[str, str], tmp_path: Path) -> None:
     """This repository's own image works the tags out of a checkout that it cannot write to, on the local stack."""
