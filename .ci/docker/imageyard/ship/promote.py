@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from imageyard import errors, process
 from imageyard.errors import EnvironmentLacks, PolicyRefused
 from imageyard.names import Reference, platform_of
+from imageyard.registry import ecr
 from imageyard.ship import publishable
 from imageyard.ship.proof import prove
 from imageyard.ship.push import lock_of
@@ -113,6 +114,8 @@ def _given(
         there = None
     if there is not None and not force:
         return _agreed(target, pieces, there.raw.digest, contents(there.root))
+    if there is not None:
+        ecr.refuse_immutable(target)
     index = _index(target, pieces, wanted)
     client.put(target.with_digest(index.digest), index.body, index.media_type)
     prove(client, target.with_digest(index.digest), wanted)

@@ -17,6 +17,7 @@ from imageyard.errors import Absent, EnvironmentLacks, ImageyardError, PolicyRef
 from imageyard.files import locked
 from imageyard.names import Present, Reference, State, Unknown, platform_of
 from imageyard.records import Record, RowOutcome
+from imageyard.registry import ecr
 from imageyard.runs import now
 from imageyard.ship import beside, built, publishable, sweep
 from imageyard.ship.finish import finish
@@ -109,6 +110,8 @@ class _Job:
             self.workspace.story.step(f"{self.title}: nothing to do, {self.target} is there")
             self._end("skipped", why=f"at {self.repository.name}")
             return
+        if isinstance(there, Present):
+            ecr.refuse_immutable(self.target)
         loaded = self._loaded()
         rows = self.workspace.run.log_of(
             self.row.name, self.row.arch
