@@ -11,6 +11,7 @@ from imageyard import git
 from imageyard.errors import ConfigurationError, Denied, ImageyardError, NothingToDo, PolicyRefused, Transient
 from imageyard.layout import aligned
 from imageyard.plan.plan import Action, Candidate, Changed, RowKey, decide, failing
+from imageyard.ship import publishable
 from imageyard.ship.gather import Place, gather, place_of
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def plan(workspace: Workspace, asked: Asked, client: Client | None = None) -> tu
             tuple(RowKey(parent.name, parent.arch) for parent in recipes.parent_rows(row)),
             states.get(tags[key]),
             before.changed(key, recipes.of(row)) if before else _last(workspace, row, recipes.of(row), place),
-            _refused(row, recipes.of(row), tags[key]) if place and place.repository else "",
+            publishable.why_not(workspace, row) if place and place.repository else "",
             key in selected,
         )
         for key, row in rows.items()
@@ -112,18 +113,6 @@ def _with_ancestors(workspace: Workspace, recipes: Recipes, selected: set[RowKey
             wanted.add(key)
             todo += [RowKey(parent.name, parent.arch) for parent in recipes.parent_rows(rows[key])]
     return {key: row for key, row in rows.items() if key in wanted}
-
-
-def _refused(row: Row, recipe: Recipe, tag: str) -> str:
-    """Why a row must not be published, in words."""
-    unpinned = [] if row.image.unpinned_allowed else recipe.unpinned
-    if unpinned:
-        return f"{unpinned[0]}{f', and {len(unpinned) - 1} more' if len(unpinned) > 1 else ''}: inv lock"
-    if not tag.endswith("-local"):
-        return ""
-    standins = [source.name for source in recipe.sources if source.kind == "standin"]
-    made = f"the stand-in of {standins[0]}" if standins else "what only this machine has"
-    return f"it is made from {made}, and such images are never published: inv lock"
 
 
 def _last(workspace: Workspace, row: Row, recipe: Recipe, place: Place | None) -> Changed | None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from imageyard.names import Reference
     from imageyard.ship.workspace import Workspace
 
-__all__ = ["refuse", "repository"]
+__all__ = ["refuse", "repository", "why_not"]
 
 
 def repository(workspace: Workspace, at: str) -> Reference:
@@ -25,21 +25,30 @@ def repository(workspace: Workspace, at: str) -> Reference:
 
 def refuse(workspace: Workspace, row: Row) -> None:
     """Raise PolicyRefused where the row's tag ends in `-local`, or does not say all that decides the content."""
-    tag = workspace.recipes().tag(row)
+    doing = f"publishing {row.name} {row.arch}"
     unpinned = _unpinned(workspace, row)
     if unpinned:
         raise PolicyRefused(
-            f"{row.name} is not pinned: {unpinned[0]}{f', and {len(unpinned) - 1} more' if unpinned[1:] else ''}",
-            doing=f"publishing {row.name} {row.arch}",
+            f"{row.name} is not pinned: {_first(unpinned)}",
+            doing=doing,
             detail=unpinned,
             hint=("inv lock    (pins the bases)", "or say in the catalogue: unpinned: allowed"),
         )
-    if tag.endswith("-local"):
-        raise PolicyRefused(
-            f"{tag} is never published: {_local(workspace, row)}",
-            doing=f"publishing {row.name} {row.arch}",
-            hint=f"inv tag {row.name} --explain    (what it is made of here)",
-        )
+    if local := _local(workspace, row):
+        tag = workspace.recipes().tag(row)
+        hint = f"inv tag {row.name} --explain    (what it is made of here)"
+        raise PolicyRefused(f"{tag} is never published: {local}", doing=doing, hint=hint)
+
+
+def why_not(workspace: Workspace, row: Row) -> str:
+    """Why `refuse` would refuse the row, in words for a plan; empty where it would not."""
+    unpinned = _unpinned(workspace, row)
+    why = _first(unpinned) if unpinned else _local(workspace, row)
+    return f"{why}: inv lock" if why else ""
+
+
+def _first(unpinned: list[str]) -> str:
+    return f"{unpinned[0]}{f', and {len(unpinned) - 1} more' if unpinned[1:] else ''}"
 
 
 def _unpinned(workspace: Workspace, row: Row) -> list[str]:
@@ -53,11 +62,14 @@ def _unpinned(workspace: Workspace, row: Row) -> list[str]:
 
 
 def _local(workspace: Workspace, row: Row) -> str:
-    sources = workspace.recipes().of(row).sources
-    for source in sources:
+    """Why the row's tag ends in `-local`; empty where it does not."""
+    recipes = workspace.recipes()
+    if not recipes.tag(row).endswith("-local"):
+        return ""
+    for source in recipes.of(row).sources:
         if source.kind == "standin":
             return f"{source.name} is a stand-in that was made on this machine"
-    for parent in workspace.parents(row):
-        if workspace.recipes().of(parent).local:
+    for parent in recipes.parent_rows(row):
+        if recipes.of(parent).local:
             return f"its parent {parent.name} is made from what only this machine has"
     return "it holds what only this machine has"
