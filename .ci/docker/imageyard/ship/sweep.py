@@ -80,6 +80,5 @@ def this_run(workspace: Workspace, engine: Engine) -> None:
 
 def _candidates(workspace: Workspace, engine: Engine) -> list[tuple[str, str]]:
     """The candidates in the engine, each with the id of the run that loaded it."""
-    prefix = f"{workspace.repository}:{_PREFIX}"
-    tags = [tag for image in engine.images(IMAGE_LABEL) for tag in image.tags if tag.startswith(prefix)]
-    return [(tag, tag[len(prefix) + 21 :]) for tag in tags]
+    tags = [tag for tag in engine.tags(str(workspace.repository)) if tag.startswith(_PREFIX)]
+    return [(str(workspace.repository.with_tag(tag)), tag[len(_PREFIX) + 21 :]) for tag in tags]
