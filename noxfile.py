@@ -13,7 +13,6 @@ sys.path.insert(0, str(Path(__file__).parent / ".ci" / "docker"))  # not needed 
 from imageyard import sessions  # noqa: E402
 from imageyard.console import Story  # noqa: E402
 from imageyard.errors import ImageyardError  # noqa: E402
-from imageyard.stack import install  # noqa: E402
 
 sessions.register()
 
@@ -37,6 +36,8 @@ def soak(session: nox.Session) -> None:
 @nox.session(default=False, venv_backend="none")
 def install_test_tools(session: nox.Session) -> None:
     """Install the clients and servers that only the tests use (Debian, Ubuntu; root)."""
+    from imageyard.stack import install
+
     try:
         install.install_test_tools(Story.detect())
     except ImageyardError as error:

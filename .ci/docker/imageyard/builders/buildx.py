@@ -30,12 +30,12 @@ from imageyard.errors import EnvironmentLacks, assert_never
 from imageyard.files import atomic_write
 from imageyard.names import Digest
 
-__all__ = ["build", "find", "kept_version", "version"]
+__all__ = ["PLUGIN_FOLDERS", "build", "find", "kept_version", "version"]
 
 INSTALL = "nox -s install_stack local_stack"
 
 # docker/cli 28, cli-plugins/manager/manager_unix.go; Debian's own place is the last.
-_FOLDERS = (
+PLUGIN_FOLDERS = (
     "/usr/local/lib/docker/cli-plugins",
     "/usr/local/libexec/docker/cli-plugins",
     "/usr/lib/docker/cli-plugins",
@@ -65,7 +65,7 @@ def find() -> str:
     Raises EnvironmentLacks where no CLI plugin directory has it.
     """
     config = Path(os.environ.get("DOCKER_CONFIG") or Path("~/.docker").expanduser())
-    folders: list[str | Path] = [config / "cli-plugins", *_extra_folders(config / "config.json"), *_FOLDERS]
+    folders: list[str | Path] = [config / "cli-plugins", *_extra_folders(config / "config.json"), *PLUGIN_FOLDERS]
     return process.find("docker-buildx", *folders, hint=INSTALL)
 
 

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from imageyard.builders.request import SecretSource
 from imageyard.errors import Absent, EnvironmentLacks, assert_never
 from imageyard.names import parse_digest, parse_reference
+from imageyard.recipe.seal import MTIME
 from imageyard.stack import local
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ __all__ = ["Binding", "contexts", "secrets"]
 
 _TICK = 2**30
 """Seconds over which the times of staged files are spread."""
-_FOLDERS_TIME = 946_684_800
-"""Seconds: 2000-01-01T00:00:00Z, the time of staged folders and links."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ def _staged(binding: Binding, source: Source) -> Path:
         content = tree.read(f"{source.value}/{inner}".removeprefix("./"))
         if file.mode == "link":
             path.symlink_to(os.fsdecode(content))
-            os.utime(path, (_FOLDERS_TIME, _FOLDERS_TIME), follow_symlinks=False)
+            os.utime(path, (MTIME, MTIME), follow_symlinks=False)
             continue
         path.write_bytes(content)
         path.chmod(0o755 if file.mode == "exec" else 0o644)
@@ -102,7 +101,7 @@ def _staged(binding: Binding, source: Source) -> Path:
         os.utime(path, ns=(0, (moment % _TICK) * 1_000_000_000))
     for folder in (top, *(path for path in top.rglob("*") if path.is_dir() and not path.is_symlink())):
         folder.chmod(0o755)
-        os.utime(folder, (_FOLDERS_TIME, _FOLDERS_TIME))
+        os.utime(folder, (MTIME, MTIME))
     return top
 
 

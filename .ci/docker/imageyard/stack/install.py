@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imageyard import files, process
+from imageyard.builders.buildx import PLUGIN_FOLDERS
 from imageyard.errors import EnvironmentLacks
 from imageyard.stack import apt
 from imageyard.stack.packages import (
@@ -26,15 +27,7 @@ from imageyard.stack.packages import (
 if TYPE_CHECKING:
     from imageyard.console import Story
 
-__all__ = ["PLUGIN_FOLDERS", "found_programs", "install_stack", "install_test_tools"]
-
-PLUGIN_FOLDERS = (
-    "/usr/libexec/docker/cli-plugins",
-    "/usr/lib/docker/cli-plugins",
-    "/usr/local/libexec/docker/cli-plugins",
-    "/usr/local/lib/docker/cli-plugins",
-)
-"""Where the docker CLI looks for plugins beside `~/.docker/cli-plugins` (docker/cli, cli-plugins/manager)."""
+__all__ = ["found_programs", "install_stack", "install_test_tools"]
 
 _FOLDERS = ("/usr/sbin", "/sbin", "/usr/bin", *PLUGIN_FOLDERS)
 
