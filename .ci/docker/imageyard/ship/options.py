@@ -4,25 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from imageyard.errors import ConfigurationError
+from imageyard.plan.trust import LOCAL, Decision, Repository
 
 if TYPE_CHECKING:
     from imageyard.catalogue.model import Row
     from imageyard.ship.workspace import Workspace
 
-__all__ = ["BuildOptions", "assignments", "refuse_unused"]
+__all__ = ["BuildOptions", "BuilderName", "assignments", "refuse_unused"]
+
+BuilderName: TypeAlias = Literal["local", "remote", "depot"]
 
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """What a person may ask of a build: `expect` refuses any other tag, `extra` goes to `docker buildx build`."""
+    """What a person may ask of a build: `expect` refuses any other tag, `extra` goes to `docker buildx build`.
+
+    `builder` None is the local one unless the surroundings say otherwise; `address` is that of a remote worker where
+    it is not the catalogue's; `at` is the repository to publish in, None as `decision` says.
+    """
 
     force: bool = False
     expect: str | None = None
     set_args: Mapping[str, str] = field(default_factory=dict)
     extra: tuple[str, ...] = ()
+    builder: BuilderName | None = None
+    address: str | None = None
+    at: Repository | None = None
+    decision: Decision = LOCAL
 
 
 def assignments(pairs: Sequence[str]) -> Mapping[str, str]:
