@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from imageyard.errors import ConfigurationError
 from imageyard.layout import aligned
-from imageyard.records import HEADERS, Finding, Record, RowOutcome, from_json, table, to_json, worst
+from imageyard.records import HEADERS, Finding, Record, RowOutcome, from_json, headers, table, to_json, worst
 
 FAILED = Record(
     image="linux-bookworm-py3.11-gcc12",
@@ -39,7 +39,7 @@ FAILED = Record(
 
 GOLDEN = """\
 {
-  "version": 1,
+  "version": 2,
   "image": "linux-bookworm-py3.11-gcc12",
   "arch": "amd64",
   "outcome": "check failed",
@@ -84,7 +84,11 @@ GOLDEN = """\
     "engine": "28.5.2",
     "buildx": "0.29.1",
     "python": "3.11.2"
-  }
+  },
+  "builder": "local",
+  "digest": null,
+  "attempts": 1,
+  "remarks": []
 }"""
 
 
@@ -140,12 +144,14 @@ def without(name: str) -> dict[str, Any]:
         ("[]", "a.json is not a map"),
         ('{"version": 1', "a.json is not JSON: "),
         (b"\xff", "a.json is not JSON: "),
-        (without("version"), "a.json has version None, this Imageyard reads 1"),
-        (changed(version=2, more="fields"), "a.json has version 2, this Imageyard reads 1"),
-        (changed(version="1"), "a.json has version '1', this Imageyard reads 1"),
+        (without("version"), "a.json has version None, this Imageyard reads 2"),
+        (changed(version=3, more="fields"), "a.json has version 3, this Imageyard reads 2"),
+        (changed(version="1"), "a.json has version '1', this Imageyard reads 2"),
         (changed(colour="red"), "a.json has an unknown field 'colour'"),
         (without("started"), "a.json lacks the field 'started'"),
         (without("log"), "a.json lacks the field 'log'"),
+        (without("digest"), "a.json lacks the field 'digest'"),
+        (without("log") | {"version": 1}, "a.json lacks the field 'log'"),
         (changed(image=None), "a.json: image is None, not str"),
         (changed(code="6"), "a.json: code is '6', not int"),
         (changed(code=True), "a.json: code is True, not int"),
@@ -167,9 +173,15 @@ def test_what_is_no_record(data: Any, message: str) -> None:
     assert caught.value.headline.startswith(message)
 
 
+def test_a_record_of_the_first_version_is_one_of_a_local_build() -> None:
+    later = ("builder", "digest", "attempts", "remarks")
+    first = {key: value for key, value in to_json(FAILED).items() if key not in later} | {"version": 1}
+    assert from_json(first) == FAILED
+
+
 def test_another_version_comes_with_what_to_do() -> None:
     with pytest.raises(ConfigurationError) as caught:
-        from_json(changed(version=2))
+        from_json(changed(version=3))
     assert caught.value.hint == ("read it with the Imageyard that wrote it, or remove it",)
 
 
@@ -221,6 +233,16 @@ def test_table_as_it_is_printed() -> None:
         "linux-bookworm  amd64  -                [6] gcc: expected 12, found 13  7/9     1 min 05 s  612.0 MB",
         "linux-trixie    arm64  linux-trixie-00  built: new                      1/3     4.0 s       -",
     ]
+
+
+def test_a_digest_gets_a_column_where_there_is_one() -> None:
+    published = replace(START, outcome="published", code=0, tag="t", digest="sha256:0123456789abcdef")
+    published = replace(published, remarks=("not checked: built by remote workers",))
+    rows = [FAILED, published]
+    assert headers(rows) == (*HEADERS, "digest")
+    assert [row[7] for row in table(rows)] == ["-", "0123456789ab"]
+    assert table(rows)[1][3] == "published; not checked: built by remote workers"
+    assert headers([FAILED]) == HEADERS
 
 
 @pytest.mark.parametrize(

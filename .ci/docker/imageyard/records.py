@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, TypeAlias, get_args
 
 from imageyard.errors import ConfigurationError
 from imageyard.layout import duration, size
 
-__all__ = ["HEADERS", "Finding", "Record", "RowOutcome", "from_json", "table", "to_json", "worst"]
+__all__ = ["HEADERS", "Finding", "Record", "RowOutcome", "from_json", "headers", "table", "to_json", "worst"]
 
-VERSION = 1
-"""The version of the form below; one that reads it refuses any other."""
+VERSION = 2
+"""The version of the form below; one that reads it refuses any later one."""
+_ADDED = {2: ("builder", "digest", "attempts", "remarks")}
+"""The fields that earlier versions lack; their defaults are what was always so then."""
 
 RowOutcome: TypeAlias = Literal[
     "built", "published", "skipped", "failed", "check failed", "refused", "blocked", "interrupted"
@@ -40,7 +42,11 @@ class Finding:
 
 @dataclass(frozen=True)
 class Record:
-    """One row of one run. Times are UTC in ISO 8601, `seconds` wall clock, `size` bytes, `log` relative to the run."""
+    """One row of one run. Times are UTC in ISO 8601, `seconds` wall clock, `size` bytes, `log` relative to the run.
+
+    `builder` is who built it or was to (local, remote, depot), `digest` what its tag names at a registry, `attempts`
+    how often the build was run, `remarks` what its reader should know beside the outcome.
+    """
 
     image: str
     arch: str
@@ -63,6 +69,10 @@ class Record:
     adopted: bool = False
     log: str | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
+    builder: str = "local"
+    digest: str | None = None
+    attempts: int = 1
+    remarks: tuple[str, ...] = ()
 
     @property
     def row(self) -> str:
@@ -87,17 +97,26 @@ def from_json(data: str | bytes | Mapping[str, Any], name: str = "record") -> Re
             raise ConfigurationError(f"{name} is not JSON: {error}") from None
     if not isinstance(data, Mapping):
         raise ConfigurationError(f"{name} is not a map")
-    if (version := data.get("version")) != VERSION:
+    version = data.get("version")
+    if type(version) is not int or not 1 <= version <= VERSION:
         raise ConfigurationError(
             f"{name} has version {version!r}, this Imageyard reads {VERSION}",
             hint="read it with the Imageyard that wrote it, or remove it",
         )
-    return Record(**_fields(Record, {key: value for key, value in data.items() if key != "version"}, name))
+    absent = {key for later, keys in _ADDED.items() if later > version for key in keys}
+    found = {key: value for key, value in data.items() if key != "version"}
+    return Record(**_fields(Record, found, name, absent))
+
+
+def headers(records: Iterable[Record]) -> tuple[str, ...]:
+    """The heads of the table: HEADERS, and `digest` where a row has one."""
+    return (*HEADERS, "digest") if any(record.digest for record in records) else HEADERS
 
 
 def table(records: Iterable[Record]) -> list[list[str]]:
-    """The rows of the table under HEADERS, in the order of the records."""
-    return [
+    """The rows of the table under `headers`, in the order of the records; of a digest, so much that it can be found."""
+    records = list(records)
+    rows = [
         [
             record.image,
             record.arch,
@@ -106,12 +125,17 @@ def table(records: Iterable[Record]) -> list[list[str]]:
             "-" if record.steps is None else f"{record.cached or 0}/{record.steps}",
             "-" if record.seconds is None else duration(record.seconds),
             "-" if record.size is None else size(record.size),
+            (record.digest or "-").removeprefix("sha256:")[:_SHOWN],
         ]
         for record in records
     ]
+    return [row[: len(headers(records))] for row in rows]
 
 
 HEADERS = ("image", "arch", "tag", "why", "cached", "time", "size")
+
+_SHOWN = 12
+"""Hex digits of a digest."""
 
 _SEVERITY = (0, 3, 9, 7, 8, 4, 6, 5, 10, 2, 143, 130)
 """From what may pass by itself when it is tried again, over what the surroundings lack and what is wrong with an image,
@@ -127,17 +151,19 @@ def _why(record: Record) -> str:
     if record.code:
         return f"[{record.code}] {record.headline}"
     outcome = f"{record.outcome}, adopted" if record.adopted else record.outcome
-    return f"{outcome}: {record.why}" if record.why else outcome
+    return "; ".join([f"{outcome}: {record.why}" if record.why else outcome, *record.remarks])
 
 
-def _fields(cls: type[Record] | type[Finding], data: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The values for the fields of `cls`, every one of them there and of its type."""
+def _fields(
+    cls: type[Record] | type[Finding], data: Mapping[str, Any], name: str, absent: Collection[str] = ()
+) -> dict[str, Any]:
+    """The values for the fields of `cls`, every one of them of its type, and there unless it is `absent` by right."""
     known = {f.name: str(f.type) for f in fields(cls)}
     if unknown := sorted(data.keys() - known.keys()):
         raise ConfigurationError(f"{name} has an unknown field {unknown[0]!r}")
-    if missing := sorted(known.keys() - data.keys()):
+    if missing := sorted(known.keys() - data.keys() - set(absent)):
         raise ConfigurationError(f"{name} lacks the field {missing[0]!r}")
-    return {key: _decoded(known[key], data[key], f"{name}: {key}") for key in known}
+    return {key: _decoded(known[key], data[key], f"{name}: {key}") for key in known if key in data}
 
 
 def _decoded(kind: str, value: Any, name: str) -> Any:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from imageyard.errors import ConfigurationError, EnvironmentLacks, ImageyardError
 from imageyard.files import atomic_write, keep_out_of_git, locked
-from imageyard.records import HEADERS, Record, from_json, table, to_json, worst
+from imageyard.records import Record, from_json, headers, table, to_json, worst
 
 if TYPE_CHECKING:
     from imageyard.console import Story
@@ -125,7 +125,7 @@ class Run:
         if self.owner and self.folder.exists():
             atomic_write(self._state / "result.json", _encoded(summary))
             if records:
-                story.table(HEADERS, table(records))
+                story.table(headers(records), table(records))
             for error in unreadable:
                 story.warn(error.headline)
         if self._alive is not None:
