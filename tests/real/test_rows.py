@@ -193,9 +193,9 @@ def test_a_tag_that_appears_while_a_row_is_checked_is_adopted_if_made_of_the_sam
     yard.dockerfile("slow/Dockerfile", WAIT)
     tag = yard.inv("tag", "linux-slow").out.strip()
     wanted = f"{yard.repository}:{tag}"
-    recipe = json.loads(yard.inv("tag", "linux-slow", "--explain", "--json").out)[0]["id"]
+    inputs = json.loads(yard.inv("tag", "linux-slow", "--explain", "--json").out)[0]["inputs"]
     winner = yard.engine.docker("create", BASE, "sh")
-    label = f"LABEL io.imageyard.recipe={recipe if of_this_recipe else '0' * 64}"
+    label = f"LABEL io.imageyard.inputs={inputs if of_this_recipe else '0' * 64}"
     yard.engine.docker("commit", "--change", label, winner, "imageyard.local/other:1")
     yard.engine.docker("rm", winner)
     argv = ["inv", "build", "linux-slow", *(["--force"] if force else [])]

@@ -121,6 +121,47 @@ def test_a_parent_stands_in_a_recipe_by_its_recipe() -> None:
 
 
 @pytest.mark.parametrize(
+    ("source", "files", "same"),
+    [
+        (CATALOGUE, FILES, {"linux-base", "linux-py3.11", "linux-py3.13"}),
+        (
+            CATALOGUE.replace(
+                "  python:\n    docker", "  python:\n    per_arch: {arm64: {args: {PYTHON_VERSION: 3}}}\n    docker"
+            ),
+            FILES,
+            {"linux-base"},
+        ),
+        (
+            CATALOGUE.replace(
+                "  base:\n    docker", "  base:\n    per_arch: {arm64: {args: {BASE: scratch}}}\n    docker"
+            ),
+            FILES,
+            set(),
+        ),
+        (
+            CATALOGUE,
+            {
+                **FILES,
+                "Dockerfile": b"ARG BASE\nFROM ${BASE}\nARG TARGETARCH\nCOPY common/${TARGETARCH}.sh /\n",
+                "common/amd64.sh": b"",
+                "common/arm64.sh": b"",
+            },
+            {"linux-base"},
+        ),
+    ],
+    ids=["nothing but the platform", "an argument", "an argument of the parent", "a file"],
+)
+def test_the_inputs_of_rows_that_differ_in_their_platform_alone_are_the_same(
+    source: str, files: Mapping[str, bytes | tuple[bytes, bool] | Link], same: set[str]
+) -> None:
+    recipes = recipes_of(source, files)
+    for name in ("linux-base", "linux-py3.11", "linux-py3.13"):
+        amd64, arm64 = (recipes.of(row_of(recipes, name, arch)) for arch in ("amd64", "arm64"))
+        assert amd64.id != arm64.id
+        assert (amd64.inputs == arm64.inputs) is (name in same), name
+
+
+@pytest.mark.parametrize(
     ("path", "changed"),
     [
         ("common/base.sh", {"linux-base", "linux-py3.11", "linux-py3.13"}),

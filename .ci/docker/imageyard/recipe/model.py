@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, TypeAlias
 
@@ -59,10 +59,14 @@ class Recipe:
     local: bool = False  # its tag ends in -local
     unpinned: tuple[str, ...] = ()  # words: what may change under the same id
     unused_args: tuple[str, ...] = ()  # given in the catalogue, declared by no reached stage
+    parents: Mapping[str, str] = field(default_factory=dict)  # the `inputs` of each parent, by the source's name
 
     def canonical(self) -> bytes:
         """The record as JSON with sorted keys and no blanks: what is hashed."""
-        record = {
+        return _json(self._record())
+
+    def _record(self) -> dict[str, object]:
+        return {
             "v": self.v,
             "platform": self.platform,
             "dockerfile": self.dockerfile,
@@ -74,12 +78,30 @@ class Recipe:
             "secrets": self.secrets,
             "epoch": self.epoch,
         }
-        return json.dumps(record, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
     @cached_property
     def id(self) -> str:
         """The sha256 of the canonical record, in hex."""
         return hashlib.sha256(self.canonical()).hexdigest()
+
+    @cached_property
+    def inputs(self) -> str:
+        """The sha256 of the record without its platform, its parents' taken in the same way, in hex.
+
+        Rows of an image that differ in nothing but the platform have the same: one build may make them all. With the
+        platform beside it, it tells as much as the id.
+        """
+        sources = [
+            [source.name, source.kind, self.parents.get(source.name, source.value)]
+            if source.kind == "parent"
+            else [source.name, source.kind, source.value]
+            for source in self.sources
+        ]
+        return hashlib.sha256(_json(self._record() | {"platform": None, "sources": sources})).hexdigest()
+
+
+def _json(record: Mapping[str, object]) -> bytes:
+    return json.dumps(record, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
 
 def from_canonical(data: bytes) -> Recipe:

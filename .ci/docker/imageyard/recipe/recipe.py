@@ -182,6 +182,9 @@ class Recipes:
                 *([f"the frontend {frontend} has no digest"] if frontend and "@sha256:" not in frontend else []),
             ),
             unused_args=tuple(sorted(given.keys() - args.keys())),
+            parents={
+                familiar(name): self._recipes[name, row.arch].inputs for name in parents if familiar(name) in pulled
+            },
         )
 
     def _read(

@@ -151,7 +151,8 @@ def paths(workspace: Workspace, row: Row, recipe: Recipe) -> list[str]:
 def _plain(row: Row, recipe: Recipe, tag: str) -> dict[str, object]:
     record = json.loads(recipe.canonical())
     return {"image": row.name, "arch": row.arch, "tag": tag, "id": recipe.id, "recipe": record} | {
-        "unpinned": list(recipe.unpinned)
+        "inputs": recipe.inputs,
+        "unpinned": list(recipe.unpinned),
     }
 
 

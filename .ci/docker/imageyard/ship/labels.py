@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from imageyard.recipe.model import Recipe
     from imageyard.ship.workspace import Workspace
 
-__all__ = ["RECIPE_LABEL", "of", "source_of"]
+__all__ = ["INPUTS_LABEL", "of", "source_of"]
 
-RECIPE_LABEL = "io.imageyard.recipe"
-"""On every image that we build: the id of its recipe."""
+INPUTS_LABEL = "io.imageyard.inputs"
+"""On every image that we build: `Recipe.inputs`. Not the recipe's id: one build for several platforms has one label."""
 
 _URL = re.compile(r"(?:https?|ssh|git)://(?:[^/@]*@)?(?P<host>[A-Za-z0-9.-]+)(?::[0-9]+)?/(?P<path>[^?#\s]+)")
 _SCP = re.compile(r"(?:[^/@:\s]+@)?(?P<host>[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+):(?P<path>[^/:?#\s][^:?#\s]*)")
@@ -29,7 +29,7 @@ def of(workspace: Workspace, row: Row, recipe: Recipe) -> dict[str, str]:
     """
     found = {
         IMAGE_LABEL: row.name,
-        RECIPE_LABEL: recipe.id,
+        INPUTS_LABEL: recipe.inputs,
         "io.imageyard.recipe-version": str(recipe.v),
         "org.opencontainers.image.title": row.name,  # OCI image-spec 1.1, annotations.md
     }

@@ -27,10 +27,10 @@ __all__ = ["Piece", "contents", "differences", "promote"]
 
 @dataclass(frozen=True)
 class Piece:
-    """A published row: its recipe, and the digests of what its tag names and of the images and attestations below."""
+    """A published row: its inputs, and the digests of what its tag names and of the images and attestations below."""
 
     row: Row
-    recipe: str
+    inputs: str
     digest: Digest
     holds: frozenset[Digest]
 
@@ -52,7 +52,7 @@ def promote(workspace: Workspace, image: str, at: str, *, force: bool, client: C
         publishable.refuse(workspace, row)
     client = client or Registry()
     pieces = [_piece(workspace, client, repository, row) for row in rows]
-    wanted = {platform_of(piece.row.arch): piece.recipe for piece in pieces}
+    wanted = {platform_of(piece.row.arch): piece.inputs for piece in pieces}
     target = repository.with_tag(workspace.recipes().index_tag(workspace.catalogue.images[image]))
     with lock_of(workspace, target):
         digest = _given(workspace, client, target, pieces, wanted, force=force)
@@ -83,16 +83,16 @@ def contents(root: Index | Manifest) -> frozenset[Digest]:
 
 def _piece(workspace: Workspace, client: Client, repository: Reference, row: Row) -> Piece:
     recipes = workspace.recipes()
-    tag, recipe = recipes.tag(row), recipes.of(row).id
+    tag, inputs = recipes.tag(row), recipes.of(row).inputs
     try:
-        seen = prove(client, repository.with_tag(tag), {platform_of(row.arch): recipe})
+        seen = prove(client, repository.with_tag(tag), {platform_of(row.arch): inputs})
     except errors.Absent as absent:
         raise errors.Absent(
             absent.headline,
             doing=f"promoting {row.name}: its row for {row.arch} is not published",
             hint=f"inv push {row.name} --arch {row.arch}",
         ) from None
-    return Piece(row, recipe, seen.raw.digest, contents(seen.root))
+    return Piece(row, inputs, seen.raw.digest, contents(seen.root))
 
 
 def _given(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from imageyard.errors import Denied, PolicyRefused, Transient
-from imageyard.ship.labels import RECIPE_LABEL
+from imageyard.ship.labels import INPUTS_LABEL
 
 if TYPE_CHECKING:
     from imageyard.names import Digest, Reference, Unknown
@@ -21,7 +21,7 @@ _CONFIG_LIMIT = 16 * 1024 * 1024  # bytes
 
 
 def prove(client: Client, reference: Reference, wanted: Mapping[str, str], hint: str = "") -> Complete:
-    """Read all that a reference leads to; `wanted` is the recipe id that each of its platforms must have been built by.
+    """Read all that a reference leads to; `wanted` are the recipe's `inputs` that each platform must be built of.
 
     Raises PolicyRefused with everything that is wrong: a platform missing, twice or foreign, a child that is not
     there, an attestation of something else, another recipe. Absent, Denied and Transient as reading does.
@@ -50,13 +50,13 @@ def unknown(state: Unknown, reference: Reference, doing: str) -> Denied | Transi
 
 
 def _recipes(client: Client, reference: Reference, seen: Complete, wanted: Mapping[str, str]) -> list[str]:
-    """The images whose label names another recipe than the one of their platform."""
+    """The images whose label names other inputs than those of their platform."""
     wrong = []
     for manifest in _images(seen):
         platform = seen.platforms.get(manifest.digest, "")
         found = _label(client, reference, manifest.config.digest)
         if platform in wanted and found != wanted[platform]:
-            was = f"of recipe {found[:20]}" if found else "of no recipe"
+            was = f"of the inputs {found[:20]}" if found else "of no recipe"
             wrong.append(f"{manifest.digest} ({platform}) is {was}, not of {wanted[platform][:20]}")
     return wrong
 
@@ -75,7 +75,7 @@ def _label(client: Client, reference: Reference, config: Digest) -> str:
 
     try:
         labels = json.loads(blobs.read(client, reference, config, limit=_CONFIG_LIMIT))["config"]["Labels"] or {}
-        return str(labels.get(RECIPE_LABEL, ""))
+        return str(labels.get(INPUTS_LABEL, ""))
     except (ValueError, AttributeError):
         raise Transient(f"{config} is not an image config", doing=f"reading {reference}") from None
     except (KeyError, TypeError):

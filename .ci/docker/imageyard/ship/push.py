@@ -21,7 +21,7 @@ from imageyard.registry import ecr
 from imageyard.runs import now
 from imageyard.ship import beside, built, publishable, sweep
 from imageyard.ship.finish import finish
-from imageyard.ship.labels import RECIPE_LABEL
+from imageyard.ship.labels import INPUTS_LABEL
 from imageyard.ship.proof import prove, unknown
 
 if TYPE_CHECKING:
@@ -163,14 +163,14 @@ class _Job:
                 doing=f"publishing {self.title}",
                 hint=f"inv build {self.row.name} --arch {self.row.arch}    (its tag comes with passed checks)",
             )
-        recipe, platform = loaded.labels.get(RECIPE_LABEL), platform_of(self.row.arch)
-        if recipe != self.record.recipe or loaded.platform != platform:
+        recipe, found = self.workspace.recipes().of(self.row), loaded.labels.get(INPUTS_LABEL)
+        if (found, loaded.platform) != (recipe.inputs, recipe.platform):
             raise PolicyRefused(
                 f"{name} in the engine is not what its tag says",
                 doing=f"publishing {self.title}",
                 detail=(
-                    f"expected recipe {self.record.recipe} for {platform}",
-                    f"found    recipe {recipe} for {loaded.platform}",
+                    f"expected inputs {recipe.inputs} for {recipe.platform}",
+                    f"found    inputs {found} for {loaded.platform}",
                 ),
                 hint=f"inv build {self.row.name} --arch {self.row.arch} --force",
             )
@@ -186,7 +186,7 @@ class _Job:
             )
 
     def _proven(self, reference: Reference) -> Digest:
-        wanted = {platform_of(self.row.arch): self.record.recipe or ""}
+        wanted = {platform_of(self.row.arch): self.workspace.recipes().of(self.row).inputs}
         hint = "raise `epoch` in the catalogue, which gives the same inputs a new tag"
         return prove(self.client, reference, wanted, hint).raw.digest
 

@@ -13,7 +13,7 @@ from imageyard.files import locked, make_folder
 from imageyard.names import Reference, platform_of
 from imageyard.records import Record, RowOutcome
 from imageyard.runs import now
-from imageyard.ship.labels import RECIPE_LABEL
+from imageyard.ship.labels import INPUTS_LABEL
 from imageyard.ship.options import BuildOptions
 
 if TYPE_CHECKING:
@@ -118,7 +118,8 @@ class _Job:
     def _found(self, engine: Engine, recipe: Recipe, wanted: Reference) -> LoadedImage | None:
         """What the engine has under the tag, if it was made of this recipe: anybody can name an image by hand."""
         found = engine.inspect(str(wanted))
-        if found and self.workspace.catalogue.tag == "content" and found.labels.get(RECIPE_LABEL) != recipe.id:
+        made_of = found and (found.labels.get(INPUTS_LABEL), found.platform)
+        if found and self.workspace.catalogue.tag == "content" and made_of != (recipe.inputs, recipe.platform):
             self.workspace.story.warn(f"{self.title}: {wanted.tag} in the engine was not made of this recipe")
             return None
         return found
