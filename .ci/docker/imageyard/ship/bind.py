@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import quote
 
 from imageyard.builders.request import SecretSource
@@ -16,12 +17,15 @@ from imageyard.stack import local
 
 if TYPE_CHECKING:
     from imageyard.catalogue.model import Row
-    from imageyard.engine import Engine
     from imageyard.recipe.model import Source
     from imageyard.recipe.recipe import Recipes
+    from imageyard.ship.options import BuildOptions
     from imageyard.ship.workspace import Workspace
 
-__all__ = ["Binding", "contexts", "secrets"]
+__all__ = ["Binding", "ParentOf", "contexts", "in_engine", "secrets"]
+
+ParentOf: TypeAlias = "Callable[[Row], str]"
+"""Where a parent is: its reference, by digest where its place has digests. Raises Absent where it is gone."""
 
 _TICK = 2**30
 """Seconds over which the times of staged files are spread."""
@@ -29,13 +33,13 @@ _TICK = 2**30
 
 @dataclass(frozen=True)
 class Binding:
-    """What sources are bound in: a row with its recipe among `recipes`, an engine, a folder to stage files in."""
+    """What sources are bound in: a row with its recipe among `recipes`, a folder to stage files in, its parents."""
 
     workspace: Workspace
-    engine: Engine
     recipes: Recipes
     row: Row
     staging: Path
+    parent: ParentOf
 
 
 def contexts(binding: Binding) -> dict[str, str]:
@@ -52,7 +56,9 @@ def _bound(binding: Binding, source: Source) -> str | None:
         case "standin":
             return f"docker-image://{local.served(source.name, parse_digest(source.value))}"
         case "parent":
-            return f"docker-image://{_parent(binding, source)}"
+            rows = binding.recipes.parent_rows(binding.row)
+            parent = next(row for row in rows if binding.recipes.of(row).id == source.value)
+            return f"docker-image://{binding.parent(parent)}"
         case "directory":
             return str(_staged(binding, source))
         case "unlocked":
@@ -61,17 +67,20 @@ def _bound(binding: Binding, source: Source) -> str | None:
             assert_never(source.kind)
 
 
-def _parent(binding: Binding, source: Source) -> str:
-    recipes, engine = binding.recipes, binding.engine
-    parent = next(p for p in recipes.parent_rows(binding.row) if recipes.of(p).id == source.value)
-    reference = binding.workspace.repository.with_tag(recipes.tag(parent))
-    found = engine.inspect(str(reference))
-    if found is None:
-        raise Absent(
-            f"{reference} is gone from the engine", doing=f"building {binding.row.name} on it", hint="run it again"
-        )
-    digest = found.digest if engine.image_store == "containerd" else None
-    return f"{reference}@{digest}" if digest else str(reference)
+def in_engine(workspace: Workspace, options: BuildOptions) -> ParentOf:
+    """Parents as the engine has them, under their tags: by digest in a store that has digests."""
+
+    def find(parent: Row) -> str:
+        engine = workspace.engine
+        reference = workspace.repository.with_tag(workspace.recipes(options.set_args).tag(parent))
+        found = engine.inspect(str(reference))
+        if found is None:
+            doing = f"building on {parent.name} {parent.arch}"
+            raise Absent(f"{reference} is gone from the engine", doing=doing, hint="run it again")
+        digest = found.digest if engine.image_store == "containerd" else None
+        return f"{reference}@{digest}" if digest else str(reference)
+
+    return find
 
 
 def _staged(binding: Binding, source: Source) -> Path:

@@ -43,7 +43,7 @@ def test_dockerfile(workspace: Workspace, file: str, *, shell: bool) -> None:
         )
     row = here[0]
     try:
-        build_row(workspace, row)
+        build_row(workspace, row, BuildOptions(builder="local"))  # a shell needs the engine
     except (BuildFailed, CheckFailed) as error:
         if not shell or _is_blocked(workspace, row):
             raise

@@ -19,7 +19,7 @@ def finish(workspace: Workspace) -> int:
     run = workspace.run
     if not run.owner or not run.folder.exists():
         return 0
-    if any(record.outcome == "interrupted" for record in run.records()[0]):
+    if any((record.outcome, record.builder) == ("interrupted", "local") for record in run.records()[0]):
         with suppress(ImageyardError):
             sweep.this_run(workspace, workspace.engine)
     return run.close(workspace.story)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["commit", "keep", "last", "reason"]
 
 
-def reason(workspace: Workspace, row: Row, recipe: Recipe, *, forced: bool) -> str:
+def reason(workspace: Workspace, row: Row, recipe: Recipe, *, forced: bool, place: str = "in the engine") -> str:
     """Why the row is built, in words: forced, what changed since it was last built here, or that it is not there."""
     from imageyard.recipe import words
 
@@ -27,7 +27,7 @@ def reason(workspace: Workspace, row: Row, recipe: Recipe, *, forced: bool) -> s
     before = last(workspace, row)
     changes = words.changes(before, recipe) if before else []
     if not changes:
-        return "not in the engine"
+        return f"not {place}"
     return changes[0] if len(changes) == 1 else f"{changes[0]}, and {len(changes) - 1} more"
 
 

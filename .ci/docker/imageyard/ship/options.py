@@ -35,6 +35,11 @@ class BuildOptions:
     at: Repository | None = None
     decision: Decision = LOCAL
 
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """What makes the image another one than the catalogue's, as a person types it."""
+        return (*(f"--set {name}={value}" for name, value in self.set_args.items()), *self.extra)
+
 
 def assignments(pairs: Sequence[str]) -> Mapping[str, str]:
     """`NAME=VALUE` arguments as a map. Raises ConfigurationError for any other form."""

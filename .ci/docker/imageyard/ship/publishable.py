@@ -8,6 +8,8 @@ from imageyard.errors import ConfigurationError, PolicyRefused
 from imageyard.ship.gather import place_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from imageyard.catalogue.model import Row
     from imageyard.names import Reference
     from imageyard.ship.workspace import Workspace
@@ -23,9 +25,18 @@ def repository(workspace: Workspace, at: str) -> Reference:
     return found
 
 
-def refuse(workspace: Workspace, row: Row) -> None:
-    """Raise PolicyRefused where the row's tag ends in `-local`, or does not say all that decides the content."""
+def refuse(workspace: Workspace, row: Row, changes: Sequence[str] = ()) -> None:
+    """Raise PolicyRefused where the row's tag ends in `-local`, or does not say all that decides the content.
+
+    `changes` are what a person gave this call alone (`--set`, docker arguments), as they typed it.
+    """
     doing = f"publishing {row.name} {row.arch}"
+    if changes:
+        raise PolicyRefused(
+            f"what is built with {' '.join(changes)} is never published: its tag ends in -local",
+            doing=doing,
+            hint=("say it in the catalogue", "or build it in the engine: --builder local"),
+        )
     unpinned = _unpinned(workspace, row)
     if unpinned:
         raise PolicyRefused(

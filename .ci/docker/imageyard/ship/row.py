@@ -1,211 +1,116 @@
-"""One row, from its recipe to a tag that was earned: skip, parents, seal, build, check, tag, record."""
+"""One row, from its recipe to a tag that was earned: is it there, its parents, its build, its record."""
 
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from imageyard.errors import BuildFailed, CheckFailed, ConfigurationError, ImageyardError, PolicyRefused
-from imageyard.files import locked, make_folder
-from imageyard.names import Reference, platform_of
-from imageyard.records import Record, RowOutcome
-from imageyard.runs import now
-from imageyard.ship.labels import INPUTS_LABEL
+from imageyard.errors import BuildFailed, ImageyardError
+from imageyard.ship.builder_choice import Choice, chosen
+from imageyard.ship.job import Job
 from imageyard.ship.options import BuildOptions
 
 if TYPE_CHECKING:
     from imageyard.catalogue.model import Row
-    from imageyard.engine import Engine, LoadedImage
-    from imageyard.recipe.model import Recipe
+    from imageyard.records import Record, RowOutcome
     from imageyard.ship.workspace import Workspace
 
-__all__ = ["build_row"]
+__all__ = ["Flow", "build_row", "needs_engine"]
 
 _OUTCOMES: Mapping[int, RowOutcome] = {2: "failed", 5: "failed", 6: "check failed", 10: "refused"}
 
 
-def build_row(workspace: Workspace, row: Row, options: BuildOptions | None = None) -> Record:
-    """Bring a row's image into the engine under its tag, unless it is there; its parents first.
+class Flow(Protocol):
+    """What differs from builder to builder."""
 
-    The record is on disk as `interrupted` before anything is done. Raises the error that the record then tells of:
-    BuildFailed, CheckFailed, PolicyRefused for another tag than `expect`, EnvironmentLacks without an engine.
+    def prepare(self, job: Job) -> None:
+        """What comes before the tag is worked out; refuses what this builder cannot do, or must not."""
+
+    def is_there(self, job: Job) -> bool:
+        """Whether the row is there; if so, its record is closed. Asked again when the row's lock was waited for."""
+
+    def make(self, job: Job) -> None:
+        """Build it, its parents being there, and close the record."""
+
+
+def build_row(workspace: Workspace, row: Row, options: BuildOptions | None = None) -> Record:
+    """Bring a row's image to its place under its tag, unless it is there; its parents first.
+
+    Its place is the engine, or a repository where the builder pushes or the decision says so. The record is on disk
+    as `interrupted` before anything is done. Raises the error that the record then tells of: BuildFailed, CheckFailed,
+    PolicyRefused for another tag than `expect`, EnvironmentLacks without an engine, Denied and Transient for a place
+    that does not say what it has.
     """
-    job = _Job(workspace, row, options or BuildOptions())
-    workspace.run.write(job.record)
+    options = options or BuildOptions()
+    choice = chosen(workspace, options)
+    job = Job(workspace, row, options, choice.builder)
+    blocked: list[Row] = []
     try:
-        job.earn()
+        _earn(job, _flow(job, choice), blocked)
     except ImageyardError as error:
         if job.record.outcome == "interrupted":
-            outcome = "blocked" if job.blocked else _OUTCOMES.get(error.code, "blocked")
+            outcome = "blocked" if blocked else _OUTCOMES.get(error.code, "blocked")
             job.end(outcome, code=error.code, headline=error.headline)
         raise
     return job.record
 
 
-class _Job:
-    """The work on one row; `record` is what can be said of it so far."""
+def needs_engine(workspace: Workspace, options: BuildOptions) -> bool:
+    """Whether rows are built in an engine of this machine."""
+    return chosen(workspace, options).builder == "local"
 
-    def __init__(self, workspace: Workspace, row: Row, options: BuildOptions) -> None:
-        self.workspace = workspace
-        self.row = row
-        self.options = options
-        self.blocked = False
-        self.clock = time.monotonic()
-        self.record = Record(row.name, row.arch, "interrupted", 130, "interrupted", started=now(), forced=options.force)
 
-    @property
-    def title(self) -> str:
-        """What the story calls the row."""
-        return f"{self.row.name} {self.row.arch}"
+def _flow(job: Job, choice: Choice) -> Flow:
+    if choice.builder == "remote":
+        from imageyard.ship.remote_row import Remote
 
-    def end(self, outcome: RowOutcome, *, code: int = 0, headline: str = "", **known: object) -> None:
-        """Close the record."""
-        self.note(
-            outcome=outcome,
-            code=code,
-            headline=headline,
-            ended=now(),
-            seconds=time.monotonic() - self.clock,
-            **known,
-        )
-        self.workspace.run.write(self.record)
+        return Remote(job.workspace, job.options, choice)
+    from imageyard.ship.engine_row import InEngine
 
-    def note(self, **known: object) -> None:
-        """Add to the record, on disk at the next write."""
-        self.record = replace(self.record, **known)  # type: ignore[arg-type]
+    return InEngine(job.workspace)
 
-    def earn(self) -> None:
-        """From the recipe to the tag."""
-        from imageyard.ship import bases
 
-        _refuse_unbuilt(self.row)
-        bases.ensure(self.workspace, self.row, self.options)
-        recipes = self.workspace.recipes(self.options.set_args)
-        recipe, tag = recipes.of(self.row), recipes.tag(self.row, self.options.extra)
-        self.note(recipe=recipe.id, tag=tag)
-        if self.options.expect not in (None, tag):
-            raise PolicyRefused(
-                f"the tag is {tag}, not {self.options.expect}",
-                doing=f"building {self.title}",
-                hint=f"inv tag {self.row.name} --explain    (what it is made of here)",
-            )
-        engine = self.workspace.engine
-        wanted = self.workspace.repository.with_tag(tag)
-        if self._is_there(engine, recipe, wanted):
+def _earn(job: Job, flow: Flow, blocked: list[Row]) -> None:
+    """From the recipe to the tag; `blocked` gets the parent that is in the way."""
+    flow.prepare(job)
+    job.identify()
+    if not job.forced and flow.is_there(job):
+        return
+    with job.lock():
+        if not job.forced and flow.is_there(job):
             return
-        waited = lambda: self.workspace.story.step(f"{self.title}: another process builds it; waiting")  # noqa: E731
-        locks = self.workspace.state / "locks"
-        make_folder(locks)
-        with locked(locks / f"{tag}.lock", waited):
-            if self._is_there(engine, recipe, wanted):
-                return
-            if before := self._failed(self.row):
-                self.record = before
-                raise _error(before.code, before.headline, doing=f"building {self.title}, which failed in this run")
-            self._parents()
-            self._build(engine, recipe, wanted)
-
-    def _is_there(self, engine: Engine, recipe: Recipe, wanted: Reference) -> bool:
-        if self.options.force or (found := self._found(engine, recipe, wanted)) is None:
-            return False
-        self.workspace.story.step(f"{self.title}: skipped, {wanted.tag} is in the engine")
-        self.end("skipped", why="in the engine", size=found.size)
-        return True
-
-    def _found(self, engine: Engine, recipe: Recipe, wanted: Reference) -> LoadedImage | None:
-        """What the engine has under the tag, if it was made of this recipe: anybody can name an image by hand."""
-        found = engine.inspect(str(wanted))
-        made_of = found and (found.labels.get(INPUTS_LABEL), found.platform)
-        if found and self.workspace.catalogue.tag == "content" and made_of != (recipe.inputs, recipe.platform):
-            self.workspace.story.warn(f"{self.title}: {wanted.tag} in the engine was not made of this recipe")
-            return None
-        return found
-
-    def _parents(self) -> None:
-        """Build what the image starts from. What failed in this run is not tried again by each child."""
-        for parent in self.workspace.parents(self.row, self.options.set_args):
-            if before := self._failed(parent):
-                raise self._blocked(parent, before.code, before.headline)
-            try:
-                build_row(self.workspace, parent, replace(self.options, force=False, expect=None, extra=()))
-            except ImageyardError as error:
-                self.workspace.story.error(error)
-                raise self._blocked(parent, error.code, error.headline) from None
-
-    def _failed(self, row: Row) -> Record | None:
-        """The record of a row that failed in this run, in whichever of its processes."""
-        for record in self.workspace.run.records()[0]:
-            if (record.image, record.arch) == (row.name, row.arch) and record.code and record.outcome != "interrupted":
-                return record
-        return None
-
-    def _blocked(self, parent: Row, code: int, headline: str) -> ImageyardError:
-        self.blocked = True
-        further = re.match("its (parent|ancestor) ", headline)
-        return _error(
-            code,
-            f"its ancestor {headline[further.end() :]}" if further else f"its parent {parent.name} failed: {headline}",
-            hint=f"nox -s \"build_image(arch='{parent.arch}', image='{parent.name}')\"    (the parent alone)",
-        )
-
-    def _build(self, engine: Engine, recipe: Recipe, wanted: Reference) -> None:
-        from imageyard.ship import history
-        from imageyard.ship.candidate import candidate
-
-        with candidate(self.workspace, self.row, recipe, self.options, self.note) as unchecked:
-            self._check(engine, unchecked)
-            winner = None if self.options.force else self._found(engine, recipe, wanted)
-            if winner is None:
-                engine.tag(str(unchecked), str(wanted))
-            built = winner or engine.inspect(str(wanted))
-            history.keep(self.workspace, self.row, recipe)
-            self.note(adopted=winner is not None, size=built.size if built else None)
-        self.workspace.story.step(f"{self.title}: {wanted}")
-        self.end("built")
-
-    def _check(self, engine: Engine, unchecked: Reference) -> None:
-        from imageyard.checks.run import run_checks
-        from imageyard.ship.sweep import RUN_LABEL
-
-        checks = self.workspace.checks(self.row, self.options.set_args)
-        findings = run_checks(
-            engine,
-            str(unchecked),
-            checks,
-            self.workspace.check_args(self.row, self.options.set_args),
-            platform=platform_of(self.row.arch),
-            labels={RUN_LABEL: self.workspace.run.id},
-        )
-        self.note(findings=findings)
-        bad = [found for found in findings if not found.ok]
-        if bad:
-            raise CheckFailed(
-                bad[0].headline if len(bad) == 1 else f"{len(bad)} checks failed, first {bad[0].headline}",
-                doing=f"checking {self.title}; it gets no tag",
-                detail=[line for found in bad for line in (found.headline, *_indented(found.why, found.output))],
-                hint=f"nox -s test_dockerfile -- {self.workspace.shown(self.row)} --shell    (look inside)",
-            )
-        self.workspace.story.detail(f"{len(findings)} check{'' if len(findings) == 1 else 's'} passed")
+        if before := job.failure_of(job.row):
+            job.record = before
+            raise _error(before.code, before.headline, doing=f"building {job.title}, which failed in this run")
+        for parent in job.workspace.parents(job.row, job.options.set_args):
+            blocked[:] = [parent]
+            _build_parent(job, parent)
+        blocked.clear()
+        flow.make(job)
 
 
-def _refuse_unbuilt(row: Row) -> None:
-    """Raise ConfigurationError where the catalogue asks for what the local builder cannot do: never less, silently."""
-    asked = {"reproducible: yes": row.image.reproducible, "lane": row.image.lane is not None}
-    for key, is_asked in asked.items():
-        if is_asked:
-            raise ConfigurationError(
-                f"{row.name} says `{key}`, which the local builder cannot do",
-                doing=f"building {row.name} {row.arch}",
-                at=row.image.where,
-                hint="remove it from the image for local builds",
-            )
+def _build_parent(job: Job, parent: Row) -> None:
+    """Build what the image starts from. What failed in this run is not tried again by each child."""
+    if before := job.failure_of(parent):
+        raise _blocked(parent, before.code, before.headline)
+    decision = replace(job.options.decision, force=False)
+    options = replace(job.options, force=False, expect=None, extra=(), decision=decision)
+    try:
+        build_row(job.workspace, parent, options)
+    except ImageyardError as error:
+        job.workspace.story.error(error)
+        raise _blocked(parent, error.code, error.headline) from None
 
 
-def _indented(why: str, output: tuple[str, ...]) -> list[str]:
-    return [f"    {line}" for line in (why, *output) if line]
+def _blocked(parent: Row, code: int, headline: str) -> ImageyardError:
+    further = re.match("its (parent|ancestor) ", headline)
+    return _error(
+        code,
+        f"its ancestor {headline[further.end() :]}" if further else f"its parent {parent.name} failed: {headline}",
+        hint=f"nox -s \"build_image(arch='{parent.arch}', image='{parent.name}')\"    (the parent alone)",
+    )
 
 
 def _error(code: int, headline: str, *, doing: str = "", hint: str = "") -> ImageyardError:

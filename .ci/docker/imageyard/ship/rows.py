@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from imageyard.errors import ImageyardError, PolicyRefused
 from imageyard.ship.finish import finish
 from imageyard.ship.options import BuildOptions, refuse_unused
-from imageyard.ship.row import build_row
+from imageyard.ship.row import build_row, needs_engine
 
 if TYPE_CHECKING:
     from imageyard.catalogue.model import Row
@@ -20,13 +20,14 @@ __all__ = ["build_rows"]
 def build_rows(workspace: Workspace, rows: Sequence[Row], options: BuildOptions) -> int:
     """Build rows one after the other, parents first; the exit code of the whole, 0 where all is well.
 
-    Raises PolicyRefused where one tag is expected of several rows, ConfigurationError for a `--set` without a use.
+    Raises PolicyRefused where one tag is expected of several rows, ConfigurationError for a `--set` without a use,
+    and for a builder that cannot be meant.
     """
     if options.expect and len(rows) > 1:
         raise PolicyRefused(f"--expect names one tag, and {len(rows)} rows are selected", hint="name one image")
     refuse_unused(workspace, rows, options.set_args)
     try:
-        if _has_engine(workspace):
+        if not needs_engine(workspace, options) or _has_engine(workspace):
             for row in rows:
                 try:
                     build_row(workspace, row, options)

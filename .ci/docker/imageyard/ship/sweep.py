@@ -51,19 +51,23 @@ def containers(workspace: Workspace, engine: Engine) -> list[tuple[Container, bo
     ]
 
 
-def dead_runs(workspace: Workspace, engine: Engine) -> None:
-    """Take away what dead runs left. Done once in a process, before its first build; what resists is told."""
+def dead_runs(workspace: Workspace, engine: Engine | None) -> None:
+    """Take away what dead runs left. Done once in a process, before its first build; what resists is told.
+
+    Without an engine only folders: a builder that pushes leaves nothing else here.
+    """
     if workspace.swept:
         return
     workspace.swept = True
-    try:
-        for container, goes in containers(workspace, engine):
-            if goes:
-                engine.remove(container.id)
-        for reference in leftovers(workspace, engine):
-            engine.untag(reference)
-    except ImageyardError as error:
-        workspace.story.warn(f"what a dead run left stays: {error.headline}; to try again: inv clean")
+    if engine:
+        try:
+            for container, goes in containers(workspace, engine):
+                if goes:
+                    engine.remove(container.id)
+            for reference in leftovers(workspace, engine):
+                engine.untag(reference)
+        except ImageyardError as error:
+            workspace.story.warn(f"what a dead run left stays: {error.headline}; to try again: inv clean")
     for folder in workspace.state.glob(f"runs/*/rows/{SCRATCH}*"):
         if not is_alive(workspace.top, folder.parent.parent.name):
             shutil.rmtree(folder, ignore_errors=True)

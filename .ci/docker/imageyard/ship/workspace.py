@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from imageyard.catalogue.model import Catalogue, Check, Row
     from imageyard.engine import Engine
     from imageyard.recipe.recipe import Recipes
+    from imageyard.registry.client import Client
     from imageyard.runs import Run
     from imageyard.treebase import Tree
 
@@ -209,6 +210,13 @@ class Workspace:
         from imageyard.stack import local
 
         return Engine.find(local.socket())
+
+    @cached_property
+    def client(self) -> Client:
+        """All registries, with the credentials of the Docker configuration."""
+        from imageyard.registry.client import Client
+
+        return Client()
 
     @cached_property
     def run(self) -> Run:

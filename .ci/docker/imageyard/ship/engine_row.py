@@ -1,0 +1,112 @@
+"""A row that is built in the engine of this machine: loaded unchecked, checked there, and then given its tag."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imageyard.errors import CheckFailed, ConfigurationError
+from imageyard.names import platform_of
+from imageyard.ship.labels import INPUTS_LABEL
+
+if TYPE_CHECKING:
+    from imageyard.catalogue.model import Row
+    from imageyard.engine import Engine, LoadedImage
+    from imageyard.names import Reference
+    from imageyard.ship.job import Job
+    from imageyard.ship.workspace import Workspace
+
+__all__ = ["InEngine"]
+
+
+class InEngine:
+    """The flow of rows whose place is the engine."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+
+    def prepare(self, job: Job) -> None:
+        """Make the stand-ins that the row's tag depends on. Raises ConfigurationError for what no engine does."""
+        from imageyard.ship import bases
+
+        _refuse_unbuilt(job.row)
+        bases.ensure(self.workspace, job.row, job.options)
+
+    def is_there(self, job: Job) -> bool:
+        """Ask the engine, and nobody else."""
+        if (found := self._found(job)) is None:
+            return False
+        job.step(f"skipped, {job.tag} is in the engine")
+        job.end("skipped", why="in the engine", size=found.size)
+        return True
+
+    def make(self, job: Job) -> None:
+        """Build, check, and give the tag, unless another was faster."""
+        from imageyard.ship import history
+        from imageyard.ship.candidate import candidate
+
+        engine, wanted = self.workspace.engine, self._wanted(job)
+        with candidate(self.workspace, job.row, job.recipe, job.options, job.note) as unchecked:
+            _check(job, engine, unchecked)
+            winner = None if job.forced else self._found(job)
+            if winner is None:
+                engine.tag(str(unchecked), str(wanted))
+            built = winner or engine.inspect(str(wanted))
+            history.keep(self.workspace, job.row, job.recipe)
+            job.note(adopted=winner is not None, size=built.size if built else None)
+        job.step(str(wanted))
+        job.end("built")
+
+    def _wanted(self, job: Job) -> Reference:
+        return self.workspace.repository.with_tag(job.tag)
+
+    def _found(self, job: Job) -> LoadedImage | None:
+        """What the engine has under the tag, if it was made of this recipe: anybody can name an image by hand."""
+        found = self.workspace.engine.inspect(str(self._wanted(job)))
+        made_of = found and (found.labels.get(INPUTS_LABEL), found.platform)
+        by_content = self.workspace.catalogue.tag == "content"
+        if found and by_content and made_of != (job.recipe.inputs, job.recipe.platform):
+            self.workspace.story.warn(f"{job.title}: {job.tag} in the engine was not made of this recipe")
+            return None
+        return found
+
+
+def _check(job: Job, engine: Engine, unchecked: Reference) -> None:
+    from imageyard.checks.run import run_checks
+    from imageyard.ship.sweep import RUN_LABEL
+
+    workspace, values = job.workspace, job.options.set_args
+    findings = run_checks(
+        engine,
+        str(unchecked),
+        workspace.checks(job.row, values),
+        workspace.check_args(job.row, values),
+        platform=platform_of(job.row.arch),
+        labels={RUN_LABEL: workspace.run.id},
+    )
+    job.note(findings=findings)
+    bad = [found for found in findings if not found.ok]
+    if bad:
+        raise CheckFailed(
+            bad[0].headline if len(bad) == 1 else f"{len(bad)} checks failed, first {bad[0].headline}",
+            doing=f"checking {job.title}; it gets no tag",
+            detail=[line for found in bad for line in (found.headline, *_indented(found.why, found.output))],
+            hint=f"nox -s test_dockerfile -- {workspace.shown(job.row)} --shell    (look inside)",
+        )
+    workspace.story.detail(f"{len(findings)} check{'' if len(findings) == 1 else 's'} passed")
+
+
+def _refuse_unbuilt(row: Row) -> None:
+    """Raise ConfigurationError where the catalogue asks for what the local builder cannot do: never less, silently."""
+    asked = {"reproducible: yes": row.image.reproducible, "lane": row.image.lane is not None}
+    for key, is_asked in asked.items():
+        if is_asked:
+            raise ConfigurationError(
+                f"{row.name} says `{key}`, which the local builder cannot do",
+                doing=f"building {row.name} {row.arch}",
+                at=row.image.where,
+                hint="remove it from the image for local builds",
+            )
+
+
+def _indented(why: str, output: tuple[str, ...]) -> list[str]:
+    return [f"    {line}" for line in (why, *output) if line]

@@ -1,0 +1,119 @@
+"""A row that workers elsewhere build and push by digest: no engine is asked for anything."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from imageyard.builders.request import Unreachable
+from imageyard.errors import ConfigurationError, EnvironmentLacks, ImageyardError, Transient
+from imageyard.names import platform_of
+from imageyard.registry import ecr
+from imageyard.ship import build, history, publishable, sweep
+from imageyard.ship.builder_choice import remote
+from imageyard.ship.destination import destination, parents
+from imageyard.ship.landing import land
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from imageyard.builders.remote import Worker
+    from imageyard.builders.request import BuildRequest, Built, Lost
+    from imageyard.ship.builder_choice import Choice
+    from imageyard.ship.job import Job
+    from imageyard.ship.options import BuildOptions
+    from imageyard.ship.workspace import Workspace
+
+__all__ = ["NOT_CHECKED", "Remote"]
+
+NOT_CHECKED = "not checked: built by remote workers"
+
+
+class Remote:
+    """The flow of rows whose place is a repository, and whose builder pushes."""
+
+    def __init__(self, workspace: Workspace, options: BuildOptions, choice: Choice) -> None:
+        self.workspace = workspace
+        self.choice = choice
+        self.destination = destination(workspace, options)
+
+    def prepare(self, job: Job) -> None:
+        """Refuse what must not be published, and an architecture for which there is no worker."""
+        if job.row.image.lane is not None:
+            raise ConfigurationError(f"{job.row.name} is of a lane", at=job.row.image.where, hint="build it there")
+        publishable.refuse(self.workspace, job.row, job.options.changes)
+        remote(self.choice, self.workspace.catalogue, job.row.arch)
+
+    def is_there(self, job: Job) -> bool:
+        """Ask the repositories in which the row counts as there."""
+        found = self.destination.find(self.workspace.client, job.tag, job.row.arch)
+        if found is None:
+            return False
+        job.skip(found)
+        return True
+
+    def make(self, job: Job) -> None:
+        """Have it built and pushed by digest, prove what the registry has, and give it the tag."""
+        target = self.destination.repository.with_tag(job.tag)
+        if self.destination.moves:
+            ecr.refuse_immutable(target)
+        built = self._built(job)
+        if built.digest is None:
+            raise EnvironmentLacks(
+                f"buildx does not say what it pushed to {target.name}", doing=f"building {job.title}"
+            )
+        job.remark(NOT_CHECKED)
+        job.note(digest=built.digest)
+        record = job.ended("published")
+        wanted = {platform_of(job.row.arch): job.recipe.inputs}
+        image = target.with_digest(built.digest)
+        given = land(self.workspace, self.workspace.client, image, job.tag, wanted, record, move=self.destination.moves)
+        history.keep(self.workspace, job.row, job.recipe)
+        words = "another was faster, its image is adopted" if given.adopted else "published"
+        job.step(f"{words}: {target.with_digest(given.digest)}")
+        job.end("published", adopted=given.adopted, digest=given.digest)
+
+    def _built(self, job: Job) -> Built:
+        from imageyard.builders import buildx
+        from imageyard.builders import remote as builder
+
+        workspace, row = self.workspace, job.row
+        sweep.dead_runs(workspace, None)
+        worker = self._worker(job)
+        place = f"at {self.destination.repository.name}"
+        why = history.reason(workspace, row, job.recipe, forced=job.forced, place=place)
+        job.note(why=why, versions=build.versions(workspace))
+        job.step(f"building on {worker.address}")
+        work = build.Work(workspace, row, job.recipe, job.options, job.note)
+        run = partial(builder.build, program=buildx.find(), story=workspace.story, timeout=row.image.timeout)
+        return build.build(
+            work,
+            partial(self._request, job, work),
+            lambda asked, context, board, raw: run(asked, context, worker, board=board, raw=raw),
+            partial(_gone, worker.address),
+        )
+
+    def _request(self, job: Job, work: build.Work, staging: Path) -> BuildRequest:
+        image = job.recipes.own(job.row).image
+        return replace(
+            build.request(work, parents(job, self.destination), staging),
+            tags=(self.destination.repository,),
+            output="push-by-digest",
+            provenance=image.provenance,
+            sbom=image.sbom,
+        )
+
+    def _worker(self, job: Job) -> Worker:
+        from imageyard.builders.remote import Worker
+
+        address, known = remote(self.choice, self.workspace.catalogue, job.row.arch)
+        return Worker(address, known.insecure, known.tls, known.connect_timeout)
+
+
+def _gone(address: str, outcome: Unreachable | Lost) -> ImageyardError:
+    if isinstance(outcome, Unreachable):
+        return Transient(
+            f"{address} could not be reached: {outcome.cause}", hint="run it again, or look whether its workers start"
+        )
+    return Transient(f"{address} was lost in mid-build: {outcome.cause}", hint="run it again: nothing has got the tag")
