@@ -57,6 +57,57 @@ def test_one_row(candidate: Candidate, do: str, reason: str) -> None:
     assert planned(candidate) == {"a": (do, reason)}
 
 
+@pytest.mark.parametrize(
+    ("candidate", "do", "reason"),
+    [
+        (one("a", PRESENT, forced="forced: by hand"), "build", "forced: by hand"),
+        (one("a", REFUSED, forced="all rows: weekly"), "build", "all rows: weekly"),
+        (one("a", forced="all rows: weekly", refused="debian:12 is not locked"), "blocked", "debian:12 is not locked"),
+        (
+            one("a", ABSENT, changed=NO_CHANGE, touched_only=True),
+            "skip",
+            "absent in REGISTRY, and unchanged since main",
+        ),
+        (one("a", ABSENT, changed=CHANGE, touched_only=True), "build", "common/install_python.sh changed since main"),
+        (one("a", REFUSED, changed=NO_CHANGE, touched_only=True), "blocked", REFUSED.why),
+    ],
+)
+def test_one_row_of_an_event(candidate: Candidate, do: str, reason: str) -> None:
+    assert planned(candidate) == {"a": (do, reason)}
+
+
+def test_what_is_left_alone_is_built_where_a_touched_row_needs_it() -> None:
+    below = one("below", ABSENT, changed=NO_CHANGE, touched_only=True)
+    base = one("base", ABSENT, "below", changed=NO_CHANGE, touched_only=True)
+    other = one("other", ABSENT, changed=NO_CHANGE, touched_only=True)
+    child = one("child", ABSENT, "base", changed=CHANGE, touched_only=True)
+    actions = {action.row.image: action for action in decide([below, base, other, child], "REGISTRY")}
+    assert {name: action.do for name, action in actions.items()} == {
+        "below": "build",
+        "base": "build",
+        "other": "skip",
+        "child": "build",
+    }
+    assert actions["base"].reason == "absent, child needs it"
+    assert [actions[name].left for name in ("below", "base", "other", "child")] == [False, False, True, False]
+    assert actions["child"].level == 2
+
+
+def test_what_is_left_alone_is_blocked_where_it_is_needed_and_must_not_be_built() -> None:
+    base = one("base", ABSENT, changed=NO_CHANGE, touched_only=True, refused="debian:12 is not locked")
+    child = one("child", ABSENT, "base", changed=CHANGE, touched_only=True)
+    assert planned(base, child) == {
+        "base": ("blocked", "debian:12 is not locked"),
+        "child": ("blocked", "its parent base is blocked"),
+    }
+
+
+def test_forcing_concerns_what_is_selected() -> None:
+    base = one("base", PRESENT, selected=False, forced="forced")
+    child = one("child", PRESENT, "base", forced="forced")
+    assert planned(base, child) == {"child": ("build", "forced")}
+
+
 def test_an_absent_parent_comes_along_for_a_child_that_is_built() -> None:
     """The child alone was asked for, and its parent's parent is there."""
     candidates = (

@@ -36,7 +36,8 @@ class Candidate:
 
     `state` is None where no place was asked, `changed` None where no revision was compared. `refused` says why it must
     not be built for this place, in words. One that is not `selected` is in the plan only where a row that is built
-    needs it.
+    needs it. `forced` says why a selected row is built whatever its state, in words. With `touched_only` a row that
+    did not change is left alone though it is absent: somebody else's to build.
     """
 
     row: RowKey
@@ -46,6 +47,8 @@ class Candidate:
     changed: Changed | None = None
     refused: str = ""
     selected: bool = True
+    forced: str = ""
+    touched_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class Action:
     """What is to be done for a row, and why; `code` is the exit code that a blocked row calls for.
 
     `needs` are the parents that this plan builds. Rows of one level can be built at the same time, after all levels
-    below theirs.
+    below theirs. `left`: it is absent and left alone, because it did not change.
     """
 
     row: RowKey
@@ -63,12 +66,16 @@ class Action:
     needs: tuple[RowKey, ...] = ()
     level: int = 0
     code: int = 0
+    left: bool = False
 
 
 class _Verdict(NamedTuple):
+    """`left`: absent, and left alone unless a row that is built needs it."""
+
     do: Do
     reason: str
     code: int = 0
+    left: bool = False
 
 
 def decide(candidates: Sequence[Candidate], place: str) -> tuple[Action, ...]:
@@ -77,7 +84,7 @@ def decide(candidates: Sequence[Candidate], place: str) -> tuple[Action, ...]:
     `candidates` are parents first, with all their ancestors; `place` is what the reasons call the place.
     """
     verdicts = {one.row: _verdict(one, place) for one in candidates}
-    wanted = _wanted(candidates, verdicts)
+    wanted = _wanted(candidates, verdicts, {one.row: one.refused for one in candidates})
     actions: dict[RowKey, Action] = {}
     for one in candidates:
         if one.row in wanted:
@@ -92,25 +99,36 @@ def failing(actions: Sequence[Action]) -> Action | None:
     return min(blocked, key=lambda one: one.code, default=None)
 
 
-def _wanted(candidates: Sequence[Candidate], verdicts: Mapping[RowKey, _Verdict]) -> dict[RowKey, str]:
-    """The rows of the plan, each with the name of a child that is built from it."""
+def _wanted(
+    candidates: Sequence[Candidate], verdicts: dict[RowKey, _Verdict], refused: Mapping[RowKey, str]
+) -> dict[RowKey, str]:
+    """The rows of the plan, each with the name of a child that is built from it; what was left alone may be wanted."""
     wanted = {one.row: "" for one in candidates if one.selected}
     for one in reversed(candidates):
         if one.row in wanted and verdicts[one.row].do == "build":
             for parent in one.parents:
-                if verdicts[parent].do != "skip":
+                if verdicts[parent].left:
+                    why = refused[parent]
+                    needed = f"absent, {one.row.image} needs it"
+                    verdicts[parent] = _Verdict("blocked", why, _POLICY) if why else _Verdict("build", needed)
+                    wanted.setdefault(parent, "")
+                elif verdicts[parent].do != "skip":
                     wanted.setdefault(parent, one.row.image)
     return wanted
 
 
 def _verdict(one: Candidate, place: str) -> _Verdict:
     """What follows from the row alone."""
+    if one.forced and one.selected:
+        return _Verdict("blocked", one.refused, _POLICY) if one.refused else _Verdict("build", one.forced)
     match one.state:
         case Present():
             return _Verdict("skip", f"in {place}")
         case Unknown():
             return _Verdict("blocked", one.state.why, _DENIED if one.state.denied else _TRANSIENT)
         case Absent():
+            if one.touched_only and one.changed and not one.changed.words:
+                return _Verdict("skip", f"absent in {place}, and unchanged since {one.changed.since}", left=True)
             reason = _since(one.changed) or f"absent in {place}"
         case None:
             if one.changed and not one.changed.words:
@@ -129,7 +147,7 @@ def _since(changed: Changed | None) -> str:
 
 
 def _action(one: Candidate, verdict: _Verdict, before: Mapping[RowKey, Action], why_here: str) -> Action:
-    do, reason, code = verdict
+    do, reason, code, left = verdict
     needs: tuple[RowKey, ...] = ()
     if do == "build":
         parents = [before[parent] for parent in one.parents if parent in before]
@@ -138,4 +156,4 @@ def _action(one: Candidate, verdict: _Verdict, before: Mapping[RowKey, Action], 
         else:
             needs = tuple(parent.row for parent in parents if parent.do == "build")
     level = 1 + max((before[key].level for key in needs), default=-1)
-    return Action(one.row, one.tag, do, reason + why_here, needs, level, code)
+    return Action(one.row, one.tag, do, reason + why_here, needs, level, code, left)

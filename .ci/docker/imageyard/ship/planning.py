@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from imageyard.registry.client import Client
     from imageyard.ship.workspace import Workspace
 
-__all__ = ["Asked", "check", "plan", "rendered"]
+__all__ = ["Asked", "Before", "check", "plan", "rendered", "with_ancestors"]
 
 _ERRORS: Mapping[int, type[ImageyardError]] = {8: Denied, 9: Transient, 10: PolicyRefused}
 
@@ -45,10 +45,10 @@ def plan(workspace: Workspace, asked: Asked, client: Client | None = None) -> tu
     place = place_of(workspace, asked.at) if asked.at else None
     recipes = workspace.recipes()
     selected = {RowKey(row.name, row.arch) for row in workspace.rows(asked.pattern, asked.arch)}
-    rows = _with_ancestors(workspace, recipes, selected)
+    rows = with_ancestors(workspace, recipes, selected)
     tags = {key: recipes.tag(row) for key, row in rows.items()}
     states = gather(workspace, place, tags.values(), client) if place else {}
-    before = _Before.at(workspace, asked.since) if asked.since else None
+    before = Before.at(workspace, asked.since) if asked.since else None
     candidates = [
         Candidate(
             key,
@@ -103,7 +103,8 @@ def _plain(one: Action, runner: str | None) -> dict[str, object]:
     }
 
 
-def _with_ancestors(workspace: Workspace, recipes: Recipes, selected: set[RowKey]) -> dict[RowKey, Row]:
+def with_ancestors(workspace: Workspace, recipes: Recipes, selected: set[RowKey]) -> dict[RowKey, Row]:
+    """The selected rows and all that they start from, parents first."""
     rows = {RowKey(row.name, row.arch): row for row in workspace.catalogue.rows}
     wanted: set[RowKey] = set()
     todo = list(selected)
@@ -126,7 +127,7 @@ def _last(workspace: Workspace, row: Row, recipe: Recipe, place: Place | None) -
     return None if last is None else Changed("it was last built here", tuple(words.changes(last, recipe)))
 
 
-class _Before:
+class Before:
     """The recipes at a revision, to compare with."""
 
     def __init__(self, since: str, recipes: Recipes | None) -> None:
@@ -135,7 +136,7 @@ class _Before:
         self.rows = {(row.name, row.arch): row for row in recipes.catalogue.rows} if recipes else {}
 
     @classmethod
-    def at(cls, workspace: Workspace, since: str) -> _Before:
+    def at(cls, workspace: Workspace, since: str) -> Before:
         """Raises ConfigurationError for no revision; one from before there was a catalogue has no rows."""
         from imageyard.tree import GitTree
 
@@ -144,6 +145,7 @@ class _Before:
         return cls(since, workspace.recipes_at(since) if workspace.file.name in there else None)
 
     def changed(self, key: RowKey, recipe: Recipe) -> Changed:
+        """What became different of a row since then."""
         from imageyard.recipe import words
 
         if key not in self.rows or self.recipes is None:

@@ -1,0 +1,148 @@
+"""What is to be done for images as a whole, after their rows: the tag over several rows, and copies at mirrors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, TypeAlias
+
+from imageyard.errors import assert_never
+from imageyard.names import Absent, Present, State, Unknown
+from imageyard.plan.plan import Action, RowKey
+
+__all__ = ["Copies", "Delivery", "Step", "Whole", "deliveries"]
+
+Step: TypeAlias = Literal["promote", "mirror"]
+
+_DENIED, _TRANSIENT = 8, 9  # exit codes of `errors`
+
+
+class Copies(NamedTuple):
+    """What a mirror has of an image: under its content tag, and under the floating tag that is its bare name."""
+
+    content: State
+    floating: State
+
+
+@dataclass(frozen=True)
+class Whole:
+    """An image before the decision: the tag over its rows, and what the repository and each mirror has under it.
+
+    `state` is None where no place was asked. `mirrors` is empty where nothing may be mirrored.
+    """
+
+    image: str
+    tag: str
+    rows: tuple[RowKey, ...]
+    state: State | None = None
+    mirrors: Mapping[str, Copies] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What is to be done for an image as a whole, and why; `needs` are the rows that the plan builds before.
+
+    `code` is the exit code that a blocked one calls for; 0 where it is blocked by a row, which has its own. `to` are
+    the mirrors that lack it.
+    """
+
+    image: str
+    tag: str
+    step: Step
+    do: Literal["work", "skip", "blocked"]
+    reason: str
+    needs: tuple[RowKey, ...] = ()
+    code: int = 0
+    to: tuple[str, ...] = ()
+
+
+def deliveries(wholes: Sequence[Whole], actions: Sequence[Action], place: str) -> tuple[Delivery, ...]:
+    """For each image its promotion, where it has several rows, and its mirroring, where there are mirrors.
+
+    An image none of whose rows is in the plan, or whose rows are left alone though they are absent, has neither.
+    """
+    by_row = {one.row: one for one in actions}
+    found: list[Delivery] = []
+    for whole in wholes:
+        rows = [by_row[key] for key in whole.rows if key in by_row]
+        if len(rows) < len(whole.rows):
+            continue
+        promoted = _promotion(whole, rows, place) if len(rows) > 1 else None
+        found += [one for one in (promoted, _mirroring(whole, rows, promoted, place)) if one]
+    return tuple(found)
+
+
+def _promotion(whole: Whole, rows: Sequence[Action], place: str) -> Delivery | None:
+    if stopped := _stopped(whole, rows, "promote"):
+        return stopped
+    if needs := _built(rows):
+        return Delivery(whole.image, whole.tag, "promote", "work", _after(needs), needs)
+    match whole.state:
+        case Present():
+            return Delivery(whole.image, whole.tag, "promote", "skip", f"in {place}")
+        case Absent():
+            if any(one.left for one in rows):
+                return None
+            reason = f"its rows are in {place}, the tag over them is not"
+            return Delivery(whole.image, whole.tag, "promote", "work", reason)
+        case Unknown(why=why, denied=denied):
+            return Delivery(whole.image, whole.tag, "promote", "blocked", why, code=_DENIED if denied else _TRANSIENT)
+        case None:
+            return None
+        case _:
+            assert_never(whole.state)
+
+
+def _mirroring(whole: Whole, rows: Sequence[Action], promoted: Delivery | None, place: str) -> Delivery | None:
+    if not whole.mirrors:
+        return None
+    if stopped := _stopped(whole, rows, "mirror"):
+        return stopped
+    needs = _built(rows)
+    if needs:
+        return Delivery(whole.image, whole.tag, "mirror", "work", _after(needs), needs, to=tuple(whole.mirrors))
+    if promoted and promoted.do == "work":
+        return Delivery(whole.image, whole.tag, "mirror", "work", "it is promoted", to=tuple(whole.mirrors))
+    if promoted and promoted.do == "blocked":
+        return Delivery(whole.image, whole.tag, "mirror", "blocked", "its promotion is blocked")
+    if not isinstance(whole.state, Present):
+        return None
+    lacking = {name: why for name, copies in whole.mirrors.items() if (why := _lacking(whole.state, copies))}
+    if not lacking:
+        return Delivery(whole.image, whole.tag, "mirror", "skip", "at every mirror")
+    words = "; ".join(f"{why} {name}" for name, why in lacking.items())
+    return Delivery(whole.image, whole.tag, "mirror", "work", f"in {place}, {words}", to=tuple(lacking))
+
+
+def _lacking(source: Present, copies: Copies) -> str:
+    """What is wrong at a mirror, in words that its name follows; empty where nothing is.
+
+    One that does not say is work too: the job that copies has the credential to ask, and asks before it copies.
+    """
+    for held, what in ((copies.content, ""), (copies.floating, "the floating tag ")):
+        match held:
+            case Unknown(why=why):
+                return f"not known ({why}) at"
+            case Absent():
+                return f"{what}absent at" if not what else f"{what}is absent at"
+            case Present(digest=digest):
+                if digest != source.digest:
+                    return f"{what}is another at" if what else "other bytes at"
+            case _:
+                assert_never(held)
+    return ""
+
+
+def _stopped(whole: Whole, rows: Sequence[Action], step: Step) -> Delivery | None:
+    blocked = next((one for one in rows if one.do == "blocked"), None)
+    if blocked is None:
+        return None
+    return Delivery(whole.image, whole.tag, step, "blocked", f"its row for {blocked.row.arch} is blocked")
+
+
+def _built(rows: Sequence[Action]) -> tuple[RowKey, ...]:
+    return tuple(one.row for one in rows if one.do == "build")
+
+
+def _after(needs: Sequence[RowKey]) -> str:
+    return f"after {', '.join(key.arch for key in needs)}"
