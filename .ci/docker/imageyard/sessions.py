@@ -63,14 +63,26 @@ def _register_rows(workspace: Workspace, rows: Sequence[Listed]) -> None:
         parser.add_argument("--force", action="store_true", help="build although the tag is there")
         parser.add_argument("--expect", metavar="TAG", help="fail unless this is the tag (the plan gives it)")
         parser.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help="a build arg")
+        parser.add_argument("--builder", help="local, remote or depot")
+        parser.add_argument("--address", help="a BuildKit worker instead of the catalogue's: tcp://HOST:PORT")
+        parser.add_argument("--at", help="where a remote builder publishes: trusted or branch")
         with _told_to_nox(workspace, session):
-            from imageyard.ship.options import BuildOptions, assignments, refuse_unused
+            from imageyard.ship.builder_choice import as_builder
+            from imageyard.ship.options import BuildOptions, as_repository, assignments, refuse_unused
             from imageyard.ship.row import build_row
 
             options = parser.read(session.posargs)
             row, values = workspace.row(image, arch), assignments(options.set)
             refuse_unused(workspace, [row, *workspace.rows("*", arch)], values)  # an umbrella's arguments reach all
-            done = build_row(workspace, row, BuildOptions(options.force, options.expect, set_args=values))
+            asked = BuildOptions(
+                options.force,
+                options.expect,
+                set_args=values,
+                builder=as_builder(options.builder),
+                address=options.address,
+                at=as_repository(options.at),
+            )
+            done = build_row(workspace, row, asked)
         if done.outcome == "skipped":
             session.skip(done.why)
 

@@ -13,12 +13,18 @@ from imageyard.cli.entry import ARCH, CATALOGUE, JSON, SET, passed_through, task
 __all__ = ["TASKS"]
 
 HERE = f"{ARCH}; default: this machine's"
+BUILDER = "local, remote or depot; default: as REMOTE_BUILDKIT says, else builders.depot in CI, else local"
+ADDRESS = "a BuildKit worker, tcp://HOST:PORT, instead of the catalogue's builders.remote"
+AT = "where a remote builder publishes: trusted or branch; default: as the run's trust allows, branch outside CI"
 
 
 @task(
     iterable=["set_"],
     pattern=PATTERN,
-    arch=HERE,
+    arch=f"{ARCH}; default: this machine's, all where others build",
+    builder=BUILDER,
+    address=ADDRESS,
+    at=AT,
     force="build although the tag is there",
     expect="fail unless this is the tag",
     set_=SET,
@@ -28,19 +34,33 @@ def build(
     context: Context,
     pattern: str,
     arch: str | None = None,
+    builder: str | None = None,
+    address: str | None = None,
+    at: str | None = None,
     force: bool = False,
     expect: str | None = None,
     set_: Sequence[str] | None = None,
     catalogue: str | None = None,
 ) -> None:
     """Build and check images; what follows a lone -- goes to docker buildx build, and the tag ends in -local."""
-    from imageyard.ship.options import BuildOptions, assignments
+    from imageyard.ship.builder_choice import as_builder
+    from imageyard.ship.options import BuildOptions, as_repository, assignments
+    from imageyard.ship.row import needs_engine
     from imageyard.ship.rows import build_rows
     from imageyard.ship.workspace import Workspace, this_arch
 
     workspace = Workspace.find(catalogue)
-    options = BuildOptions(force=force, expect=expect, set_args=assignments(set_ or ()), extra=passed_through())
-    code = build_rows(workspace, workspace.rows(pattern, arch or this_arch()), options)
+    options = BuildOptions(
+        force=force,
+        expect=expect,
+        set_args=assignments(set_ or ()),
+        extra=passed_through(),
+        builder=as_builder(builder),
+        address=address,
+        at=as_repository(at),
+    )
+    arch = arch or (this_arch() if needs_engine(workspace, options) else None)
+    code = build_rows(workspace, workspace.rows(pattern, arch), options)
     if code:
         raise Exit(code=code)
 

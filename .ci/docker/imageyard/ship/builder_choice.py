@@ -43,8 +43,7 @@ def as_builder(text: str | None) -> BuilderName | None:
             return known
     if text is None:
         return None
-    hint = did_you_mean(text, BUILDERS) or f"use one of: {', '.join(BUILDERS)}"
-    raise ConfigurationError(f"unknown builder {text!r}", hint=hint)
+    raise ConfigurationError(f"unknown builder {text!r}", hint=did_you_mean(text, BUILDERS))
 
 
 def from_environment(value: str | None) -> bool | str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from imageyard.errors import ConfigurationError
 from imageyard.plan.trust import LOCAL, Decision, Repository
@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from imageyard.catalogue.model import Row
     from imageyard.ship.workspace import Workspace
 
-__all__ = ["BuildOptions", "BuilderName", "assignments", "refuse_unused"]
+__all__ = ["BuildOptions", "BuilderName", "as_repository", "assignments", "refuse_unused"]
 
 BuilderName: TypeAlias = Literal["local", "remote", "depot"]
+REPOSITORIES: tuple[Repository, ...] = get_args(Repository)
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,18 @@ class BuildOptions:
     def changes(self) -> tuple[str, ...]:
         """What makes the image another one than the catalogue's, as a person types it."""
         return (*(f"--set {name}={value}" for name, value in self.set_args.items()), *self.extra)
+
+
+def as_repository(text: str | None) -> Repository | None:
+    """The repository that a person named. Raises ConfigurationError for another word."""
+    for known in REPOSITORIES:
+        if text == known:
+            return known
+    if text is None:
+        return None
+    from imageyard.catalogue.suggest import did_you_mean
+
+    raise ConfigurationError(f"unknown repository {text!r}", hint=did_you_mean(text, REPOSITORIES))
 
 
 def assignments(pairs: Sequence[str]) -> Mapping[str, str]:

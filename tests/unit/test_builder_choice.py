@@ -1,0 +1,156 @@
+"""Who builds, and where what they build may go: tables."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from imageyard.catalogue.model import Builders, Catalogue, DepotBuilder, RemoteBuilder
+from imageyard.errors import ConfigurationError, PolicyRefused
+from imageyard.plan.trust import LOCAL, Decision, Repository
+from imageyard.ship.builder_choice import as_builder, choose, from_environment, remote
+from imageyard.ship.destination import place
+from imageyard.ship.options import BuilderName, as_repository
+
+POOL = "tcp://pool.example:1234"
+ONE = "tcp://one.example:8372"
+NONE = Builders()
+BOTH = Builders(RemoteBuilder({"amd64": POOL}, insecure=True), DepotBuilder(trusted="project"))
+
+
+@pytest.mark.parametrize(
+    ("value", "meant"),
+    [
+        (None, False), ("", False), ("0", False), ("false", False), ("False", False), ("FALSE", False), (" 0 ", False),
+        ("1", True), ("true", True), ("True", True), ("TRUE", True),
+        (POOL, POOL), ("unix:///run/buildkit.sock", "unix:///run/buildkit.sock"),
+    ],
+)  # fmt: skip
+def test_what_the_variable_says(value: str | None, meant: bool | str) -> None:
+    assert from_environment(value) == meant
+
+
+@pytest.mark.parametrize("value", ["yes", "no", "off", "2", "pool.example:1234", "tcp://", "http://pool.example:1"])
+def test_what_is_neither_a_switch_nor_an_address(value: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        from_environment(value)
+    assert caught.value.headline == f"REMOTE_BUILDKIT: '{value}' is not the address of a builder"
+    assert caught.value.hint == ("write it as tcp://HOST:PORT, or as a switch: 0, false, 1, true",)
+
+
+@pytest.mark.parametrize(
+    ("asked", "address", "variable", "builders", "in_ci", "expected"),
+    [
+        # nothing is said
+        (None, None, None, NONE, False, ("local", None)),
+        (None, None, None, BOTH, False, ("local", None)),
+        (None, None, None, NONE, True, ("local", None)),
+        (None, None, None, BOTH, True, ("depot", None)),
+        (None, None, "0", BOTH, True, ("depot", None)),
+        # the variable
+        (None, None, "1", BOTH, False, ("remote", None)),
+        (None, None, "true", BOTH, True, ("remote", None)),
+        (None, None, ONE, NONE, False, ("remote", ONE)),
+        # what was typed wins
+        ("local", None, "1", BOTH, True, ("local", None)),
+        ("local", None, "yes", BOTH, True, ("local", None)),
+        ("depot", None, "1", BOTH, False, ("depot", None)),
+        ("remote", None, "0", BOTH, True, ("remote", None)),
+        ("remote", None, None, BOTH, False, ("remote", None)),
+        ("remote", None, ONE, BOTH, False, ("remote", ONE)),
+        ("remote", ONE, "0", BOTH, False, ("remote", ONE)),
+        (None, ONE, POOL, BOTH, True, ("remote", ONE)),
+    ],
+)
+def test_who_builds(
+    asked: BuilderName | None,
+    address: str | None,
+    variable: str | None,
+    builders: Builders,
+    in_ci: bool,
+    expected: tuple[str, str | None],
+) -> None:
+    found = choose(asked, address, variable, builders, in_ci=in_ci)
+    assert (found.builder, found.address) == expected
+
+
+@pytest.mark.parametrize("asked", ["local", "depot"])
+def test_an_address_is_for_a_remote_worker(asked: BuilderName) -> None:
+    with pytest.raises(ConfigurationError, match=f"--address names a remote worker, and --builder is {asked}"):
+        choose(asked, ONE, None, BOTH, in_ci=False)
+
+
+def test_words_with_a_typing_mistake() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        as_builder("remot")
+    assert caught.value.hint == ("did you mean 'remote'?",)
+    with pytest.raises(ConfigurationError) as caught:
+        as_repository("engine")
+    assert caught.value.hint == ("known: trusted, branch",)
+    assert (as_builder(None), as_builder("depot"), as_repository(None), as_repository("branch")) == (
+        None, "depot", None, "branch",
+    )  # fmt: skip
+
+
+def catalogue(builders: Builders) -> Catalogue:
+    return Catalogue("images.yml", ".", "", None, (), "content", builders, (), {}, {}, ())
+
+
+def test_the_address_for_an_architecture() -> None:
+    pool = choose("remote", None, None, BOTH, in_ci=False)
+    assert remote(pool, catalogue(BOTH), "amd64") == (POOL, BOTH.remote)
+    one = choose("remote", ONE, None, BOTH, in_ci=False)
+    assert [remote(one, catalogue(BOTH), arch)[0] for arch in ("amd64", "arm64")] == [ONE, ONE]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("builders", [NONE, BOTH])
+def test_an_architecture_without_an_address(builders: Builders) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        remote(choose("remote", None, None, builders, in_ci=False), catalogue(builders), "arm64")
+    assert str(caught.value).splitlines() == [
+        "error: images.yml: builders.remote has no address for arm64",
+        "  while: choosing the builder (--builder remote)",
+        "  next: add to the catalogue: builders: {remote: {arm64: tcp://HOST:PORT}}",
+        "  next: or for this call: --address tcp://HOST:PORT    (or REMOTE_BUILDKIT=tcp://HOST:PORT)",
+    ]
+
+
+TRUSTED = Decision("trusted", "push", "main is protected", push="trusted", reads=("trusted",))
+BRANCH = Decision("branch", "pull_request", "a pull request", push="branch", reads=("trusted", "branch"))
+FORK = Decision("fork", "pull_request", "from a fork")
+
+
+@pytest.mark.parametrize(
+    ("decision", "asked", "expected"),
+    [
+        (LOCAL, None, ("branch", ("branch",))),
+        (LOCAL, "branch", ("branch", ("branch",))),
+        (LOCAL, "trusted", ("trusted", ("trusted",))),
+        (TRUSTED, None, ("trusted", ("trusted",))),
+        (TRUSTED, "trusted", ("trusted", ("trusted",))),
+        (TRUSTED, "branch", ("branch", ("branch",))),
+        (BRANCH, None, ("branch", ("trusted", "branch"))),
+        (BRANCH, "branch", ("branch", ("trusted", "branch"))),
+        (replace(BRANCH, reads=()), None, ("branch", ("branch",))),
+    ],
+)
+def test_where_it_goes(decision: Decision, asked: Repository | None, expected: Any) -> None:
+    assert place(decision, asked) == expected
+
+
+@pytest.mark.parametrize(
+    ("decision", "asked", "words"),
+    [
+        (BRANCH, "trusted", "a run at branch trust does not publish at trusted: a pull request"),
+        (FORK, None, "a run at fork trust publishes nothing: from a fork"),
+        (FORK, "branch", "a run at fork trust publishes nothing: from a fork"),
+        (FORK, "trusted", "a run at fork trust publishes nothing: from a fork"),
+        (replace(TRUSTED, push=None), None, "a run at trusted trust publishes nothing: main is protected"),
+    ],
+)
+def test_where_it_must_not_go(decision: Decision, asked: Repository | None, words: str) -> None:
+    with pytest.raises(PolicyRefused) as caught:
+        place(decision, asked)
+    assert caught.value.headline == words
+    assert caught.value.hint
