@@ -57,13 +57,18 @@ def lacking() -> str | None:
 
 
 @contextmanager
-def private_engine(shared: Path, store: Literal["containerd", "classic"]) -> Iterator[PrivateEngine]:
-    """The engine of this run with that image store, started by whoever comes first; `shared` is the run's folder."""
+def private_engine(
+    shared: Path, store: Literal["containerd", "classic"], name: str = "engine"
+) -> Iterator[PrivateEngine]:
+    """The engine of this run with that image store, started by whoever comes first; `shared` is the run's folder.
+
+    Another `name` is another engine, with data of its own: a second worker.
+    """
     if why := lacking():
         if os.environ.get("CI") == "true":
             pytest.fail(f"no engine for the tests: {why}", pytrace=False)
         pytest.skip(why)
-    with (shared / f"engine-{store}").open("a+") as note:
+    with (shared / f"{name}-{store}").open("a+") as note:
         fcntl.flock(note, fcntl.LOCK_EX)
         note.seek(0)
         found = _join(Path(note.read().strip() or os.devnull)) or _start(note, store)
