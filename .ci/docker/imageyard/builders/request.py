@@ -27,6 +27,8 @@ __all__ = [
     "Steps",
     "Unreachable",
     "argv",
+    "attestations",
+    "content",
     "loadable_provenance",
 ]
 
@@ -137,26 +139,34 @@ Outcome: TypeAlias = Built | Failed | Unreachable | Lost | Interrupted
 def argv(request: BuildRequest, *, program: str) -> list[str]:
     """The argument list; `program` is the plugin binary, which takes them without `buildx` in front.
 
-    No secret's value is in it: `--secret id=ID,env=NAME` (buildx `docs/reference/buildx_build.md`). Provenance is
-    always said, because its default differs between drivers and versions.
+    No secret's value is in it: `--secret id=ID,env=NAME` (buildx `docs/reference/buildx_build.md`).
     """
-    provenance = "false" if request.provenance == "off" else f"mode={request.provenance}"
     args = [program, "build", "--progress=rawjson", "-f", request.dockerfile, "--platform", request.platform]
     args += _flag("--builder", request.builder)
-    args += _flag("--target", request.target)
+    args += content(request)
+    args += _each("--tag", map(str, request.tags))
+    args += [f"--{request.output}", *attestations(request)]
+    args += _flag("--metadata-file", request.metadata_file)
+    return [*args, *request.extra, "-"]
+
+
+def content(request: BuildRequest) -> list[str]:
+    """The flags that say what is built, and with which caches."""
+    args = _flag("--target", request.target)
     args += _each("--build-arg", (f"{name}={value}" for name, value in sorted(request.args.items())))
     args += _each("--build-context", (f"{name}={source}" for name, source in sorted(request.contexts.items())))
     args += _each("--secret", (_secret(*secret) for secret in request.secrets))
     args += _each("--label", (f"{name}={value}" for name, value in sorted(request.labels.items())))
-    args += _each("--tag", map(str, request.tags))
     args += _each("--cache-from", request.cache_from)
     args += _each("--cache-to", request.cache_to)
-    args += [f"--{request.output}", f"--provenance={provenance}"]
-    args += ["--sbom=true"] if request.sbom else []
     args += ["--no-cache"] if request.no_cache else []
-    args += ["--pull"] if request.pull else []
-    args += _flag("--metadata-file", request.metadata_file)
-    return [*args, *request.extra, "-"]
+    return args + (["--pull"] if request.pull else [])
+
+
+def attestations(request: BuildRequest) -> list[str]:
+    """The flags that say what is attested; provenance always, because its default differs between builders."""
+    provenance = "false" if request.provenance == "off" else f"mode={request.provenance}"
+    return [f"--provenance={provenance}", *(["--sbom=true"] if request.sbom else [])]
 
 
 def loadable_provenance(wanted: Provenance, store: ImageStore) -> tuple[Provenance, str | None]:
