@@ -10,18 +10,27 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from imageyard.names import Arch
+from imageyard.ship.workspace import this_arch
 
 INSTALLED = Path("/bin/busybox")
 
 
-def busybox_root(shared: Path) -> bytes:
-    """The tar of it: busybox under all its names, and the few files that programs look for."""
+def busybox_root(shared: Path, arch: Arch | None = None) -> bytes:
+    """The tar of it: busybox under all its names, and the few files that programs look for.
+
+    `arch` None is this machine's; that of another is under the names of this machine's, which it may not run.
+    """
     with (shared / "busybox.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        binary = shared / "busybox"
-        if not binary.exists():
-            shutil.copy(INSTALLED if _static(INSTALLED) else _download(shared / "busybox-static"), binary)
-    names = subprocess.run([str(binary), "--list"], capture_output=True, check=True).stdout.decode().split()
+        native = binary = shared / "busybox"
+        if not native.exists():
+            shutil.copy(INSTALLED if _static(INSTALLED) else _download(shared / "busybox-static"), native)
+        if arch not in (None, this_arch()):
+            binary = shared / f"busybox-{arch}"
+            if not binary.exists():
+                shutil.copy(_download(shared / f"busybox-static-{arch}", arch), binary)
+    names = subprocess.run([str(native), "--list"], capture_output=True, check=True).stdout.decode().split()
     spool = io.BytesIO()
     with tarfile.open(fileobj=spool, mode="w") as tar:
         for folder in ("bin", "etc", "root", "tmp"):
@@ -51,12 +60,24 @@ def _static(binary: Path) -> bool:
     return binary.is_file() and b"/ld-linux" not in binary.read_bytes()
 
 
-def _download(folder: Path) -> Path:
+def _download(folder: Path, arch: Arch | None = None) -> Path:
     folder.mkdir(exist_ok=True)
-    apt = ["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", "busybox-static"]
+    apt = ["apt-get", "-q", "-o", "APT::Sandbox::User=root"]
     if not shutil.which("apt-get"):
         pytest.skip("no busybox-static here, and no apt-get to download it with")
-    subprocess.run(apt, cwd=folder, check=True, capture_output=True)
+    if arch:
+        apt += _lists_of(folder / "apt", arch)
+        subprocess.run([*apt, "update"], check=True, capture_output=True)
+    subprocess.run([*apt, "download", "busybox-static"], cwd=folder, check=True, capture_output=True)
     (package,) = folder.glob("*.deb")
     subprocess.run(["dpkg-deb", "-x", str(package), str(folder / "root")], check=True)
     return next(path for path in (folder / "root").rglob("busybox") if path.is_file() and path.stat().st_size > 100_000)
+
+
+def _lists_of(state: Path, arch: Arch) -> list[str]:
+    """apt's options for package lists of another architecture, kept apart from the machine's own (apt.conf(5))."""
+    (state / "lists" / "partial").mkdir(parents=True)
+    (state / "status").touch()
+    settings = [f"APT::Architecture={arch}", f"APT::Architectures={arch}", "Acquire::Languages=none"]
+    settings += [f"Dir::State={state}", f"Dir::State::status={state / 'status'}", f"Dir::Cache={state}"]
+    return [part for setting in settings for part in ("-o", setting)]

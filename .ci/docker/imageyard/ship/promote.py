@@ -12,8 +12,8 @@ from imageyard.errors import EnvironmentLacks, PolicyRefused
 from imageyard.names import Reference, platform_of
 from imageyard.registry import ecr
 from imageyard.ship import publishable
+from imageyard.ship.landing import lock_of
 from imageyard.ship.proof import prove
-from imageyard.ship.push import lock_of
 
 if TYPE_CHECKING:
     from imageyard.catalogue.model import Row

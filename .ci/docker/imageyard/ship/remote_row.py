@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from imageyard.builders.request import Unreachable
 from imageyard.errors import ConfigurationError, EnvironmentLacks, ImageyardError, Transient
-from imageyard.names import platform_of
 from imageyard.registry import ecr
 from imageyard.ship import build, history, publishable, sweep
 from imageyard.ship.builder_choice import remote
 from imageyard.ship.destination import destination, parents
-from imageyard.ship.landing import land
+from imageyard.ship.landing import land, lock_of
+from imageyard.ship.shipment import wanted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,9 +66,9 @@ class Remote:
         job.remark(NOT_CHECKED)
         job.note(digest=built.digest)
         record = job.ended("published")
-        wanted = {platform_of(job.row.arch): job.recipe.inputs}
-        image = target.with_digest(built.digest)
-        given = land(self.workspace, self.workspace.client, image, job.tag, wanted, record, move=self.destination.moves)
+        image, move = target.with_digest(built.digest), self.destination.moves
+        with lock_of(self.workspace, target):
+            given = land(self.workspace.client, image, job.tag, wanted(job), record, move=move)
         history.keep(self.workspace, job.row, job.recipe)
         words = "another was faster, its image is adopted" if given.adopted else "published"
         job.step(f"{words}: {target.with_digest(given.digest)}")
