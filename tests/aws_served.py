@@ -5,8 +5,8 @@
         aws.repository("ci")
         run(..., env={**aws.env, **oidc.env})       # the catalogue says: registry: {aws.host}/ci, ecr: {role: ..., ...}
 
-`aws.env` points every AWS client at it and holds no credentials; `aws.host` is ECR's own registry, `HOST:PORT`, in front
-of an open one; its API gives out a password a login. `aws.api` and `aws.gate` are proxies with `faults` and `requests`
+`aws.env` points every AWS client at it and holds no credentials; `aws.host` is ECR's registry, `HOST:PORT`, in front
+of an open one; a login gives a password for it. `aws.api` and `aws.gate` are proxies with `faults` and `requests`
 (see `registry_faults`). What is judged, and by whom:
 
 - whether a token is real, in time and for `sts.amazonaws.com`, whether the role's trust policy lets its claims in, and
@@ -76,6 +76,7 @@ class Aws:
         self.roles: dict[str, Role] = {}
         self.principals: dict[str, Principal] = {}  # by access key id
         self.passwords: dict[str, str] = {}  # password -> access key id
+        self.secrets: list[str] = []  # every secret key and session token that was given
         self._moto = moto
         self.admin = self._admin()
         self.api = Api(self, moto)
@@ -177,9 +178,11 @@ class Api(Proxy):
         if operation == "AssumeRole" and principal:
             answer = self.forward(handler, body)
             return self._remember(answer, form)
-        if operation == "GetAuthorizationToken":
-            return self._authorization(self.forward(handler, body), who)
-        return None
+        answer = self.forward(handler, body)
+        if answer.status == 403 and handler.headers.get("X-Amz-Target"):  # moto refuses every service as IAM does
+            said = re.search(rb"<Message>(.*?)</Message>", answer.body)
+            return json_answer(400, {"__type": "AccessDeniedException", "message": said[1].decode() if said else ""})
+        return self._authorization(answer, who) if operation == "GetAuthorizationToken" else answer
 
     def _assume(self, handler: BaseHTTPRequestHandler, body: bytes, form: Mapping[str, str]) -> Answer:
         refusal = self._refusal(form)
@@ -222,6 +225,7 @@ class Api(Proxy):
     def _remember(self, answer: Answer, form: Mapping[str, str]) -> Answer:
         key = re.search(rb"<AccessKeyId>(.*?)</AccessKeyId>", answer.body)
         role = self.aws.roles.get(form["RoleArn"])
+        self.secrets_in(answer.body)
         if answer.status == 200 and key and role:
             session = (
                 f"{role.arn.replace(':iam:', ':sts:').replace(':role/', ':assumed-role/')}/{form['RoleSessionName']}"
@@ -229,6 +233,11 @@ class Api(Proxy):
             ends = time.time() + int(form.get("DurationSeconds", "3600"))
             self.aws.principals[key[1].decode()] = Principal(session, role, ends)
         return answer
+
+    def secrets_in(self, body: bytes) -> None:
+        for name in (b"SecretAccessKey", b"SessionToken"):
+            found = re.search(rb"<%s>(.*?)</%s>" % (name, name), body)
+            self.aws.secrets += [found[1].decode()] if found else []
 
     def _authorization(self, answer: Answer, who: str) -> Answer:
         if answer.status != 200:

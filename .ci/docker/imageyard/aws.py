@@ -2,40 +2,181 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
 
-from imageyard.errors import Absent, Denied, Transient
+from imageyard.errors import Absent, ConfigurationError, Denied, ImageyardError, Transient
 
-__all__ = ["call"]
+__all__ = ["Caller", "Keys", "Refused", "call", "has_keys", "machine_keys"]
 
 _ABSENT = ("NotFoundException", "NoSuchBucket", "NoSuchKey")
-_DENIED = ("AccessDenied", "UnrecognizedClient", "ExpiredToken", "InvalidClientTokenId", "NotAuthorized")
+_DENIED = (
+    "AccessDenied", "UnrecognizedClient", "ExpiredToken", "InvalidClientTokenId", "NotAuthorized", "Signature",
+    "InvalidIdentityToken", "IDPRejectedClaim", "OptInRequired", "BlockedByOrganizationPolicy", "401", "403",
+)  # fmt: skip
+_WRONG = ("Validation", "InvalidParameter", "RegionDisabled", "MalformedPolicyDocument")
+_MACHINE = ("assume-role-with-web-identity", "container-role", "iam-role")
+"""botocore's names for credentials that a machine, a pod or a task was given (botocore, `credentials`)."""
+_METADATA_PATIENCE = 2.0  # seconds for an answer that comes from the machine itself
+_WHO = "aws sts get-caller-identity    (who are you to AWS?)"
 
 
-def call(service: str, operation: str, region: str, doing: str, **given: Any) -> Mapping[str, Any]:
-    """One call with the credentials and the endpoint of the environment (boto3's own chain); it retries by itself.
+@dataclass(frozen=True)
+class Keys:
+    """Credentials that end by themselves."""
 
-    Raises Denied where there are no credentials or they do not suffice, Absent for what is not there, Transient for
-    the rest.
+    id: str
+    secret: str = field(repr=False)
+    token: str = field(repr=False)
+    expires: datetime | None = None
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must never be shown."""
+        return (self.secret, self.token)
+
+
+Caller: TypeAlias = Keys | Literal["environment"]
+"""Who calls: these keys, or botocore's chain (the environment, the user's own files) without the machine's."""
+
+Refused: TypeAlias = Callable[[str, str], ImageyardError | None]
+"""The caller's own words for a refusal, by AWS's code and message; None where it has none."""
+
+
+def call(
+    service: str,
+    operation: str,
+    region: str,
+    doing: str,
+    *,
+    caller: Caller = "environment",
+    refused: Refused | None = None,
+    **given: Any,
+) -> Mapping[str, Any]:
+    """One call at the endpoint of the environment; what may pass is tried five times, unless AWS_MAX_ATTEMPTS is set.
+
+    Raises Denied where there are no credentials or they do not suffice, Absent for what is not there,
+    ConfigurationError for what AWS will never take, Transient for the rest; `refused` is asked first.
     """
-    import boto3
-    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+    from botocore import exceptions as wrong
 
-    hint = "aws sts get-caller-identity    (who are you to AWS?)"
     try:
-        client = boto3.session.Session(region_name=region).client(service)
+        client = _client(service, region, caller)
         answer: Mapping[str, Any] = getattr(client, operation)(**given)
-    except NoCredentialsError:
-        raise Denied("there are no AWS credentials", doing=doing, hint=hint) from None
-    except ClientError as error:
-        code, words = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
-        text = f"AWS {service} answers {code}: {words}"
-        if code.endswith(_ABSENT):
-            raise Absent(text, doing=doing) from None
-        if any(word in code for word in _DENIED):
-            raise Denied(text, doing=doing, hint=hint) from None
-        raise Transient(text, doing=doing, hint="run it again") from None
-    except BotoCoreError as error:
-        raise Transient(f"AWS {service} was not reached: {error}", doing=doing, hint="run it again") from None
+    except wrong.ClientError as error:
+        code, words = _said(error)
+        raise (refused and refused(code, words)) or _refusal(service, code, words, doing) from None
+    except wrong.BotoCoreError as error:
+        raise _unanswered(service, error, doing) from None
     return answer
+
+
+def has_keys() -> bool:
+    """Whether the environment, or the user's own files, name credentials. Raises ConfigurationError as `call` does."""
+    from botocore import exceptions as wrong
+
+    try:
+        return _own_chain(_session()).load_credentials() is not None
+    except wrong.BotoCoreError as error:
+        raise _unanswered("configuration", error, "looking for AWS credentials") from None
+
+
+def machine_keys(doing: str) -> Keys | None:
+    """The credentials that this machine, pod or task was given, None where there are none; asked for a few seconds.
+
+    Raises Denied or Transient where they are promised and do not come.
+    """
+    from botocore import exceptions as wrong
+
+    session = _session()
+    session.set_config_variable("metadata_service_timeout", _METADATA_PATIENCE)
+    session.set_config_variable("metadata_service_num_attempts", 2)
+    chain = session.get_component("credential_provider")
+    chain.providers = [one for one in chain.providers if one.METHOD in _MACHINE]
+    try:
+        found = chain.load_credentials()
+        if found is None:
+            return None
+        frozen = found.get_frozen_credentials()
+    except wrong.ClientError as error:
+        raise _refusal("sts", *_said(error), doing) from None
+    except wrong.BotoCoreError as error:
+        raise _unanswered("metadata", error, doing) from None
+    return Keys(frozen.access_key, frozen.secret_key, frozen.token or "", getattr(found, "_expiry_time", None))
+
+
+def _client(service: str, region: str, caller: Caller) -> Any:
+    import boto3
+
+    session = _session()
+    given: dict[str, Any] = {}
+    if isinstance(caller, Keys):
+        given = {"aws_access_key_id": caller.id, "aws_secret_access_key": caller.secret}
+        given |= {"aws_session_token": caller.token} if caller.token else {}
+    else:
+        _own_chain(session)
+    return boto3.session.Session(botocore_session=session, region_name=region).client(service, **given)
+
+
+def _own_chain(session: Any) -> Any:
+    """The session's chain of credentials without those of the machine, which nobody asked for."""
+    chain = session.get_component("credential_provider")
+    for name in ("container-role", "iam-role"):
+        chain.remove(name)
+    return chain
+
+
+def _session() -> Any:
+    """A session whose clients, those of its credentials' providers too, are bounded in time and in tries."""
+    import botocore.session
+    from botocore.config import Config
+
+    retries: Any = {"mode": "standard"}
+    if "AWS_MAX_ATTEMPTS" not in os.environ:
+        retries["total_max_attempts"] = 5
+    session = botocore.session.Session()
+    session.set_default_client_config(Config(connect_timeout=10, read_timeout=30, retries=retries))
+    if not session.get_config_variable("ca_bundle") and os.environ.get("SSL_CERT_FILE"):
+        session.set_config_variable("ca_bundle", os.environ["SSL_CERT_FILE"])
+    return session
+
+
+def _said(error: Any) -> tuple[str, str]:
+    """AWS's code and message; of a page of some proxy, its status and where it begins."""
+    found = error.response["Error"]
+    return found["Code"], " ".join(str(found.get("Message", "")).split())[:500]
+
+
+def _refusal(service: str, code: str, words: str, doing: str) -> ImageyardError:
+    text = f"AWS {service} answers {code}: {words}"
+    if code.endswith(_ABSENT):
+        return Absent(text, doing=doing)
+    if any(word in code for word in _DENIED):
+        return Denied(text, doing=doing, hint=_WHO)
+    if code.startswith(_WRONG):
+        return ConfigurationError(text, doing=doing)
+    return Transient(text, doing=doing, hint="run it again")
+
+
+def _unanswered(service: str, error: Exception, doing: str) -> ImageyardError:
+    from botocore import exceptions as wrong
+
+    match error:
+        case wrong.NoCredentialsError():
+            return Denied("there are no AWS credentials", doing=doing, hint=_WHO)
+        case wrong.PartialCredentialsError() | wrong.ProfileNotFound() | wrong.ConfigParseError():
+            return ConfigurationError(f"your AWS configuration cannot be used: {error}", doing=doing)
+        case wrong.SSOError() | wrong.LoginError() | wrong.TokenRetrievalError():
+            return Denied(f"your AWS login has ended: {error}", doing=doing, hint="aws sso login")
+        case wrong.CredentialRetrievalError() | wrong.MetadataRetrievalError():
+            return Denied(f"AWS credentials did not come: {error}", doing=doing, hint=_WHO)
+        case wrong.ParamValidationError() | wrong.InvalidRegionError() | wrong.UnknownRegionError():
+            return ConfigurationError(f"AWS {service} does not take this: {error}", doing=doing)
+        case wrong.SSLError():
+            hint = "point AWS_CA_BUNDLE or SSL_CERT_FILE at the CA bundle of your network"
+            return Transient(f"AWS {service} was not reached: {error}", doing=doing, hint=hint)
+        case _:
+            return Transient(f"AWS {service} was not reached: {error}", doing=doing, hint="run it again")

@@ -101,6 +101,15 @@ class Story:
         place = f"{file}:{line}: " if file and line else f"{file}: " if file else ""
         self._tell(f"{place}{level}: {message}", level)
 
+    def mask(self, value: str) -> None:
+        """Have GitHub's runner show `***` for a value from here on; to anybody else nothing is written.
+
+        The runner takes the line out of its log (docs.github.com, "Workflow commands", "Masking a value in a log").
+        """
+        if self.form == "github":
+            for line in filter(None, value.splitlines()):
+                self._write(f"::add-mask::{_data(line)}")
+
     def table(self, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """A table in columns; rows too wide for the terminal are written as blocks, never wrapped."""
         self._tell("\n".join(aligned(headers, rows, self._width())), "")

@@ -76,13 +76,20 @@ class Auth:
         `sent` is the header that was refused. Raises Denied where the token server refuses us or there are no
         credentials, Transient where it does not answer.
         """
-        offered = {challenge.scheme: challenge for challenge in reversed(parse(reply.headers.get("www-authenticate")))}
-        challenge = offered.get("bearer") or offered.get("basic")
+        challenge = _offered(reply)
         if challenge is None:
             return None
         self._challenges[registry] = challenge
         fresh = self._header_for(registry, scopes, challenge, stale=sent)
         return None if fresh == sent else fresh
+
+    def prove(self, registry: str, reply: Reply) -> str | None:
+        """As `answer`, for no repository: whether our credentials are good at all, as `docker login` asks."""
+        challenge = _offered(reply)
+        if challenge is None:
+            return None
+        asked = {name: value for name, value in challenge.parameters.items() if name != "scope"}
+        return self._header_for(registry, (), Challenge(challenge.scheme, asked), stale=None)
 
     def _header_for(self, registry: str, scopes: Scopes, challenge: Challenge, stale: str | None) -> str | None:
         if challenge.scheme == "basic":
@@ -167,3 +174,9 @@ class Auth:
         with self._lock:
             self._secrets.add(token)
         return _Token(f"Bearer {token}", self._http.clock.monotonic() + max(life, _SHORTEST_LIFE) - _MARGIN)
+
+
+def _offered(reply: Reply) -> Challenge | None:
+    """The challenge that we answer: Bearer before Basic, the first of each."""
+    found = {challenge.scheme: challenge for challenge in reversed(parse(reply.headers.get("www-authenticate")))}
+    return found.get("bearer") or found.get("basic")

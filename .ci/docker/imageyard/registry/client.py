@@ -54,6 +54,7 @@ class Client:
         self.http = Http(policy=policy, clock=clock, ca=ca)
         self.endpoints = Endpoints(self.http, insecure)
         self.auth = Auth(self.http, credentials or DockerConfig().find, self.endpoints.plain_allowed)
+        self.largest_piece: dict[str, int] = {}  # by registry, bytes: what one that refuses larger ones takes
 
     def head(self, reference: Reference) -> tuple[Digest, str]:
         """The digest and the media type of a manifest, by HEAD; by GET where the registry sends no digest."""
@@ -181,6 +182,15 @@ class Client:
         scopes = (scope(reference.repository, *actions), *also)
         known = self.auth.header(reference.registry, scopes) if origin_of(url) == origin else None
         return url, scopes, known
+
+    def check_login(self, registry: str) -> None:
+        """Raise Denied unless the registry takes our credentials, asked for no repository, as `docker login` does."""
+        url = f"{self.endpoints.origin(registry)}/v2/"
+        reply = self.http.send("GET", url)
+        if reply.status == 401 and (header := self.auth.prove(registry, reply)):
+            reply = self.http.send("GET", url, headers={"Authorization": header})
+        if reply.status != 200:
+            raise failure(reply, url, registry, f"logging in at {registry}", self.auth.secrets)
 
     def failure(self, reply: Reply, reference: Reference, doing: str, *, what: str = "") -> ImageyardError:
         """The error for an answer, without a secret in it."""

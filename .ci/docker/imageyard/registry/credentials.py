@@ -14,7 +14,7 @@ from pathlib import Path
 from imageyard import process
 from imageyard.errors import ConfigurationError, EnvironmentLacks, Transient
 
-__all__ = ["HUB_KEY", "Credential", "DockerConfig", "config_folder"]
+__all__ = ["HUB_KEY", "Credential", "DockerConfig", "config_folder", "read_config"]
 
 HUB_KEY = "https://index.docker.io/v1/"
 """The key under which the Docker CLI keeps Docker Hub's credentials (docker/cli, `registry.IndexServer`)."""
@@ -71,6 +71,8 @@ class DockerConfig:
         """
         helpers = self._section("credHelpers")
         helper = next((helpers[key] for key in _keys(registry) if key in helpers), None)
+        if helper == "":  # the Docker CLI too takes an empty name for the file, whatever the general store
+            return self._from_file(registry)
         if helper is not None:
             return _ask(helper, registry, self._file)
         store = self._load().get("credsStore")
@@ -109,18 +111,23 @@ class DockerConfig:
 
     def _load(self) -> Mapping[str, object]:
         if self._content is None:
-            try:
-                content = json.loads(self._file.read_bytes() or b"{}")
-            except (FileNotFoundError, NotADirectoryError):
-                content = {}
-            except OSError as error:
-                raise ConfigurationError(f"{self._file} cannot be read: {error.strerror}") from None
-            except (ValueError, RecursionError):
-                content = None
-            if not isinstance(content, dict):
-                raise ConfigurationError(f"{self._file} is not a JSON object", hint="mend it, or log in again")
-            self._content = content
+            self._content = read_config(self._file)
         return self._content
+
+
+def read_config(file: Path) -> dict[str, object]:
+    """A `config.json`, empty where there is none. Raises ConfigurationError where it cannot be read."""
+    try:
+        content = json.loads(file.read_bytes() or b"{}")
+    except (FileNotFoundError, NotADirectoryError):
+        content = {}
+    except OSError as error:
+        raise ConfigurationError(f"{file} cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError):
+        content = None
+    if not isinstance(content, dict):
+        raise ConfigurationError(f"{file} is not a JSON object", hint="mend it, or log in again")
+    return content
 
 
 def _keys(registry: str) -> tuple[str, ...]:

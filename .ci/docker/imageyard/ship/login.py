@@ -1,0 +1,198 @@
+"""Log in where a run may write, and nowhere else: ECR by the job's role, GHCR by token, in a private Docker folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from imageyard import aws
+from imageyard.errors import Denied, EnvironmentLacks, ImageyardError
+from imageyard.names import Reference, parse_reference
+from imageyard.plan.trust import Decision
+from imageyard.process import redact
+from imageyard.registry import ecr, ghcr
+from imageyard.registry.client import Client
+from imageyard.registry.credentials import Credential, config_folder
+from imageyard.registry.private_config import PrivateConfig
+from imageyard.ship import aws_role, job_token
+from imageyard.ship.handover import Handover, private_folder
+from imageyard.ship.workspace import Workspace
+
+__all__ = ["log_in"]
+
+
+def log_in(workspace: Workspace, decision: Decision, environ: Mapping[str, str], *, with_ghcr: bool = False) -> Path:
+    """Make the private Docker folder, log in where `decision` writes, and hand the folder to the steps that follow.
+
+    A job that may not log in somewhere is told why, in a sentence, and goes on. `with_ghcr`: a person asks for GHCR
+    too. Returns the folder. Raises Denied where credentials that are there are refused, Transient where nobody
+    answers, EnvironmentLacks for what is asked for and not there, ConfigurationError for what cannot work.
+    """
+    desk = _Desk(workspace, decision, environ)
+    try:
+        if decision.trust == "fork":
+            desk.story.step(f"No login: {decision.reason}; what is public can be read")
+        else:
+            desk.at_ecr()
+            desk.at_ghcr(asked=with_ghcr)
+    except ImageyardError as error:
+        raise desk.without_secrets(error) from None
+    return desk.config.folder
+
+
+class _Desk:
+    """One login: what is known of the run, the folder that it fills, and what must not be shown."""
+
+    def __init__(self, workspace: Workspace, decision: Decision, environ: Mapping[str, str]) -> None:
+        self.story = workspace.story
+        self.catalogue = workspace.catalogue
+        self.decision = decision
+        self.environ = environ
+        self.local = decision.trust == "local"
+        self.config = PrivateConfig(private_folder(environ), config_folder())
+        self.handover = Handover(environ, self.config)
+        self._secrets: list[str] = []
+
+    def at_ecr(self) -> None:
+        """Log in at ECR where the catalogue says how, and make the repositories that are missing."""
+        settings: Any = self.catalogue.settings.get("ecr")
+        if settings is None:
+            for host in {place.registry for place in self._places() if ecr.region_of(place.registry)}:
+                self.story.warn(f"no login at {host}: the catalogue has no `ecr`, which says by which role")
+            return
+        caller, who = self._caller(settings)
+        if caller is None:
+            return
+        login = ecr.log_in(settings["region"], caller)
+        self._keep(login.host, login.credential, who, login.expires)
+        for place in self._places():
+            region = ecr.region_of(place.registry)
+            if region is None or place.registry == login.host:
+                continue
+            if region != settings["region"]:
+                login = ecr.log_in(region, caller)
+            self._keep(place.registry, login.credential, who, login.expires)
+        if isinstance(caller, aws.Keys):
+            self.handover.aws_keys(caller)
+        if settings.get("create"):
+            self._make_repositories(login.host, settings["region"], caller)
+
+    def _caller(self, settings: Mapping[str, Any]) -> tuple[aws.Caller | None, str]:
+        """Who asks ECR, and as whom; nobody, once that is said, where this job has nothing to ask with."""
+        role = settings.get("role")
+        if isinstance(role, Mapping):
+            role = role["branch" if self.decision.trust == "branch" else "trusted"]
+        if self.local and not (settings.get("instance_profile") and not aws.has_keys()):
+            return "environment", "your own AWS credentials"
+        if role and not self.local and job_token.in_reach(self.environ):
+            found: aws_role.Assumed | None = aws_role.assume(role, settings, self.environ, Client().http, self._hide)
+        elif settings.get("instance_profile"):
+            found = aws_role.assume_from_machine(role, settings, self._hide)
+            if found is None:
+                self.story.warn("no login at ECR: this machine has no instance profile")
+        else:
+            self.story.warn(
+                "no login at ECR: this job lacks the permission `id-token: write`, by which it takes its role"
+            )
+            found = None
+        return (found.keys, found.name) if found else (None, "")
+
+    def at_ghcr(self, *, asked: bool) -> None:
+        """Log in at GHCR with the token of the environment, where this run writes there, or where a person asks."""
+        places = {place.registry: place for place in self._places(mirrors=asked or self.decision.mirror)}
+        if self.local and not asked:
+            return
+        token = ghcr.find(self.environ)
+        settings: Any = self.catalogue.settings.get("ghcr", {})
+        for host, place in places.items():
+            if not self._is_github(place):
+                continue
+            if token is None:
+                self._lacks_token(host, asked)
+                continue
+            credential = token.credential(settings.get("user"), self.environ.get("GITHUB_ACTOR"), place)
+            self._hide_all(credential)
+            _try_out(host, token.variable, credential)
+            self._keep(host, credential, f"{credential.username} by {token.variable}", None)
+
+    def _lacks_token(self, host: str, asked: bool) -> None:
+        names = " nor ".join(ghcr.VARIABLES)
+        if asked:
+            raise EnvironmentLacks(
+                f"there is no token for {host}",
+                doing=f"logging in at {host}",
+                hint=f"export {ghcr.VARIABLES[0]}=...    (a token with write:packages)",
+            )
+        self.story.warn(
+            f"no login at {host}: neither {names} is in this step's environment (it needs `packages: write`)"
+        )
+
+    def _is_github(self, place: Reference) -> bool:
+        """Whether a token of GitHub goes there. Beside `ecr`, only mirrors may be stood for by this machine."""
+        if place.registry == ghcr.HOST:
+            return True
+        mine = place.registry in {parse_reference(name).registry for name in self._own_places()}
+        return ghcr.is_ours(place.registry) and not (mine and "ecr" in self.catalogue.settings)
+
+    def _places(self, *, mirrors: bool | None = None) -> tuple[Reference, ...]:
+        """The repositories that this run reads or writes, each once."""
+        with_mirrors = self.decision.mirror if mirrors is None else mirrors
+        names = [*self._own_places(), *(self.catalogue.mirrors if with_mirrors else ())]
+        return tuple(parse_reference(name) for name in dict.fromkeys(names))
+
+    def _own_places(self) -> list[str]:
+        """Images and caches of the levels of trust that this run deals with."""
+        levels = ("trusted", "branch") if self.local else {self.decision.push or "branch", *self.decision.reads}
+        registry, cache = self.catalogue.registry, self.catalogue.settings.get("cache") or {}
+        found = [getattr(registry, level) for level in sorted(levels) if registry]
+        assert isinstance(cache, Mapping)
+        return found + [cache[level] for level in sorted(levels) if level in cache]
+
+    def _make_repositories(self, host: str, region: str, caller: aws.Caller) -> None:
+        """Those that this run writes. Where only trusted runs write images, their content tags are held fast."""
+        registry, cache = self.catalogue.registry, self.catalogue.settings.get("cache") or {}
+        assert isinstance(cache, Mapping)
+        level = self.decision.push or "trusted"
+        images = getattr(registry, level) if registry else None
+        mirrors = self.catalogue.mirrors if self.decision.mirror else ()
+        shared = {registry.branch if registry else None, *cache.values(), *self.catalogue.mirrors}
+        for name in dict.fromkeys(filter(None, (images, cache.get(level), *mirrors))):
+            place = parse_reference(name)
+            if ecr.region_of(place.registry) is None and place.registry != host:
+                continue
+            held = level == "trusted" and name == images and name not in shared
+            if ecr.make_repository(place, region, caller, held=held):
+                self.story.step(f"Made the repository {place.name}{', its content tags held fast' if held else ''}")
+
+    def _keep(self, host: str, credential: Credential, who: str, ends: datetime | None) -> None:
+        self._hide_all(credential)
+        self.config.store(host, credential)
+        until = f" until {ends.astimezone(timezone.utc):%Y-%m-%d %H:%M} UTC" if ends else ""
+        self.story.step(f"Logged in at {host} as {who}{until}")
+
+    def _hide_all(self, credential: Credential) -> None:
+        for secret in credential.secrets:
+            self._hide(secret)
+
+    def _hide(self, secret: str) -> None:
+        if secret not in self._secrets:
+            self._secrets.append(secret)
+            self.story.mask(secret)
+
+    def without_secrets(self, error: ImageyardError) -> ImageyardError:
+        """The error with what AWS or a registry quoted of our secrets taken out of it."""
+        error.headline = redact(error.headline, self._secrets)
+        error.detail = tuple(redact(line, self._secrets) for line in error.detail)
+        error.args = (error.headline,)
+        return error
+
+
+def _try_out(host: str, variable: str, credential: Credential) -> None:
+    """Ask the registry whether it takes the token: a build must not run for hours before that is known."""
+    try:
+        Client(credentials=lambda _: credential).check_login(host)
+    except Denied as error:
+        hint = (f"is {variable} still good, and has it write:packages?", "https://github.com/settings/tokens")
+        raise Denied(error.headline, doing=f"logging in at {host} with {variable}", hint=hint) from None
