@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,9 @@ from imageyard.errors import ConfigurationError, EnvironmentLacks, ImageyardErro
 __all__ = [
     "IndexEntry",
     "TreeEntry",
+    "ask",
     "blobs",
+    "branch",
     "file_settings",
     "head",
     "is_dirty",
@@ -59,7 +61,7 @@ def top(path: Path | str) -> Path:
     """
     start = Path(path)
     start = start if start.is_dir() else start.parent
-    done = _run(start, "rev-parse", "--show-toplevel")
+    done = ask(start, "rev-parse", "--show-toplevel")
     if done.code:
         raise _refusal(start, done, "looking for the git repository")
     return Path(os.fsdecode(done.out.rstrip(b"\n")))
@@ -75,10 +77,10 @@ def resolve(top: Path, rev: str) -> str:
 
     Raises ConfigurationError for a revision that is not there, with what to type where the clone is shallow.
     """
-    done = _run(top, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^{{commit}}")
+    done = ask(top, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^{{commit}}")
     if done.code == 0:
         return done.text.splitlines()[-1]
-    probe = _run(top, "rev-parse", "--is-shallow-repository")
+    probe = ask(top, "rev-parse", "--is-shallow-repository")
     if probe.code:
         raise _refusal(top, probe, f"looking for revision {rev!r}")
     if rev == "HEAD":
@@ -88,7 +90,7 @@ def resolve(top: Path, rev: str) -> str:
     if shallow:
         hint = "the clone is shallow: git fetch --unshallow, or git fetch --depth=1 origin REV for that commit alone"
     remote, _, branch = rev.partition("/")
-    if _BRANCH.fullmatch(branch) and remote in _run(top, "remote").text.splitlines():
+    if _BRANCH.fullmatch(branch) and remote in ask(top, "remote").text.splitlines():
         depth = " --depth=1" if shallow else ""
         hint = f"git fetch{depth} {remote} +refs/heads/{branch}:refs/remotes/{rev}"
     raise ConfigurationError(f"unknown revision {rev!r}", doing="asking git for a commit", hint=hint)
@@ -100,7 +102,7 @@ def tree_id(top: Path, rev: str, folder: str) -> str:
     Raises ConfigurationError where there is no such revision, or no such folder in it.
     """
     where = f":{folder}/" if folder else "^{tree}"
-    done = _run(top, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{resolve(top, rev)}{where}")
+    done = ask(top, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{resolve(top, rev)}{where}")
     if done.code:
         raise ConfigurationError(f"{folder!r} is not a folder at {rev}", doing="asking git for the id of a tree")
     return done.text
@@ -109,7 +111,7 @@ def tree_id(top: Path, rev: str, folder: str) -> str:
 def is_dirty(top: Path, folder: str = "") -> bool:
     """Whether anything under `folder` differs from HEAD: staged, changed, deleted or untracked and not ignored."""
     where = ["--", folder] if folder else []
-    done = _run(top, "status", "--porcelain", "-z", "--untracked-files=normal", "--ignore-submodules=none", *where)
+    done = ask(top, "status", "--porcelain", "-z", "--untracked-files=normal", "--ignore-submodules=none", *where)
     if done.code:
         raise _refusal(top, done, "asking git for changes")
     return bool(done.out)
@@ -117,12 +119,17 @@ def is_dirty(top: Path, folder: str = "") -> bool:
 
 def origin(top: Path) -> str:
     """The URL of the remote `origin` as git has it, credentials and all; empty where there is none."""
-    return _run(top, "config", "--get", "remote.origin.url").text
+    return ask(top, "config", "--get", "remote.origin.url").text
+
+
+def branch(top: Path) -> str | None:
+    """The branch that is checked out, None where HEAD is detached."""
+    return ask(top, "symbolic-ref", "--quiet", "--short", "HEAD").text or None
 
 
 def is_shallow(top: Path) -> bool:
     """Whether the clone lacks part of its history."""
-    return _run(top, "rev-parse", "--is-shallow-repository").text == "true"
+    return ask(top, "rev-parse", "--is-shallow-repository").text == "true"
 
 
 def listing(top: Path, folder: str = "") -> Iterator[IndexEntry]:
@@ -133,7 +140,7 @@ def listing(top: Path, folder: str = "") -> Iterator[IndexEntry]:
     missing on disk. Raises EnvironmentLacks where git refuses, ConfigurationError for a name that is not UTF-8.
     """
     where = ["--", f"{folder}/"] if folder else []
-    done = _run(top, "ls-files", "-z", "-t", "--stage", "--others", "--exclude-standard", *where)
+    done = ask(top, "ls-files", "-z", "-t", "--stage", "--others", "--exclude-standard", *where)
     if done.code:
         raise _refusal(top, done, "listing the files of the work tree")
     for item in _items(done.out):
@@ -152,7 +159,7 @@ def tree_listing(top: Path, rev: str, folder: str = "") -> Iterator[TreeEntry]:
     Raises as `resolve` does, and ConfigurationError for a name that is not UTF-8.
     """
     where = ["--", f"{folder}/"] if folder else []
-    done = _run(top, "ls-tree", "-r", "-z", "--full-tree", resolve(top, rev), *where)
+    done = ask(top, "ls-tree", "-r", "-z", "--full-tree", resolve(top, rev), *where)
     if done.code:
         raise _refusal(top, done, f"listing the files at {rev}")
     for item in _items(done.out):
@@ -175,7 +182,7 @@ def blobs(top: Path, entries: Sequence[TreeEntry]) -> list[bytes]:
 
 def file_settings(top: Path) -> tuple[bool, bool]:
     """Whether the work tree's file system keeps the executable bit, and symbolic links: `core.fileMode`, `symlinks`."""
-    done = _run(top, "config", "-z", "--type=bool", "--get-regexp", r"^core\.(filemode|symlinks)$")
+    done = ask(top, "config", "-z", "--type=bool", "--get-regexp", r"^core\.(filemode|symlinks)$")
     found = dict(item.split(b"\n", 1) for item in _items(done.out))
     return found.get(b"core.filemode") != b"false", found.get(b"core.symlinks") != b"false"
 
@@ -185,7 +192,7 @@ def _batch(top: Path, entries: Sequence[TreeEntry]) -> list[bytes]:
     # with filters, the size that cat-file prints is that of the blob before them (git 2.39): divide by a line of ours,
     # which no blob can hold, as it is a hash of their ids
     mark = hashlib.sha256(listed).hexdigest()
-    done = _run(top, "cat-file", f"--batch=%(objectname) {mark}", "--filters", stdin=listed)
+    done = ask(top, "cat-file", f"--batch=%(objectname) {mark}", "--filters", stdin=listed)
     if done.code:
         raise _unreadable(done)
     heads = [f"{entry.oid} {mark}\n".encode() for entry in entries]
@@ -203,20 +210,27 @@ def _batch(top: Path, entries: Sequence[TreeEntry]) -> list[bytes]:
 
 def _blob(top: Path, entry: TreeEntry) -> bytes:
     how = ("blob", entry.oid) if entry.mode == "120000" else ("--filters", f"--path={entry.path}", entry.oid)
-    done = _run(top, "cat-file", *how)
+    done = ask(top, "cat-file", *how)
     if done.code:
         raise _unreadable(done)
     return done.out
 
 
-def _run(where: Path, *args: str, stdin: bytes | None = None) -> process.Completed:
+def ask(
+    where: Path,
+    *args: str,
+    stdin: bytes | None = None,
+    env: Mapping[str, str] | None = None,
+    timeout: float | None = None,
+) -> process.Completed:
     """Ask git, apart from anything of the caller's environment but what decides who owns the repository."""
-    env = {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "GIT_NO_REPLACE_OBJECTS": "1"}
+    fixed_env = {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "GIT_NO_REPLACE_OBJECTS": "1"}
     if "SUDO_UID" in os.environ:
-        env["SUDO_UID"] = os.environ["SUDO_UID"]
+        fixed_env["SUDO_UID"] = os.environ["SUDO_UID"]
     git = process.find("git", hint=_INSTALL)
     fixed = ("--literal-pathspecs", "-c", "core.quotePath=false", "-c", "core.fsmonitor=false")
-    return process.run([git, "-C", str(where), *fixed, *args], env=env, stdin=stdin)
+    argv = [git, "-C", str(where), *fixed, *args]
+    return process.run(argv, env={**(env or {}), **fixed_env}, stdin=stdin, timeout=timeout)
 
 
 def _items(out: bytes) -> list[bytes]:

@@ -9,7 +9,7 @@ __all__ = ["namespace"]
 
 def namespace() -> Collection:
     """All tasks, for `tasks.py`."""
-    from imageyard.cli import adopting, building, describing, machine, planning, publishing
+    from imageyard.cli import adopting, building, describing, machine, planning, publishing, sharing
 
-    tasks = [*describing.TASKS, *building.TASKS, *planning.TASKS, *publishing.TASKS, *machine.TASKS, *adopting.TASKS]
-    return Collection(*tasks)
+    rooms = (describing, building, planning, publishing, sharing, machine, adopting)
+    return Collection(*(task for room in rooms for task in room.TASKS))

@@ -19,6 +19,8 @@ __all__ = ["push", "push_bytes"]
 
 CHUNK = 16 * 1024 * 1024
 """Bytes that are held in memory, and sent again where a connection breaks."""
+_MODEST = 4 * 1024 * 1024
+"""Bytes of the largest piece that GHCR takes (seen in 2026: it answers 416 to more); ECR wants pieces of 5 MiB."""
 _STALLS = 5
 _SESSIONS = 3
 _RANGE = re.compile(r"(?:bytes=)?0-([0-9]{1,18})")
@@ -110,11 +112,15 @@ def _in_chunks(
 def _chunks(
     client: Client, repository: Reference, source: IO[bytes], size: int, location: str, step: int, doing: str
 ) -> str:
-    """Send everything in pieces; returns the URL that ends the upload."""
+    """Send everything in pieces; returns the URL that ends the upload.
+
+    What is answered with 202 is there: ECR's Range stays at the first piece (aws/containers-roadmap 2831). It is
+    looked at where a piece may have been lost, and where it then denies what was accepted, all is sent anew.
+    """
     at, stalls = 0, 0
     while at < size:
         source.seek(at)
-        piece = source.read(min(step, size - at))
+        piece = source.read(min(step, client.largest_piece.get(repository.registry, step), size - at))
         headers = {"Content-Type": "application/octet-stream", "Content-Range": f"{at}-{at + len(piece) - 1}"}
         problem: Exception | None = None
         reply = None
@@ -124,35 +130,42 @@ def _chunks(
             problem = error
         if reply is not None and reply.status == 202:
             location = _location(reply, repository)
-            at, stalls = _kept(reply, at + len(piece)), 0
+            at, stalls = at + len(piece), 0
             continue
-        if reply is not None and reply.status == 404:
+        refused = reply is not None and reply.status in (413, 416)
+        if refused and len(piece) > _MODEST:
+            client.largest_piece[repository.registry] = _MODEST
+        elif reply is not None and (reply.status == 404 or (refused and stalls + 1 >= _STALLS)):
             raise _lost(repository, doing)
-        if reply is not None and reply.status != 416 and reply.status < 429:
+        elif reply is not None and not refused and reply.status < 429:
             raise client.failure(reply, repository, doing)
         stalls += 1
         if stalls >= _STALLS:
             raise problem or client.failure(reply or _nothing(location), repository, doing)
-        status = client.call("GET", repository, location, "pull", "push")
-        if status.status == 404:
+        location, kept = _status(client, repository, location, doing)
+        if not at <= kept <= size:
             raise _lost(repository, doing)
-        if status.status != 204:
-            raise client.failure(status, repository, doing)
-        location = _location(status, repository) if "location" in status.headers else location
-        kept = _kept(status, 0)
-        at = kept if kept <= size else at
+        at = kept
     return location
 
 
-def _kept(reply: Reply, otherwise: int) -> int:
+def _status(client: Client, repository: Reference, location: str, doing: str) -> tuple[str, int]:
+    """Where the upload goes on, and how many bytes the registry says that it has."""
+    status = client.call("GET", repository, location, "pull", "push")
+    if status.status == 404:
+        raise _lost(repository, doing)
+    if status.status != 204:
+        raise client.failure(status, repository, doing)
+    return _location(status, repository) if "location" in status.headers else location, _kept(status)
+
+
+def _kept(reply: Reply) -> int:
     """How many bytes the registry has, by its Range header.
 
     `0-0` is what distribution 2.8 says of an empty upload: it is taken as none.
     """
     match = _RANGE.fullmatch(reply.headers.get("range", "").strip())
-    if not match:
-        return otherwise
-    return int(match[1]) + 1 if int(match[1]) else 0
+    return int(match[1]) + 1 if match and int(match[1]) else 0
 
 
 def _finish(client: Client, repository: Reference, location: str, digest: Digest, body: bytes) -> Reply:

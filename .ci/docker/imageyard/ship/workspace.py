@@ -190,6 +190,7 @@ class Workspace:
             lambda context: tree.sub("" if context == "." else context),
             lock.parse(locked, f"{rev}:{self._in_repository('images.lock')}"),
             local.standins,
+            tree_id=lambda context: git.tree_id(self.top, commit, "" if self.folder == "." else self.folder),
         )
 
     @cached_property

@@ -1,0 +1,229 @@
+"""Mirroring between real registries: what is at each mirror afterwards, whatever happened on the way."""
+
+from __future__ import annotations
+
+import json
+import random
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from imageyard.names import Reference, parse_reference
+from imageyard.registry.blobs import read
+from imageyard.registry.states import inspect
+from imageyard.ship.beside import ARTIFACT_TYPE
+from registry_faults import Fault, Proxy, running
+from registry_served import Served, put_image, serve, tool
+from yard_promoted import BOTH, ONE, PromotedYard, make_promoted_yard, put_row
+from yard_scratch import ARCH
+
+pytest_plugins = ("fixtures_registry",)
+
+
+@pytest.fixture(scope="module")
+def far(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Another registry than the trusted one."""
+    yield from serve(tmp_path_factory.mktemp("far"))
+
+
+@pytest.fixture
+def proxy(far: Served) -> Iterator[Proxy]:
+    """The way to the other registry, on which things go wrong."""
+    with running(Proxy(far.host)) as found:
+        yield found
+
+
+@pytest.fixture
+def yard(registry: Served, proxy: Proxy, tmp_path: Path) -> PromotedYard:
+    """One mirror at the other registry, and one beside the trusted repository."""
+    return make_promoted_yard(registry, tmp_path, f"{proxy.host}/{{name}}, {registry.host}/{{name}}-near")
+
+
+def mirrors(yard: PromotedYard) -> list[Reference]:
+    return [parse_reference(one) for one in yard.workspace().catalogue.mirrors]
+
+
+def ok(yard: PromotedYard, *argv: str) -> str:
+    done = yard.inv(*argv)
+    assert done.code == 0, done.all
+    return done.out.strip()
+
+
+def test_an_image_is_at_every_mirror_byte_for_byte(yard: PromotedYard, registry: Served) -> None:
+    client = registry.client()
+    digest = yard.publish(client, BOTH)
+    copies = ok(yard, "mirror", BOTH).splitlines()
+    assert copies == [f"{BOTH} {mirror.with_digest(digest)}" for mirror in mirrors(yard)]
+    for mirror in mirrors(yard):
+        tags = [yard.row_tag(BOTH, "amd64"), yard.row_tag(BOTH, "arm64"), yard.index_tag(BOTH)]
+        assert sorted(tool("crane", "ls", mirror).split()) == sorted([*tags, BOTH, *fallbacks(yard, tags[:2])])
+        assert tool("crane", "digest", mirror.with_tag(BOTH)) == tool("crane", "digest", mirror.with_tag(tags[2]))
+        assert tool("crane", "manifest", mirror.with_tag(BOTH)) == tool("crane", "manifest", yard.at(tags[2]))
+        found = inspect(client, mirror.with_tag(BOTH), thorough=True)
+        assert found.faults(["linux/amd64", "linux/arm64"]) == []
+        for tag in tags[:2]:
+            found_there = json.loads(tool("oras", "discover", "--plain-http", "--format", "json", mirror.with_tag(tag)))
+            (record,) = found_there.get("manifests") or found_there["referrers"]
+            assert record["artifactType"] == ARTIFACT_TYPE
+
+
+def fallbacks(yard: PromotedYard, tags: list[str]) -> list[str]:
+    """The tags that list the records, at a registry without the referrers API."""
+    return [tool("crane", "digest", yard.at(tag)).replace(":", "-") for tag in tags]
+
+
+def test_what_is_there_is_proven_and_left_alone(yard: PromotedYard, registry: Served, proxy: Proxy) -> None:
+    yard.publish(registry.client(), BOTH)
+    first = ok(yard, "mirror", BOTH)
+    proxy.log.clear()
+    again = yard.inv("mirror", BOTH)
+    assert (again.code, again.out.strip()) == (0, first)
+    assert yard.outcomes() == {BOTH: "skipped"}
+    assert proxy.requests("^(PUT|POST|PATCH|DELETE)") == []
+    assert proxy.requests("^GET .*/blobs/"), "nothing was read back"
+
+
+def test_a_mirror_that_lost_a_part_is_found_out(yard: PromotedYard, registry: Served, far: Served) -> None:
+    client = registry.client()
+    yard.publish(client, BOTH)
+    ok(yard, "mirror", BOTH)
+    child = client.head(mirrors(yard)[0].with_tag(yard.row_tag(BOTH, "arm64")))[0]
+    client.delete(mirrors(yard)[0].with_digest(child))
+    done = yard.inv("mirror", BOTH)
+    assert done.code == 0, done.all
+    assert client.head(mirrors(yard)[0].with_digest(child))[0] == child, "it was brought again with its row"
+
+
+@pytest.mark.parametrize(
+    ("faults", "size"),
+    [
+        ([Fault("POST .*/uploads/", status=429, headers={"Retry-After": "1"}, times=2)], 0),
+        ([Fault("PUT .*/manifests/", status=503, headers={"Retry-After": "1"}, times=2)], 0),
+        ([Fault("HEAD .*/manifests/", status=503, times=3)], 0),
+        ([Fault("PATCH", "reset", times=2)], 20 << 20),
+        ([Fault("PATCH", "lost", times=2)], 20 << 20),
+        ([Fault("PUT .*/blobs/", "lost", times=2)], 0),
+        ([Fault("PUT .*/manifests/", "lost", times=3)], 0),
+    ],
+    ids=["429", "503", "503 to questions", "cut upload", "lost piece", "lost end of an upload", "lost manifest"],
+)
+def test_what_passes_is_waited_out(
+    yard: PromotedYard, registry: Served, proxy: Proxy, faults: list[Fault], size: int
+) -> None:
+    client = registry.client()
+    layer = random.Random(7).randbytes(size)
+    tag = yard.index_tag(ONE)
+    digest = put_row(client, yard.at(tag), ARCH, yard.inputs(ONE, ARCH), note=yard.key, layer=layer)
+    raw = client.get(yard.at(tag).with_digest(digest))
+    client.put(yard.at(tag), raw.body, raw.media_type)
+    proxy.faults = faults
+    assert ok(yard, "mirror", ONE).splitlines() == [f"{ONE} {mirror.with_digest(digest)}" for mirror in mirrors(yard)]
+    assert [fault.times for fault in faults] == [0] * len(faults)
+    (found,) = json.loads(tool("crane", "manifest", mirrors(yard)[0].with_tag(ONE)))["layers"]
+    assert size in (0, found["size"])
+    assert read(client, mirrors(yard)[0], found["digest"], limit=32 << 20)[:size] == layer
+
+
+def test_a_mirror_that_refuses_us_stops_no_other(yard: PromotedYard, registry: Served, proxy: Proxy) -> None:
+    client = registry.client()
+    digests = [yard.publish(client, ONE), yard.publish(client, BOTH)]
+    denied = b'{"errors": [{"code": "DENIED", "message": "permission_denied: write_package"}]}'
+    proxy.faults = [Fault("POST .*/uploads/", status=403, headers={"Content-Type": "application/json"}, body=denied)]
+    done = yard.inv("mirror", "*")
+    assert done.code == 8
+    near = mirrors(yard)[1]
+    assert done.out.split() == [ONE, str(near.with_digest(digests[0])), BOTH, str(near.with_digest(digests[1]))]
+    assert "permission_denied: write_package" in done.err
+    assert f"docker login {proxy.host}" in done.err
+    assert yard.outcomes() == {ONE: "blocked", BOTH: "blocked"}
+    assert len(proxy.requests("^POST")) <= 4, "a refusal is asked for once, not by each image"
+    assert proxy.requests("^PUT") == []
+    proxy.faults = []
+    assert len(ok(yard, "mirror", "*").splitlines()) == 4
+
+
+def test_a_silent_mirror_stops_no_other(yard: PromotedYard, registry: Served, proxy: Proxy) -> None:
+    digest = yard.publish(registry.client(), ONE)
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        yard.edit("images.yml", proxy.host, f"127.0.0.1:{nobody.getsockname()[1]}")
+        done = yard.inv("mirror", ONE)
+    assert "the connection was refused" in done.err
+    assert (done.code, done.out.strip()) == (9, f"{ONE} {mirrors(yard)[1].with_digest(digest)}")
+
+
+def test_nothing_incomplete_is_mirrored(yard: PromotedYard, registry: Served, proxy: Proxy) -> None:
+    client = registry.client()
+    yard.publish(client, BOTH)
+    client.delete(yard.at().with_digest(client.head(yard.at(yard.row_tag(BOTH, "arm64")))[0]))
+    done = yard.inv("mirror", BOTH)
+    assert (done.code, done.out) == (7, ""), "its row is gone with it"
+    put = yard.publish_row(client, BOTH, "arm64")
+    body = client.get(yard.at().with_digest(put)).body
+    layer = json.loads(body)["layers"][0]["digest"]
+    link = registry.storage / "docker/registry/v2/repositories" / yard.name / "_layers/sha256" / layer[7:] / "link"
+    link.unlink()
+    done = yard.inv("mirror", BOTH)
+    assert (done.code, done.out) == (10, ""), done.all
+    assert f"its blob {layer} is missing" in done.err
+    assert proxy.requests("PUT .*/manifests/linux-both$") == []
+
+
+def test_what_is_not_promoted_is_not_mirrored(yard: PromotedYard, registry: Served, proxy: Proxy) -> None:
+    client = registry.client()
+    for arch in ("amd64", "arm64"):
+        yard.publish_row(client, BOTH, arch)
+    yard.publish(client, ONE, branch=True)
+    done = yard.inv("mirror", "*")
+    assert (done.code, done.out) == (7, "")
+    assert f"next: inv promote {BOTH}" in done.err
+    assert proxy.log == [], "no mirror was asked"
+
+
+def test_other_bytes_than_the_digest_never_get_a_tag(yard: PromotedYard, registry: Served) -> None:
+    with running(Proxy(registry.host)) as source:
+        yard.edit("images.yml", f"trusted: {registry.host}/{yard.name}, b", f"trusted: {source.host}/{yard.name}, b")
+        yard.publish(registry.client(), ONE)
+        layer = json.loads(tool("crane", "manifest", yard.at(yard.index_tag(ONE))))["layers"][0]["digest"]
+        source.faults = [Fault(f"GET .*/blobs/{layer}", "corrupt")]
+        done = yard.inv("mirror", ONE)
+    assert done.code in (9, 10), done.all
+    assert done.out == ""
+    for mirror in mirrors(yard):
+        assert registry.client().tags(mirror) == () if yard.text("images.yml").count(str(mirror)) > 1 else True
+
+
+def test_a_content_tag_is_never_moved_by_itself(yard: PromotedYard, registry: Served) -> None:
+    client = registry.client()
+    digest = yard.publish(client, ONE)
+    target = mirrors(yard)[0].with_tag(yard.index_tag(ONE))
+    other = client.get(target.with_digest(put_image(client, target)))
+    client.put(target, other.body, other.media_type)
+    done = yard.inv("mirror", ONE)
+    assert done.code == 10
+    assert "holds another image than the trusted repository" in done.err
+    assert client.head(target)[0] == other.digest
+    assert client.head(mirrors(yard)[1].with_tag(ONE))[0] == digest, "the other mirror has it"
+    ok(yard, "mirror", ONE, "--force")
+    assert client.head(target)[0] == digest
+
+
+def test_where_a_floating_tag_cannot_move_the_content_tag_is_there(
+    yard: PromotedYard, registry: Served, proxy: Proxy
+) -> None:
+    client = registry.client()
+    words = b'{"errors": [{"code": "TAG_INVALID", "message": "the tag is immutable"}]}'
+    ok_before = yard.publish(client, ONE)
+    ok(yard, "mirror", ONE)
+    yard.edit("one/word", yard.key, f"{yard.key} more")
+    yard.commit()
+    digest = yard.publish(client, ONE)
+    proxy.faults = [Fault(f"PUT .*/manifests/{ONE}$", status=400, body=words)]
+    done = yard.inv("mirror", ONE)
+    assert done.code == 10
+    assert "the tag is immutable" in done.err
+    assert "--no-floating" in done.err
+    assert client.head(mirrors(yard)[0].with_tag(yard.index_tag(ONE)))[0] == digest
+    assert client.head(mirrors(yard)[0].with_tag(ONE))[0] == ok_before
+    assert ok(yard, "mirror", ONE, "--no-floating")
