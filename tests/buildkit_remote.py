@@ -36,12 +36,14 @@ def _accept(listener: socket.socket, socket_path: str) -> None:
 
 
 def _serve(near: socket.socket, socket_path: str) -> None:
-    with near, socket.socket(socket.AF_UNIX) as far:
+    with near, socket.socket(socket.AF_UNIX) as far, suppress(OSError):  # an engine that is gone
         far.connect(socket_path)
         far.sendall(_HELLO)
         answer = b""
         while b"\r\n\r\n" not in answer:
-            answer += far.recv(4096)
+            if not (piece := far.recv(4096)):
+                return
+            answer += piece
         near.sendall(answer.partition(b"\r\n\r\n")[2])
         back = threading.Thread(target=_pass, args=(far, near), daemon=True)
         back.start()

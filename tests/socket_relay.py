@@ -12,6 +12,7 @@ class Relay:
     """Listens at `path` and connects whoever comes to `target`."""
 
     def __init__(self, path: Path, target: str) -> None:
+        self.path = str(path)
         self._target = target
         self._open: list[socket.socket] = []
         self._threads: list[threading.Thread] = []

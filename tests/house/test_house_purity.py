@@ -18,6 +18,8 @@ PURE = (
     "plan*",
     "builders.rawjson",
     "builders.request",
+    "builders.depot_request",
+    "builders.plain",
     "builders.progress",
     "checks.judge",
     "registry.manifests",

@@ -1,0 +1,197 @@
+"""Builds at Depot through its own CLI: finds it, runs it, reads along, and tells what became of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tarfile
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO
+
+from imageyard import process
+from imageyard.board import Board
+from imageyard.builders import buildx
+from imageyard.builders.depot_request import LOGINS, PASSED, argv, login, platforms
+from imageyard.builders.plain import Plain
+from imageyard.builders.progress import Progress
+from imageyard.builders.request import BuildRequest, Built, Interrupted, Lost, Outcome, Unreachable
+from imageyard.errors import ConfigurationError, EnvironmentLacks, ImageyardError, Transient
+from imageyard.names import Digest
+
+__all__ = ["LOOKED_FOR", "Refused", "build", "find", "version"]
+
+INSTALL = (
+    "brew install depot/tap/depot    (macOS)",
+    "curl -fsSL https://depot.dev/install-cli.sh | sh    (Linux; it goes to ~/.depot/bin)",
+    "uses: depot/setup-action    (a step of a workflow)",
+)
+
+_DOTS = ", then ".join(("DEPOT_TOKEN", "what `depot login` wrote", *(place for place, _ in LOGINS[1:])))
+LOOKED_FOR = f"a token is looked for in this order: {_DOTS}"
+
+_OURS = {"DEPOT_DISABLE_OTEL": "1", "DEPOT_NO_UPDATE_NOTIFIER": "1", "DEPOT_ERROR_TELEMETRY": "0"}
+_MACHINE = re.compile(r"\[depot\] (launching|connecting to) ")
+_LINE = re.compile(r"parse error on line (\d+)")
+
+# The codes of connectrpc.com/docs/protocol, as the CLI prints them in front of Depot's words.
+_LOGIN = re.compile(r"(unauthenticated|permission_denied): |missing API token")
+_AWAY = re.compile(
+    r"(unavailable|unknown|deadline_exceeded): .*(\bdial |lookup |no such host|connection refused|no route to host"
+    r"|network is unreachable|tls: |x509: |proxyconnect |TLS handshake timeout)"
+)
+_PROJECT = re.compile(r"missing project ID|error retrieving projects|no projects found|(not_found|invalid_argument): ")
+_LOST = re.compile(
+    r"code = unavailable|^unavailable: |error reading from server|transport is closing|connection reset by peer"
+    r"|broken pipe|closed network connection|unexpected EOF|\bEOF$|connection refused|i/o timeout|no active session"
+    r"|timed out connecting to machine|deadline exceeded",
+    re.IGNORECASE | re.MULTILINE,
+)
+_STOPPED = re.compile(r"context canceled|code = canceled|^canceled: |^build canceled$", re.IGNORECASE | re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Refused(Unreachable):
+    """Depot refused the login: no build was created."""
+
+
+def find() -> str:
+    """The path of the CLI. Raises EnvironmentLacks, with how to install it, where it is neither on PATH nor at home."""
+    try:
+        return process.find("depot", Path("~/.depot/bin").expanduser())
+    except EnvironmentLacks as error:
+        raise EnvironmentLacks(
+            "the Depot CLI is not installed", detail=[error.headline], doing="building at Depot", hint=INSTALL
+        ) from None
+
+
+def version(program: str) -> str:
+    """The version of the CLI, as it says it: `2.102.12`. Raises EnvironmentLacks where it does not run."""
+    answer = process.run([program, "--version"], env=_OURS)
+    if answer.code or not (found := re.search(r"\d+(\.\d+)+", answer.text)):
+        raise EnvironmentLacks(f"{program} does not run", detail=answer.complaint.splitlines()[:5], hint=INSTALL)
+    return found[0]
+
+
+def build(
+    request: BuildRequest,
+    context: IO[bytes],
+    *,
+    program: str,
+    project: str,
+    board: Board,
+    raw: Path,
+    timeout: float | None = None,
+) -> Outcome:
+    """Build what is asked on Depot's machine of each platform, and push it by digest; `context` is a tar.
+
+    The token is the CLI's to find. `raw` receives the stream as BuildKit's `rawjson`, without the values of secrets
+    and tokens. Nothing is run twice: once a build was created, whoever started it pays for it. Unreachable is only
+    said of a build that was not created: Refused where that was the login's fault.
+    Raises ConfigurationError for a project that Depot does not know, Transient where Depot will not now, and
+    EnvironmentLacks where the CLI cannot be started.
+    """
+    given, secrets = buildx._secrets(request)
+    passed = {name: os.environ[name] for name in PASSED if os.environ.get(name)}
+    tokens = [value for name, value in passed.items() if "TOKEN" in name]
+    with (
+        tempfile.TemporaryDirectory(prefix="imageyard-depot-", dir=raw.parent) as own,
+        raw.open("w", encoding="utf-8") as file,
+    ):
+        metadata = Path(own, "metadata.json")
+        plain, progress = Plain(), Progress(buildx._scrubber([*secrets, *tokens]), buildx._keeper(file))
+        one = len(platforms(request)) == 1
+        where = "-" if one else _unpacked(context, Path(own))
+        code: int | None = None
+        try:
+            code = process.stream(
+                argv(replace(request, metadata_file=metadata), program=program, project=project, context=where),
+                lambda chunk: buildx._show(progress.feed(plain.feed(chunk)), board),
+                env={"BUILDX_CONFIG": str(Path(own, "config")), **passed, **given, **_OURS},
+                stdin=context if one else None,
+                timeout=timeout,
+            )
+        except TimeoutError:
+            pass
+        finally:
+            buildx._show([*progress.feed(plain.end()), *progress.end()], board)
+        if code == 0:
+            return _built(progress, metadata)
+    if code is None:
+        step, lines = progress.at
+        late = buildx._failed(progress, progress.failure())
+        return replace(late, step=step, lines=lines, message=f"the build did not end within {timeout:.0f} s", hint="")
+    return _after(progress, code) if plain.build else _before(progress.failure().message, code)
+
+
+def _unpacked(context: IO[bytes], own: Path) -> str:
+    """The tar as a folder, for several platforms: the CLI reads standard input once, and they are as many readers.
+
+    BuildKit keeps what it was sent under the folder's name and the id in BUILDX_CONFIG (buildx 0.10, build/build.go,
+    `SharedKey`), and asks only for files whose size or time differ. Both are new each time, so that it asks for all.
+    """
+    top = Path(tempfile.mkdtemp(prefix="context-", dir=own))
+    with tarfile.open(fileobj=context, mode="r:") as tar:
+        members = list(tar)
+        for member in members:
+            path = top / member.name
+            if member.isdir():
+                path.mkdir(exist_ok=True)
+            elif member.issym():
+                path.symlink_to(os.fsdecode(member.linkname.encode(errors="surrogateescape")))
+            elif content := tar.extractfile(member):
+                path.write_bytes(content.read())
+    for member in reversed(members):
+        path = top / member.name
+        if not member.issym():
+            path.chmod(member.mode)
+        os.utime(path, (member.mtime, member.mtime), follow_symlinks=False)
+    return str(top)
+
+
+def _before(cause: str, code: int) -> Outcome:
+    """What came of it where no build was created."""
+    if code < 0 or code == 130 or _STOPPED.search(cause):
+        return Interrupted()
+    if _LOGIN.search(cause):
+        place = login(os.environ)
+        return Refused(f"{cause} ({f'the token of {place}' if place else LOOKED_FOR})")
+    if _AWAY.search(cause):
+        return Unreachable(cause)
+    raise _not_now(cause)
+
+
+def _not_now(cause: str) -> ImageyardError:
+    if _PROJECT.search(cause):
+        return ConfigurationError(
+            f"Depot does not build for this project: {cause}",
+            doing="creating a build at Depot",
+            hint="depot list projects    (the ids that builders.depot may name)",
+        )
+    return Transient(f"Depot did not create a build: {cause}", doing="creating a build at Depot", hint="run it again")
+
+
+def _after(progress: Progress, code: int) -> Outcome:
+    """What came of a build that was created. A step that says it failed decides, whatever words it used."""
+    failure = progress.failure()
+    if _MACHINE.match(failure.step):
+        return Lost(f"{failure.step.removeprefix('[depot] ')}: {failure.message}")
+    if not failure.by_step:
+        if code < 0 or code == 130 or _STOPPED.search(failure.message):
+            return Interrupted()
+        if _LOST.search(failure.message):
+            return Lost(failure.message)
+    failed = buildx._failed(progress, failure)
+    line = _LINE.search(failure.message)
+    return replace(failed, line=int(line[1])) if line and failed.line is None else failed
+
+
+def _built(progress: Progress, metadata: Path) -> Built:
+    """Read the metadata file: of several platforms, `containerimage.digest` is the index's (depot/cli 2.102)."""
+    try:
+        digest = json.loads(metadata.read_text()).get("containerimage.digest")
+    except (OSError, ValueError, AttributeError):
+        digest = None
+    return Built(Digest(digest) if digest else None, digest, progress.steps, tuple(progress.warnings))

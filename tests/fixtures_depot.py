@@ -1,0 +1,69 @@
+"""The real Depot CLI, its control plane on this machine, and private builders behind it.
+
+A test module takes the fixtures with `pytest_plugins = ("fixtures_depot",)`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import platform
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from buildkit_remote import remote_buildkit
+from depot_plane import Plane, depot_plane
+from engine_private import PrivateEngine
+from registry_served import lacking
+from socket_relay import Relay
+
+__all__ = ["VERSION", "depot", "machine", "plane"]
+
+VERSION = "2.102.12"
+_PACKAGES = {"x86_64": "@depot/cli-linux-x64", "aarch64": "@depot/cli-linux-arm64"}
+
+
+@pytest.fixture(scope="session")
+def depot(shared_tmp: Path) -> str:
+    """The program, from the registry that npm on this machine is configured for."""
+    folder = shared_tmp / f"depot-{VERSION}"
+    with (shared_tmp / "depot.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            folder_before = shared_tmp / "depot-unpacked"
+            folder_before.mkdir(exist_ok=True)
+            package = f"{_PACKAGES[platform.machine()]}@0.0.1-cli.{VERSION}"
+            argv = ["npm", "pack", "--silent", "--pack-destination", str(folder_before), package]
+            try:
+                done = subprocess.run(argv, cwd=folder_before, capture_output=True, text=True, check=False)
+            except FileNotFoundError:
+                lacking("npm")
+            if done.returncode:
+                pytest.skip(f"npm has no {package}: {done.stderr.strip().splitlines()[-1:]}")
+            with tarfile.open(folder_before / done.stdout.split()[-1]) as archive:
+                archive.extractall(folder_before, filter="data")
+            folder_before.rename(folder)
+    return str(folder / "package" / "bin" / "depot")
+
+
+@pytest.fixture
+def machine(docker_engine: PrivateEngine) -> Iterator[Relay]:
+    """What the builders of `plane` are reached through, to be cut."""
+    with tempfile.TemporaryDirectory(prefix="imageyard-relay-") as folder:  # sockets have short paths: unix(7)
+        relay = Relay(Path(folder, "socket"), docker_engine.host.removeprefix("unix://"))
+        yield relay
+        relay.cut()
+
+
+@pytest.fixture
+def plane(machine: Relay) -> Iterator[Plane]:
+    """A control plane with a builder for each architecture; arm64 is emulated where it is not this machine's."""
+    with (
+        remote_buildkit(machine.path) as amd64,
+        remote_buildkit(machine.path) as arm64,
+        depot_plane({"amd64": amd64, "arm64": arm64}) as made,
+    ):
+        yield made
