@@ -24,6 +24,9 @@ TRUSTED = Decision("trusted", "push", "main is protected", push="trusted", reads
 BRANCH = Decision("branch", "pull_request", "a pull request", push="branch", reads=("branch", "trusted"))
 FORK = Decision("fork", "pull_request", "the pull request comes from a fork")
 
+MAIN = "repo:acme@1/images@2:ref:refs/heads/main"
+PULL = "repo:acme@1/images@2:pull_request"
+
 CATALOGUE = """\
 registry: {{trusted: {host}/{key}, branch: {host}/{key}-branch}}
 cache: {{trusted: {host}/{key}-cache, branch: {host}/{key}-branch-cache}}

@@ -7,55 +7,21 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from aws_served import EVERYTHING, Aws, served, trust_of
+from aws_served import EVERYTHING, Aws, trust_of
 from imageyard.builders import buildx
 from imageyard.errors import ConfigurationError, Denied, EnvironmentLacks, ImageyardError, PolicyRefused, Transient
 from imageyard.names import Reference
 from imageyard.registry.client import Client
-from login_scratch import BRANCH, FORK, TRUSTED, Scene, config_of, ecr, scene
+from login_scratch import BRANCH, FORK, MAIN, PULL, TRUSTED, Scene, config_of, scene
 from oidc_served import Oidc
-from oidc_served import served as oidc_served
 from registry_faults import Fault
-from registry_served import Served, put_image, tool
+from registry_served import put_image, tool
 
-pytest_plugins = ["fixtures_registry"]
-
-MAIN = "repo:acme@1/images@2:ref:refs/heads/main"
-PULL = "repo:acme@1/images@2:pull_request"
-
-
-@pytest.fixture(scope="module")
-def oidc() -> Iterator[Oidc]:
-    with oidc_served() as service:
-        yield service
-
-
-@pytest.fixture(scope="module")
-def aws(registry: Served, oidc: Oidc) -> Iterator[Aws]:
-    with served(registry.host, oidc.key) as account:
-        yield account
-
-
-@pytest.fixture
-def roles(aws: Aws, oidc: Oidc) -> dict[str, str]:
-    """Roles as they should be, and everything else as it was."""
-    aws.api.faults.clear()
-    aws.api.operations.clear()
-    oidc.faults.clear()
-    oidc.log.clear()
-    oidc.subject, oidc.life, oidc.audience = MAIN, 300.0, None
-    return {"trusted": aws.role("trusted", trust=trust_of(MAIN)), "branch": aws.role("branch", trust=trust_of(PULL))}
-
-
-@pytest.fixture
-def job(tmp_path: Path, aws: Aws, oidc: Oidc, roles: dict[str, str]) -> Iterator[Scene]:
-    """A push to main, in a catalogue that lets repositories be made."""
-    with scene(tmp_path / "job", aws, oidc, ecr(roles, create="yes")) as made:
-        yield made
+pytest_plugins = ["fixtures_registry", "fixtures_login"]
 
 
 class TestWhatIsGiven:
