@@ -13,6 +13,7 @@ from imageyard.builders.request import SecretSource
 from imageyard.errors import Absent, EnvironmentLacks, assert_never
 from imageyard.names import parse_digest, parse_reference
 from imageyard.recipe.seal import MTIME
+from imageyard.ship.tags import row_tag
 from imageyard.stack import local
 
 if TYPE_CHECKING:
@@ -72,7 +73,9 @@ def in_engine(workspace: Workspace, options: BuildOptions) -> ParentOf:
 
     def find(parent: Row) -> str:
         engine = workspace.engine
-        reference = workspace.repository.with_tag(workspace.recipes(options.set_args).tag(parent))
+        reference = workspace.repository.with_tag(
+            row_tag(workspace.recipes(options.set_args), parent, options.decision)
+        )
         found = engine.inspect(str(reference))
         if found is None:
             doing = f"building on {parent.name} {parent.arch}"

@@ -10,6 +10,7 @@ from imageyard.errors import PolicyRefused
 from imageyard.names import Absent, Present, Reference, Unknown, platform_of
 from imageyard.ship import publishable
 from imageyard.ship.proof import unknown
+from imageyard.ship.tags import row_tag
 
 if TYPE_CHECKING:
     from imageyard.catalogue.model import Row
@@ -56,6 +57,14 @@ class Destination:
                     raise unknown(why, wanted, f"asking whether {wanted} is there; nothing was built")
         return None
 
+    def skipped(self, job: Job) -> bool:
+        """Whether the row is there; if so, its record is closed. Raises as `find` does."""
+        found = self.find(job.workspace.client, job.tag, job.row.arch)
+        if found is not None:
+            job.step(f"skipped, {job.tag} is at {found.name}")
+            job.end("skipped", why=f"at {found.name}", digest=found.digest)
+        return found is not None
+
 
 def place(decision: Decision, asked: Repository | None) -> tuple[Repository, tuple[Repository, ...]]:
     """The repository that a run writes, and those in which a row counts as there; `asked` is what `--at` says.
@@ -101,7 +110,7 @@ def parents(job: Job, target: Destination) -> ParentOf:
     """The parents of a row where they are published, by digest."""
 
     def find(parent: Row) -> str:
-        tag = job.recipes.tag(parent)
+        tag = row_tag(job.recipes, parent, job.options.decision)
         found = target.find(job.workspace.client, tag, parent.arch)
         if found is None:
             where = " nor ".join(repository.name for repository in target.reads)

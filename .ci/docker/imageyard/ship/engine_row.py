@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from imageyard.errors import CheckFailed, ConfigurationError
 from imageyard.names import platform_of
+from imageyard.ship.bind import in_engine
 from imageyard.ship.labels import INPUTS_LABEL
 
 if TYPE_CHECKING:
-    from imageyard.catalogue.model import Row
     from imageyard.engine import Engine, LoadedImage
     from imageyard.names import Reference
+    from imageyard.ship.bind import ParentOf
     from imageyard.ship.job import Job
     from imageyard.ship.workspace import Workspace
 
@@ -28,12 +29,12 @@ class InEngine:
         """Make the stand-ins that the row's tag depends on. Raises ConfigurationError for what no engine does."""
         from imageyard.ship import bases
 
-        _refuse_unbuilt(job.row)
+        self.refuse_unbuilt(job)
         bases.ensure(self.workspace, job.row, job.options)
 
     def is_there(self, job: Job) -> bool:
         """Ask the engine, and nobody else."""
-        if (found := self._found(job)) is None:
+        if (found := self.found(job)) is None:
             return False
         job.step(f"skipped, {job.tag} is in the engine")
         job.end("skipped", why="in the engine", size=found.size)
@@ -41,25 +42,48 @@ class InEngine:
 
     def make(self, job: Job) -> None:
         """Build, check, and give the tag, unless another was faster."""
+        self.earn(job)
+        job.step(str(self._wanted(job)))
+        job.end("built")
+
+    def earn(self, job: Job) -> None:
+        """From the recipe to the tag in the engine."""
         from imageyard.ship import history
         from imageyard.ship.candidate import candidate
 
         engine, wanted = self.workspace.engine, self._wanted(job)
-        with candidate(self.workspace, job.row, job.recipe, job.options, job.note) as unchecked:
+        with candidate(
+            self.workspace, job.row, job.recipe, job.options, job.note, parent=self.parent_of(job)
+        ) as unchecked:
             _check(job, engine, unchecked)
-            winner = None if job.forced else self._found(job)
+            winner = None if job.forced else self.found(job)
             if winner is None:
                 engine.tag(str(unchecked), str(wanted))
             built = winner or engine.inspect(str(wanted))
             history.keep(self.workspace, job.row, job.recipe)
             job.note(adopted=winner is not None, size=built.size if built else None)
-        job.step(str(wanted))
-        job.end("built")
+
+    def parent_of(self, job: Job) -> ParentOf:
+        """Where the row's parents are."""
+        return in_engine(self.workspace, job.options)
+
+    @staticmethod
+    def refuse_unbuilt(job: Job) -> None:
+        """Raise ConfigurationError where the catalogue asks for what no engine does: never less, silently."""
+        image = job.row.image
+        for key, is_asked in {"reproducible: yes": image.reproducible, "lane": image.lane is not None}.items():
+            if is_asked:
+                raise ConfigurationError(
+                    f"{image.name} says `{key}`, which the local builder cannot do",
+                    doing=f"building {job.title}",
+                    at=image.where,
+                    hint="remove it from the image for local builds",
+                )
 
     def _wanted(self, job: Job) -> Reference:
         return self.workspace.repository.with_tag(job.tag)
 
-    def _found(self, job: Job) -> LoadedImage | None:
+    def found(self, job: Job) -> LoadedImage | None:
         """What the engine has under the tag, if it was made of this recipe: anybody can name an image by hand."""
         found = self.workspace.engine.inspect(str(self._wanted(job)))
         made_of = found and (found.labels.get(INPUTS_LABEL), found.platform)
@@ -93,19 +117,6 @@ def _check(job: Job, engine: Engine, unchecked: Reference) -> None:
             hint=f"nox -s test_dockerfile -- {workspace.shown(job.row)} --shell    (look inside)",
         )
     workspace.story.detail(f"{len(findings)} check{'' if len(findings) == 1 else 's'} passed")
-
-
-def _refuse_unbuilt(row: Row) -> None:
-    """Raise ConfigurationError where the catalogue asks for what the local builder cannot do: never less, silently."""
-    asked = {"reproducible: yes": row.image.reproducible, "lane": row.image.lane is not None}
-    for key, is_asked in asked.items():
-        if is_asked:
-            raise ConfigurationError(
-                f"{row.name} says `{key}`, which the local builder cannot do",
-                doing=f"building {row.name} {row.arch}",
-                at=row.image.where,
-                hint="remove it from the image for local builds",
-            )
 
 
 def _indented(why: str, output: tuple[str, ...]) -> list[str]:

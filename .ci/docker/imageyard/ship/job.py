@@ -11,6 +11,7 @@ from imageyard.errors import PolicyRefused
 from imageyard.files import locked, make_folder
 from imageyard.records import Record, RowOutcome
 from imageyard.runs import now
+from imageyard.ship.tags import row_tag
 
 if TYPE_CHECKING:
     from imageyard.catalogue.model import Row
@@ -66,7 +67,7 @@ class Job:
     @property
     def tag(self) -> str:
         """The row's tag."""
-        return self.recipes.tag(self.row, self.options.extra)
+        return row_tag(self.recipes, self.row, self.options.decision, self.options.extra)
 
     def step(self, text: str) -> None:
         """Tell what is done with the row."""
@@ -92,15 +93,16 @@ class Job:
         self.record = self.ended(outcome, code=code, headline=headline)
         self.workspace.run.write(self.record)
 
-    def skip(self, found: Reference) -> None:
-        """Close the record of a row that a repository has."""
-        self.step(f"skipped, {self.tag} is at {found.name}")
-        self.end("skipped", why=f"at {found.name}", digest=found.digest)
+    def published(self, image: Reference, *, adopted: bool, **known: object) -> None:
+        """Close the record of a row that now has its tag."""
+        self.step(f"{'another was faster, its image is adopted' if adopted else 'published'}: {image}")
+        self.note(adopted=adopted, digest=image.digest, **known)
+        self.end("published")
 
     def identify(self) -> None:
-        """Work out recipe and tag. Raises PolicyRefused where another tag is expected."""
+        """Work out recipe and tag. Raises PolicyRefused where neither it nor that of the content is expected."""
         self.note(recipe=self.recipe.id, tag=self.tag)
-        if self.options.expect not in (None, self.tag):
+        if self.options.expect not in (None, self.tag, self.recipes.tag(self.row, self.options.extra)):
             raise PolicyRefused(
                 f"the tag is {self.tag}, not {self.options.expect}",
                 doing=f"building {self.title}",

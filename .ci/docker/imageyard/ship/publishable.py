@@ -8,10 +8,9 @@ from imageyard.errors import ConfigurationError, PolicyRefused
 from imageyard.ship.gather import place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from imageyard.catalogue.model import Row
     from imageyard.names import Reference
+    from imageyard.ship.options import BuildOptions
     from imageyard.ship.workspace import Workspace
 
 __all__ = ["refuse", "repository", "why_not"]
@@ -25,19 +24,20 @@ def repository(workspace: Workspace, at: str) -> Reference:
     return found
 
 
-def refuse(workspace: Workspace, row: Row, changes: Sequence[str] = ()) -> None:
+def refuse(workspace: Workspace, row: Row, options: BuildOptions | None = None) -> None:
     """Raise PolicyRefused where the row's tag ends in `-local`, or does not say all that decides the content.
 
-    `changes` are what a person gave this call alone (`--set`, docker arguments), as they typed it.
+    A weekly build is of whatever its bases are now, and its tag says so. `--set` and docker arguments are refused.
     """
     doing = f"publishing {row.name} {row.arch}"
-    if changes:
+    if options and (changes := options.changes):
         raise PolicyRefused(
             f"what is built with {' '.join(changes)} is never published: its tag ends in -local",
             doing=doing,
             hint=("say it in the catalogue", "or build it in the engine: --builder local"),
         )
-    unpinned = _unpinned(workspace, row)
+    weekly = options is not None and options.decision.tags == "weekly"
+    unpinned = [] if weekly else _unpinned(workspace, row)
     if unpinned:
         raise PolicyRefused(
             f"{row.name} is not pinned: {_first(unpinned)}",

@@ -94,6 +94,5 @@ class _Push:
         loaded = shipment.loaded(job)
         given = shipment.send(job, client, target, built.record(job.workspace, job.record, loaded), move=job.forced)
         self.digest = given.digest
-        words = "another was faster, its image is adopted" if given.adopted else "published"
-        job.step(f"{words}: {target.with_digest(given.digest)}")
-        job.end("published", why=f"at {target.name}", adopted=given.adopted, size=loaded.size, digest=given.digest)
+        image = target.with_digest(given.digest)
+        job.published(image, adopted=given.adopted, why=f"at {target.name}", size=loaded.size)

@@ -42,16 +42,12 @@ class Remote:
         """Refuse what must not be published, and an architecture for which there is no worker."""
         if job.row.image.lane is not None:
             raise ConfigurationError(f"{job.row.name} is of a lane", at=job.row.image.where, hint="build it there")
-        publishable.refuse(self.workspace, job.row, job.options.changes)
+        publishable.refuse(self.workspace, job.row, job.options)
         remote(self.choice, self.workspace.catalogue, job.row.arch)
 
     def is_there(self, job: Job) -> bool:
         """Ask the repositories in which the row counts as there."""
-        found = self.destination.find(self.workspace.client, job.tag, job.row.arch)
-        if found is None:
-            return False
-        job.skip(found)
-        return True
+        return self.destination.skipped(job)
 
     def make(self, job: Job) -> None:
         """Have it built and pushed by digest, prove what the registry has, and give it the tag."""
@@ -70,9 +66,7 @@ class Remote:
         with lock_of(self.workspace, target):
             given = land(self.workspace.client, image, job.tag, wanted(job), record, move=move)
         history.keep(self.workspace, job.row, job.recipe)
-        words = "another was faster, its image is adopted" if given.adopted else "published"
-        job.step(f"{words}: {target.with_digest(given.digest)}")
-        job.end("published", adopted=given.adopted, digest=given.digest)
+        job.published(target.with_digest(given.digest), adopted=given.adopted)
 
     def _built(self, job: Job) -> Built:
         from imageyard.builders import buildx

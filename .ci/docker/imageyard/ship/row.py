@@ -45,6 +45,7 @@ def build_row(workspace: Workspace, row: Row, options: BuildOptions | None = Non
     """
     options = options or BuildOptions()
     choice = chosen(workspace, options)
+    workspace = workspace.unlocked if options.decision.tags == "weekly" else workspace
     job = Job(workspace, row, options, choice.builder)
     blocked: list[Row] = []
     try:
@@ -67,6 +68,10 @@ def _flow(job: Job, choice: Choice) -> Flow:
         from imageyard.ship.remote_row import Remote
 
         return Remote(job.workspace, job.options, choice)
+    if job.options.at is not None or job.options.decision.push is not None:
+        from imageyard.ship.published_row import FromEngine
+
+        return FromEngine(job.workspace, job.options)
     from imageyard.ship.engine_row import InEngine
 
     return InEngine(job.workspace)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import platform
 import posixpath
@@ -199,6 +200,16 @@ class Workspace:
         from imageyard.catalogue import lock
 
         return lock.read(self.file.parent / "images.lock", self._in_repository("images.lock"))
+
+    @cached_property
+    def unlocked(self) -> Workspace:
+        """The same, but that no base is pinned: what a build on whatever they are now is made of."""
+        from imageyard.catalogue.lock import Lock
+
+        found = copy.copy(self)
+        found._recipes = None
+        found.__dict__ |= {"lock": Lock({}), "run": self.run, "client": self.client, "unlocked": found}
+        return found
 
     def tree(self, row: Row) -> Tree:
         """The files of a row's context."""
