@@ -19,14 +19,20 @@ EMPTY = '{"include":[]}'
 def test_nothing_to_do() -> None:
     assert outputs([], [replace(MIRROR, do="skip"), replace(MIRROR, do="blocked")]) == {
         "has_work": "false",
+        "has_report": "false",
         **{f"has_{name}": "false" for name in ("rows_0", "rows_1", "rows_2", "promote", "mirror")},
         **dict.fromkeys(("rows_0", "rows_1", "rows_2", "promote", "mirror"), EMPTY),
     }
 
 
+def test_what_is_blocked_is_told_at_the_end_though_there_is_no_work() -> None:
+    found = outputs([], [], blocked=True)
+    assert (found["has_work"], found["has_report"]) == ("false", "true")
+
+
 def test_a_row_is_in_the_matrix_of_its_level() -> None:
     found = outputs([JOB], [])
-    assert {name for name, value in found.items() if value == "true"} == {"has_work", "has_rows_1"}
+    assert {name for name, value in found.items() if value == "true"} == {"has_work", "has_report", "has_rows_1"}
     assert json.loads(found["rows_1"]) == {
         "include": [
             {

@@ -104,6 +104,12 @@ class Run:
         self._open()
         atomic_write(self.folder / "failure.json", _encoded({"code": error.code, "headline": error.headline}))
 
+    def settle(self, code: int, headline: str) -> None:
+        """Keep how a call without rows ended as `result.json`, for workflows."""
+        keep_out_of_git(self._state)
+        summary = {"code": code, "headline": headline, "run": self.id, "rows": []}
+        atomic_write(self._state / "result.json", _encoded(summary))
+
     def records(self) -> tuple[list[Record], list[ConfigurationError]]:
         """The run's records in the order the rows were started, and what could not be read, in words."""
         found: list[Record] = []

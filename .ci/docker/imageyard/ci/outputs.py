@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imageyard.errors import EnvironmentLacks
-from imageyard.layout import one_line
+from imageyard.layout import duration, one_line
 
 if TYPE_CHECKING:
+    from imageyard.plan.report import Told
     from imageyard.ship.workflow_plan import WorkflowPlan
 
-__all__ = ["emit", "plan_summary", "summarize", "table"]
+__all__ = ["REPORT_HEADERS", "emit", "plan_summary", "report_cells", "summarize", "table"]
+
+REPORT_HEADERS = ("image", "what", "outcome", "why", "time", "tag")
 
 SUMMARY_BYTES = 1024 * 1024
 """The most that a step may add to the summary (docs.github.com, "Workflow commands", job summaries)."""
@@ -63,10 +66,18 @@ def plan_summary(plan: WorkflowPlan) -> str:
         cells = [(one.row.image, one.row.arch, str(one.level), one.do, one.reason, one.tag) for one in todo]
         parts.append(table(("image", "arch", "level", "action", "why", "tag"), cells))
     if images:
-        cells = [(one.image, one.step if one.do == "work" else one.do, one.reason, one.tag) for one in images]
-        parts.append(table(("image", "action", "why", "tag"), cells))
+        lines = [(one.image, one.step if one.do == "work" else one.do, one.reason, one.tag) for one in images]
+        parts.append(table(("image", "action", "why", "tag"), lines))
     parts.append(f"{len(plan.actions) - len(todo)} of {len(plan.actions)} rows need nothing.\n")
     return "\n".join(parts)
+
+
+def report_cells(lines: Sequence[Told]) -> list[tuple[str, ...]]:
+    """The lines of a report under REPORT_HEADERS."""
+    return [
+        (one.image, one.what, one.outcome, one.why, "-" if one.seconds is None else duration(one.seconds), one.tag)
+        for one in lines
+    ]
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import signal
@@ -25,10 +26,13 @@ JSON = "print JSON, for machines"
 SET = "NAME=VALUE, a build arg for this call only; the tag changes and ends in -local"
 
 
-def task(*, name: str | None = None, iterable: Sequence[str] = (), **help_texts: str) -> Callable[..., Any]:
+def task(
+    *, name: str | None = None, iterable: Sequence[str] = (), kept: bool = False, **help_texts: str
+) -> Callable[..., Any]:
     """An Invoke task out of a function that returns its result: text, or plain data with `--json`.
 
-    Invoke ends with 1 on Ctrl-C and knows neither SIGTERM nor SIGHUP; the exit codes of `errors` are kept here.
+    `kept`: how it ended is in `result.json` afterwards, for a workflow that tells of it in another job. Invoke ends
+    with 1 on Ctrl-C and knows neither SIGTERM nor SIGHUP; the exit codes of `errors` are kept here.
     """
 
     def decorate(function: Callable[..., object]) -> Any:
@@ -43,7 +47,11 @@ def task(*, name: str | None = None, iterable: Sequence[str] = (), **help_texts:
                 result = function(context, **options)
                 if result is not None:
                     Story.result(result)
+                if kept:
+                    _keep(options, 0, _dashed(function.__name__))
             except ImageyardError as error:
+                if kept:
+                    _keep(options, error.code, error.headline)
                 raise Exit(str(error), error.code) from None
             except OSError as error:
                 raise Exit(str(refused_by_system(error)), EnvironmentLacks.code) from None
@@ -61,6 +69,13 @@ def task(*, name: str | None = None, iterable: Sequence[str] = (), **help_texts:
 def passed_through() -> tuple[str, ...]:
     """What stands behind a lone `--`; Invoke hands it over joined by spaces, which loses where words began."""
     return tuple(sys.argv[sys.argv.index("--") + 1 :]) if "--" in sys.argv else ()
+
+
+def _keep(options: dict[str, Any], code: int, headline: str) -> None:
+    from imageyard.ship.workspace import Workspace
+
+    with contextlib.suppress(ImageyardError, OSError):  # what it says was told, and the exit code says the same
+        Workspace.find(options.get("catalogue")).run.settle(code, headline)
 
 
 def _dashed(name: str) -> str:

@@ -56,11 +56,12 @@ def row_jobs(actions: Sequence[Action], surroundings: Mapping[RowKey, tuple[str,
     )
 
 
-def outputs(jobs: Sequence[RowJob], delivered: Sequence[Delivery]) -> dict[str, str]:
+def outputs(jobs: Sequence[RowJob], delivered: Sequence[Delivery], *, blocked: bool = False) -> dict[str, str]:
     """The outputs of the deciding job: `has_work`, and for each matrix itself and whether it has a job.
 
-    GitHub fails on a matrix without a job, so `has_rows_0` and its like are asked before. Raises ConfigurationError
-    for levels deeper than a workflow has, PolicyRefused for more jobs than GitHub starts.
+    `has_report`: there is something to tell at the end, if only that something is blocked. GitHub fails on a matrix
+    without a job, so `has_rows_0` and its like are asked before. Raises ConfigurationError for levels deeper than a
+    workflow has, PolicyRefused for more jobs than GitHub starts.
     """
     found: dict[str, str] = {}
     if deep := [job for job in jobs if job.level >= LEVELS]:
@@ -89,7 +90,8 @@ def outputs(jobs: Sequence[RowJob], delivered: Sequence[Delivery]) -> dict[str, 
             )
         found[f"has_{name}"] = _word(bool(include))
         found[name] = json.dumps({"include": include}, separators=(",", ":"))
-    found = {"has_work": _word(any(matrices.values())), **found}
+    work = any(matrices.values())
+    found = {"has_work": _word(work), "has_report": _word(work or blocked), **found}
     size = sum(len(name) + len(value) for name, value in found.items()) * 2
     if size > OUTPUT_BYTES:
         raise PolicyRefused(

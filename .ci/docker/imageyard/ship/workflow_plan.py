@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from imageyard.names import Absent, Arch, Present, Reference, State, parse_reference
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from imageyard.registry.client import Client
     from imageyard.ship.workspace import Workspace
 
-__all__ = ["WorkflowPlan", "workflow_plan"]
+__all__ = ["WorkflowPlan", "plain", "workflow_plan"]
 
 _RUNNERS: Mapping[Arch, str] = {"amd64": "ubuntu-latest", "arm64": "ubuntu-24.04-arm"}
 """GitHub's own, where the catalogue names none and the engine of the runner builds."""
@@ -42,6 +42,53 @@ class WorkflowPlan:
     jobs: tuple[RowJob, ...]
     remarks: tuple[str, ...] = ()
 
+    @property
+    def blocked(self) -> tuple[tuple[int, str, str], ...]:
+        """What must not or cannot be planned, each with its exit code and why; what only hangs on it is not in here."""
+        rows = [(one.code, f"{one.row.image} {one.row.arch}", one.reason) for one in self.actions if one.code]
+        return (*rows, *((one.code, f"{one.image}: {one.step}", one.reason) for one in self.delivered if one.code))
+
+
+def plain(plan: WorkflowPlan) -> dict[str, object]:
+    """The plan as plain data, for people and for the report at the end: what is left alone is not in it."""
+    jobs = {(job.image, job.arch): job for job in plan.jobs}
+    return {
+        "decision": asdict(plan.decision),
+        "place": plan.place,
+        "remarks": list(plan.remarks),
+        "rows": [
+            {
+                "image": one.row.image,
+                "arch": one.row.arch,
+                "tag": one.tag,
+                "action": one.do,
+                "reason": one.reason,
+                "code": one.code,
+                "level": one.level,
+                "needs": [key.image for key in one.needs],
+                **({"runner": job.runner, "timeout": job.timeout, "address": job.address} if job else {}),
+            }
+            for one in plan.actions
+            for job in [jobs.get(one.row)]
+            if one.do != "skip"
+        ],
+        "images": [
+            {
+                "image": one.image,
+                "tag": one.tag,
+                "step": one.step,
+                "action": one.do,
+                "reason": one.reason,
+                "code": one.code,
+                "needs": [key.arch for key in one.needs],
+                "to": list(one.to),
+            }
+            for one in plan.delivered
+            if one.do != "skip"
+        ],
+        "skipped": sum(one.do == "skip" for one in plan.actions),
+    }
+
 
 def workflow_plan(
     workspace: Workspace,
@@ -55,6 +102,8 @@ def workflow_plan(
 
     Raises ConfigurationError for what cannot be read. What a registry refuses or fails to say is in the plan.
     """
+    if decision.builds == "nothing":
+        return WorkflowPlan(decision, "", (), (), ())
     recipes = workspace.recipes()
     selected = {RowKey(row.name, row.arch) for row in workspace.rows(pattern)}
     rows = with_ancestors(workspace, recipes, selected)

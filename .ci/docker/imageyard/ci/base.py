@@ -1,0 +1,39 @@
+"""What a pull request changes is judged against the commit that it would be merged into."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imageyard import git
+
+if TYPE_CHECKING:
+    from imageyard.ship.workspace import Workspace
+
+__all__ = ["base"]
+
+_EVENTS = ("pull_request", "pull_request_target")
+
+
+def base(workspace: Workspace, environ: Mapping[str, str] = os.environ) -> str | None:
+    """The revision to compare with; None where the event is no pull request, and where it cannot be told.
+
+    GitHub checks out the merge of the two branches, whose first parent is the base as it is now (docs.github.com,
+    "Events that trigger workflows", pull_request). Where another commit is checked out, or its parents were not
+    fetched, every row that is absent counts as touched: too much is built rather than too little, and that is said.
+    """
+    if environ.get("GITHUB_EVENT_NAME") not in _EVENTS:
+        return None
+    if _exists(workspace.top, "HEAD^2") and _exists(workspace.top, "HEAD^1"):
+        return "HEAD^1"
+    workspace.story.warn(
+        "what this pull request changes is not known here, so all that is absent is built "
+        "(fetch the merge commit with its parents: fetch-depth: 2)"
+    )
+    return None
+
+
+def _exists(top: Path, rev: str) -> bool:
+    return git.ask(top, "rev-parse", "--verify", "--quiet", f"{rev}^{{commit}}").code == 0

@@ -1,0 +1,90 @@
+"""GitHub's REST API, as far as a job needs it: lists of all pages, and one request at a time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from imageyard.errors import ConfigurationError, Denied, EnvironmentLacks, Transient
+
+if TYPE_CHECKING:
+    from urllib3 import BaseHTTPResponse
+
+__all__ = ["Api"]
+
+_TIMEOUT = 30.0  # seconds
+_PAGE = 100  # the most that GitHub gives at once
+
+
+class Api:
+    """The API as the job's token may use it (docs.github.com, "REST API"). The token goes nowhere but there."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        """Raises EnvironmentLacks where the job has no token, ConfigurationError where it says no repository."""
+        self._url = environ.get("GITHUB_API_URL") or "https://api.github.com"
+        self._token = environ.get("GITHUB_TOKEN", "")
+        self.repository = environ.get("GITHUB_REPOSITORY", "")
+        if not self._token:
+            raise EnvironmentLacks(
+                "GITHUB_TOKEN is not set",
+                doing="asking GitHub",
+                hint="give it to the step: env: {GITHUB_TOKEN: ${{ github.token }}}",
+            )
+        if self.repository.count("/") != 1:
+            raise ConfigurationError(f"GITHUB_REPOSITORY is {self.repository!r}, not OWNER/NAME")
+
+    def every(self, path: str, **fields: str) -> Iterator[Mapping[str, Any]]:
+        """The items of all pages of a list below the repository, such as `issues`."""
+        page = 1
+        while True:
+            query = {**fields, "per_page": str(_PAGE), "page": str(page)}
+            found = self.ask("GET", path, query=query)
+            if not isinstance(found, list):
+                raise Transient(f"GitHub answered with no list of {path}", doing="asking GitHub")
+            yield from found
+            if len(found) < _PAGE:
+                return
+            page += 1
+
+    def ask(
+        self, method: str, path: str, content: Mapping[str, Any] | None = None, query: Mapping[str, str] | None = None
+    ) -> Any:
+        """The JSON of one answer. Raises Denied where the token may not, Transient for what may pass by itself."""
+        from urllib3 import PoolManager, Retry
+        from urllib3.exceptions import HTTPError
+
+        retries = Retry(4, status_forcelist=(429, 500, 502, 503), backoff_factor=0.5, raise_on_status=False)
+        headers = {
+            "Authorization": f"Bearer {self._token}",
+            "Accept": "application/vnd.github+json",
+            "X-GitHub-Api-Version": "2022-11-28",
+            "User-Agent": "imageyard",
+        }
+        url = f"{self._url}/repos/{self.repository}/{path}"
+        body = None if content is None else json.dumps(content).encode()
+        try:
+            with PoolManager(timeout=_TIMEOUT, retries=retries) as pool:
+                reply = pool.request(method, url, body=body, fields=query, headers=headers, redirect=False)
+        except HTTPError as error:
+            raise Transient(f"GitHub did not answer: {error}", doing=f"asking GitHub: {method} {path}") from None
+        return self._read(reply, f"asking GitHub: {method} {path}")
+
+    def _read(self, reply: BaseHTTPResponse, doing: str) -> Any:
+        try:
+            found = json.loads(reply.data) if reply.data else None
+        except ValueError:
+            found = None
+        if 200 <= reply.status < 300:
+            return found
+        words = str(found.get("message", "")) if isinstance(found, Mapping) else ""
+        said = f"GitHub answered HTTP {reply.status}{f': {words}' if words else ''}"
+        match reply.status:
+            case 401 | 403 | 404:  # what a token may not see is not there either
+                raise Denied(said, doing=doing, hint="which permissions has the job? (permissions: in the workflow)")
+            case 410:
+                raise EnvironmentLacks(said, doing=doing, hint="the repository has no issues: Settings, Features")
+            case 422 | 400:
+                raise ConfigurationError(said, doing=doing)
+            case _:
+                raise Transient(said, doing=doing)

@@ -1,0 +1,78 @@
+"""What became of a plan: each of its rows and images with how its job ended, causes told from what hangs on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from imageyard.records import worst
+
+__all__ = ["Ended", "Told", "code_of", "report"]
+
+_LOST = 9
+"""The exit code of a job that left no result: it may end otherwise when it is run again."""
+
+
+class Ended(NamedTuple):
+    """How a job ended, by its own words: exit code, headline, outcome, seconds where they are known."""
+
+    code: int
+    headline: str
+    outcome: str
+    seconds: float | None = None
+
+
+class Told(NamedTuple):
+    """A line of the report; `code` is 0 for what succeeded and for what only hangs on something that failed."""
+
+    image: str
+    what: str
+    outcome: str
+    why: str
+    tag: str
+    seconds: float | None
+    code: int
+
+
+def report(
+    plan: Mapping[str, Any], rows: Mapping[tuple[str, str], Ended], images: Mapping[tuple[str, str], Ended]
+) -> tuple[Told, ...]:
+    """The lines of the report: rows in the order of the plan, then images.
+
+    `plan` is what `inv plan --github` prints; `rows` are results by image and architecture, `images` by image and step.
+    """
+    failed: set[tuple[str, str]] = set()
+    found: list[Told] = []
+    for row in plan["rows"]:
+        behind = next((name for name in row["needs"] if (name, row["arch"]) in failed), None)
+        why = f"its parent {behind} failed" if behind else ""
+        line = _line(row, row["arch"], rows.get((row["image"], row["arch"])), why)
+        if line.outcome not in ("built", "published", "skipped"):
+            failed.add((row["image"], row["arch"]))
+        found.append(line)
+    stopped: dict[str, str] = {image: f"its row for {arch} failed" for image, arch in sorted(failed, reverse=True)}
+    for image in plan["images"]:
+        line = _line(image, image["step"], images.get((image["image"], image["step"])), stopped.get(image["image"], ""))
+        if line.outcome in ("failed", "lost", "blocked", "refused"):
+            stopped.setdefault(image["image"], f"to {image['step']} it failed")
+        found.append(line)
+    return tuple(found)
+
+
+def code_of(lines: Sequence[Told]) -> int:
+    """The exit code of the whole: the worst of the causes, 9 where something hangs on what nobody knows of."""
+    return worst(line.code for line in lines)
+
+
+def _line(one: Mapping[str, Any], what: str, ended: Ended | None, behind: str) -> Told:
+    tag, seconds = one["tag"], ended.seconds if ended else None
+    if one["action"] == "blocked":
+        return Told(one["image"], what, "blocked", one["reason"], tag, None, one["code"])
+    if behind and (ended is None or ended.code):
+        return Told(one["image"], what, "blocked", behind, tag, seconds, 0)
+    if ended is None:
+        why = "its job left no result: it was lost, or cancelled, or never began"
+        return Told(one["image"], what, "lost", why, tag, None, _LOST)
+    if ended.code:
+        return Told(one["image"], what, ended.outcome, f"[{ended.code}] {ended.headline}", tag, seconds, ended.code)
+    return Told(one["image"], what, ended.outcome, one["reason"], tag, seconds, 0)

@@ -1,0 +1,99 @@
+"""GitHub's REST API of one repository, as far as our jobs ask it: issues and their comments, and pull requests."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+REPOSITORY = "yard/images"
+
+
+@dataclass
+class GitHub:
+    """What the repository has; `refuse` is a status that every request gets."""
+
+    url: str = ""
+    token: str = "github-token-of-the-job"
+    issues: list[dict[str, Any]] = field(default_factory=list)
+    comments: list[tuple[int, str]] = field(default_factory=list)
+    pulls: list[dict[str, Any]] = field(default_factory=list)
+    refuse: list[int] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+
+    @property
+    def env(self) -> dict[str, str]:
+        return {"GITHUB_API_URL": self.url, "GITHUB_TOKEN": self.token, "GITHUB_REPOSITORY": REPOSITORY}
+
+    def answer(self, method: str, path: str, query: dict[str, str], content: Any) -> tuple[int, Any]:
+        self.asked.append(f"{method} {path}")
+        if self.refuse:
+            return self.refuse.pop(0), {"message": "refused by the test"}
+        if method == "GET" and path in ("issues", "pulls"):
+            wanted = [one for one in getattr(self, path) if one["state"] == query.get("state", "open")]
+            start = (int(query["page"]) - 1) * int(query["per_page"])
+            return 200, wanted[start : start + int(query["per_page"])]
+        if method == "POST" and path == "issues":
+            self.open(content["title"], content["body"])
+            return 201, self.issues[-1]
+        if method == "POST" and (match := re.fullmatch(r"issues/(\d+)/comments", path)):
+            self.comments.append((int(match[1]), content["body"]))
+            return 201, {}
+        return 404, {"message": "Not Found"}
+
+    def open(self, title: str, body: str, *, kind: str = "Bot") -> None:
+        number = len(self.issues) + 1
+        self.issues.append(
+            {
+                "number": number,
+                "title": title,
+                "body": body,
+                "state": "open",
+                "user": {"type": kind},
+                "html_url": f"https://github.example/{REPOSITORY}/issues/{number}",
+            }
+        )
+
+
+@contextmanager
+def github() -> Iterator[GitHub]:
+    """GitHub on a free port of this machine."""
+    made = GitHub()
+
+    class Handler(BaseHTTPRequestHandler):
+        def _serve(self) -> None:
+            url = urlsplit(self.path)
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            prefix = f"/repos/{REPOSITORY}/"
+            if self.headers.get("Authorization") != f"Bearer {made.token}":
+                status, found = 401, {"message": "Bad credentials"}
+            elif not url.path.startswith(prefix):
+                status, found = 404, {"message": "Not Found"}
+            else:
+                query = {name: values[0] for name, values in parse_qs(url.query).items()}
+                content = json.loads(body) if body else None
+                status, found = made.answer(self.command, url.path.removeprefix(prefix), query, content)
+            data = json.dumps(found).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        do_GET = do_POST = _serve  # noqa: N815
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        made.url = f"http://127.0.0.1:{server.server_address[1]}"
+        yield made
+        server.shutdown()
+        thread.join()
