@@ -18,12 +18,14 @@ __all__ = [
     "ask",
     "blobs",
     "branch",
+    "containing",
     "file_settings",
     "head",
     "is_dirty",
     "is_shallow",
     "listing",
     "origin",
+    "remote_branches",
     "resolve",
     "top",
     "tree_id",
@@ -125,6 +127,30 @@ def origin(top: Path) -> str:
 def branch(top: Path) -> str | None:
     """The branch that is checked out, None where HEAD is detached."""
     return ask(top, "symbolic-ref", "--quiet", "--short", "HEAD").text or None
+
+
+def remote_branches(top: Path, remote: str = "origin") -> tuple[str, ...]:
+    """The branches of a remote that the clone knows. Raises EnvironmentLacks where git refuses."""
+    return _remote_branches(top, f"refs/remotes/{remote}/")
+
+
+def containing(top: Path, commit: str, branches: Sequence[str], remote: str = "origin") -> tuple[str, ...]:
+    """Those of a remote's branches that contain a commit, as far as the clone has their history.
+
+    Raises EnvironmentLacks where git refuses.
+    """
+    prefix = f"refs/remotes/{remote}/"
+    refs = [f"{prefix}{one}" for one in branches]
+    found = _remote_branches(top, prefix, f"--contains={commit}", "--", *refs) if refs else ()
+    return tuple(one for one in found if one in branches)  # a pattern of for-each-ref names what is below it too
+
+
+def _remote_branches(top: Path, prefix: str, *which: str) -> tuple[str, ...]:
+    done = ask(top, "for-each-ref", "--format=%(refname) %(symref)", *(which or [prefix]))
+    if done.code:
+        raise _refusal(top, done, "asking git for branches")
+    pairs = [line.partition(" ") for line in done.text.splitlines()]
+    return tuple(ref.removeprefix(prefix) for ref, _, symref in pairs if not symref)
 
 
 def is_shallow(top: Path) -> bool:

@@ -9,7 +9,11 @@ __all__ = ["namespace"]
 
 def namespace() -> Collection:
     """All tasks, for `tasks.py`."""
-    from imageyard.cli import adopting, building, describing, machine, planning, publishing, sharing
+    from imageyard.cli import access, adopting, building, deciding, describing, machine, planning, publishing, sharing
 
-    rooms = (describing, building, planning, publishing, sharing, machine, adopting)
-    return Collection(*(task for room in rooms for task in room.TASKS))
+    rooms = (describing, building, planning, publishing, access, sharing, machine, adopting)
+    groups = {"ci": (deciding,)}
+    found = Collection(*(task for room in rooms for task in room.TASKS))
+    for name, members in groups.items():
+        found.add_collection(Collection(name, *(task for room in members for task in room.TASKS)))
+    return found

@@ -1,22 +1,57 @@
-"""What a run may do: from the event that started it to where it may write, what it may read, and which tags it gives."""
+"""What a run may do: from the event that started it to where it may write, what it may read, and which tags it gives.
+
+A decision keeps honest runs in their place. The code of a branch can be changed together with what it builds, this file
+included: what stops hostile code are the credentials, which are given to a repository's refs and not by decisions.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-__all__ = ["LOCAL", "Builds", "Decision", "Repository", "Tags", "Trust"]
+from imageyard.layout import one_line
+
+__all__ = ["LOCAL", "Builds", "Decision", "Event", "Repository", "Tags", "Trust", "decide", "is_protected"]
 
 Trust: TypeAlias = Literal["local", "fork", "branch", "trusted"]
-"""`local`: no CI. `fork`: nothing may be written. `branch`: its own repository and caches. `trusted`: a protected ref."""
+"""`local`: no CI. `fork`: nothing is written. `branch`: its own repository and caches. `trusted`: a protected ref."""
 
 Repository: TypeAlias = Literal["trusted", "branch"]
 """The catalogue's repositories, by the trust of those that write them."""
 
-Builds: TypeAlias = Literal["asked", "missing", "all", "checks"]
-"""`asked`: what a person names. `missing`: rows that are absent. `all`: every row. `checks`: locally, for their checks."""
+Builds: TypeAlias = Literal["asked", "missing", "all", "checks", "nothing"]
+"""`asked`: what a person names. `missing`: rows that are absent. `all`: every row. `checks`: here, for their checks."""
 
 Tags: TypeAlias = Literal["content", "weekly", "local"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """What started a run, in plain values; each was compared with the others where two say the same thing.
+
+    `odd` says in words why the event cannot be believed, and is empty where it can. `ref` is a full one
+    (`refs/heads/main`), `number` and `head` are those of a pull request: `head` is the repository that its commits
+    are in, empty where that is gone. Where the ref is a tag, `commit_on` names a protected branch that contains its
+    commit, and `commit_unknown` says why that could not be found out. `day` is YYYYMMDD, in UTC.
+    """
+
+    name: str
+    odd: str = ""
+    repository: str = ""
+    repository_is_fork: bool = False
+    ref: str = ""
+    action: str = ""
+    deleted: bool = False
+    number: int = 0
+    head: str = ""
+    commit_on: str = ""
+    commit_unknown: str = ""
+    pattern: str = "*"
+    force: bool = False
+    day: str = ""
 
 
 @dataclass(frozen=True)
@@ -25,7 +60,8 @@ class Decision:
 
     `push` is the repository that it writes, `reads` are those in which a row counts as there. Caches are named by
     scope: `main`, `pr-17`, `ref-<12 hex>`; `cache_written` None writes none. `force`: the state is not asked;
-    `no_cache`: no layer cache is read; `pull`: bases are what their tags name now.
+    `no_cache`: no layer cache is read; `pull`: bases are what their tags name now. `day` (YYYYMMDD, UTC) is in the
+    tags of a weekly build.
     """
 
     trust: Trust
@@ -42,6 +78,151 @@ class Decision:
     no_cache: bool = False
     pull: bool = False
     pattern: str = "*"
+    day: str = ""
 
 
 LOCAL = Decision("local", "none", "no CI: this is a person's machine")
+
+MAIN = "main"
+"""The scope of the caches of every protected branch."""
+
+_CIFLOW = "refs/tags/ciflow/docker/"
+_HEADS, _TAGS = "refs/heads/", "refs/tags/"
+
+
+def decide(event: Event, protected: Sequence[str]) -> Decision:
+    """What the run of an event may do; `protected` are patterns of branches, as `is_protected` reads them.
+
+    Whatever is not known, or not believed, is decided as if it came from a fork. Where several events stand for one
+    change (a push to a branch with a pull request), each is decided by itself and the state of the rows keeps them from
+    being built twice; a workflow that starts on pull requests should not start on pushes to their branches too.
+    """
+    if event.odd:
+        return _fork(event, event.odd)
+    if event.repository_is_fork:
+        return _fork(event, f"{event.repository} is itself a fork: what it builds is nobody else's")
+    match event.name:
+        case "push":
+            return _push(event, protected)
+        case "pull_request":
+            return _pull_request(event)
+        case "schedule":
+            return _schedule(event, protected)
+        case "workflow_dispatch":
+            return _dispatch(event, protected)
+        case "repository_dispatch":
+            trust, why = _trust_of_ref(event, protected)
+            return _by_trust(event, trust, f"a dispatch by an outside service, at {why}")
+        case "merge_group":
+            return replace(
+                _by_trust(event, "branch", "a merge queue tries what is not merged yet"),
+                cache_written=None,  # the ref names a commit: nobody would read that cache again
+                caches_read=(MAIN,),
+            )
+        case "pull_request_target" | "workflow_run":
+            words = "runs with the rights of the default branch on behalf of anybody's code"
+            return _fork(event, f"{event.name} {words}")
+        case _:
+            return _fork(event, f"{_shown(event.name) or 'an event without a name'} is no event that publishes")
+
+
+def is_protected(branch: str, protected: Sequence[str]) -> bool:
+    """Whether a branch is one of the patterns.
+
+    They are read as those of GitHub's branch filters (docs.github.com, "Workflow syntax", filter pattern cheat sheet):
+    `*` stands for any characters but `/`, `**` for any; nothing else is special.
+    """
+    return any(_expression(pattern).fullmatch(branch) for pattern in protected)
+
+
+def _expression(pattern: str) -> re.Pattern[str]:
+    parts = re.split(r"(\*+)", pattern)
+    words = (re.escape(part) if not part.startswith("*") else "[^/]*" if part == "*" else ".*" for part in parts)
+    return re.compile("".join(words), re.DOTALL)
+
+
+def _push(event: Event, protected: Sequence[str]) -> Decision:
+    if event.deleted:
+        return _nothing(event, "fork", f"{_shown(event.ref)} was deleted: there is nothing to build")
+    trust, why = _trust_of_ref(event, protected)
+    if event.ref.startswith(_CIFLOW):
+        return _forced(replace(_by_trust(event, trust, f"a build was asked for at {why}"), builds="all"))
+    if event.ref.startswith(_TAGS):
+        return _by_trust(event, trust, f"a push of {why}")
+    return replace(_by_trust(event, trust, f"a push to {why}"), mirror=trust == "trusted")
+
+
+def _pull_request(event: Event) -> Decision:
+    title = f"pull request {event.number}"
+    inside = event.head == event.repository != ""
+    where = "is from this repository" if inside else f"is from {_shown(event.head) or 'a fork that is gone'}"
+    if event.action == "closed":
+        return _nothing(event, "branch" if inside else "fork", f"{title} is closed: there is nothing to build")
+    if not inside:
+        return _fork(event, f"{title} {where}")
+    scope = f"pr-{event.number}"
+    decision = _by_trust(event, "branch", f"{title} {where}")
+    return replace(decision, caches_read=(scope, MAIN), cache_written=scope)
+
+
+def _schedule(event: Event, protected: Sequence[str]) -> Decision:
+    trust, why = _trust_of_ref(event, protected)
+    decision = _by_trust(event, trust, f"a scheduled build of everything at {why}")
+    if trust == "fork":
+        return decision
+    fresh = replace(decision, builds="all", no_cache=True, pull=True, caches_read=())
+    return replace(fresh, tags="weekly", day=event.day)
+
+
+def _dispatch(event: Event, protected: Sequence[str]) -> Decision:
+    trust, why = _trust_of_ref(event, protected)
+    decision = replace(_by_trust(event, trust, f"asked for by hand at {why}"), pattern=event.pattern)
+    return _forced(decision) if event.force and trust != "fork" else decision
+
+
+def _forced(decision: Decision) -> Decision:
+    """The state is not asked and no cache is read; without a place to write to there is nothing to force."""
+    return decision if decision.push is None else replace(decision, force=True, no_cache=True, caches_read=())
+
+
+def _trust_of_ref(event: Event, protected: Sequence[str]) -> tuple[Trust, str]:
+    """The trust of what the ref names, and the ref with the reason."""
+    shown = _shown(event.ref)
+    if event.ref.startswith(_HEADS):
+        branch = event.ref.removeprefix(_HEADS)
+        if is_protected(branch, protected):
+            return "trusted", f"{_shown(branch)}, which is protected"
+        return "branch", f"{_shown(branch)}, which is not protected"
+    if event.ref.startswith(_TAGS):
+        tag = _shown(event.ref.removeprefix(_TAGS))
+        if event.commit_on and is_protected(event.commit_on, protected):
+            return "trusted", f"{tag}, whose commit is on {_shown(event.commit_on)}, which is protected"
+        if event.commit_unknown:
+            return "branch", f"{tag}; whether its commit is on a protected branch is unknown: {event.commit_unknown}"
+        return "branch", f"{tag}, whose commit is on no protected branch"
+    return "fork", f"{shown or 'no ref'}, which is neither a branch nor a tag"
+
+
+def _by_trust(event: Event, trust: Trust, reason: str) -> Decision:
+    """Rows that are missing, built, pushed and cached as this trust may."""
+    if trust == "trusted":
+        return Decision(trust, event.name, reason, "missing", trust, (trust,), False, (MAIN,), MAIN)
+    if trust == "branch":
+        scope = f"ref-{hashlib.sha256(event.ref.encode(errors='surrogatepass')).hexdigest()[:12]}"
+        reads: tuple[Repository, ...] = ("trusted", "branch")
+        return Decision(trust, event.name, reason, "missing", trust, reads, False, (scope, MAIN), scope)
+    return _fork(event, reason)
+
+
+def _fork(event: Event, reason: str) -> Decision:
+    """What anybody may have started: builds for their checks, nothing written."""
+    return Decision("fork", _shown(event.name), reason, "checks", caches_read=(MAIN,), tags="local")
+
+
+def _nothing(event: Event, trust: Trust, reason: str) -> Decision:
+    return Decision(trust, event.name, reason, "nothing")
+
+
+def _shown(text: str) -> str:
+    """A name out of an event for a reader, whatever is in it."""
+    return one_line(text.encode("ascii", "backslashreplace").decode(), 120)
