@@ -31,7 +31,7 @@ def allowed(
 def may_assume(trust: Mapping[str, Any], provider: str, claims: Mapping[str, object]) -> bool:
     """Whether a trust policy lets the bearer of a token with these claims, from `provider`, take the role."""
     context = {f"{provider}:{name}": str(value) for name, value in claims.items()}
-    statements = [s for s in _list(trust["Statement"]) if s["Principal"]["Federated"].endswith(f"/{provider}")]
+    statements = [s for s in _list(trust["Statement"]) if s["Principal"].get("Federated", "").endswith(f"/{provider}")]
     return allowed([{"Statement": statements}], "sts:AssumeRoleWithWebIdentity", "", context)
 
 

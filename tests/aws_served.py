@@ -37,35 +37,14 @@ import boto3
 import urllib3
 from aws_gate import ACCOUNT, REGION, Gate, Principal, Role, json_answer
 from aws_policy import may_assume
+from aws_trust import EVERYTHING, PROVIDER, trust_in, trust_of
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from oidc_served import claims_of
 from registry_faults import Answer, Proxy, running
 
-__all__ = ["ACCOUNT", "EVERYTHING", "PROVIDER", "REGION", "Aws", "served", "trust_of"]
-
-PROVIDER = "token.actions.githubusercontent.com"
-EVERYTHING: Mapping[str, Any] = {
-    "Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
-}
-
-
-def trust_of(*subjects: str, audience: str = "sts.amazonaws.com") -> dict[str, Any]:
-    """A trust policy for tokens of GitHub whose subject is one of these patterns."""
-    conditions = {"StringEquals": {f"{PROVIDER}:aud": audience}, "StringLike": {f"{PROVIDER}:sub": list(subjects)}}
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Principal": {"Federated": f"arn:aws:iam::{ACCOUNT}:oidc-provider/{PROVIDER}"},
-                "Action": "sts:AssumeRoleWithWebIdentity",
-                "Condition": conditions,
-            }
-        ],
-    }
+__all__ = ["ACCOUNT", "EVERYTHING", "PROVIDER", "REGION", "Aws", "served", "trust_in", "trust_of"]
 
 
 class Aws:
@@ -108,7 +87,9 @@ class Aws:
         policy = trust or trust_of("repo:*")
         arn = f"arn:aws:iam::{ACCOUNT}:role/{name}"
         iam = self.client("iam")
-        if arn not in self.roles:
+        if arn in self.roles:
+            iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(policy))
+        else:
             iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(policy))
         iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=json.dumps(permissions))
         role = self.roles.setdefault(arn, Role(arn, permissions, policy, longest))
@@ -124,6 +105,20 @@ class Aws:
         arn = f"arn:aws:iam::{ACCOUNT}:user/{name}"
         self.principals[key["AccessKeyId"]] = Principal(arn, Role(arn, permissions, {}, 0), float("inf"))
         return {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+
+    def session(self, role: str, ends: float | None = None) -> Mapping[str, str]:
+        """Credentials of a session of a role, as environment variables; `ends` in seconds since the epoch."""
+        arn = self.role(role, trust=trust_in("user/admin"))
+        given = self.client("sts").assume_role(RoleArn=arn, RoleSessionName="tests")["Credentials"]
+        name = f"{arn.replace(':iam:', ':sts:').replace(':role/', ':assumed-role/')}/tests"
+        until = time.time() + 3600 if ends is None else ends
+        self.principals[given["AccessKeyId"]] = Principal(name, self.roles[arn], until)
+        self.secrets += [given["SecretAccessKey"], given["SessionToken"]]
+        return {
+            "AWS_ACCESS_KEY_ID": given["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": given["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": given["SessionToken"],
+        }
 
     def repository(self, name: str, **options: Any) -> None:
         """Make a repository at ECR."""

@@ -20,7 +20,7 @@ _DENIED = (
 _WRONG = ("Validation", "InvalidParameter", "RegionDisabled", "MalformedPolicyDocument")
 _MACHINE = ("assume-role-with-web-identity", "container-role", "iam-role")
 """botocore's names for credentials that a machine, a pod or a task was given (botocore, `credentials`)."""
-_METADATA_PATIENCE = 2.0  # seconds for an answer that comes from the machine itself
+_METADATA_PATIENCE = 2  # seconds, whole ones, for an answer that comes from the machine itself
 _WHO = "aws sts get-caller-identity    (who are you to AWS?)"
 
 

@@ -1,0 +1,25 @@
+"""Log in to registries."""
+
+from __future__ import annotations
+
+import os
+
+from invoke.context import Context
+
+from imageyard.cli.entry import CATALOGUE, task
+
+__all__ = ["TASKS"]
+
+
+@task(ghcr="at GHCR too, outside CI; the token is in GHCR_PAT", catalogue=CATALOGUE)
+def login(context: Context, ghcr: bool = False, catalogue: str | None = None) -> object:
+    """Log in where this run may write, into a private Docker folder; prints its path, for DOCKER_CONFIG."""
+    from imageyard.ci.event import decision
+    from imageyard.ship.login import log_in
+    from imageyard.ship.workspace import Workspace
+
+    workspace = Workspace.find(catalogue)
+    return str(log_in(workspace, decision(workspace), os.environ, with_ghcr=ghcr))
+
+
+TASKS = [login]
