@@ -51,6 +51,7 @@ def register(catalogue: str | None = None) -> None:
     _register_dockerfile(workspace)
     _register_plan(workspace)
     _register_merge(workspace)
+    _register_shell(workspace)
     _register_stack(workspace)
 
 
@@ -67,6 +68,7 @@ def _register_rows(workspace: Workspace, rows: Sequence[Listed]) -> None:
         parser.add_argument("--address", help="a BuildKit worker instead of the catalogue's: tcp://HOST:PORT")
         parser.add_argument("--at", help="where a remote builder publishes: trusted or branch")
         with _told_to_nox(workspace, session):
+            from imageyard.ci.event import decision
             from imageyard.ship.builder_choice import as_builder
             from imageyard.ship.options import BuildOptions, as_repository, assignments, refuse_unused
             from imageyard.ship.row import build_row
@@ -81,6 +83,7 @@ def _register_rows(workspace: Workspace, rows: Sequence[Listed]) -> None:
                 builder=as_builder(options.builder),
                 address=options.address,
                 at=as_repository(options.at),
+                decision=decision(workspace),
             )
             done = build_row(workspace, row, asked)
         if done.outcome == "skipped":
@@ -145,6 +148,28 @@ def _register_merge(workspace: Workspace) -> None:
 
             options = parser.parse_args(session.posargs)
             workspace.story.result(str(promote(workspace, options.image, options.at, force=options.force)))
+
+
+def _register_shell(workspace: Workspace) -> None:
+    @nox.session(default=False, venv_backend="none")
+    def shell(session: nox.Session) -> None:
+        """Open a shell in the image that CI made, pulled or built: `-- IMAGE [--arch A] [--print] [COMMAND...]`."""
+        parser = _parser("shell")
+        parser.add_argument("image", help="the image's name; what follows it is a command to run instead of a shell")
+        parser.add_argument("--arch", help="amd64 or arm64; this machine's unless told")
+        parser.add_argument("--print", action="store_true", help="only bring it into the engine, and print its name")
+        with _told_to_nox(workspace, session):
+            from imageyard.ship import shell as flow
+
+            own, command = flow.split(session.posargs)
+            options = parser.read(own)
+            if options.print:
+                row = flow.row_of(workspace, options.image, options.arch)
+                workspace.story.result(flow.bring(workspace, row))
+                return
+            code = flow.shell(workspace, options.image, options.arch, command)
+        if command and code:
+            session.error(f"{command[0]} ended with exit code {code}")
 
 
 def _register_stack(workspace: Workspace) -> None:

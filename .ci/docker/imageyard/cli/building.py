@@ -43,6 +43,7 @@ def build(
     catalogue: str | None = None,
 ) -> None:
     """Build and check images; what follows a lone -- goes to docker buildx build, and the tag ends in -local."""
+    from imageyard.ci.event import decision
     from imageyard.ship.builder_choice import as_builder
     from imageyard.ship.options import BuildOptions, as_repository, assignments
     from imageyard.ship.row import needs_engine
@@ -58,6 +59,7 @@ def build(
         builder=as_builder(builder),
         address=address,
         at=as_repository(at),
+        decision=decision(workspace),
     )
     arch = arch or (this_arch() if needs_engine(workspace, options) else None)
     code = build_rows(workspace, workspace.rows(pattern, arch), options)

@@ -22,7 +22,7 @@ from imageyard.builders.request import (
 )
 from imageyard.errors import BuildFailed, ImageyardError, Transient, assert_never
 from imageyard.layout import step_line
-from imageyard.ship import bind, history, labels, sweep
+from imageyard.ship import bind, history, labels, layer_cache, sweep
 from imageyard.ship.options import BuildOptions
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def build(
 def request(work: Work, parent: bind.ParentOf, staging: Path) -> BuildRequest:
     """What every builder is asked for; where the image goes, and with which attestations, is the caller's to say."""
     recipes, decision = work.workspace.recipes(work.options.set_args), work.options.decision
-    recipe = work.recipe
+    recipe, cache = work.recipe, layer_cache.of(work.workspace, work.row, decision)
     return BuildRequest(
         dockerfile=recipe.dockerfile,
         platform=recipe.platform,
@@ -108,6 +108,8 @@ def request(work: Work, parent: bind.ParentOf, staging: Path) -> BuildRequest:
         labels=labels.of(work.workspace, work.row, recipe),
         no_cache=decision.no_cache,
         pull=decision.pull,
+        cache_from=cache.read,
+        cache_to=cache.write,
         extra=work.options.extra,
     )
 

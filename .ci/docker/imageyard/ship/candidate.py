@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from imageyard.builders.request import Lost, Unreachable, loadable_provenance
 from imageyard.errors import EnvironmentLacks, ImageyardError, Transient
-from imageyard.ship import bind, build, history, sweep
+from imageyard.ship import bind, build, history, layer_cache, sweep
 from imageyard.ship.options import BuildOptions
 from imageyard.treebase import DictTree, Link, Tree
 
@@ -54,7 +54,12 @@ def candidate(
         why=history.reason(workspace, row, recipe, forced=forced),
         versions=build.versions(workspace, engine=engine.version),
     )
-    run = partial(buildx.build, program=buildx.find(), env=engine.env, timeout=row.image.timeout)
+    run = partial(
+        buildx.build,
+        program=buildx.find(),
+        env={**engine.env, **layer_cache.passed(workspace)},
+        timeout=row.image.timeout,
+    )
     try:
         build.build(
             work,
@@ -95,8 +100,12 @@ def _request(
     provenance, remark = loadable_provenance(image.provenance, engine.image_store)
     if remark:
         work.workspace.story.detail(remark)
+    asked = build.request(work, parent, staging)
+    if asked.cache_to and engine.image_store == "classic":  # `Cache export is not supported` (buildx 0.29)
+        work.workspace.story.detail("no layer cache is written: the engine's classic image store cannot")
+        asked = replace(asked, cache_to=())
     return replace(
-        build.request(work, parent, staging),
+        asked,
         tags=(unchecked,),
         provenance=provenance,
         sbom=image.sbom and engine.image_store == "containerd",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from imageyard.builders.request import Unreachable
 from imageyard.errors import ConfigurationError, EnvironmentLacks, ImageyardError, Transient
 from imageyard.registry import ecr
-from imageyard.ship import build, history, publishable, sweep
+from imageyard.ship import build, history, layer_cache, publishable, sweep
 from imageyard.ship.builder_choice import remote
 from imageyard.ship.destination import destination, parents
 from imageyard.ship.landing import land, lock_of
@@ -80,7 +80,13 @@ class Remote:
         job.note(why=why, versions=build.versions(workspace))
         job.step(f"building on {worker.address}")
         work = build.Work(workspace, row, job.recipe, job.options, job.note)
-        run = partial(builder.build, program=buildx.find(), story=workspace.story, timeout=row.image.timeout)
+        run = partial(
+            builder.build,
+            program=buildx.find(),
+            story=workspace.story,
+            env=layer_cache.passed(workspace),
+            timeout=row.image.timeout,
+        )
         return build.build(
             work,
             partial(self._request, job, work),
