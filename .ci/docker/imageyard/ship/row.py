@@ -1,11 +1,12 @@
-"""One row, from its recipe to a tag that was earned: is it there, its parents, its build, its record."""
+"""Rows, from their recipes to tags that were earned: are they there, their parents, their build, their records."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from imageyard.errors import BuildFailed, ImageyardError
 from imageyard.ship.builder_choice import Choice, chosen
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from imageyard.records import Record, RowOutcome
     from imageyard.ship.workspace import Workspace
 
-__all__ = ["Flow", "build_row", "needs_engine"]
+__all__ = ["Flow", "Together", "build_row", "build_together", "needs_engine"]
 
 _OUTCOMES: Mapping[int, RowOutcome] = {2: "failed", 5: "failed", 6: "check failed", 10: "refused"}
 
@@ -35,6 +36,17 @@ class Flow(Protocol):
         """Build it, its parents being there, and close the record."""
 
 
+@runtime_checkable
+class Together(Protocol):
+    """A builder that makes several rows of an image in one build."""
+
+    def groups(self, jobs: Sequence[Job]) -> list[list[Job]]:
+        """The rows that one build can make."""
+
+    def make_together(self, jobs: Sequence[Job]) -> None:
+        """Build them, their parents being there, and close their records; an error is that of all that are open."""
+
+
 def build_row(workspace: Workspace, row: Row, options: BuildOptions | None = None) -> Record:
     """Bring a row's image to its place under its tag, unless it is there; its parents first.
 
@@ -43,19 +55,36 @@ def build_row(workspace: Workspace, row: Row, options: BuildOptions | None = Non
     PolicyRefused for another tag than `expect`, EnvironmentLacks without an engine, Denied and Transient for a place
     that does not say what it has.
     """
-    options = options or BuildOptions()
+    (record,), errors = build_together(workspace, [row], options or BuildOptions())
+    if errors:
+        raise errors[0]
+    return record
+
+
+def build_together(
+    workspace: Workspace, rows: Sequence[Row], options: BuildOptions
+) -> tuple[list[Record], list[ImageyardError]]:
+    """The same for rows of one image, in as few builds as the builder can make them in; one that fails stops no other.
+
+    Returns their records, and the errors that these tell of.
+    """
     choice = chosen(workspace, options)
     workspace = workspace.unlocked if options.decision.tags == "weekly" else workspace
-    job = Job(workspace, row, options, choice.builder)
-    blocked: list[Row] = []
-    try:
-        _earn(job, _flow(job, choice), blocked)
-    except ImageyardError as error:
-        if job.record.outcome == "interrupted":
-            outcome = "blocked" if blocked else _OUTCOMES.get(error.code, "blocked")
-            job.end(outcome, code=error.code, headline=error.headline)
-        raise
-    return job.record
+    jobs = [Job(workspace, row, options, choice.builder) for row in rows]
+    ends = _Ends()
+    with ExitStack() as locks:
+        try:
+            flow = _flow(jobs[0], choice)
+        except ImageyardError as error:
+            ends.close(jobs, error)
+        else:
+            todo = ends.going(jobs, lambda job: _wanted(job, flow))
+            # In one order, so that two processes that want the same rows do not wait for each other.
+            todo = ends.going(sorted(todo, key=lambda job: job.tag), lambda job: _locked(job, flow, locks))
+            _build_parents(todo)
+            todo = ends.going(todo, _has_parents, blocked=True)
+            _make(flow, todo, ends)
+    return [job.record for job in jobs], ends.errors
 
 
 def needs_engine(workspace: Workspace, options: BuildOptions) -> bool:
@@ -63,11 +92,41 @@ def needs_engine(workspace: Workspace, options: BuildOptions) -> bool:
     return chosen(workspace, options).builder == "local"
 
 
+class _Ends:
+    """The ends of rows that came to nothing."""
+
+    def __init__(self) -> None:
+        self.errors: list[ImageyardError] = []
+
+    def going(self, jobs: Sequence[Job], step: Callable[[Job], bool], *, blocked: bool = False) -> list[Job]:
+        """The rows with which it goes on after a step that says so."""
+        found = []
+        for job in jobs:
+            try:
+                if step(job):
+                    found.append(job)
+            except ImageyardError as error:
+                self.close([job], error, blocked=blocked)
+        return found
+
+    def close(self, jobs: Sequence[Job], error: ImageyardError, *, blocked: bool = False) -> None:
+        """Close the records that are open with an error."""
+        self.errors.append(error)
+        for job in jobs:
+            if job.record.outcome == "interrupted":
+                outcome = "blocked" if blocked else _OUTCOMES.get(error.code, "blocked")
+                job.end(outcome, code=error.code, headline=error.headline)
+
+
 def _flow(job: Job, choice: Choice) -> Flow:
     if choice.builder == "remote":
         from imageyard.ship.remote_row import Remote
 
         return Remote(job.workspace, job.options, choice)
+    if choice.builder == "depot":
+        from imageyard.ship.depot_rows import AtDepot
+
+        return AtDepot(job.workspace, job.options)
     if job.options.at is not None or job.options.decision.push is not None:
         from imageyard.ship.published_row import FromEngine
 
@@ -77,36 +136,63 @@ def _flow(job: Job, choice: Choice) -> Flow:
     return InEngine(job.workspace)
 
 
-def _earn(job: Job, flow: Flow, blocked: list[Row]) -> None:
-    """From the recipe to the tag; `blocked` gets the parent that is in the way."""
+def _wanted(job: Job, flow: Flow) -> bool:
+    """Whether the row is to be built, as far as is known without its lock."""
     flow.prepare(job)
     job.identify()
+    return job.forced or not flow.is_there(job)
+
+
+def _locked(job: Job, flow: Flow, locks: ExitStack) -> bool:
+    """Whether it still is when it has its lock, which is then held until the end."""
+    locks.enter_context(job.lock())
     if not job.forced and flow.is_there(job):
+        return False
+    if before := job.failure_of(job.row):
+        job.record = before
+        raise _error(before.code, before.headline, doing=f"building {job.title}, which failed in this run")
+    return True
+
+
+def _parents(job: Job) -> tuple[Row, ...]:
+    return job.workspace.parents(job.row, job.options.set_args)
+
+
+def _build_parents(jobs: Sequence[Job]) -> None:
+    """Build what the rows start from, image by image. What failed in this run is not tried again by each child."""
+    wanted: dict[str, dict[str, Row]] = {}
+    for job in jobs:
+        for parent in _parents(job):
+            wanted.setdefault(parent.name, {})[parent.arch] = parent
+    for rows in wanted.values():
+        first, job = [row for row in rows.values() if jobs[0].failure_of(row) is None], jobs[0]
+        if first:
+            decision = replace(job.options.decision, force=False)
+            options = replace(job.options, force=False, expect=None, extra=(), decision=decision)
+            for error in build_together(job.workspace, first, options)[1]:
+                job.workspace.story.error(error)
+
+
+def _has_parents(job: Job) -> bool:
+    for parent in _parents(job):
+        if before := job.failure_of(parent):
+            raise _blocked(parent, before.code, before.headline)
+    return True
+
+
+def _make(flow: Flow, jobs: Sequence[Job], ends: _Ends) -> None:
+    if isinstance(flow, Together):
+        for group in flow.groups(jobs):
+            try:
+                flow.make_together(group)
+            except ImageyardError as error:
+                ends.close(group, error)
         return
-    with job.lock():
-        if not job.forced and flow.is_there(job):
-            return
-        if before := job.failure_of(job.row):
-            job.record = before
-            raise _error(before.code, before.headline, doing=f"building {job.title}, which failed in this run")
-        for parent in job.workspace.parents(job.row, job.options.set_args):
-            blocked[:] = [parent]
-            _build_parent(job, parent)
-        blocked.clear()
-        flow.make(job)
-
-
-def _build_parent(job: Job, parent: Row) -> None:
-    """Build what the image starts from. What failed in this run is not tried again by each child."""
-    if before := job.failure_of(parent):
-        raise _blocked(parent, before.code, before.headline)
-    decision = replace(job.options.decision, force=False)
-    options = replace(job.options, force=False, expect=None, extra=(), decision=decision)
-    try:
-        build_row(job.workspace, parent, options)
-    except ImageyardError as error:
-        job.workspace.story.error(error)
-        raise _blocked(parent, error.code, error.headline) from None
+    for job in jobs:
+        try:
+            flow.make(job)
+        except ImageyardError as error:
+            ends.close([job], error)
 
 
 def _blocked(parent: Row, code: int, headline: str) -> ImageyardError:

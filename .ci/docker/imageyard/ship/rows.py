@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from imageyard.errors import ImageyardError, PolicyRefused
+from imageyard.ship.builder_choice import chosen
 from imageyard.ship.finish import finish
 from imageyard.ship.options import BuildOptions, refuse_unused
-from imageyard.ship.row import build_row, needs_engine
+from imageyard.ship.row import build_together, needs_engine
 
 if TYPE_CHECKING:
     from imageyard.catalogue.model import Row
@@ -28,14 +29,22 @@ def build_rows(workspace: Workspace, rows: Sequence[Row], options: BuildOptions)
     refuse_unused(workspace, rows, options.set_args)
     try:
         if not needs_engine(workspace, options) or _has_engine(workspace):
-            for row in rows:
-                try:
-                    build_row(workspace, row, options)
-                except ImageyardError as error:
+            for group in _groups(workspace, rows, options):
+                for error in build_together(workspace, group, options)[1]:
                     workspace.story.error(error)
     finally:
         code = finish(workspace)
     return code
+
+
+def _groups(workspace: Workspace, rows: Sequence[Row], options: BuildOptions) -> list[list[Row]]:
+    """The rows of an image together where the builder can make them so, else each by itself."""
+    if chosen(workspace, options).builder != "depot":
+        return [[row] for row in rows]
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row.name, []).append(row)
+    return list(found.values())
 
 
 def _has_engine(workspace: Workspace) -> bool:

@@ -1,0 +1,218 @@
+"""Rows that Depot builds, those of one image in one build, and pushes by digest: no engine is asked for anything."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import IO, TYPE_CHECKING
+
+from imageyard.builders.request import Unreachable
+from imageyard.errors import ConfigurationError, Denied, EnvironmentLacks, ImageyardError, Transient
+from imageyard.names import platform_of
+from imageyard.registry import ecr
+from imageyard.ship import build, history, publishable, sweep
+from imageyard.ship.depot_parents import one_for_all
+from imageyard.ship.destination import destination
+from imageyard.ship.landing import RAISE_EPOCH, land, lock_of
+from imageyard.ship.proof import prove
+from imageyard.ship.shipment import wanted
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from imageyard.board import Board
+    from imageyard.builders.request import BuildRequest, Built, Lost, Outcome
+    from imageyard.names import Digest
+    from imageyard.registry.client import Raw
+    from imageyard.ship.bind import ParentOf
+    from imageyard.ship.job import Job
+    from imageyard.ship.options import BuildOptions
+    from imageyard.ship.workspace import Workspace
+
+__all__ = ["NOT_CHECKED", "AtDepot"]
+
+NOT_CHECKED = "not checked: built at Depot"
+
+
+@dataclass(frozen=True)
+class _Work(build.Work):
+    """One build of several rows."""
+
+    jobs: tuple[Job, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """What the story calls them."""
+        return f"{self.row.name} {' '.join(job.row.arch for job in self.jobs)}"
+
+
+class AtDepot:
+    """The flow of rows whose place is a repository, and whose builder is Depot."""
+
+    def __init__(self, workspace: Workspace, options: BuildOptions) -> None:
+        self.workspace = workspace
+        self.options = options
+        self.destination = destination(workspace, options)
+        self.project = _project(workspace, self.destination.at)
+        self._came_of_it: Outcome | None = None
+
+    def prepare(self, job: Job) -> None:
+        """Refuse what must not be published."""
+        if job.row.image.lane is not None:
+            raise ConfigurationError(f"{job.row.name} is of a lane", at=job.row.image.where, hint="build it there")
+        publishable.refuse(self.workspace, job.row, job.options)
+
+    def is_there(self, job: Job) -> bool:
+        """Ask the repositories in which the row counts as there."""
+        return self.destination.skipped(job)
+
+    def make(self, job: Job) -> None:
+        """Have one row built."""
+        self.make_together([job])
+
+    def groups(self, jobs: Sequence[Job]) -> list[list[Job]]:
+        """One build for all that have the same inputs and parents in one place; where they have not, one for each."""
+        found: dict[str, list[Job]] = {}
+        for job in jobs:
+            found.setdefault(job.recipe.inputs, []).append(job)
+        groups = list(found.values())
+        if len(groups) > 1:
+            arches = ", ".join(" ".join(job.row.arch for job in group) for group in groups)
+            words = "its architectures have different args, files or bases, so one build cannot make them all"
+            self.workspace.story.detail(f"{jobs[0].row.name}: {words}: {arches}")
+        return groups
+
+    def make_together(self, jobs: Sequence[Job]) -> None:
+        """Have them built and pushed by digest, prove what the registry has, and give each row its tag."""
+        parent = one_for_all(self.workspace, self.destination, jobs)
+        if parent is None:
+            where = "its parents are not all in one repository, so each architecture is built by itself"
+            self.workspace.story.detail(f"{jobs[0].row.name}: {where}")
+            for job in jobs:
+                self.make_together([job])
+            return
+        if self.destination.moves:
+            for job in jobs:
+                ecr.refuse_immutable(self.destination.repository.with_tag(job.tag))
+        try:
+            built = self._built(jobs, parent)
+        except ImageyardError as error:
+            if not isinstance(self._came_of_it, Unreachable):
+                raise
+            self._fall_back(jobs, error)
+            return
+        if built.digest is None:
+            name = self.destination.repository.name
+            raise EnvironmentLacks(f"the Depot CLI does not say what it pushed to {name}", doing="building at Depot")
+        self._land(jobs, built.digest)
+
+    def _built(self, jobs: Sequence[Job], parent: ParentOf) -> Built:
+        from imageyard.builders import depot
+
+        workspace, first = self.workspace, jobs[0]
+        sweep.dead_runs(workspace, None)
+        program = depot.find()
+        versions = build.versions(workspace) | {"depot": depot.version(program)}
+        place = f"at {self.destination.repository.name}"
+        for job in jobs:
+            why = history.reason(workspace, job.row, job.recipe, forced=job.forced, place=place)
+            job.note(why=why, versions=versions)
+
+        def note(**known: object) -> None:
+            for job in jobs:
+                job.note(**known)
+
+        def run(asked: BuildRequest, context: IO[bytes], board: Board, raw: Path) -> Outcome:
+            self._came_of_it = depot.build(
+                asked, context, program=program, project=self.project, board=board, raw=raw, timeout=timeout
+            )
+            return self._came_of_it
+
+        work = _Work(workspace, first.row, first.recipe, first.options, note, jobs=tuple(jobs))
+        workspace.story.step(f"{work.title}: building at Depot, project {self.project}")
+        timeout = max((job.row.image.timeout for job in jobs if job.row.image.timeout), default=None)
+        return build.build(work, partial(self._request, work, parent), run, _gone)
+
+    def _request(self, work: _Work, parent: ParentOf, staging: Path) -> BuildRequest:
+        image = work.jobs[0].recipes.own(work.row).image
+        return replace(
+            build.request(work, parent, staging),
+            platform=",".join(platform_of(job.row.arch) for job in work.jobs),
+            tags=(self.destination.repository,),
+            output="push-by-digest",
+            provenance=image.provenance,
+            sbom=image.sbom,
+            cache_from=(),  # Depot keeps the layers of a project itself
+            cache_to=(),
+        )
+
+    def _land(self, jobs: Sequence[Job], digest: Digest) -> None:
+        client, repository = self.workspace.client, self.destination.repository
+        meant = {platform: inputs for job in jobs for platform, inputs in wanted(job).items()}
+        whole = prove(client, repository.with_digest(digest), meant, RAISE_EPOCH).raw
+        for job in jobs:
+            own = self._part(job, whole) if len(jobs) > 1 else digest
+            job.remark(NOT_CHECKED)
+            job.note(digest=own)
+            image, record = repository.with_digest(own), job.ended("published")
+            with lock_of(self.workspace, repository.with_tag(job.tag)):
+                given = land(client, image, job.tag, wanted(job), record, move=self.destination.moves)
+            history.keep(self.workspace, job.row, job.recipe)
+            job.published(repository.with_digest(given.digest), adopted=given.adopted)
+
+    def _part(self, job: Job, whole: Raw) -> Digest:
+        """The row's part of the index, which the repository then has by digest."""
+        from imageyard.registry.client import Raw
+        from imageyard.registry.indexes import part
+
+        found = part(whole, platform_of(job.row.arch))
+        if not isinstance(found, Raw):
+            return found
+        target = self.destination.repository.with_digest(found.digest)
+        return self.workspace.client.put(target, found.body, found.media_type)
+
+    def _fall_back(self, jobs: Sequence[Job], error: ImageyardError) -> None:
+        """Build in the engine of this machine, where the catalogue says so."""
+        from imageyard.ship.published_row import FromEngine
+
+        depot = self.workspace.catalogue.builders.depot
+        if depot is None or depot.fallback is None:
+            raise error
+        self.workspace.story.warn(f"{error.headline}; fallback: {depot.fallback}")
+        flow = FromEngine(self.workspace, self.options)
+        each: list[Callable[[], None]] = []
+        for job in jobs:
+            job.note(builder="local", remarks=(f"built by docker buildx: {error.headline}",))
+            flow.prepare(job)
+            each.append(partial(flow.make, job))
+        for make in each:
+            make()
+
+
+def _project(workspace: Workspace, at: str) -> str:
+    """The project for what is published there. Raises ConfigurationError where the catalogue names none."""
+    depot = workspace.catalogue.builders.depot
+    project = getattr(depot, at, None)
+    if project:
+        return str(project)
+    ignored = " (DEPOT_PROJECT_ID does not count: it would not tell trusted from branch)"
+    raise ConfigurationError(
+        f"builders.depot names no project for {at}",
+        doing=f"choosing the project at Depot{ignored if os.environ.get('DEPOT_PROJECT_ID') else ''}",
+        at=workspace.catalogue.file,
+        hint=f"add to the catalogue: builders: {{depot: {{{at}: PROJECT}}}}    (its id: depot list projects)",
+    )
+
+
+def _gone(outcome: Unreachable | Lost) -> ImageyardError:
+    from imageyard.builders.depot import LOOKED_FOR, Refused
+
+    if isinstance(outcome, Refused):
+        hint = ("set DEPOT_TOKEN, or: depot login", LOOKED_FOR)
+        return Denied(f"Depot refused the login: {outcome.cause}", doing="building at Depot", hint=hint)
+    if isinstance(outcome, Unreachable):
+        hint = ("run it again", "or build elsewhere: --builder local, --builder remote")
+        return Transient(f"Depot could not be reached: {outcome.cause}", doing="building at Depot", hint=hint)
+    return Transient(f"the build at Depot was lost: {outcome.cause}", hint="run it again: nothing has got the tag")
