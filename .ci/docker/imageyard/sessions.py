@@ -141,13 +141,17 @@ def _register_merge(workspace: Workspace) -> None:
         """Give an image its tag over its published rows: `-- IMAGE [--at branch]`."""
         parser = _parser("merge_image")
         parser.add_argument("image", help="the image's name")
-        parser.add_argument("--at", default="trusted", help="trusted or branch (the catalogue's repositories)")
+        parser.add_argument("--at", help="trusted or branch (the catalogue's repositories)")
         parser.add_argument("--force", action="store_true", help="move the tag where it holds other images")
         with _told_to_nox(workspace, session):
+            from imageyard.ci.event import decision
+            from imageyard.ship.options import as_repository
             from imageyard.ship.promote import promote
 
             options = parser.parse_args(session.posargs)
-            workspace.story.result(str(promote(workspace, options.image, options.at, force=options.force)))
+            at, decided = as_repository(options.at), decision(workspace)
+            given = promote(workspace, options.image, at, force=options.force, decision=decided)
+            workspace.story.result(str(given))
 
 
 def _register_shell(workspace: Workspace) -> None:

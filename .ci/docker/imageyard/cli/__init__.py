@@ -9,10 +9,21 @@ __all__ = ["namespace"]
 
 def namespace() -> Collection:
     """All tasks, for `tasks.py`."""
-    from imageyard.cli import access, adopting, building, deciding, describing, machine, planning, publishing, sharing
+    from imageyard.cli import (
+        access,
+        adopting,
+        building,
+        deciding,
+        describing,
+        machine,
+        planning,
+        publishing,
+        sharing,
+        workflows,
+    )
 
     rooms = (describing, building, planning, publishing, access, sharing, machine, adopting)
-    groups = {"ci": (deciding,)}
+    groups = {"ci": (deciding, workflows)}
     found = Collection(*(task for room in rooms for task in room.TASKS))
     for name, members in groups.items():
         found.add_collection(Collection(name, *(task for room in members for task in room.TASKS)))

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from invoke.context import Context
 
 from imageyard.cli.describing import PATTERN
 from imageyard.cli.entry import ARCH, CATALOGUE, JSON, task
+
+if TYPE_CHECKING:
+    from imageyard.ship.workspace import Workspace
 
 __all__ = ["TASKS"]
 
@@ -21,6 +25,7 @@ BASE = "only this reference, as a Dockerfile names it; may be repeated"
     at="the place that is asked: engine, trusted or branch (the catalogue's repositories); default: engine",
     changed_since="a revision: say what changed since then; offline, only that is to be built",
     exit_code="end with 3 where nothing has to be built",
+    github="all the work of this event, as outputs and summary of a GitHub job, and printed as JSON",
     json=JSON,
     catalogue=CATALOGUE,
 )
@@ -32,6 +37,7 @@ def plan(
     at: str | None = None,
     changed_since: str | None = None,
     exit_code: bool = False,
+    github: bool = False,
     json: bool = False,
     catalogue: str | None = None,
 ) -> None:
@@ -41,6 +47,11 @@ def plan(
     from imageyard.ship import planning
     from imageyard.ship.workspace import Workspace
 
+    if github:
+        if offline or at or arch or exit_code:
+            raise ConfigurationError("--github plans for the event alone", hint="leave out the other options")
+        _for_workflow(Workspace.find(catalogue), pattern, changed_since)
+        return
     if offline and at:
         raise ConfigurationError("--offline asks no place, and --at names one", hint="leave one of them out")
     workspace = Workspace.find(catalogue)
@@ -48,6 +59,25 @@ def plan(
     actions = planning.plan(workspace, asked)
     Story.result(planning.rendered(workspace, actions, as_json=json))
     planning.check(actions, nothing_is_news=exit_code)
+
+
+def _for_workflow(workspace: Workspace, pattern: str, since: str | None) -> None:
+    from imageyard.ci import event, outputs
+    from imageyard.ci.base import base
+    from imageyard.console import Story
+    from imageyard.plan import matrix
+    from imageyard.ship.workflow_plan import plain, workflow_plan
+
+    decision = event.decision(workspace)
+    wanted = decision.pattern if pattern == "*" else pattern
+    plan = workflow_plan(workspace, decision, wanted, since=since or base(workspace))
+    for remark in plan.remarks:
+        workspace.story.warn(remark)
+    for code, what, why in plan.blocked:
+        workspace.story.annotate("error", f"[{code}] {what} cannot be planned: {why}")
+    outputs.emit({"day": decision.day, **matrix.outputs(plan.jobs, plan.delivered, blocked=bool(plan.blocked))})
+    outputs.summarize(outputs.plan_summary(plan))
+    Story.result(plain(plan))
 
 
 @task(

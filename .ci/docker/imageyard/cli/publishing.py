@@ -42,15 +42,24 @@ def push(
         raise Exit(code=code)
 
 
-@task(image=IMAGE, at=AT, force="move the tag where it holds other images than the rows are now", catalogue=CATALOGUE)
+@task(
+    kept=True,
+    image=IMAGE,
+    at="which of the catalogue's repositories: trusted or branch; default: in CI where the run writes, else trusted",
+    force="move the tag where it holds other images than the rows are now",
+    catalogue=CATALOGUE,
+)
 def promote(
-    context: Context, image: str, at: str = "trusted", force: bool = False, catalogue: str | None = None
+    context: Context, image: str, at: str | None = None, force: bool = False, catalogue: str | None = None
 ) -> object:
     """Give an image its tag over the rows that are published; prints REPOSITORY@DIGEST."""
+    from imageyard.ci.event import decision
+    from imageyard.ship.options import as_repository
     from imageyard.ship.promote import promote as flow
     from imageyard.ship.workspace import Workspace
 
-    return str(flow(Workspace.find(catalogue), image, at, force=force))
+    workspace = Workspace.find(catalogue)
+    return str(flow(workspace, image, as_repository(at), force=force, decision=decision(workspace)))
 
 
 @task(image=PATTERN, arch=f"{ARCH}; default: all", at=AT, json=JSON, catalogue=CATALOGUE)
@@ -83,7 +92,7 @@ def resolve(
 @task(
     image=IMAGE,
     arch=f"{ARCH}; default: the image as a whole",
-    at=AT,
+    at="trusted or branch; default: in CI where the run reads, else trusted",
     timeout="how long at most: 90s, 30m, 2h; default: 2h",
     expect="fail at once unless this is the tag",
     catalogue=CATALOGUE,
@@ -92,17 +101,20 @@ def wait(
     context: Context,
     image: str,
     arch: str | None = None,
-    at: str = "trusted",
+    at: str | None = None,
     timeout: str = "2h",
     expect: str | None = None,
     catalogue: str | None = None,
 ) -> object:
     """Wait until an image is published, then print REPOSITORY@DIGEST; fail at once where nobody will publish it."""
+    from imageyard.ci.event import decision
     from imageyard.ship import wait as waiting
     from imageyard.ship.workspace import Workspace
 
     limit = waiting.seconds(timeout)
-    return waiting.wait(Workspace.find(catalogue), image, arch, at, timeout=limit, expect=expect)
+    workspace = Workspace.find(catalogue)
+    where = (at,) if at else decision(workspace).reads or ("trusted",)
+    return waiting.wait(workspace, image, arch, where, timeout=limit, expect=expect)
 
 
 TASKS = [push, promote, records, resolve, wait]

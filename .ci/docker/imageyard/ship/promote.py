@@ -10,14 +10,20 @@ from typing import TYPE_CHECKING
 from imageyard import errors, process
 from imageyard.errors import EnvironmentLacks, PolicyRefused
 from imageyard.names import Reference, platform_of
+from imageyard.plan.trust import LOCAL, Decision
 from imageyard.registry import ecr
 from imageyard.ship import publishable
+from imageyard.ship.beside import ARTIFACT_TYPE
+from imageyard.ship.destination import destination
 from imageyard.ship.landing import lock_of
+from imageyard.ship.options import BuildOptions
 from imageyard.ship.proof import prove
+from imageyard.ship.tags import index_tag, row_tag
 
 if TYPE_CHECKING:
     from imageyard.catalogue.model import Row
     from imageyard.names import Digest
+    from imageyard.plan.trust import Repository
     from imageyard.registry.client import Client, Raw
     from imageyard.registry.manifests import Index, Manifest
     from imageyard.ship.workspace import Workspace
@@ -35,25 +41,41 @@ class Piece:
     holds: frozenset[Digest]
 
 
-def promote(workspace: Workspace, image: str, at: str, *, force: bool, client: Client | None = None) -> Reference:
-    """Give an image its tag at `at` (trusted, branch) and return it by digest; what has it already is only proven.
+def promote(
+    workspace: Workspace,
+    image: str,
+    at: Repository | None = None,
+    *,
+    force: bool,
+    decision: Decision = LOCAL,
+    client: Client | None = None,
+) -> Reference:
+    """Give an image its tag at `at`, or where the decision says, and return it by digest; one that has it is proven.
 
     One path for one architecture and for several: of one, the tag is the row's, and so is the digest. `force` moves a
-    tag that holds other images than its rows now have. Raises Absent where a row is not published, PolicyRefused for
+    tag that holds other images than its rows now have. A row that the run reads in another repository is brought over
+    first. Raises Absent where a row is not published, PolicyRefused for
     rows that do not belong together, and what `push` raises for a registry that does not answer.
     """
     from imageyard.registry.client import Client as Registry
 
-    repository = publishable.repository(workspace, at)
+    options = BuildOptions(force=force, at=at, decision=decision)
+    if decision.trust == "local":
+        repository = publishable.repository(workspace, at or "trusted")
+        reads: tuple[Reference, ...] = (repository,)
+    else:
+        place = destination(workspace, options)
+        repository, reads, force = place.repository, place.reads, force or place.moves
+    workspace = workspace.unlocked if decision.tags == "weekly" else workspace
     rows = workspace.rows(image)
     if image not in workspace.catalogue.images:
         raise errors.ConfigurationError(f"{image} is not the name of one image", hint=f"inv list --pattern '{image}'")
     for row in rows:
-        publishable.refuse(workspace, row)
+        publishable.refuse(workspace, row, options)
     client = client or Registry()
-    pieces = [_piece(workspace, client, repository, row) for row in rows]
+    pieces = [_piece(workspace, client, repository, reads, row, decision) for row in rows]
     wanted = {platform_of(piece.row.arch): piece.inputs for piece in pieces}
-    target = repository.with_tag(workspace.recipes().index_tag(workspace.catalogue.images[image]))
+    target = repository.with_tag(index_tag(workspace.recipes(), workspace.catalogue.images[image], decision))
     with lock_of(workspace, target):
         digest = _given(workspace, client, target, pieces, wanted, force=force)
     prove(client, repository.with_digest(digest), wanted)
@@ -81,18 +103,37 @@ def contents(root: Index | Manifest) -> frozenset[Digest]:
     return frozenset(entry.digest for entry in root.manifests)
 
 
-def _piece(workspace: Workspace, client: Client, repository: Reference, row: Row) -> Piece:
+def _piece(
+    workspace: Workspace,
+    client: Client,
+    repository: Reference,
+    reads: Sequence[Reference],
+    row: Row,
+    decision: Decision,
+) -> Piece:
+    """A row where it is published, brought into `repository` with its records where that is another."""
+    from imageyard.registry.copying import copy, copy_referrers
+
     recipes = workspace.recipes()
-    tag, inputs = recipes.tag(row), recipes.of(row).inputs
-    try:
-        seen = prove(client, repository.with_tag(tag), {platform_of(row.arch): inputs})
-    except errors.Absent as absent:
-        raise errors.Absent(
-            absent.headline,
-            doing=f"promoting {row.name}: its row for {row.arch} is not published",
-            hint=f"inv push {row.name} --arch {row.arch}",
-        ) from None
-    return Piece(row, inputs, seen.raw.digest, contents(seen.root))
+    inputs = recipes.of(row).inputs
+    missing: errors.Absent | None = None
+    for place in reads:
+        held = place.with_tag(row_tag(recipes, row, decision))
+        try:
+            seen = prove(client, held, {platform_of(row.arch): inputs})
+        except errors.Absent as absent:
+            missing = missing or absent
+            continue
+        if place != repository:
+            source = place.with_digest(seen.raw.digest)
+            copy(client, source, repository)
+            copy_referrers(client, source, repository, ARTIFACT_TYPE)
+        return Piece(row, inputs, seen.raw.digest, contents(seen.root))
+    raise errors.Absent(
+        missing.headline if missing else f"no repository is read for {row.name}",
+        doing=f"promoting {row.name}: its row for {row.arch} is not published",
+        hint=f"inv push {row.name} --arch {row.arch}",
+    )
 
 
 def _given(

@@ -51,9 +51,9 @@ def refuse(workspace: Workspace, row: Row, options: BuildOptions | None = None) 
         raise PolicyRefused(f"{tag} is never published: {local}", doing=doing, hint=hint)
 
 
-def why_not(workspace: Workspace, row: Row) -> str:
+def why_not(workspace: Workspace, row: Row, *, weekly: bool = False) -> str:
     """Why `refuse` would refuse the row, in words for a plan; empty where it would not."""
-    unpinned = _unpinned(workspace, row)
+    unpinned = [] if weekly else _unpinned(workspace, row)
     why = _first(unpinned) if unpinned else _local(workspace, row)
     return f"{why}: inv lock" if why else ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from imageyard import errors
@@ -32,7 +33,7 @@ def wait(
     workspace: Workspace,
     image: str,
     arch: str | None,
-    at: str,
+    at: Sequence[str],
     *,
     timeout: float,
     expect: str | None = None,
@@ -40,15 +41,17 @@ def wait(
 ) -> str:
     """`REPOSITORY@sha256:...` once the image is there, looked for with growing pauses for at most `timeout` seconds.
 
-    Fails at once where waiting cannot help: ConfigurationError for an image that the catalogue does not have,
-    PolicyRefused for a tag that is never published or other than `expect` (whoever publishes has other inputs), Denied
-    where the registry refuses us. A registry that does not answer is asked again, like one that does not have it yet.
+    `at`: the places that are looked at; the first one that has it counts. Fails at once where waiting cannot help:
+    ConfigurationError for an image that the catalogue does not have, PolicyRefused for a tag that is never published
+    or other than `expect` (whoever publishes has other inputs), Denied where the registry refuses us. A registry that
+    does not answer is asked again, like one that does not have it yet.
     Past `timeout`: Absent, or Transient with the registry's last words.
     """
     from imageyard.registry.client import Client as Registry
     from imageyard.registry.states import state
 
-    target = target_of(workspace, image, arch, at)
+    targets = [target_of(workspace, image, arch, one) for one in at]
+    target = targets[0]
     if expect not in (None, target.reference.tag):
         raise PolicyRefused(
             f"the tag is {target.reference.tag}, not {expect}: what is published is made of other inputs",
@@ -62,10 +65,11 @@ def wait(
     while True:
         error: errors.ImageyardError
         try:
-            if found := judged(target, state(client, target.reference)):
-                return found
+            for one in targets:
+                if found := judged(one, state(client, one.reference)):
+                    return found
             error = errors.Absent(
-                f"{target.reference} is not there",
+                f"{' nor '.join(str(one.reference) for one in targets)} is not there",
                 doing=_doing(image, timeout),
                 hint=f"{target.command}    (elsewhere)",
             )

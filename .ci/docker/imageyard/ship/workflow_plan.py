@@ -14,6 +14,7 @@ from imageyard.plan.plan import Action, Candidate, RowKey, decide
 from imageyard.ship import publishable
 from imageyard.ship.gather import place_of
 from imageyard.ship.planning import Before, with_ancestors
+from imageyard.ship.tags import index_tag, row_tag
 
 if TYPE_CHECKING:
     from imageyard.catalogue.model import Image, Row
@@ -104,12 +105,14 @@ def workflow_plan(
     """
     if decision.builds == "nothing":
         return WorkflowPlan(decision, "", (), (), ())
+    weekly = decision.tags == "weekly"
+    workspace = workspace.unlocked if weekly else workspace
     recipes = workspace.recipes()
     selected = {RowKey(row.name, row.arch) for row in workspace.rows(pattern)}
     rows = with_ancestors(workspace, recipes, selected)
     images = {key.image: workspace.catalogue.images[key.image] for key in rows}
-    tags = {key: recipes.tag(row) for key, row in rows.items()}
-    wholes = {name: recipes.index_tag(image) for name, image in images.items()}
+    tags = {key: row_tag(recipes, row, decision) for key, row in rows.items()}
+    wholes = {name: index_tag(recipes, image, decision) for name, image in images.items()}
     asks = not decision.force and decision.builds in ("missing", "asked") and bool(decision.reads)
     states = _at(workspace, decision, (*tags.values(), *wholes.values()), client) if asks else {}
     place = " or ".join(place_of(workspace, one).name for one in decision.reads)
@@ -122,7 +125,7 @@ def workflow_plan(
             tuple(RowKey(parent.name, parent.arch) for parent in recipes.parent_rows(row)),
             states.get(tags[key]),
             before.changed(key, recipes.of(row)) if before else None,
-            publishable.why_not(workspace, row) if decision.push else "",
+            publishable.why_not(workspace, row, weekly=weekly) if decision.push else "",
             key in selected,
             _forced(decision),
             touched_only=before is not None and not touched.get(key.image, True),

@@ -1,0 +1,67 @@
+"""What a workflow does around builds: how a row ended, what became of the plan, the issue about schedules."""
+
+from __future__ import annotations
+
+import os
+
+from invoke.context import Context
+from invoke.exceptions import Exit
+
+from imageyard.cli.entry import CATALOGUE, JSON, task
+
+__all__ = ["TASKS"]
+
+
+@task(catalogue=CATALOGUE)
+def result(context: Context, catalogue: str | None = None) -> None:
+    """Put the table of the last run into the job's summary, and end with that run's exit code."""
+    from imageyard.ci import outputs, results
+    from imageyard.console import Story
+    from imageyard.records import HEADERS, from_json, table
+    from imageyard.ship.workspace import Workspace
+
+    found = results.last(Workspace.find(catalogue).state)
+    records = [from_json(record, "result.json") for record in found["rows"]]
+    if records:
+        outputs.summarize(outputs.table(HEADERS, table(records)))
+    else:
+        outputs.summarize(f"{found['headline']}\n")
+    Story.result(f"{found['code']} {found['headline']}")
+    if found["code"]:
+        raise Exit(code=found["code"])
+
+
+@task(
+    plan="the file with what `inv plan --github` printed; default: plan.json",
+    results="the folder with the results of the jobs, one folder for each artifact; default: results",
+    json=JSON,
+)
+def report(context: Context, plan: str = "plan.json", results: str = "results", json: bool = False) -> None:
+    """Say what became of a plan, in the job's summary too; ends with the worst exit code of its jobs."""
+    from pathlib import Path
+
+    from imageyard.ci import outputs
+    from imageyard.ci import results as reading
+    from imageyard.console import Story
+    from imageyard.layout import aligned
+    from imageyard.plan.report import code_of
+    from imageyard.plan.report import report as flow
+
+    lines = flow(reading.plan_of(Path(plan)), *reading.results_of(Path(results)))
+    headers, cells = outputs.REPORT_HEADERS, outputs.report_cells(lines)
+    outputs.summarize(f"## What became of it\n\n{outputs.table(headers, cells)}")
+    Story.result([line._asdict() for line in lines] if json else "\n".join(aligned(headers, cells)))
+    if code := code_of(lines):
+        raise Exit(code=code)
+
+
+@task()
+def issue(context: Context) -> object:
+    """Open the issue about scheduled runs that fail, or tell the one that is open of this run; prints its address."""
+    from imageyard.ci.issue import tell
+
+    return tell(os.environ)
+
+
+TASKS = [result, report, issue]
+"""The tasks of `inv ci.…`."""
