@@ -29,6 +29,7 @@ __all__ = [
     "argv",
     "attestations",
     "content",
+    "csv_line",
     "loadable_provenance",
 ]
 
@@ -41,7 +42,8 @@ class BuildRequest:
     """One build of one platform, its context being a tar on standard input.
 
     `dockerfile` is a path in that tar; `contexts` binds names that the Dockerfile pulls from to
-    `docker-image://REFERENCE` or to a directory.
+    `docker-image://REFERENCE` or to a directory. With `push-by-digest` the first of `tags` names the repository, and no
+    tag is given there.
     """
 
     dockerfile: str
@@ -52,7 +54,7 @@ class BuildRequest:
     secrets: tuple[SecretSource, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     tags: tuple[Reference, ...] = ()
-    output: Literal["load", "push"] = "load"
+    output: Literal["load", "push", "push-by-digest"] = "load"
     no_cache: bool = False
     pull: bool = False
     provenance: Provenance = "off"
@@ -144,8 +146,8 @@ def argv(request: BuildRequest, *, program: str) -> list[str]:
     args = [program, "build", "--progress=rawjson", "-f", request.dockerfile, "--platform", request.platform]
     args += _flag("--builder", request.builder)
     args += content(request)
-    args += _each("--tag", map(str, request.tags))
-    args += [f"--{request.output}", *attestations(request)]
+    args += _each("--tag", map(str, () if request.output == "push-by-digest" else request.tags))
+    args += [*_output(request), *attestations(request)]
     args += _flag("--metadata-file", request.metadata_file)
     return [*args, *request.extra, "-"]
 
@@ -187,8 +189,24 @@ def _each(name: str, values: Iterable[str]) -> list[str]:
     return [part for value in values for part in (name, value)]
 
 
+def _output(request: BuildRequest) -> list[str]:
+    """Where the image goes.
+
+    `oci-mediatypes` is always said, so that the digest does not hang on the default of a builder's version.
+    """
+    if request.output != "push-by-digest":
+        return [f"--{request.output}"]
+    repository = request.tags[0].name
+    fields = ["type=image", f"name={repository}", "push=true", "push-by-digest=true", "oci-mediatypes=true"]
+    return ["--output", csv_line(fields)]
+
+
 def _secret(name: str, kind: Literal["env", "file"], value: str) -> str:
+    return csv_line([f"id={name}", f"{'env' if kind == 'env' else 'src'}={value}"])
+
+
+def csv_line(fields: Iterable[str]) -> str:
     """One line of CSV, as buildx reads it: a path may hold a comma."""
     line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow([f"id={name}", f"{'env' if kind == 'env' else 'src'}={value}"])
+    csv.writer(line, lineterminator="").writerow(fields)
     return line.getvalue()
