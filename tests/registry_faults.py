@@ -88,7 +88,9 @@ class Proxy(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
+    default_request_version = "HTTP/1.1"  # a TLS greeting is answered with a status line, as Go's servers do
     protocol_version = "HTTP/1.1"
+    default_request_version = "HTTP/1.0"  # engines try TLS first, and go on where they get an answer in HTTP
     server: Proxy
 
     def _any(self) -> None:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import signal
 import socket
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
-from imageyard.names import Reference, parse_reference
+from imageyard import errors
+from imageyard.names import Absent, Present, Reference, parse_reference
 from imageyard.registry.blobs import read
-from imageyard.registry.states import inspect
+from imageyard.registry.client import Client
+from imageyard.registry.states import inspect, state
 from imageyard.ship.beside import ARTIFACT_TYPE
-from registry_faults import Fault, Proxy, running
+from registry_faults import Answer, Fault, Proxy, running
 from registry_served import Served, put_image, serve, tool
 from yard_promoted import BOTH, ONE, PromotedYard, make_promoted_yard, put_row
 from yard_scratch import ARCH
@@ -227,3 +234,183 @@ def test_where_a_floating_tag_cannot_move_the_content_tag_is_there(
     assert client.head(mirrors(yard)[0].with_tag(yard.index_tag(ONE)))[0] == digest
     assert client.head(mirrors(yard)[0].with_tag(ONE))[0] == ok_before
     assert ok(yard, "mirror", ONE, "--no-floating")
+
+
+def commit_word(yard: PromotedYard, image: str, word: str) -> str:
+    """Commit another content of an image; its new tag."""
+    yard.write(f"{image.removeprefix('linux-')}/word", f"{yard.key} {word}\n")
+    yard.commit()
+    return yard.index_tag(image)
+
+
+def test_the_floating_tag_follows_the_branch(yard: PromotedYard, registry: Served) -> None:
+    client = registry.client()
+    floating = mirrors(yard)[0].with_tag(ONE)
+    first = yard.publish(client, ONE)
+    ok(yard, "mirror", ONE, "--no-floating")
+    assert state(client, floating) == Absent()
+    ok(yard, "mirror", ONE)
+    assert client.head(floating)[0] == first
+    commit_word(yard, ONE, "second")
+    second = yard.publish(client, ONE)
+    ok(yard, "mirror", ONE)
+    assert client.head(floating)[0] == second != first
+    yard.git("-c", "user.name=Yard", "-c", "user.email=yard@example.org", "revert", "--no-edit", "HEAD")
+    ok(yard, "mirror", ONE)
+    assert client.head(floating)[0] == first, "what was taken back is current again"
+
+
+def test_a_late_run_of_an_older_commit_turns_nothing_back(yard: PromotedYard, registry: Served, tmp_path: Path) -> None:
+    """Its clone is shallow and does not have the newer commit; only the remote knows of it."""
+    client = registry.client()
+    origin = f"file://{yard.top}"
+    late = replace(yard, top=tmp_path / "late")
+    old = yard.publish(client, ONE)
+    yard.git("clone", "--quiet", "--depth=1", origin, str(late.top))
+    commit_word(yard, ONE, "newer")
+    new = yard.publish(client, ONE)
+    ok(yard, "mirror", ONE)
+    done = late.inv("mirror", ONE)
+    assert done.code == 0, done.all
+    assert f"left alone: at main it is {yard.index_tag(ONE)} by now" in done.err
+    for mirror in mirrors(yard):
+        assert client.head(mirror.with_tag(ONE))[0] == new
+        assert client.head(mirror.with_tag(late.index_tag(ONE)))[0] == old, "its content is there all the same"
+    yard.write("images.yml", yard.text("images.yml").replace(ONE, "linux"))
+    yard.commit()
+    done = late.inv("mirror", ONE)
+    assert "main has no such image any more" in done.err
+    assert late.git("rev-parse", "--is-shallow-repository") == "true"
+
+
+def test_an_older_run_may_move_it_where_the_image_is_the_same(
+    yard: PromotedYard, registry: Served, tmp_path: Path
+) -> None:
+    """On a busy branch no run would be of its newest commit by the time it ends."""
+    client = registry.client()
+    digest = yard.publish(client, ONE)
+    late = replace(yard, top=tmp_path / "late")
+    yard.git("clone", "--quiet", f"file://{yard.top}", str(late.top))
+    commit_word(yard, BOTH, "something else")
+    ok(late, "mirror", ONE)
+    assert client.head(mirrors(yard)[0].with_tag(ONE))[0] == digest
+    assert late.git("rev-parse", "--is-shallow-repository") == "false", "a full clone stays one"
+
+
+def test_only_a_protected_branch_moves_it(yard: PromotedYard, registry: Served) -> None:
+    client = registry.client()
+    yard.publish(client, ONE)
+    yard.git("checkout", "--quiet", "-b", "feature")
+    assert "feature is not protected" in yard.inv("mirror", ONE).err
+    yard.git("checkout", "--quiet", "--detach")
+    assert "no branch is checked out" in yard.inv("mirror", ONE).err
+    assert state(client, mirrors(yard)[0].with_tag(ONE)) == Absent()
+    ok(yard, "mirror", ONE, "--branch", "main")
+    assert isinstance(state(client, mirrors(yard)[0].with_tag(ONE)), Present)
+
+
+def test_where_the_branch_cannot_be_asked_the_content_is_there_and_nothing_moves(
+    yard: PromotedYard, registry: Served
+) -> None:
+    client = registry.client()
+    digest = yard.publish(client, ONE)
+    yard.git("remote", "add", "origin", f"file://{yard.top}-gone")
+    done = yard.inv("mirror", ONE)
+    assert done.code == 9
+    assert "the remote origin did not answer" in done.err
+    assert client.head(mirrors(yard)[0].with_tag(yard.index_tag(ONE)))[0] == digest
+    assert state(client, mirrors(yard)[0].with_tag(ONE)) == Absent()
+
+
+def test_a_run_mirrors_only_where_its_event_says_so(yard: PromotedYard, registry: Served, proxy: Proxy) -> None:
+    yard.publish(registry.client(), ONE)
+    payload = yard.home / "event.json"
+    repository = {"full_name": "example/images", "fork": False, "default_branch": "main"}
+    job = {
+        "GITHUB_ACTIONS": "true",
+        "GITHUB_REPOSITORY": "example/images",
+        "GITHUB_EVENT_PATH": str(payload),
+        "GITHUB_EVENT_NAME": "push",
+        "GITHUB_SHA": yard.git("rev-parse", "HEAD"),
+    }
+    for ref, code in (("refs/heads/feature", 10), ("refs/heads/main", 0)):
+        event = {"ref": ref, "after": job["GITHUB_SHA"], "deleted": False, "repository": repository}
+        payload.write_text(json.dumps(event))
+        done = yard.inv("mirror", ONE, env={**job, "GITHUB_REF": ref})
+        assert done.code == code, done.all
+        assert bool(proxy.log) is (code == 0)
+    assert isinstance(state(registry.client(), mirrors(yard)[0].with_tag(ONE)), Present)
+
+
+def test_a_run_that_is_killed_leaves_nothing_half_and_ends_well_the_next_time(
+    yard: PromotedYard, registry: Served, far: Served
+) -> None:
+    """Killed at each request that changes something: nothing has a tag before it is whole, and `IMAGE` comes last."""
+    client = registry.client()
+    digest = yard.publish(client, ONE)
+    content = yard.index_tag(ONE)
+    seen = set()
+    with running(Stalling(far.host)) as stalling:
+        yard.edit("images.yml", yard.text("images.yml").partition("mirrors: [")[2].partition("]")[0], f"{far.host}/0")
+        name = f"{far.host}/0"
+
+        def move(number: int) -> Reference:
+            nonlocal name
+            yard.edit("images.yml", f"mirrors: [{name}]", f"mirrors: [{stalling.host}/{yard.name}-{number}]")
+            name = f"{stalling.host}/{yard.name}-{number}"
+            return parse_reference(f"{far.host}/{yard.name}-{number}")
+
+        move(0)
+        stalling.stall(0)
+        ok(yard, "mirror", ONE)
+        points = stalling.count
+        assert points > 5
+        for point in range(1, points + 1):
+            there = move(point)
+            stalling.stall(point)
+            with yard.start(["inv", "mirror", ONE]) as child:
+                assert stalling.reached.wait(60), f"there is no point {point} of {points}"
+                os.killpg(child.pid, signal.SIGKILL)
+                child.communicate()
+            stalling.stall(0)
+            tags = [tag for tag in listed(client, there) if not tag.startswith("sha256-")]
+            for tag in tags:
+                assert inspect(client, there.with_tag(tag), thorough=True).faults([f"linux/{ARCH}"]) == []
+            assert ONE not in tags or content in tags
+            seen.add((content in tags, ONE in tags))
+            ok(yard, "mirror", ONE)
+            assert {client.head(there.with_tag(tag))[0] for tag in (content, ONE)} == {digest}
+    assert (False, False) in seen
+    assert (True, False) in seen, "none was killed between the content tag and the floating one"
+
+
+def listed(client: Client, repository: Reference) -> tuple[str, ...]:
+    try:
+        return client.tags(repository)
+    except errors.Absent:
+        return ()
+
+
+class Stalling(Proxy):
+    """Numbers the requests that change something, and never answers number `at`."""
+
+    def __init__(self, upstream: str) -> None:
+        super().__init__(upstream)
+        self.at = 0
+        self.count = 0
+        self.reached = threading.Event()
+
+    def stall(self, at: int) -> None:
+        self.at, self.count = at, 0
+        self.reached.clear()
+
+    def forward(self, handler: BaseHTTPRequestHandler, body: bytes) -> Answer:
+        with self.lock:
+            changes = handler.command in ("PUT", "POST", "PATCH")
+            self.count += changes
+            stalls = changes and self.count == self.at
+        if stalls:
+            self.reached.set()
+            self.ended.wait(300)
+            raise ConnectionError
+        return super().forward(handler, body)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 from invoke.context import Context
 from invoke.exceptions import Exit
 
 from imageyard.cli.describing import PATTERN
-from imageyard.cli.entry import CATALOGUE, task
+from imageyard.cli.entry import ARCH, CATALOGUE, JSON, task
 
 __all__ = ["TASKS"]
 
@@ -27,17 +29,50 @@ def mirror(
     catalogue: str | None = None,
 ) -> None:
     """Copy promoted images by digest to every mirror of the catalogue; prints IMAGE REPOSITORY@DIGEST."""
+    from imageyard.ci.event import decision
     from imageyard.console import Story
     from imageyard.ship.mirror import Wanted
     from imageyard.ship.mirror import mirror as flow
     from imageyard.ship.workspace import Workspace
 
     workspace = Workspace.find(catalogue)
-    done, code = flow(workspace, Wanted(pattern, floating, force, branch))
+    decided = decision(workspace)
+    if branch is None and decided.mirror:  # an event that was believed, so its ref is what the variable says
+        branch = os.environ.get("GITHUB_REF", "").removeprefix("refs/heads/") or None
+    done, code = flow(workspace, Wanted(pattern, floating, force, branch, decided))
     if done:
         Story.result("\n".join(f"{image} {reference}" for image, reference in done))
     if code:
         raise Exit(code=code)
 
 
-TASKS = [mirror]
+@task(
+    pattern=PATTERN,
+    arch=f"{ARCH}: only these rows; default: images as a whole, and their rows",
+    at="trusted or branch; default: in CI where the run reads, else trusted",
+    existing="end with 0 though something is absent",
+    json=JSON,
+    catalogue=CATALOGUE,
+)
+def refs(
+    context: Context,
+    pattern: str,
+    arch: str | None = None,
+    at: str | None = None,
+    existing: bool = False,
+    json: bool = False,
+    catalogue: str | None = None,
+) -> None:
+    """Print REPOSITORY@DIGEST of all images that exist, with their copies at mirrors, and list those that do not."""
+    from imageyard.ci.event import decision
+    from imageyard.console import Story
+    from imageyard.ship import references
+    from imageyard.ship.workspace import Workspace
+
+    workspace = Workspace.find(catalogue)
+    entries = references.references(workspace, pattern, arch, references.places(decision(workspace), at))
+    Story.result(references.rendered(entries, as_json=json))
+    references.check(entries, existing=existing)
+
+
+TASKS = [mirror, refs]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Mapping
-from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imageyard import git
 from imageyard.errors import ConfigurationError, Transient
+from imageyard.plan.trust import is_protected
 
 if TYPE_CHECKING:
     from imageyard.recipe.recipe import Recipes
@@ -50,7 +50,7 @@ class Branch:
         name = self.name
         if name is None:
             return "no branch is checked out (--branch names it)"
-        if not any(fnmatchcase(name, pattern) for pattern in self._workspace.catalogue.protected):
+        if not is_protected(name, self._workspace.catalogue.protected):
             return f"{name} is not protected"
         newest = tip(self._workspace.top, name, _credentials(git.origin(self._workspace.top)))
         if newest is None:
