@@ -98,9 +98,9 @@ def decide(event: Event, protected: Sequence[str]) -> Decision:
     being built twice; a workflow that starts on pull requests should not start on pushes to their branches too.
     """
     if event.odd:
-        return _fork(event, event.odd)
+        return _fork(event, _shown(event.odd, 300))
     if event.repository_is_fork:
-        return _fork(event, f"{event.repository} is itself a fork: what it builds is nobody else's")
+        return _fork(event, f"{_shown(event.repository)} is itself a fork: what it builds is nobody else's")
     match event.name:
         case "push":
             return _push(event, protected)
@@ -198,7 +198,8 @@ def _trust_of_ref(event: Event, protected: Sequence[str]) -> tuple[Trust, str]:
         if event.commit_on and is_protected(event.commit_on, protected):
             return "trusted", f"{tag}, whose commit is on {_shown(event.commit_on)}, which is protected"
         if event.commit_unknown:
-            return "branch", f"{tag}; whether its commit is on a protected branch is unknown: {event.commit_unknown}"
+            why = _shown(event.commit_unknown, 300)
+            return "branch", f"{tag}; whether its commit is on a protected branch is unknown: {why}"
         return "branch", f"{tag}, whose commit is on no protected branch"
     return "fork", f"{shown or 'no ref'}, which is neither a branch nor a tag"
 
@@ -223,6 +224,6 @@ def _nothing(event: Event, trust: Trust, reason: str) -> Decision:
     return Decision(trust, event.name, reason, "nothing")
 
 
-def _shown(text: str) -> str:
-    """A name out of an event for a reader, whatever is in it."""
-    return one_line(text.encode("ascii", "backslashreplace").decode(), 120)
+def _shown(text: str, limit: int = 120) -> str:
+    """What an event says, for a reader and for a log that obeys some lines, whatever is in it."""
+    return one_line(text.encode("unicode_escape").decode(), limit)
