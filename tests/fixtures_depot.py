@@ -1,6 +1,7 @@
 """The real Depot CLI, its control plane on this machine, and private builders behind it.
 
-A test module takes the fixtures with `pytest_plugins = ("fixtures_depot",)`.
+A test module takes the fixtures with `pytest_plugins = ("fixtures_depot",)`, and `depot_yard` with those of the
+registry and of remote workers beside it.
 """
 
 from __future__ import annotations
@@ -10,17 +11,20 @@ import platform
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from buildkit_remote import remote_buildkit
 from depot_plane import Plane, depot_plane
 from engine_private import PrivateEngine
-from registry_served import lacking
+from imageyard.names import Arch
+from imageyard.ship.workspace import this_arch
+from registry_served import Served, lacking
 from socket_relay import Relay
+from yard_depot import DepotYard, make_depot_yard
 
-__all__ = ["VERSION", "depot", "machine", "plane"]
+__all__ = ["VERSION", "depot", "depot_yard", "machine", "plane"]
 
 VERSION = "2.102.12"
 _PACKAGES = {"x86_64": "@depot/cli-linux-x64", "aarch64": "@depot/cli-linux-arm64"}
@@ -67,3 +71,23 @@ def plane(machine: Relay) -> Iterator[Plane]:
         depot_plane({"amd64": amd64, "arm64": arm64}) as made,
     ):
         yield made
+
+
+@pytest.fixture
+def depot_yard(
+    worker_engines: Mapping[Arch, PrivateEngine],
+    registry: Served,
+    depot: str,
+    roots: Mapping[Arch, bytes],
+    tmp_path: Path,
+) -> Iterator[DepotYard]:
+    """A scratch repository whose rows Depot builds, with an engine behind it for each architecture."""
+    hosts = {arch: engine.host.removeprefix("unix://") for arch, engine in worker_engines.items()}
+    with (
+        remote_buildkit(hosts["amd64"]) as amd64,
+        remote_buildkit(hosts["arm64"]) as arm64,
+        depot_plane({"amd64": amd64, "arm64": arm64}) as made,
+    ):
+        yard = make_depot_yard(worker_engines[this_arch()], registry, made, depot, roots, tmp_path)
+        yield yard
+        yard.remove_images()

@@ -80,7 +80,8 @@ def build_together(
         else:
             todo = ends.going(jobs, lambda job: _wanted(job, flow))
             # In one order, so that two processes that want the same rows do not wait for each other.
-            todo = ends.going(sorted(todo, key=lambda job: job.tag), lambda job: _locked(job, flow, locks))
+            locked = ends.going(sorted(todo, key=lambda job: job.tag), lambda job: _locked(job, flow, locks))
+            todo = [job for job in todo if job in locked]
             _build_parents(todo)
             todo = ends.going(todo, _has_parents, blocked=True)
             _make(flow, todo, ends)
