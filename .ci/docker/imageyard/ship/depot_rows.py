@@ -88,7 +88,7 @@ class AtDepot:
         """Have them built and pushed by digest, prove what the registry has, and give each row its tag."""
         parent = one_for_all(self.workspace, self.destination, jobs)
         if parent is None:
-            where = "its parents are not all in one repository, so each architecture is built by itself"
+            where = "no index that may be used has its parents, so each architecture is built by itself"
             self.workspace.story.detail(f"{jobs[0].row.name}: {where}")
             for job in jobs:
                 self.make_together([job])
