@@ -56,6 +56,7 @@ class Gate(Proxy):
     def __init__(self, account: Account, upstream: str) -> None:
         super().__init__(upstream)
         self.account = account
+        self.refused: list[str] = []  # in words, which the answer to a HEAD does not have
 
     def own(self, handler: BaseHTTPRequestHandler, body: bytes) -> Answer | None:
         basic = (handler.headers.get("Authorization") or "").removeprefix("Basic ")
@@ -71,17 +72,18 @@ class Gate(Proxy):
         if path is None:
             return None
         repository, kind, rest = path.groups()
-        action = _action(handler.command, kind)
+        actions = _actions(handler.command, kind, body)
         arn = f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/{repository}"
-        if not allowed([principal.role.permissions], action, arn):
-            return _error(
-                403, "DENIED", f"User: {principal.name} is not authorized to perform: {action} on resource: {arn}"
-            )
+        for action in actions:
+            if not allowed([principal.role.permissions], action, arn):
+                why = f"User: {principal.name} is not authorized to perform: {action} on resource: {arn}"
+                self.refused.append(why)
+                return _error(403, "DENIED", why)
         found = self.account.repositories().get(repository)
         if found is None:
             why = f"The repository with name '{repository}' does not exist in the registry with id '{ACCOUNT}'"
             return _error(404, "NAME_UNKNOWN", why)
-        if action == "ecr:PutImage" and _held(found, rest) and self._there(handler, body):
+        if actions == ("ecr:PutImage",) and _held(found, rest) and self._there(handler, body):
             why = f"The image tag '{rest}' already exists in the '{repository}' repository and cannot be overwritten"
             return _error(400, "TAG_INVALID", f"{why} because the tag is immutable.")
         return None
@@ -93,23 +95,30 @@ class Gate(Proxy):
         return reply.status == 200 and reply.data != body
 
 
-def _action(command: str, kind: str) -> str:
-    """The permission that a request of the registry's API wants (Amazon ECR User Guide, "Identity-based policies")."""
+def _actions(command: str, kind: str, body: bytes) -> tuple[str, ...]:
+    """The permissions that a request of the registry's API wants (Amazon ECR User Guide, "Identity-based policies").
+
+    A blob that comes with the request that ends its upload is uploaded by it.
+    """
     match command, kind:
         case "PUT", "manifests":
-            return "ecr:PutImage"
-        case "POST" | "PATCH" | "PUT", _:
-            return "ecr:InitiateLayerUpload" if command == "POST" else "ecr:UploadLayerPart"
+            return ("ecr:PutImage",)
+        case "POST", _:
+            return ("ecr:InitiateLayerUpload",)
+        case "PATCH", _:
+            return ("ecr:UploadLayerPart",)
+        case "PUT", _:
+            return ("ecr:UploadLayerPart", "ecr:CompleteLayerUpload") if body else ("ecr:CompleteLayerUpload",)
         case "DELETE", _:
-            return "ecr:BatchDeleteImage"
+            return ("ecr:BatchDeleteImage",)
         case "HEAD", "blobs":
-            return "ecr:BatchCheckLayerAvailability"
+            return ("ecr:BatchCheckLayerAvailability",)
         case _, "blobs":
-            return "ecr:GetDownloadUrlForLayer"
+            return ("ecr:GetDownloadUrlForLayer",)
         case _, "tags":
-            return "ecr:ListImages"
+            return ("ecr:ListImages",)
         case _:
-            return "ecr:BatchGetImage"
+            return ("ecr:BatchGetImage",)
 
 
 def _held(repository: Mapping[str, Any], tag: str) -> bool:

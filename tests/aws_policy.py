@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-__all__ = ["allowed", "may_assume"]
+__all__ = ["allowed", "anywhere", "may_assume"]
 
 _KNOWN = {"Sid", "Effect", "Action", "Resource", "Condition", "Principal"}
 
@@ -26,6 +26,13 @@ def allowed(
         if _applies(statement, action, resource, context or {})
     ]
     return "Allow" in effects and "Deny" not in effects
+
+
+def anywhere(policy: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A policy as moto can judge it, which takes every resource of ECR for `*`."""
+    statements = _list(policy["Statement"])
+    wider = [s | ({"Resource": "*"} if str(s.get("Resource")).find(":ecr:") > 0 else {}) for s in statements]
+    return {**policy, "Statement": [one for one in wider if one["Action"]]}
 
 
 def may_assume(trust: Mapping[str, Any], provider: str, claims: Mapping[str, object]) -> bool:

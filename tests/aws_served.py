@@ -11,7 +11,7 @@ of an open one; a login gives a password for it. `aws.api` and `aws.gate` are pr
 
 - whether a token is real, in time and for `sts.amazonaws.com`, whether the role's trust policy lets its claims in, and
   the longest session: here (moto judges none of them);
-- whether a role may call the API: moto, by action on resource `*`;
+- whether a role may call the API: moto, by action on resource `*`; by repository, for ECR: here;
 - whether a role may read or write a repository through the registry: here, by action and repository;
 - whether a repository exists and holds its tags: as moto's DescribeRepositories has it.
 """
@@ -36,7 +36,7 @@ from urllib.parse import parse_qs
 import boto3
 import urllib3
 from aws_gate import ACCOUNT, REGION, Gate, Principal, Role, json_answer
-from aws_policy import may_assume
+from aws_policy import allowed, anywhere, may_assume
 from aws_trust import EVERYTHING, PROVIDER, trust_in, trust_of
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -91,7 +91,7 @@ class Aws:
             iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(policy))
         else:
             iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(policy))
-        iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=json.dumps(permissions))
+        iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=json.dumps(anywhere(permissions)))
         role = self.roles.setdefault(arn, Role(arn, permissions, policy, longest))
         role.permissions, role.trust, role.longest = permissions, policy, longest
         return arn
@@ -100,7 +100,7 @@ class Aws:
         """Make a user; returns its credentials as environment variables."""
         iam = self.client("iam")
         iam.create_user(UserName=name)
-        iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=json.dumps(permissions))
+        iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=json.dumps(anywhere(permissions)))
         key = iam.create_access_key(UserName=name)["AccessKey"]
         arn = f"arn:aws:iam::{ACCOUNT}:user/{name}"
         self.principals[key["AccessKeyId"]] = Principal(arn, Role(arn, permissions, {}, 0), float("inf"))
@@ -173,11 +173,25 @@ class Api(Proxy):
         if operation == "AssumeRole" and principal:
             answer = self.forward(handler, body)
             return self._remember(answer, form)
+        if principal and (why := self._elsewhere(principal, operation, body)):
+            return json_answer(400, {"__type": "AccessDeniedException", "message": why})
         answer = self.forward(handler, body)
         if answer.status == 403 and handler.headers.get("X-Amz-Target"):  # moto refuses every service as IAM does
             said = re.search(rb"<Message>(.*?)</Message>", answer.body)
             return json_answer(400, {"__type": "AccessDeniedException", "message": said[1].decode() if said else ""})
         return self._authorization(answer, who) if operation == "GetAuthorizationToken" else answer
+
+    def _elsewhere(self, principal: Principal, operation: str, body: bytes) -> str | None:
+        """Why a call that names repositories is not allowed at these."""
+        try:
+            given = json.loads(body)
+        except ValueError:
+            return None
+        names = [*given.get("repositoryNames", ()), *filter(None, [given.get("repositoryName")])]
+        for arn in (f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/{name}" for name in names):
+            if not allowed([principal.role.permissions], f"ecr:{operation}", arn):
+                return f"User: {principal.name} is not authorized to perform: ecr:{operation} on resource: {arn}"
+        return None
 
     def _assume(self, handler: BaseHTTPRequestHandler, body: bytes, form: Mapping[str, str]) -> Answer:
         refusal = self._refusal(form)
