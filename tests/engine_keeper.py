@@ -28,7 +28,7 @@ def keep(folder: Path, store: str) -> None:
     try:
         with state.exclusive():
             subnet = network.set_up_bridge(folders.bridge, None)
-        services.append(dockerd.start_containerd(folders))
+        services.append(dockerd.start_containerd(folders, shutil.which("containerd")))
         services.append(_start(folders, store))
         ready = folder / "socket"
         ready.write_text(str(folders.socket))

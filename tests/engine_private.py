@@ -22,20 +22,38 @@ KEEPER = Path(__file__).with_name("engine_keeper.py")
 
 
 @dataclass(frozen=True)
-class PrivateEngine:
-    """An engine that only this test run knows. `env` is what a child needs to speak to it."""
+class Programs:
+    """Another engine's programs than this machine's, unpacked in a folder: `root` is like `/`."""
 
-    host: str
-    store: Literal["containerd", "classic"]
+    root: Path
 
     @property
     def env(self) -> dict[str, str]:
-        return {"DOCKER_HOST": self.host, "DOCKER_CONTEXT": "", "DOCKER_TLS_VERIFY": ""}
+        """What makes a child find them: they come first on PATH, and the plugin is among the user's own."""
+        folders = [self.root / "usr/sbin", self.root / "usr/bin", Path(sys.executable).parent, os.environ["PATH"]]
+        return {
+            "PATH": os.pathsep.join(map(str, folders)),
+            "DOCKER_CONFIG": str(self.root / "usr/libexec/docker"),
+        }
+
+
+@dataclass(frozen=True)
+class PrivateEngine:
+    """An engine that only this test run knows. `env` is what a child needs to speak to it, with its own `programs`."""
+
+    host: str
+    store: Literal["containerd", "classic"]
+    programs: Programs | None = None
+
+    @property
+    def env(self) -> dict[str, str]:
+        own = self.programs.env if self.programs else {}
+        return {"DOCKER_HOST": self.host, "DOCKER_CONTEXT": "", "DOCKER_TLS_VERIFY": "", **own}
 
     @property
     def engine(self) -> Engine:
         """The product's view of it."""
-        return Engine(shutil.which("docker") or "docker", "the tests", self.env)
+        return Engine(shutil.which("docker", path=self.env.get("PATH")) or "docker", "the tests", self.env)
 
     def docker(self, *argv: str, stdin: bytes = b"", check: bool = True) -> str:
         """What the docker CLI answers."""
@@ -58,11 +76,12 @@ def lacking() -> str | None:
 
 @contextmanager
 def private_engine(
-    shared: Path, store: Literal["containerd", "classic"], name: str = "engine"
+    shared: Path, store: Literal["containerd", "classic"], name: str = "engine", programs: Programs | None = None
 ) -> Iterator[PrivateEngine]:
     """The engine of this run with that image store, started by whoever comes first; `shared` is the run's folder.
 
-    Another `name` is another engine, with data of its own: a second worker.
+    Another `name` is another engine, with data of its own: a second worker. `programs` are those it is started from,
+    where they are not this machine's.
     """
     if why := lacking():
         if os.environ.get("CI") == "true":
@@ -71,11 +90,11 @@ def private_engine(
     with (shared / f"{name}-{store}").open("a+") as note:
         fcntl.flock(note, fcntl.LOCK_EX)
         note.seek(0)
-        found = _join(Path(note.read().strip() or os.devnull)) or _start(note, store)
+        found = _join(Path(note.read().strip() or os.devnull)) or _start(note, store, programs)
         fcntl.flock(note, fcntl.LOCK_UN)
     users, socket = found
     with users:
-        yield PrivateEngine(f"unix://{socket}", store)
+        yield PrivateEngine(f"unix://{socket}", store, programs)
 
 
 def _join(folder: Path) -> tuple[IO[str], str] | None:
@@ -88,7 +107,7 @@ def _join(folder: Path) -> tuple[IO[str], str] | None:
         return None
 
 
-def _start(note: IO[str], store: str) -> tuple[IO[str], str]:
+def _start(note: IO[str], store: str, programs: Programs | None) -> tuple[IO[str], str]:
     folder = Path(tempfile.mkdtemp(prefix="imageyard-engine-"))  # sockets have short paths: unix(7)
     users = (folder / "users").open("w")
     fcntl.flock(users, fcntl.LOCK_SH)
@@ -96,6 +115,7 @@ def _start(note: IO[str], store: str) -> tuple[IO[str], str]:
     with log.open("w") as output:
         keeper = subprocess.Popen(
             [sys.executable, str(KEEPER), str(folder), store],
+            env={**os.environ, **(programs.env if programs else {})},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

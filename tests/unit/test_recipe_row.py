@@ -12,7 +12,9 @@ from imageyard.catalogue.expand import expand
 from imageyard.catalogue.lock import Lock, parse
 from imageyard.catalogue.model import Catalogue, Row
 from imageyard.errors import ConfigurationError
+from imageyard.recipe.model import from_canonical
 from imageyard.recipe.recipe import File, Recipes, Source
+from imageyard.recipe.words import changes
 from imageyard.tree import DictTree, Link
 
 DIGEST = f"sha256:{'a' * 64}"
@@ -355,3 +357,29 @@ def test_a_missing_dockerfile_points_at_the_catalogue() -> None:
 def test_an_empty_lock_is_a_lock() -> None:
     assert recipes_of(lock="").of(recipes_of().catalogue.rows[0]).sources[0].kind == "unlocked"
     assert Lock().pinned == {}
+
+
+def test_what_is_reproducible_is_of_the_recipe_and_what_is_not_keeps_its_tag() -> None:
+    plain = recipes_of()
+    row = next(row for row in plain.catalogue.rows if row.name == "linux-py3.13")
+    old = plain.of(row)
+    recipes = recipes_of(
+        CATALOGUE.replace("    dockerfile: Dockerfile\n", "    dockerfile: Dockerfile\n    reproducible: yes\n")
+    )
+    new = recipes.of(row)
+    assert b"reproducible" not in old.canonical()
+    assert new.args == {**old.args, "SOURCE_DATE_EPOCH": "946684800"}
+    assert changes(old, new) == ["reproducible: no -> yes", "SOURCE_DATE_EPOCH: not set -> 946684800"]
+    assert from_canonical(new.canonical()).id == new.id
+    assert recipes.of(recipes.parent_rows(row)[0]) == plain.of(plain.parent_rows(row)[0])
+
+
+def test_the_time_that_is_declared_is_the_one_that_times_are_rewritten_to() -> None:
+    said = CATALOGUE.replace(
+        'args: {BASE: "debian:bookworm-slim"}', 'args: {BASE: "debian:bookworm-slim", SOURCE_DATE_EPOCH: 1700000000}'
+    )
+    both = recipes_of(said.replace("base.Dockerfile\n", "base.Dockerfile\n    reproducible: yes\n"))
+    given_only = recipes_of(said)
+    row = next(row for row in both.catalogue.rows if row.name == "linux-base")
+    assert both.of(row).args["SOURCE_DATE_EPOCH"] == given_only.of(row).args["SOURCE_DATE_EPOCH"] == "1700000000"
+    assert both.of(row).id != given_only.of(row).id, "times are rewritten in one of them only"

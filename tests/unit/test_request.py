@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from imageyard.builders.request import BuildRequest, argv, loadable_provenance
+from imageyard.builders.request import BuildRequest, argv, loadable
 from imageyard.names import Digest, parse_reference
 
 PLAIN = BuildRequest("Dockerfile", "linux/amd64")
@@ -94,18 +94,37 @@ def test_the_order_of_args_does_not_show(pairs: list[tuple[str, str]]) -> None:
     )
 
 
+LESS = {"provenance": "off", "sbom": False, "reproducible": False}
+
+
 @pytest.mark.parametrize(
-    ("wanted", "store", "given_", "noted"),
+    ("asked", "words"),
     [
-        ("off", "containerd", "off", False),
-        ("min", "containerd", "min", False),
-        ("max", "containerd", "max", False),
-        ("off", "classic", "off", False),
-        ("min", "classic", "off", True),
-        ("max", "classic", "off", True),
+        ({}, ()),
+        ({"provenance": "min"}, ("provenance (min)",)),
+        ({"provenance": "max"}, ("provenance (max)",)),
+        ({"sbom": True}, ("the bill of materials",)),
+        ({"reproducible": True}, ("rewritten times",)),
+        ({"provenance": "max", "sbom": True}, ("provenance (max)", "the bill of materials")),
     ],
 )
-def test_provenance_that_the_store_can_hold(wanted: str, store: str, given_: str, noted: bool) -> None:
-    given_now, note = loadable_provenance(wanted, store)  # type: ignore[arg-type]
-    assert (given_now, note is not None) == (given_, noted)
-    assert note is None or wanted in note
+def test_what_the_image_store_can_hold(asked: dict[str, object], words: tuple[str, ...]) -> None:
+    request = replace(PLAIN, args={"A": "b"}, **asked)
+    assert loadable(request, "containerd") == (request, ())
+    assert loadable(request, "classic") == (replace(request, **LESS), words)
+
+
+@pytest.mark.parametrize("reproducible", [False, True])
+def test_where_times_are_rewritten(reproducible: bool) -> None:
+    rewritten = ["rewrite-timestamp=true"] if reproducible else []
+    request = replace(PLAIN, reproducible=reproducible, tags=(parse_reference("registry.test/ci"),))
+    archive = replace(request, output="archive", archive=Path("/a,b/image.tar"))
+    pushed = replace(request, output="push-by-digest")
+    for each, start in (
+        (archive, ["type=oci", "dest=/a,b/image.tar"]),
+        (pushed, ["type=image", "name=registry.test/ci"]),
+    ):
+        line = argv(each, program="buildx")
+        (fields,) = csv.reader([line[line.index("--output") + 1]])
+        assert fields[:2] == start
+        assert [field for field in fields if "rewrite" in field] == rewritten

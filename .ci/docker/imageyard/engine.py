@@ -128,6 +128,10 @@ class Engine:
             raise Absent(f"the engine has no image {source}", doing=f"tagging it {target}")
         _good(answer, f"tagging {source}")
 
+    def load(self, archive: Path) -> None:
+        """Take in the images of an archive, under the names that it gives them."""
+        self._ask("load", "--quiet", "--input", str(archive))
+
     def untag(self, reference: str) -> bool:
         """Take a name away, and the image with its last one; False where there was none."""
         status, found = self._api(f"/images/{daemon.quoted(reference)}", "DELETE")

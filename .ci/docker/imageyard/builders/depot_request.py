@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import PurePath
 
-from imageyard.builders.request import BuildRequest, attestations, content
+from imageyard.builders.request import BuildRequest, attestations, content, csv_line, rewriting
 from imageyard.names import Digest
 
 __all__ = ["LOGINS", "PASSED", "argv", "login", "platforms"]
@@ -51,7 +51,8 @@ def argv(request: BuildRequest, *, program: str, project: str, context: str = "-
     dockerfile = request.dockerfile if context == "-" else str(PurePath(context, request.dockerfile))
     args = [program, "build", "--progress=plain", "--project", project, "-f", dockerfile]
     args += ["--platform", request.platform, *content(request)]
-    args += ["--output", f"type=image,name={name},push=true,push-by-digest=true,oci-mediatypes=true"]
+    fields = ["type=image", f"name={name}", "push=true", "push-by-digest=true", "oci-mediatypes=true"]
+    args += ["--output", csv_line([*fields, *rewriting(request)])]
     args += [*attestations(request), *([] if request.sbom else ["--sbom=false"])]
     args += [] if request.metadata_file is None else ["--metadata-file", str(request.metadata_file)]
     return [*args, *request.extra, context]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -30,7 +30,8 @@ __all__ = [
     "attestations",
     "content",
     "csv_line",
-    "loadable_provenance",
+    "loadable",
+    "rewriting",
 ]
 
 SecretSource: TypeAlias = tuple[str, Literal["env", "file"], str]
@@ -43,7 +44,8 @@ class BuildRequest:
 
     `dockerfile` is a path in that tar; `contexts` binds names that the Dockerfile pulls from to
     `docker-image://REFERENCE` or to a directory. With `push-by-digest` the first of `tags` names the repository, and no
-    tag is given there.
+    tag is given there; with `archive` the image goes to that file, to be loaded. `reproducible` has times rewritten to
+    SOURCE_DATE_EPOCH, which is one of `args`; with `load` the builder cannot.
     """
 
     dockerfile: str
@@ -54,7 +56,9 @@ class BuildRequest:
     secrets: tuple[SecretSource, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     tags: tuple[Reference, ...] = ()
-    output: Literal["load", "push", "push-by-digest"] = "load"
+    output: Literal["load", "push", "push-by-digest", "archive"] = "load"
+    archive: Path | None = None
+    reproducible: bool = False
     no_cache: bool = False
     pull: bool = False
     provenance: Provenance = "off"
@@ -171,14 +175,21 @@ def attestations(request: BuildRequest) -> list[str]:
     return [f"--provenance={provenance}", *(["--sbom=true"] if request.sbom else [])]
 
 
-def loadable_provenance(wanted: Provenance, store: ImageStore) -> tuple[Provenance, str | None]:
-    """What of the wanted provenance a loaded image can carry, and a line to say where that is less.
+def loadable(request: BuildRequest, store: ImageStore) -> tuple[BuildRequest, tuple[str, ...]]:
+    """What of a request the engine's image store can hold, and in words what was left out of it.
 
-    The classic store refuses attestations: `Attestation is not supported for the docker driver` (buildx 0.29).
+    The classic store refuses attestations (`Attestation is not supported for the docker driver`) and takes
+    `rewrite-timestamp` without doing it (tried: engine 26.1 with buildx 0.13, 28.5 with 0.29).
     """
-    if wanted == "off" or store == "containerd":
-        return wanted, None
-    return "off", f"no provenance ({wanted}): the engine's classic image store cannot hold it"
+    left_out = {
+        f"provenance ({request.provenance})": request.provenance != "off",
+        "the bill of materials": request.sbom,
+        "rewritten times": request.reproducible,
+    }
+    if store == "containerd" or not any(left_out.values()):
+        return request, ()
+    narrowed = replace(request, provenance="off", sbom=False, reproducible=False)
+    return narrowed, tuple(words for words, asked in left_out.items() if asked)
 
 
 def _flag(name: str, value: object) -> list[str]:
@@ -192,13 +203,21 @@ def _each(name: str, values: Iterable[str]) -> list[str]:
 def _output(request: BuildRequest) -> list[str]:
     """Where the image goes.
 
-    `oci-mediatypes` is always said, so that the digest does not hang on the default of a builder's version.
+    `oci-mediatypes` is always said, so that the digest does not hang on the default of a builder's version. The
+    types of an OCI archive are the same, and so is its manifest.
     """
+    if request.output == "archive":
+        return ["--output", csv_line(["type=oci", f"dest={request.archive}", *rewriting(request)])]
     if request.output != "push-by-digest":
         return [f"--{request.output}"]
     repository = request.tags[0].name
     fields = ["type=image", f"name={repository}", "push=true", "push-by-digest=true", "oci-mediatypes=true"]
-    return ["--output", csv_line(fields)]
+    return ["--output", csv_line([*fields, *rewriting(request)])]
+
+
+def rewriting(request: BuildRequest) -> list[str]:
+    """The field of `--output` that has times of a request rewritten: later ones than SOURCE_DATE_EPOCH become it."""
+    return ["rewrite-timestamp=true"] if request.reproducible else []
 
 
 def _secret(name: str, kind: Literal["env", "file"], value: str) -> str:

@@ -59,6 +59,7 @@ class Recipe:
     local: bool = False  # its tag ends in -local
     unpinned: tuple[str, ...] = ()  # words: what may change under the same id
     unused_args: tuple[str, ...] = ()  # given in the catalogue, declared by no reached stage
+    reproducible: bool = False  # times are rewritten to SOURCE_DATE_EPOCH, which is among the args
     parents: Mapping[str, str] = field(default_factory=dict)  # the `inputs` of each parent, by the source's name
 
     def canonical(self) -> bytes:
@@ -66,7 +67,9 @@ class Recipe:
         return _json(self._record())
 
     def _record(self) -> dict[str, object]:
-        return {
+        # Only where it is so: all other images keep the tags that they had before there was such a thing.
+        rewritten: dict[str, object] = {"reproducible": True} if self.reproducible else {}
+        return rewritten | {
             "v": self.v,
             "platform": self.platform,
             "dockerfile": self.dockerfile,
@@ -114,6 +117,7 @@ def from_canonical(data: bytes) -> Recipe:
         files = tuple(File(*file) for file in found["files"])
         sources = tuple(Source(*source) for source in found["sources"])
         rest = {name: found[name] for name in ("v", "platform", "dockerfile", "target", "args", "frontend", "epoch")}
+        rest["reproducible"] = found.get("reproducible", False)
         return Recipe(files=files, sources=sources, secrets=tuple(found["secrets"]), **rest)
     except (KeyError, TypeError) as error:
         raise ValueError(f"not a recipe: {error}") from None

@@ -20,10 +20,14 @@ from imageyard.recipe.dockerfile.references import familiar
 from imageyard.recipe.dockerfile.stages import Dockerfile, read
 from imageyard.recipe.files import Shelf
 from imageyard.recipe.model import VERSION, File, Mode, Recipe, Source
+from imageyard.recipe.seal import MTIME
 from imageyard.recipe.sources import IMAGE_SCHEME, Binder, Locked
 from imageyard.treebase import Tree, without
 
 __all__ = ["File", "Recipe", "Recipes", "Source", "outside"]
+
+_TIMES: Mapping[bool, Mapping[str, str]] = {False: {}, True: {"SOURCE_DATE_EPOCH": str(MTIME)}}
+"""The args of an image that is to be `reproducible`: its times are those of the sealed context."""
 
 _UNDECLARED = ("SOURCE_DATE_EPOCH", "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
 
@@ -155,7 +159,7 @@ class Recipes:
     def _recipe(self, row: Row) -> Recipe:
         image, platform = row.image, platform_of(row.arch)
         context = self._context(image)
-        given = {**self.set_args, **row.args, **image.parents}
+        given = {**_TIMES[image.reproducible], **self.set_args, **row.args, **image.parents}
         reading, files = self._read(image, context, given, platform)
         sources = self._sources(row, context, reading, platform)
         args = {name: value for name, value in sorted(given.items()) if _counts(name, reading.declared)}
@@ -182,6 +186,7 @@ class Recipes:
                 *([f"the frontend {frontend} has no digest"] if frontend and "@sha256:" not in frontend else []),
             ),
             unused_args=tuple(sorted(given.keys() - args.keys())),
+            reproducible=image.reproducible,
             parents={
                 familiar(name): self._recipes[name, row.arch].inputs for name in parents if familiar(name) in pulled
             },

@@ -21,6 +21,7 @@ def changes(old: Recipe, new: Recipe) -> list[str]:
         *_scalar("target", old.target, new.target),
         *_scalar("frontend", old.frontend, new.frontend),
         *_scalar("epoch", old.epoch, new.epoch),
+        *_scalar("reproducible", _yes(old.reproducible), _yes(new.reproducible)),
         *_sources(old, new),
         *_args(old.args, new.args),
         *_each("secret", dict.fromkeys(old.secrets, ""), dict.fromkeys(new.secrets, "")),
@@ -31,6 +32,10 @@ def changes(old: Recipe, new: Recipe) -> list[str]:
 def _scalar(what: str, old: str | None, new: str | None) -> Iterator[str]:
     if old != new:
         yield f"{what}: {_shown(old)} -> {_shown(new)}"
+
+
+def _yes(is_so: bool) -> str:
+    return "yes" if is_so else "no"
 
 
 def _args(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:
@@ -125,6 +130,8 @@ def explain(recipe: Recipe) -> str:
         lines.append(f"  frontend    {recipe.frontend}")
     if recipe.epoch:
         lines.append(f"  epoch       {recipe.epoch}")
+    if recipe.reproducible:
+        lines.append(f"  times       rewritten to {recipe.args.get('SOURCE_DATE_EPOCH')}")
     lines += _block("sources", [f"{source.name}: {_bound(source)}" for source in recipe.sources])
     lines += _block("args", [f"{name}={value}" for name, value in recipe.args.items()])
     lines += _block("secrets", recipe.secrets)

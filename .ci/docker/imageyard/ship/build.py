@@ -108,6 +108,7 @@ def request(work: Work, parent: bind.ParentOf, staging: Path) -> BuildRequest:
         labels=labels.of(work.workspace, work.row, recipe),
         no_cache=decision.no_cache,
         pull=decision.pull,
+        reproducible=recipe.reproducible,
         cache_from=cache.read,
         cache_to=cache.write,
         extra=work.options.extra,

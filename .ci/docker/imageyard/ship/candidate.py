@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from imageyard.builders.request import Lost, Unreachable, loadable_provenance
+from imageyard.builders.request import Built, Lost, Outcome, Unreachable, loadable
 from imageyard.errors import EnvironmentLacks, ImageyardError, Transient
 from imageyard.ship import bind, build, history, layer_cache, sweep
 from imageyard.ship.options import BuildOptions
@@ -64,7 +64,7 @@ def candidate(
         build.build(
             work,
             lambda staging: _request(work, engine, unchecked, parent or bind.in_engine(workspace, options), staging),
-            lambda asked, context, board, raw: run(asked, context, board=board, raw=raw),
+            lambda asked, context, board, raw: _loaded(asked, run(asked, context, board=board, raw=raw), engine),
             _gone,
         )
         yield unchecked
@@ -97,19 +97,23 @@ def _request(
     work: build.Work, engine: Engine, unchecked: Reference, parent: bind.ParentOf, staging: Path
 ) -> BuildRequest:
     image = work.workspace.recipes(work.options.set_args).own(work.row).image
-    provenance, remark = loadable_provenance(image.provenance, engine.image_store)
-    if remark:
-        work.workspace.story.detail(remark)
-    asked = build.request(work, parent, staging)
+    wanted = replace(build.request(work, parent, staging), provenance=image.provenance, sbom=image.sbom)
+    asked, left_out = loadable(wanted, engine.image_store)
+    if left_out:
+        words = ", ".join(left_out)
+        work.workspace.story.detail(f"without {words}: the engine's classic image store cannot hold that")
     if asked.cache_to and engine.image_store == "classic":  # `Cache export is not supported` (buildx 0.29)
         work.workspace.story.detail("no layer cache is written: the engine's classic image store cannot")
         asked = replace(asked, cache_to=())
-    return replace(
-        asked,
-        tags=(unchecked,),
-        provenance=provenance,
-        sbom=image.sbom and engine.image_store == "containerd",
-    )
+    if asked.reproducible:  # `"rewrite-timestamp" conflicts with "unpack"`, which loading always is (engine 26.1, 28.5)
+        asked = replace(asked, output="archive", archive=staging / "image.tar")
+    return replace(asked, tags=(unchecked,))
+
+
+def _loaded(asked: BuildRequest, outcome: Outcome, engine: Engine) -> Outcome:
+    if isinstance(outcome, Built) and asked.archive is not None:
+        engine.load(asked.archive)
+    return outcome
 
 
 def _gone(outcome: Unreachable | Lost) -> ImageyardError:

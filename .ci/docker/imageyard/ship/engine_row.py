@@ -71,14 +71,13 @@ class InEngine:
     def refuse_unbuilt(job: Job) -> None:
         """Raise ConfigurationError where the catalogue asks for what no engine does: never less, silently."""
         image = job.row.image
-        for key, is_asked in {"reproducible: yes": image.reproducible, "lane": image.lane is not None}.items():
-            if is_asked:
-                raise ConfigurationError(
-                    f"{image.name} says `{key}`, which the local builder cannot do",
-                    doing=f"building {job.title}",
-                    at=image.where,
-                    hint="remove it from the image for local builds",
-                )
+        if image.lane is not None:
+            raise ConfigurationError(
+                f"{image.name} says `lane`, which the local builder cannot do",
+                doing=f"building {job.title}",
+                at=image.where,
+                hint="remove it from the image for local builds",
+            )
 
     def _wanted(self, job: Job) -> Reference:
         return self.workspace.repository.with_tag(job.tag)

@@ -39,6 +39,7 @@ class FromEngine(InEngine):
         client, target = self.workspace.client, self.destination.repository.with_tag(job.tag)
         if self.destination.moves:
             ecr.refuse_immutable(target)
+        shipment.refuse_narrowed(job)
         if fresh := job.forced or self.found(job) is None:
             self.earn(job)
         loaded = shipment.loaded(job)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from imageyard.registry.tagging import Given
     from imageyard.ship.job import Job
 
-__all__ = ["loaded", "send", "wanted"]
+__all__ = ["loaded", "refuse_narrowed", "send", "wanted"]
 
 
 def wanted(job: Job) -> dict[str, str]:
@@ -30,8 +30,36 @@ def wanted(job: Job) -> dict[str, str]:
     return {platform_of(job.row.arch): job.recipe.inputs}
 
 
+def refuse_narrowed(job: Job) -> None:
+    """Raise EnvironmentLacks where the engine's image store cannot hold what is declared of the row's image."""
+    from imageyard.builders.request import BuildRequest, loadable
+
+    image = job.recipes.own(job.row).image
+    declared = BuildRequest(
+        image.dockerfile,
+        job.recipe.platform,
+        provenance=image.provenance,
+        sbom=image.sbom,
+        reproducible=image.reproducible,
+    )
+    _, left_out = loadable(declared, job.workspace.engine.image_store)
+    if left_out:
+        raise EnvironmentLacks(
+            f"{image.name} is declared with {', '.join(left_out)}: the engine's classic image store cannot hold that",
+            doing=f"publishing {job.title}",
+            hint=(
+                '"features": {"containerd-snapshotter": true} in daemon.json, and build it again',
+                f"inv build {image.name} --builder remote",
+            ),
+        )
+
+
 def loaded(job: Job) -> LoadedImage:
-    """The image that earned its tag in the engine. Raises Absent without one, PolicyRefused for a foreign one."""
+    """The image that earned its tag in the engine.
+
+    Raises Absent without one, PolicyRefused for a foreign one, EnvironmentLacks for one that is less than declared.
+    """
+    refuse_narrowed(job)
     name = _name(job)
     found = job.workspace.engine.inspect(name)
     if found is None:

@@ -55,9 +55,12 @@ def dockerd_config(folders: Folders) -> str:
     )
 
 
-def start_containerd(folders: Folders) -> Service:
-    """Start containerd and wait for its socket. Raises EnvironmentLacks with the end of its log."""
-    program = process.find("containerd", *_SYSTEM, hint=_HINT)
+def start_containerd(folders: Folders, program: str | None = None) -> Service:
+    """Start containerd, this machine's unless told, and wait for its socket.
+
+    Raises EnvironmentLacks with the end of its log.
+    """
+    program = program or process.find("containerd", *_SYSTEM, hint=_HINT)
     config = folders.state / "containerd.toml"
     config.write_text(containerd_config(folders))
     return _start(folders, "containerd", [program, "--config", str(config)], lambda: _answers(folders))
