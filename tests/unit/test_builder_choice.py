@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from imageyard.catalogue.model import Builders, Catalogue, DepotBuilder, RemoteBuilder
 from imageyard.errors import ConfigurationError, PolicyRefused
 from imageyard.plan.trust import LOCAL, Decision, Repository
-from imageyard.ship.builder_choice import as_builder, choose, from_environment, remote
+from imageyard.ship.builder_choice import as_builder, choose, chosen, from_environment, remote
 from imageyard.ship.destination import place
-from imageyard.ship.options import BuilderName, as_repository
+from imageyard.ship.options import BuilderName, BuildOptions, as_repository
 
 POOL = "tcp://pool.example:1234"
 ONE = "tcp://one.example:8372"
@@ -119,6 +120,25 @@ def test_an_architecture_without_an_address(builders: Builders) -> None:
 TRUSTED = Decision("trusted", "push", "main is protected", push="trusted", reads=("trusted",))
 BRANCH = Decision("branch", "pull_request", "a pull request", push="branch", reads=("trusted", "branch"))
 FORK = Decision("fork", "pull_request", "from a fork")
+
+
+@pytest.mark.parametrize(
+    ("decision", "projects", "builder"),
+    [
+        (LOCAL, {"trusted": "p1", "branch": "p2"}, "local"),
+        (TRUSTED, {"trusted": "p1", "branch": "p2"}, "depot"),
+        (BRANCH, {"trusted": "p1", "branch": "p2"}, "depot"),
+        (BRANCH, {"trusted": "p1"}, "local"),
+        (TRUSTED, {"branch": "p2"}, "local"),
+        (FORK, {"trusted": "p1", "branch": "p2"}, "local"),
+    ],
+)
+def test_depot_by_itself_builds_what_is_published_where_it_has_a_project(
+    decision: Decision, projects: dict[str, str], builder: str
+) -> None:
+    workspace: Any = SimpleNamespace(catalogue=catalogue(Builders(None, DepotBuilder(**projects))))
+    assert chosen(workspace, BuildOptions(decision=decision), {}).builder == builder
+    assert chosen(workspace, BuildOptions(decision=decision, builder="depot"), {}).builder == "depot"
 
 
 @pytest.mark.parametrize(

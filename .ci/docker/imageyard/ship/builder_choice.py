@@ -16,10 +16,21 @@ if TYPE_CHECKING:
 
     from imageyard.catalogue.model import Builders, Catalogue, RemoteBuilder
     from imageyard.names import Arch
+    from imageyard.plan.trust import Repository
     from imageyard.ship.options import BuildOptions
     from imageyard.ship.workspace import Workspace
 
-__all__ = ["BUILDERS", "VARIABLE", "Choice", "as_builder", "choose", "chosen", "from_environment", "remote"]
+__all__ = [
+    "BUILDERS",
+    "VARIABLE",
+    "Choice",
+    "as_builder",
+    "choose",
+    "chosen",
+    "depot_project",
+    "from_environment",
+    "remote",
+]
 
 VARIABLE = "REMOTE_BUILDKIT"
 BUILDERS: tuple[BuilderName, ...] = get_args(BuilderName)
@@ -83,10 +94,19 @@ def choose(
 
 
 def chosen(workspace: Workspace, options: BuildOptions, environ: Mapping[str, str] = os.environ) -> Choice:
-    """Who builds the rows of a call. Raises as `choose` does."""
-    builders = workspace.catalogue.builders
-    in_ci = options.decision.trust != "local"
+    """Who builds the rows of a call; Depot by itself only in a run that publishes where it has a project.
+
+    Raises as `choose` does.
+    """
+    builders, push = workspace.catalogue.builders, options.decision.push
+    in_ci = push is not None and depot_project(builders, push) is not None
     return choose(options.builder, options.address, environ.get(VARIABLE), builders, in_ci=in_ci)
+
+
+def depot_project(builders: Builders, at: Repository) -> str | None:
+    """The project at Depot for what is published there: its layers are kept apart as the repositories are."""
+    depot = builders.depot
+    return None if depot is None else depot.trusted if at == "trusted" else depot.branch
 
 
 def remote(choice: Choice, catalogue: Catalogue, arch: Arch) -> tuple[str, RemoteBuilder]:

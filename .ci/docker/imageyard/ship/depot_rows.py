@@ -13,6 +13,7 @@ from imageyard.errors import ConfigurationError, Denied, EnvironmentLacks, Image
 from imageyard.names import platform_of
 from imageyard.registry import ecr
 from imageyard.ship import build, history, publishable, sweep
+from imageyard.ship.builder_choice import depot_project
 from imageyard.ship.depot_parents import one_for_all
 from imageyard.ship.destination import destination
 from imageyard.ship.landing import RAISE_EPOCH, land, lock_of
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from imageyard.board import Board
     from imageyard.builders.request import BuildRequest, Built, Lost, Outcome
     from imageyard.names import Digest
+    from imageyard.plan.trust import Repository
     from imageyard.registry.client import Raw
     from imageyard.ship.bind import ParentOf
     from imageyard.ship.job import Job
@@ -191,12 +193,10 @@ class AtDepot:
             make()
 
 
-def _project(workspace: Workspace, at: str) -> str:
+def _project(workspace: Workspace, at: Repository) -> str:
     """The project for what is published there. Raises ConfigurationError where the catalogue names none."""
-    depot = workspace.catalogue.builders.depot
-    project = getattr(depot, at, None)
-    if project:
-        return str(project)
+    if project := depot_project(workspace.catalogue.builders, at):
+        return project
     ignored = " (DEPOT_PROJECT_ID does not count: it would not tell trusted from branch)"
     raise ConfigurationError(
         f"builders.depot names no project for {at}",
