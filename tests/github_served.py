@@ -39,6 +39,9 @@ class GitHub:
             wanted = [one for one in getattr(self, path) if one["state"] == query.get("state", "open")]
             start = (int(query["page"]) - 1) * int(query["per_page"])
             return 200, wanted[start : start + int(query["per_page"])]
+        if method == "GET" and (match := re.fullmatch(r"pulls/(\d+)", path)):
+            found = [one for one in self.pulls if one["number"] == int(match[1])]
+            return (200, found[0]) if found else (404, {"message": "Not Found"})
         if method == "POST" and path == "issues":
             self.open(content["title"], content["body"])
             return 201, self.issues[-1]

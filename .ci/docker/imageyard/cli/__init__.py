@@ -13,6 +13,7 @@ def namespace() -> Collection:
         access,
         adopting,
         building,
+        caching,
         deciding,
         describing,
         machine,
@@ -23,7 +24,7 @@ def namespace() -> Collection:
     )
 
     rooms = (describing, building, planning, publishing, access, sharing, machine, adopting)
-    groups = {"ci": (deciding, workflows)}
+    groups = {"cache": (caching,), "ci": (deciding, workflows)}
     found = Collection(*(task for room in rooms for task in room.TASKS))
     for name, members in groups.items():
         found.add_collection(Collection(name, *(task for room in members for task in room.TASKS)))

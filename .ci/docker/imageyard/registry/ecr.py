@@ -17,7 +17,7 @@ from imageyard.errors import Absent, Denied, EnvironmentLacks, ImageyardError, P
 from imageyard.names import Reference
 from imageyard.registry.credentials import Credential
 
-__all__ = ["Login", "log_in", "make_repository", "refuse_immutable", "region_of"]
+__all__ = ["Login", "account_of", "log_in", "make_repository", "refuse_immutable", "region_of"]
 
 _HOST = re.compile(r"(?P<account>\d{12})\.dkr[.-]ecr(-fips)?\.(?P<region>[a-z0-9-]+)\.(amazonaws\.com(\.cn)?|on\.aws)")
 
@@ -38,6 +38,12 @@ def region_of(host: str) -> str | None:
     """The region in the name of an ECR registry, None for any other host."""
     match = _HOST.fullmatch(host)
     return match["region"] if match else None
+
+
+def account_of(host: str) -> str | None:
+    """The account in the name of an ECR registry, None for any other host."""
+    match = _HOST.fullmatch(host)
+    return match["account"] if match else None
 
 
 def log_in(region: str, caller: aws.Caller) -> Login:

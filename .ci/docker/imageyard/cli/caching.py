@@ -1,0 +1,65 @@
+"""Layer caches: cache.clean."""
+
+from __future__ import annotations
+
+import os
+
+from invoke.context import Context
+
+from imageyard.cli.entry import CATALOGUE, JSON, task
+
+__all__ = ["TASKS"]
+
+
+@task(
+    name="clean",
+    pr="the number of a pull request that was closed",
+    older_than="how old a cache has to be, of any pull request that is not open: 36h, 7d",
+    open_="a JSON list of all open pull requests; default: GitHub is asked, with GITHUB_TOKEN",
+    yes="delete; without it only what would be deleted is printed",
+    json=JSON,
+    catalogue=CATALOGUE,
+)
+def clean_caches(
+    context: Context,
+    pr: str | None = None,
+    older_than: str | None = None,
+    open_: str | None = None,
+    yes: bool = False,
+    json: bool = False,
+    catalogue: str | None = None,
+) -> None:
+    """Remove layer caches of closed pull requests: those of one, or all that are old enough."""
+    from datetime import timedelta
+    from functools import partial
+    from pathlib import Path
+
+    from imageyard.catalogue.scalars import Fault, duration
+    from imageyard.errors import ConfigurationError
+    from imageyard.ship import cache_clean
+    from imageyard.ship.workspace import Workspace
+
+    if (pr is None) == (older_than is None):
+        raise ConfigurationError("name one of --pr and --older-than", hint="inv --help cache.clean")
+    workspace = Workspace.find(catalogue)
+    if pr is not None:
+        if not (pr.isascii() and pr.isdigit() and int(pr)):
+            raise ConfigurationError(f"--pr takes the number of a pull request, not {pr!r}")
+        wanted = cache_clean.Wanted(pull=int(pr))
+    else:
+        from imageyard.ci import pulls
+        from imageyard.ci.github import Api
+
+        try:
+            age = timedelta(seconds=duration(older_than or ""))
+        except Fault as fault:
+            raise ConfigurationError(f"--older-than: {fault.headline}", hint=fault.hint) from None
+        if open_ is not None:
+            wanted = cache_clean.Wanted(age=age, open_pulls=pulls.from_file(Path(open_)))
+        else:
+            api = Api(os.environ)
+            wanted = cache_clean.Wanted(age=age, open_pulls=pulls.open_pulls(api), is_open=partial(pulls.is_open, api))
+    cache_clean.clean(workspace, wanted, yes=yes, as_json=json)
+
+
+TASKS = [clean_caches]

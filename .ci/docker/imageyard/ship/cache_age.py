@@ -1,0 +1,89 @@
+"""How old a layer cache is, where anything says so."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+from imageyard.registry import ecr, ecr_tags
+
+if TYPE_CHECKING:
+    from imageyard.names import Reference
+    from imageyard.registry.client import Client
+
+__all__ = ["CONFIG", "times", "written"]
+
+CONFIG = "application/vnd.buildkit.cacheconfig.v0"
+"""Under which type BuildKit 0.12 and later keeps the config of a cache; it is JSON."""
+_LIMIT = 64 * 1024 * 1024  # bytes
+
+
+def written(client: Client, repository: Reference, tags: Sequence[str]) -> dict[str, datetime]:
+    """When each cache was written, as far as it is known: for a tag without an answer, nobody knows.
+
+    ECR keeps when an image was pushed. Elsewhere the cache's own config has the time of each of its steps
+    (moby/buildkit, `cache/remotecache/v1/spec.go`), of which the latest counts: a build that found all its steps
+    writes the cache again and leaves no trace of it, so that a cache is never younger than that and may have been
+    used later. A `Last-Modified` of the manifest counts where it is later. Raises Absent, Denied or Transient.
+    """
+    if ecr.region_of(repository.registry):
+        return dict(ecr_tags.pushed(repository, tags))
+    found = {tag: _written(client, repository.with_tag(tag)) for tag in tags}
+    return {tag: time for tag, time in found.items() if time is not None}
+
+
+def _written(client: Client, reference: Reference) -> datetime | None:
+    from imageyard.registry import blobs
+    from imageyard.registry.manifests import Index
+
+    raw = client.get(reference)
+    document = raw.parsed()
+    entries = document.manifests if isinstance(document, Index) else (document.config,)
+    found = [time for time in [_modified(client, reference)] if time is not None]
+    for entry in entries:
+        if entry.media_type == CONFIG:
+            found += times(blobs.read(client, reference, entry.digest, limit=_LIMIT))
+    return max(found, default=None)
+
+
+def _modified(client: Client, reference: Reference) -> datetime | None:
+    from imageyard.registry.manifests import ACCEPT
+
+    reply = client.call("HEAD", reference, f"manifests/{reference.tag}", headers={"Accept": ACCEPT})
+    try:
+        return parsedate_to_datetime(reply.headers["last-modified"]).astimezone(timezone.utc)
+    except (KeyError, ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
+def times(config: bytes) -> list[datetime]:
+    """The times in a cache's config; none where it cannot be read."""
+    try:
+        return [time for text in _texts(json.loads(config)) if (time := _time(text)) is not None]
+    except (ValueError, RecursionError):
+        return []
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every `createdAt`, wherever it stands."""
+    if isinstance(value, dict):
+        for key, below in value.items():
+            if key == "createdAt" and isinstance(below, str):
+                yield below
+            else:
+                yield from _texts(below)
+    elif isinstance(value, list):
+        for below in value:
+            yield from _texts(below)
+
+
+def _time(text: str) -> datetime | None:
+    """A time as Go writes it (RFC 3339, to the nanosecond); its zero says nothing."""
+    try:
+        found = datetime.fromisoformat(f"{text[:19]}+00:00") if text.endswith("Z") else datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None and found.year > 1970 else None
