@@ -1,4 +1,4 @@
-"""Two workers, one for each architecture, and a scratch repository for them: `pytest_plugins = ("fixtures_remote",)`."""
+"""Two workers, one for each architecture, and a scratch repository: `pytest_plugins = ("fixtures_remote",)`."""
 
 from __future__ import annotations
 

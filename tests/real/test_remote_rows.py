@@ -1,14 +1,26 @@
-"""Rows that remote workers build, from an orchestrator that has no Docker daemon in reach: what is published in the end."""
+"""Rows that remote workers build, from an orchestrator that has no Docker daemon in reach, and what is published."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 
+import github_event
 import pytest
+from buildkit_remote import remote_buildkit
 from engine_private import PrivateEngine
 from imageyard.names import Arch
-from registry_served import tool
+from registry_faults import Answer, Proxy, running
+from registry_served import Served, tool
+from socket_relay import Relay
 from yard_remote import BASE, TOOL, RemoteYard
 
 pytestmark = [pytest.mark.engine]
@@ -84,3 +96,125 @@ def test_nox_builds_all_rows_of_an_architecture(remote_yard: RemoteYard) -> None
     assert forced.code == 0, forced.all
     assert remote_yard.outcomes() == {BASE: "skipped", TOOL: "published"}
     assert remote_yard.record(TOOL, "amd64")["forced"]
+
+
+@contextmanager
+def worker_to_be_cut(engine: PrivateEngine, folder: Path) -> Iterator[tuple[str, Relay]]:
+    """The address of a worker, and what makes it go away with all its connections."""
+    path = folder / "worker.sock"
+    relay = Relay(path, engine.host.removeprefix("unix://"))
+    with remote_buildkit(str(path)) as address:
+        yield address, relay
+
+
+def runs(words: str) -> bool:
+    """Whether a process with these words on its command line runs on this machine, in a container or not."""
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if words.encode() in file.read_bytes():
+                return True
+    return False
+
+
+def test_a_worker_that_is_lost_leaves_no_tag(
+    remote_yard: RemoteYard, worker_engines: Mapping[Arch, PrivateEngine], tmp_path: Path
+) -> None:
+    slow = f": {remote_yard.key}; sleep 100; :"
+    remote_yard.edit("base/Dockerfile", "RUN echo base", f"RUN {slow}\nRUN echo base")
+    build = ["build", BASE, "--arch", "amd64"]
+    with worker_to_be_cut(worker_engines["amd64"], tmp_path) as (address, relay):
+        child = remote_yard.start([sys.executable, "-m", "invoke", *build, "--address", address])
+        while not runs(slow):
+            assert child.poll() is None, child.communicate()
+            time.sleep(0.05)
+        relay.cut()
+        out, err = child.communicate(timeout=120)
+    assert child.returncode == 9, out + err
+    assert f"{address} was lost in mid-build" in err
+    assert remote_yard.row_outcomes() == {(BASE, "amd64"): "blocked"}
+    assert remote_yard.inv("resolve", BASE, "--arch", "amd64", "--at", "branch").code == 7
+
+    remote_yard.edit("base/Dockerfile", slow, "true")
+    assert remote_yard.inv(*build, "--builder", "remote").code == 0
+    assert remote_yard.row_outcomes() == {(BASE, "amd64"): "published"}
+
+
+def test_a_worker_that_is_not_there_is_told_with_its_address(remote_yard: RemoteYard) -> None:
+    address = "tcp://127.0.0.1:9"
+    remote_yard.edit("images.yml", "connect_timeout: 10s", "connect_timeout: 1s")
+    done = remote_yard.inv("build", BASE, "--arch", "amd64", env={"REMOTE_BUILDKIT": address})
+    assert done.code == 9, done.all
+    assert address in remote_yard.result["headline"]
+
+
+class BothSeeNothing(Proxy):
+    """Holds back the first two questions for a tag until both have come."""
+
+    def __init__(self, upstream: str) -> None:
+        super().__init__(upstream)
+        self.tag = "not yet known"
+        self.asked = 0
+        self.start = threading.Barrier(2)
+
+    def forward(self, handler: BaseHTTPRequestHandler, body: bytes) -> Answer:
+        first = False
+        if handler.command in ("GET", "HEAD") and handler.path.endswith(f"/manifests/{self.tag}"):
+            with self.lock:
+                self.asked += 1
+                first = self.asked <= 2
+        answer = super().forward(handler, body)
+        if first:
+            self.start.wait(60)
+        return answer
+
+
+def test_of_two_orchestrators_one_adopts_the_image_of_the_other(
+    remote_yard: RemoteYard, registry: Served, tmp_path: Path
+) -> None:
+    with running(BothSeeNothing(registry.host)) as proxy:
+        remote_yard.edit("images.yml", registry.host, proxy.host)
+        remote_yard.host = proxy.host
+        remote_yard.commit()
+        subprocess.run(["git", "clone", "-q", str(remote_yard.top), str(tmp_path / "clone")], check=True)
+        other = replace(remote_yard, top=tmp_path / "clone", env={"XDG_CACHE_HOME": str(tmp_path / "other-cache")})
+        proxy.tag = remote_yard.tag(BASE, "amd64")
+        argv = [sys.executable, "-m", "invoke", "build", BASE, "--arch", "amd64", "--address"]
+        workers = remote_yard.workers  # one for each: a worker makes of the same build at the same time one image
+        children = [
+            remote_yard.start([*argv, workers["amd64"]]),
+            other.start([*argv, workers["arm64"]]),
+        ]
+        ends = [(child.communicate(timeout=300), child.returncode) for child in children]
+        assert [code for _, code in ends] == [0, 0], ends
+        records = [yard.record(BASE, "amd64") for yard in (remote_yard, other)]
+        assert sorted(record["adopted"] for record in records) == [False, True]
+        assert {record["digest"] for record in records} == {tool("crane", "digest", remote_yard.at(proxy.tag))}
+
+
+def test_what_must_not_be_published_is_refused_before_anything_is_asked(
+    remote_yard: RemoteYard, tmp_path: Path
+) -> None:
+    build = ["build", BASE, "--arch", "amd64", "--builder", "remote"]
+    remote_yard.edit("images.yml", remote_yard.host, "127.0.0.1:9")  # where nobody would answer
+    for argv, env, words in (
+        ([*build, "--", "--label", "a=b"], {}, "what is built with --label a=b is never published"),
+        ([*build, "--at", "trusted"], github_event.pull_request(tmp_path), "a run at branch trust does not publish"),
+        (build, github_event.pull_request(tmp_path, head="someone/yard"), "a run at fork trust publishes nothing"),
+    ):
+        done = remote_yard.inv(*argv, env=env)
+        assert done.code == 10, done.all
+        assert words in done.err
+        assert remote_yard.outcomes() == {BASE: "refused"}
+    remote_yard.edit("base/Dockerfile", "FROM scratch", "FROM debian:bookworm-slim")
+    done = remote_yard.inv(*build)
+    assert done.code == 10, done.all
+    assert "linux-base is not pinned: debian:bookworm-slim is not locked" in done.err
+    assert remote_yard.docker_calls == ""
+
+
+def test_past_an_unknown_state_nothing_is_built(remote_yard: RemoteYard) -> None:
+    remote_yard.edit("images.yml", remote_yard.host, "127.0.0.1:9")
+    done = remote_yard.inv("build", BASE, "--arch", "amd64", "--builder", "remote")
+    assert done.code == 9, done.all
+    assert "nothing was built" in done.err
+    assert remote_yard.raw(BASE) == ""

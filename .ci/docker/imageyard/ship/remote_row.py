@@ -113,7 +113,6 @@ class Remote:
 
 def _gone(address: str, outcome: Unreachable | Lost) -> ImageyardError:
     if isinstance(outcome, Unreachable):
-        return Transient(
-            f"{address} could not be reached: {outcome.cause}", hint="run it again, or look whether its workers start"
-        )
-    return Transient(f"{address} was lost in mid-build: {outcome.cause}", hint="run it again: nothing has got the tag")
+        return Transient(outcome.cause, hint="run it again, or look whether its workers start")
+    words = f"{address} was lost in mid-build: {outcome.cause}"
+    return Transient(words, hint="run it again: what was lost has no tag")
