@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from imageyard import aws
+from imageyard.errors import Absent, Transient
 from imageyard.names import Reference
 from imageyard.registry.ecr import account_of, region_of
 
@@ -17,11 +18,15 @@ _MOST = 100
 
 
 def pushed(repository: Reference, tags: Sequence[str]) -> Mapping[str, datetime]:
-    """When what each tag names was pushed last. Raises Absent, Denied or Transient as `aws.call` does."""
+    """When what each tag names was pushed last. Raises Denied or Transient as `aws.call` does."""
     found: dict[str, datetime] = {}
     for part in _parts(tags):
         given: dict[str, Any] = {"imageIds": [{"imageTag": tag} for tag in part], **_named(repository)}
-        answer = aws.call("ecr", "describe_images", _region(repository), f"asking how old {part[0]} is", **given)
+        doing = f"asking how old {part[0]} is"
+        try:
+            answer = aws.call("ecr", "describe_images", _region(repository), doing, **given)
+        except Absent as absent:
+            raise Transient(f"a tag went away meanwhile: {absent.headline}", doing=doing, hint="run it again") from None
         for image in answer["imageDetails"]:
             found |= {tag: image["imagePushedAt"] for tag in image.get("imageTags", ()) if tag in part}
     return found

@@ -1,0 +1,84 @@
+"""Tags at ECR, one by one and dated, asked of a stand-in of its API over HTTP, boto3 in front."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from uuid import uuid4
+
+import boto3
+import pytest
+from imageyard.errors import Transient
+from imageyard.names import Reference
+from imageyard.registry.ecr_tags import pushed, untag
+from imageyard.registry.manifests import OCI_MANIFEST
+from moto.server import ThreadedMotoServer
+
+
+@pytest.fixture
+def repository(monkeypatch: pytest.MonkeyPatch) -> Iterator[Reference]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    for name, value in {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_CONFIG_FILE": "/dev/null",
+        "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+        "AWS_MAX_ATTEMPTS": "1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    name = f"cache-{uuid4().hex[:12]}"
+    boto3.client("ecr", region_name="us-east-1").create_repository(repositoryName=name)
+    yield Reference("123456789012.dkr.ecr.us-east-1.amazonaws.com", name)
+    server.stop()
+
+
+def put(repository: Reference, tag: str, note: str) -> None:
+    """A tag over a manifest that the note makes one of its own."""
+    body = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": {}, "layers": [], "annotations": {"note": note}}
+    boto3.client("ecr", region_name="us-east-1").put_image(
+        repositoryName=repository.repository,
+        imageTag=tag,
+        imageManifest=json.dumps(body),
+        imageManifestMediaType=OCI_MANIFEST,
+    )
+
+
+def tags(repository: Reference) -> set[str]:
+    listed = boto3.client("ecr", region_name="us-east-1").list_images(repositoryName=repository.repository)["imageIds"]
+    return {one["imageTag"] for one in listed if "imageTag" in one}
+
+
+def test_a_tag_goes_alone(repository: Reference) -> None:
+    put(repository, "linux-a-amd64-pr-1", "same")
+    put(repository, "linux-a-amd64-main", "same")
+    assert untag(repository, ["linux-a-amd64-pr-1"]) == {}
+    assert tags(repository) == {"linux-a-amd64-main"}, "another tag of the same manifest stays"
+    assert untag(repository, ["linux-a-amd64-pr-1"]) == {}, "what is gone is no failure"
+
+
+def test_more_than_one_call_takes(repository: Reference) -> None:
+    names = [f"linux-a-amd64-pr-{number}" for number in range(1, 131)]
+    for name in names:
+        put(repository, name, name)
+    put(repository, "linux-a-amd64-main", "main")
+    assert untag(repository, names) == {}
+    assert tags(repository) == {"linux-a-amd64-main"}
+
+
+def test_when_it_was_pushed_is_known(repository: Reference) -> None:
+    put(repository, "linux-a-amd64-pr-1", "one")
+    (time,) = pushed(repository, ["linux-a-amd64-pr-1"]).values()
+    assert abs(datetime.now(timezone.utc) - time) < timedelta(hours=1)
+    assert pushed(repository, []) == {}
+
+
+def test_no_answer_is_an_error(repository: Reference, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(Transient, match="went away meanwhile"):
+        pushed(repository, ["linux-a-amd64-pr-2"])
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    with pytest.raises(Transient):
+        untag(repository, ["linux-a-amd64-pr-1"])
