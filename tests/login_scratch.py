@@ -41,7 +41,7 @@ images:
 axes:
   plain: {{linux}}
 """
-_OURS = ("AWS_", "ACTIONS_", "GITHUB_", "GHCR_", "RUNNER_", "DOCKER_CONFIG", "XDG_")
+_OURS = ("AWS_", "IMAGEYARD_AWS", "ACTIONS_", "GITHUB_", "GHCR_", "RUNNER_", "DOCKER_CONFIG", "XDG_")
 
 
 @dataclass

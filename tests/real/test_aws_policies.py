@@ -171,7 +171,7 @@ def test_what_a_role_cannot_do(
     digest = work(client, own := Reference(account.host, WRITABLE[trust][0]))
     with pytest.raises(Denied, match="ecr:BatchDeleteImage"):
         client.delete(own.with_digest(digest))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(folder / "aws-credentials"))
+    monkeypatch.setenv("IMAGEYARD_AWS_CREDENTIALS", str(folder / "aws-credentials"))
     assert refused("ecr", "delete_repository", repositoryName=own.repository, force=True)
     assert refused("ecr", "put_image_tag_mutability", repositoryName=own.repository, imageTagMutability="MUTABLE")
     assert refused("ecr", "set_repository_policy", repositoryName=own.repository, policyText="{}")

@@ -12,8 +12,17 @@ from pathlib import Path
 
 import pytest
 from aws_served import EVERYTHING, Aws, trust_of
+from imageyard.aws import Keys, call
 from imageyard.builders import buildx
-from imageyard.errors import ConfigurationError, Denied, EnvironmentLacks, ImageyardError, PolicyRefused, Transient
+from imageyard.errors import (
+    Absent,
+    ConfigurationError,
+    Denied,
+    EnvironmentLacks,
+    ImageyardError,
+    PolicyRefused,
+    Transient,
+)
 from imageyard.names import Reference
 from imageyard.registry.client import Client
 from login_scratch import BRANCH, FORK, MAIN, PULL, TRUSTED, Scene, config_of, scene
@@ -22,6 +31,10 @@ from registry_faults import Fault
 from registry_served import put_image, tool
 
 pytest_plugins = ["fixtures_registry", "fixtures_login"]
+
+
+def kept(job: Scene) -> Keys:
+    return Keys.loads(Path(job.exported["IMAGEYARD_AWS_CREDENTIALS"]).read_text())
 
 
 class TestWhatIsGiven:
@@ -37,6 +50,57 @@ class TestWhatIsGiven:
         assert set(Client().tags(repository)) >= {"by-crane", "by-buildx"}
         assert folder == Path(job.exported["DOCKER_CONFIG"])
         assert f"Logged in at {aws.host} as arn:aws:sts::123456789012:assumed-role/trusted/imageyard" in job.story
+
+    def test_a_store_of_the_user_does_not_stand_before_it(
+        self, job: Scene, aws: Aws, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The Docker CLI's library, which crane and buildx use, asks it first; this one has an old password."""
+        helper = job.top / "docker-credential-theirs"
+        reply = '{"Username": "AWS", "Secret": "of-yesterday"}'
+        helper.write_text(
+            f"#!/bin/sh\nread server\n[ $server = {aws.host} ] && echo '{reply}' && exit\n"
+            "echo credentials not found in native keychain\nexit 1\n"
+        )
+        helper.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{job.top}{os.pathsep}{os.environ['PATH']}")
+        (Path(job.env["HOME"]) / ".docker").mkdir()
+        (Path(job.env["HOME"]) / ".docker" / "config.json").write_text('{"credsStore": "theirs"}')
+        monkeypatch.setenv("DOCKER_CONFIG", str(job.log_in(TRUSTED, monkeypatch)))
+
+        repository = Reference(aws.host, job.key)
+        digest = put_image(Client(), repository, note=job.key)
+        assert tool("crane", "digest", f"{repository}@{digest}") == digest
+        assert digest in tool(buildx.find(), "imagetools", "inspect", f"{repository}@{digest}")
+
+    def test_other_accounts_and_regions(self, job: Scene, aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+        """One password a region, for all hosts of it; a host that is no ECR's gets none."""
+        mirrors = [
+            "210987654321.dkr.ecr.us-east-1.amazonaws.com/acme/ci",
+            "210987654321.dkr.ecr.eu-west-1.amazonaws.com/acme/ci",
+            "123456789012.dkr-ecr.eu-west-1.on.aws/acme/ci",
+            "quay.io/acme/ci",
+        ]
+        job.edit("mirrors: []", f"mirrors: [{', '.join(mirrors)}]")
+        job.edit(', "create": "yes"', "")
+        auths = config_of(job.log_in(TRUSTED, monkeypatch))["auths"]
+
+        assert list(auths) == [aws.host, *(mirror.partition("/")[0] for mirror in mirrors[:3])]
+        assert [operation for operation, _ in aws.api.operations].count("GetAuthorizationToken") == 2
+        near, far = (aws.host, mirrors[0]), (mirrors[1], mirrors[2])
+        values = [{auths[name.partition("/")[0]]["auth"] for name in names} for names in (near, far)]
+        assert [len(value) for value in values] == [1, 1]
+        assert values[0] != values[1]
+
+    def test_a_password_that_ended_is_said_to_have(self, job: Scene, aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("DOCKER_CONFIG", str(job.log_in(TRUSTED, monkeypatch)))
+        aws.expire()
+        with pytest.raises(Denied, match="Your authorization token has expired"):
+            Client().tags(Reference(aws.host, job.key))
+        with pytest.raises(Denied, match="ExpiredTokenException"):
+            call("ecr", "describe_repositories", "us-east-1", "trying", caller=kept(job))
+        monkeypatch.setenv("DOCKER_CONFIG", str(job.log_in(TRUSTED, monkeypatch)))
+        with pytest.raises(Absent):
+            Client().get(Reference(aws.host, job.key, "nothing-yet"))
 
     def test_the_registry_is_shut_without_it(self, aws: Aws) -> None:
         with pytest.raises(Denied):
@@ -56,11 +120,11 @@ class TestWhatIsGiven:
     def test_later_steps_may_ask_the_api_as_the_same_role(
         self, job: Scene, aws: Aws, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """`inv push --force` asks whether a tag can be moved; `caller` is the environment that a step has then."""
-        from imageyard.aws import call
-
+        """`inv push --force` asks whether a tag can be moved; other programs of the job keep what they have."""
         job.log_in(TRUSTED, monkeypatch)
-        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", job.exported["AWS_SHARED_CREDENTIALS_FILE"])
+        monkeypatch.setenv("IMAGEYARD_AWS_CREDENTIALS", job.exported["IMAGEYARD_AWS_CREDENTIALS"])
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "of-the-machine")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "or-of-another-step")
 
         found = call("ecr", "describe_repositories", "us-east-1", "trying", repositoryNames=[job.key])
 
@@ -346,6 +410,8 @@ class TestJobsWithoutARight:
         self, job: Scene, aws: Aws, oidc: Oidc, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         job.env |= {"GHCR_PAT": "a-token", "AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "key"}
+        (Path(job.env["HOME"]) / ".docker").mkdir()
+        (Path(job.env["HOME"]) / ".docker" / "config.json").write_text('{"credsStore": "of-the-machine"}')
         folder = job.log_in(FORK, monkeypatch)
 
         assert job.story == "No login: the pull request comes from a fork; what is public can be read\n"

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from imageyard.errors import ConfigurationError, EnvironmentLacks
 from imageyard.registry.credentials import Credential, DockerConfig
 from imageyard.registry.private_config import PrivateConfig
@@ -113,14 +115,51 @@ def test_its_own_folder_is_gone_on_with(tmp_path: Path, base: Path) -> None:
 
 
 def test_a_new_one_starts_as_the_users_again(tmp_path: Path, base: Path) -> None:
-    """Old credentials, and links to what the user has removed since, are gone."""
+    """Old credentials, and links to what the user has removed since, are gone; until it is written, the old file is."""
     (base / "cli-plugins").mkdir()
     own = tmp_path / "own"
-    stored(own, base)
+    before = stored(own, base)
     (base / "cli-plugins").rmdir()
-    PrivateConfig(own, base)
+    config = PrivateConfig(own, base)
+    assert json.loads((own / "config.json").read_text()) == before
+    config.write()
     assert json.loads((own / "config.json").read_text()) == {}
     assert [entry.name for entry in own.iterdir()] == ["config.json"]
+
+
+def test_without_credentials(tmp_path: Path, base: Path) -> None:
+    write(
+        base, {"auths": {"quay.io": auth("a:b")}, "credsStore": "x", "credHelpers": {"gcr.io": "y"}, "detachKeys": "z"}
+    )
+    PrivateConfig(tmp_path / "own", base, credentials=False).write()
+    assert json.loads((tmp_path / "own" / "config.json").read_text()) == {"detachKeys": "z"}
+
+
+NAMES = st.sampled_from([HOST, f"https://{HOST}", f"https://{HOST}/v1/", "quay.io", "https://index.docker.io/v1/"])
+CONFIGS = st.fixed_dictionaries(
+    {},
+    optional={
+        "auths": st.dictionaries(NAMES, st.just(auth("me:old"))),
+        "credHelpers": st.dictionaries(NAMES, st.sampled_from(["ecr-login", "gcloud"])),
+        "credsStore": st.sampled_from(["desktop", ""]),
+        "proxies": st.dictionaries(st.text(), st.text()),
+    },
+)
+
+
+@given(CONFIGS)
+def test_whatever_was_there_ours_is_found_and_the_rest_stays(
+    tmp_path_factory: pytest.TempPathFactory, had: Any
+) -> None:
+    folder = tmp_path_factory.mktemp("random")
+    write(folder, had)
+    found = stored(folder / "own", folder)
+    assert DockerConfig(folder / "own").find(HOST) == OURS
+    others = {key: value for key, value in had.items() if key not in ("auths", "credHelpers")}
+    assert {key: value for key, value in found.items() if key not in ("auths", "credHelpers")} == others
+    for key in ("auths", "credHelpers"):
+        kept = {name: value for name, value in had.get(key, {}).items() if HOST not in name}
+        assert {name: value for name, value in found.get(key, {}).items() if HOST not in name} == kept
 
 
 @pytest.mark.parametrize("there", [False, True], ids=["new", "there and open to all"])

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from imageyard.errors import Absent, ConfigurationError, Denied, ImageyardError, Transient
 
-__all__ = ["Caller", "Keys", "Refused", "call", "has_keys", "machine_keys"]
+__all__ = ["KEPT", "Caller", "Keys", "Refused", "call", "has_keys", "machine_keys"]
 
 _ABSENT = ("NotFoundException", "NoSuchBucket", "NoSuchKey")
 _DENIED = (
@@ -38,6 +40,21 @@ class Keys:
         """What must never be shown."""
         return (self.secret, self.token)
 
+    def dumps(self) -> str:
+        """As text, for a file that only its owner can read; `loads` reads it."""
+        return json.dumps({"id": self.id, "secret": self.secret, "token": self.token}) + "\n"
+
+    @classmethod
+    def loads(cls, text: str) -> Keys:
+        """The keys in a text of `dumps`. Raises ValueError for any other."""
+        found = json.loads(text)
+        if not isinstance(found, dict):
+            raise ValueError("not an object")
+        return cls(str(found.get("id")), str(found.get("secret")), str(found.get("token", "")))
+
+
+KEPT = "IMAGEYARD_AWS_CREDENTIALS"
+"""The variable that names the file with the keys of a login of this job, which go before all else."""
 
 Caller: TypeAlias = Keys | Literal["environment"]
 """Who calls: these keys, or botocore's chain (the environment, the user's own files) without the machine's."""
@@ -113,12 +130,24 @@ def _client(service: str, region: str, caller: Caller) -> Any:
 
     session = _session()
     given: dict[str, Any] = {}
+    caller = _kept() or caller if caller == "environment" else caller
     if isinstance(caller, Keys):
         given = {"aws_access_key_id": caller.id, "aws_secret_access_key": caller.secret}
         given |= {"aws_session_token": caller.token} if caller.token else {}
     else:
         _own_chain(session)
     return boto3.session.Session(botocore_session=session, region_name=region).client(service, **given)
+
+
+def _kept() -> Keys | None:
+    """The keys that a login left for this job. Raises ConfigurationError where the file is not what was left."""
+    path = os.environ.get(KEPT)
+    if not path:
+        return None
+    try:
+        return Keys.loads(Path(path).read_text())
+    except (OSError, ValueError):
+        raise ConfigurationError(f"{KEPT} names no credentials: {path}", hint="inv login") from None
 
 
 def _own_chain(session: Any) -> Any:

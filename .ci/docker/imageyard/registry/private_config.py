@@ -15,26 +15,29 @@ from imageyard.registry.credentials import Credential, read_config
 __all__ = ["PrivateConfig"]
 
 _FILE = "config.json"
+_CREDENTIALS = ("auths", "credHelpers", "credsStore")
 
 
 class PrivateConfig:
     """The folder for DOCKER_CONFIG: its `config.json` and, as links, whatever else the user's folder has.
 
     Proxies, helpers and credentials for other hosts stay; CLI plugins, contexts and builders are found through the
-    links. Nothing of the user's folder is written.
+    links. Nothing of the user's folder is written. What the file held before is there until the first `store` or
+    `write`, for builds of another terminal.
     """
 
-    def __init__(self, folder: Path, base: Path) -> None:
-        """Make `folder` as a copy of `base`, or go on with it where both are the same.
+    def __init__(self, folder: Path, base: Path, *, credentials: bool = True) -> None:
+        """Make `folder` as a copy of `base`, or go on with it where both are the same; `credentials`: with those in it.
 
         Raises EnvironmentLacks where it cannot be made or is not ours, ConfigurationError where `base` cannot be read.
         """
         self.folder = folder
         self._content = read_config(base / _FILE)
+        for key in () if credentials else _CREDENTIALS:
+            self._content.pop(key, None)
         _make(folder)
         if base.resolve() != folder.resolve():
             _link_others(folder, base)
-        self._write()
 
     def store(self, host: str, credential: Credential) -> None:
         """Keep a credential for a host, before any helper that the user has for it or for all."""
@@ -49,7 +52,7 @@ class PrivateConfig:
         self._content["auths"] = auths
         if helpers or "credHelpers" in self._content:
             self._content["credHelpers"] = helpers
-        self._write()
+        self.write()
 
     def keep(self, name: str, text: str) -> Path:
         """Write another file that only its owner can read; returns its path."""
@@ -62,7 +65,8 @@ class PrivateConfig:
             raise ConfigurationError(f"the Docker configuration's `{name}` is not an object")
         return dict(section)
 
-    def _write(self) -> None:
+    def write(self) -> None:
+        """Write `config.json` as it is now."""
         self.keep(_FILE, json.dumps(self._content, indent=2) + "\n")
 
 

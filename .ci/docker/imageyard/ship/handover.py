@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from imageyard.aws import Keys
+from imageyard.aws import KEPT, Keys
 from imageyard.errors import EnvironmentLacks
 from imageyard.registry.private_config import PrivateConfig
 
@@ -35,13 +35,12 @@ class Handover:
         self._name("DOCKER_CONFIG", config.folder)
 
     def aws_keys(self, keys: Keys) -> None:
-        """Keep a role's credentials in a file for the AWS calls of later steps, whose environment names its path."""
-        if not self._file:
-            return
-        lines = ("[default]", f"aws_access_key_id = {keys.id}", f"aws_secret_access_key = {keys.secret}")
-        token = (f"aws_session_token = {keys.token}",) if keys.token else ()
-        kept = self._config.keep("aws-credentials", "\n".join((*lines, *token, "")))
-        self._name("AWS_SHARED_CREDENTIALS_FILE", kept)
+        """Keep a role's credentials in a file for our own AWS calls in later steps, whose environment names its path.
+
+        AWS's own variables are left alone: other programs of the job may have credentials of their own.
+        """
+        if self._file:
+            self._name(KEPT, self._config.keep("aws-credentials", keys.dumps()))
 
     def _name(self, variable: str, path: Path) -> None:
         if not self._file:

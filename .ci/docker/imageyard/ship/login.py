@@ -39,6 +39,8 @@ def log_in(workspace: Workspace, decision: Decision, environ: Mapping[str, str],
             desk.at_ghcr(asked=with_ghcr)
     except ImageyardError as error:
         raise desk.without_secrets(error) from None
+    finally:
+        desk.config.write()
     return desk.config.folder
 
 
@@ -51,7 +53,8 @@ class _Desk:
         self.decision = decision
         self.environ = environ
         self.local = decision.trust == "local"
-        self.config = PrivateConfig(private_folder(environ), config_folder())
+        trusted = decision.trust != "fork"  # what the machine's owner may do elsewhere is not for a fork either
+        self.config = PrivateConfig(private_folder(environ), config_folder(), credentials=trusted)
         self.handover = Handover(environ, self.config)
         self._secrets: list[str] = []
 
@@ -65,19 +68,20 @@ class _Desk:
         caller, who = self._caller(settings)
         if caller is None:
             return
-        login = ecr.log_in(settings["region"], caller)
-        self._keep(login.host, login.credential, who, login.expires)
-        for place in self._places():
-            region = ecr.region_of(place.registry)
-            if region is None or place.registry == login.host:
-                continue
-            if region != settings["region"]:
-                login = ecr.log_in(region, caller)
-            self._keep(place.registry, login.credential, who, login.expires)
+        logins = {settings["region"]: ecr.log_in(settings["region"], caller)}
+        own = logins[settings["region"]]
+        hosts = {own.host: own}  # the host that ECR names, and those of other accounts and regions
+        for host in dict.fromkeys(place.registry for place in self._places()):
+            if region := ecr.region_of(host):
+                if region not in logins:
+                    logins[region] = ecr.log_in(region, caller)
+                hosts.setdefault(host, logins[region])
+        for host, login in hosts.items():
+            self._keep(host, login.credential, who, login.expires)
         if isinstance(caller, aws.Keys):
             self.handover.aws_keys(caller)
         if settings.get("create"):
-            self._make_repositories(login.host, settings["region"], caller)
+            self._make_repositories(own.host, settings["region"], caller)
 
     def _caller(self, settings: Mapping[str, Any]) -> tuple[aws.Caller | None, str]:
         """Who asks ECR, and as whom; nobody, once that is said, where this job has nothing to ask with."""
