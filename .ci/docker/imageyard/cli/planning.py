@@ -73,8 +73,12 @@ def _for_workflow(workspace: Workspace, pattern: str, since: str | None) -> None
     plan = workflow_plan(workspace, decision, wanted, since=since or base(workspace))
     for remark in plan.remarks:
         workspace.story.warn(remark)
+    alike: dict[tuple[int, str], list[str]] = {}
     for code, what, why in plan.blocked:
-        workspace.story.annotate("error", f"[{code}] {what} cannot be planned: {why}")
+        alike.setdefault((code, why), []).append(what)
+    for (code, why), what in alike.items():  # GitHub shows the first ten of a step
+        more = f" and {len(what) - 1} more" if what[1:] else ""
+        workspace.story.annotate("error", f"[{code}] {what[0]}{more} cannot be planned: {why}")
     outputs.emit({"day": decision.day, **matrix.outputs(plan.jobs, plan.delivered, blocked=bool(plan.blocked))})
     outputs.summarize(outputs.plan_summary(plan))
     Story.result(plain(plan))
