@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from imageyard.names import ARCHES, Arch, image_name_fault, parse_reference, parse_tag
-from imageyard.plan.caches import Caches, CacheTag, cache_tag, caches, gha_in_reach, parse_cache_tag
+from imageyard.plan.caches import Caches, CacheTag, cache_tag, caches, gha_in_reach, mount_namespace, parse_cache_tag
 from imageyard.plan.trust import LOCAL, Decision, Event, Repository, decide
 
 TRUSTED, BRANCH = "registry.test/cache", "registry.test/cache-branch"
@@ -182,3 +182,10 @@ def test_below_trusted_nothing_is_written_where_trusted_runs_read(decision: Deci
     written = caches(decision, "linux", "amd64", PLACES, gha=gha).write
     assert not any(f"{TRUSTED}:" in one or one.startswith("type=gha,scope=linux-amd64-main") for one in written)
     assert decision.trust == "branch" or written == ()
+
+
+@pytest.mark.parametrize(
+    ("decision", "expected"), [(MAIN_PUSH, "trusted"), (PULL, "branch"), (FORK, "fork"), (LOCAL, None)]
+)
+def test_what_steps_mount_as_a_cache_is_each_trusts_own(decision: Decision, expected: str | None) -> None:
+    assert mount_namespace(decision).get("BUILDKIT_CACHE_MOUNT_NS") == expected

@@ -10,7 +10,16 @@ from typing import NamedTuple
 from imageyard.names import ARCHES, Arch, as_arch, image_name_fault, parse_reference
 from imageyard.plan.trust import MAIN, Decision, Repository
 
-__all__ = ["CacheTag", "Caches", "cache_tag", "caches", "gha_in_reach", "parse_cache_tag", "repository_of"]
+__all__ = [
+    "CacheTag",
+    "Caches",
+    "cache_tag",
+    "caches",
+    "gha_in_reach",
+    "mount_namespace",
+    "parse_cache_tag",
+    "repository_of",
+]
 
 _WRITTEN = "mode=max,image-manifest=true,oci-mediatypes=true,ignore-error=true"
 """All stages; a manifest that every registry takes, ECR among them; a cache that cannot be written fails no build
@@ -81,6 +90,16 @@ def parse_cache_tag(tag: str) -> CacheTag | None:
     if found is None or image_name_fault(found["image"]):
         return None
     return CacheTag(found["image"], as_arch(found["arch"]), found["scope"])
+
+
+def mount_namespace(decision: Decision) -> dict[str, str]:
+    """The build arg that keeps `RUN --mount=type=cache` of one trust from that of another, where they share a worker.
+
+    What such a mount holds is in no cache of layers and in no tag. BuildKit takes the namespace into the key of steps
+    that have one (docker/docs, "Dockerfile reference", BuildKit built-in build args), so that only these are built anew
+    in a branch. It is a client's to choose: it keeps hostile Dockerfiles and scripts apart, and no hostile client.
+    """
+    return {} if decision.trust == "local" else {"BUILDKIT_CACHE_MOUNT_NS": decision.trust}
 
 
 def gha_in_reach(environ: Mapping[str, str]) -> bool:
