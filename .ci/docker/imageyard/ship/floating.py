@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from imageyard import git
 from imageyard.errors import ConfigurationError, Transient
 from imageyard.plan.trust import is_protected
-from imageyard.plan.trust import is_protected
 
 if TYPE_CHECKING:
     from imageyard.recipe.recipe import Recipes
