@@ -76,9 +76,9 @@ def _for_workflow(workspace: Workspace, pattern: str, since: str | None) -> None
     alike: dict[tuple[int, str], list[str]] = {}
     for code, what, why in plan.blocked:
         alike.setdefault((code, why), []).append(what)
-    for (code, why), what in alike.items():  # GitHub shows the first ten of a step
-        more = f" and {len(what) - 1} more" if what[1:] else ""
-        workspace.story.annotate("error", f"[{code}] {what[0]}{more} cannot be planned: {why}")
+    for (code, why), names in alike.items():  # GitHub shows the first ten of a step
+        more = f" and {len(names) - 1} more" if names[1:] else ""
+        workspace.story.annotate("error", f"[{code}] {names[0]}{more} cannot be planned: {why}")
     outputs.emit({"day": decision.day, **matrix.outputs(plan.jobs, plan.delivered, blocked=bool(plan.blocked))})
     outputs.summarize(outputs.plan_summary(plan))
     Story.result(plain(plan))
