@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from imageyard.files import locked
@@ -36,7 +37,7 @@ def land(
     from imageyard.registry.tagging import give
 
     seen = prove(client, image, wanted, RAISE_EPOCH)
-    beside.attach(client, image, seen.raw, record)
+    beside.attach(client, image, seen.raw, replace(record, digest=seen.raw.digest))
     given = give(client, image.with_tag(tag), seen.raw, force=move)
     if given.adopted:
         prove(client, image.with_digest(given.digest), wanted, RAISE_EPOCH)
