@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -19,7 +20,7 @@ from imageyard.recipe.seal import seal
 from imageyard.registry.manifests import Index, Manifest
 from imageyard.registry.states import inspect
 from imageyard.treebase import DictTree
-from registry_served import Served
+from registry_served import PASSWORD, USER, Served
 from socket_relay import Relay
 
 pytest_plugins = ("fixtures_depot", "fixtures_registry")
@@ -264,6 +265,22 @@ def test_no_secret_and_no_token_is_kept(bench: Bench, monkeypatch: pytest.Monkey
     assert isinstance(built, Built), built
     assert "| ***11" in bench.board.told
     assert not {"open-sesame", TOKEN} & set(bench.raw.read_text().split('"'))
+
+
+@pytest.mark.parametrize("platform", ["linux/amd64", BOTH])
+def test_a_registry_with_a_password(
+    bench: Bench, locked_registry: Served, platform: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The builders push an image, and the CLI itself the index: both as our Docker configuration says."""
+    bench.registry, bench.repository = locked_registry, locked_registry.reference(bench.repository.repository)
+    for name, login in (("none", {}), ("right", {"auth": base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()})):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text(json.dumps({"auths": {locked_registry.host: login}}))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "none"))
+    assert not isinstance(bench.build("FROM scratch\nCOPY word /\n", {"word": "x"}, platform=platform), Built)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "right"))
+    bench.read(bench.build("FROM scratch\nCOPY word /\n", {"word": "x"}, platform=platform))
+    assert bench.tags() == []
 
 
 def test_the_cli_is_found_and_said_how_to_install(depot: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import sys
+import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import oidc_served
 import pytest
 from depot_plane import TOKEN
 from engine_private import PrivateEngine
+from github_event import pull_request, push
 from imageyard.names import Arch
+from oidc_served import claims_of
 from registry_served import Served, tool
 from yard_depot import DepotYard, held
 from yard_remote import BASE, TOOL
@@ -193,8 +201,64 @@ def test_a_place_without_a_project(depot_yard: DepotYard) -> None:
     assert depot_yard.builds == []
 
 
+def test_jobs_of_a_workflow_log_in_by_oidc_and_build_at_the_project_of_their_trust(
+    depot_yard: DepotYard, tmp_path: Path
+) -> None:
+    assert depot_yard.plane is not None
+    with oidc_served.served("repo:example@1/yard@2:ref:refs/heads/main") as oidc:
+        depot_yard.plane.knows = lambda token: (
+            bool(claims := claims_of(token, oidc.key)) and (claims["aud"] == "https://depot.dev")
+        )
+        job = {**oidc.env, "DEPOT_TOKEN": ""}
+        ok(depot_yard, "build", BASE, "--arch", "amd64", **job, **push(tmp_path))
+        assert depot_yard.builds == [("ptrusted", ["amd64"])]
+        ok(depot_yard, "build", TOOL, "--arch", "amd64", **job, **pull_request(tmp_path))
+        assert depot_yard.builds[1:] == [("pbranch", ["amd64"])]
+        assert depot_yard.row_outcomes() == {(BASE, "amd64"): "skipped", (TOOL, "amd64"): "published"}
+        assert len(oidc.issued) == 2
+        assert [held(depot_yard.state, token) for token in (oidc.bearer, *oidc.issued)] == [[]] * 3
+
+
+def test_a_run_of_a_fork_builds_in_the_engine(depot_yard: DepotYard, tmp_path: Path) -> None:
+    depot_yard.docker = True
+    ok(depot_yard, "build", BASE, "--arch", "amd64", **pull_request(tmp_path, head="mallory/yard"))
+    assert depot_yard.record(BASE, "amd64")["builder"] == "local"
+    assert depot_yard.builds == []
+
+
 def test_nox_builds_a_row(depot_yard: DepotYard) -> None:
     done = depot_yard.nox("-s", f"build_image(arch='arm64', image='{BASE}')", "--", "--builder", "depot")
     assert done.code == 0, done.all
     assert depot_yard.builds == [("pbranch", ["arm64"])]
     assert depot_yard.row_outcomes() == {(BASE, "arm64"): "published"}
+
+
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupt_cancels_the_build_at_depot(depot_yard: DepotYard, how: signal.Signals, code: int) -> None:
+    seconds = str(100_000 + int(depot_yard.key[:6], 16))
+    depot_yard.edit("base/Dockerfile", "RUN echo base", f"RUN sleep {seconds}\nRUN echo base")
+    argv = [sys.executable, "-m", "invoke", "build", BASE, "--builder", "depot", "--arch", "amd64"]
+    with depot_yard.start(argv) as child:
+        deadline = time.monotonic() + 120
+        while not _runs(seconds):
+            assert child.poll() is None, child.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        os.kill(child.pid, how)
+        _, err = child.communicate(timeout=120)
+    assert child.returncode == code, err
+    assert depot_yard.plane is not None
+    assert [build.result for build in depot_yard.plane.builds] == ["canceled"]
+    assert depot_yard.row_outcomes() == {(BASE, "amd64"): "interrupted"}
+    assert list(depot_yard.runs[-1].glob("rows/imageyard-*")) == []
+
+
+def _runs(seconds: str) -> bool:
+    """Whether the step is at work: a builder's processes are this machine's."""
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if file.read_bytes().split(b"\0")[-2:-1] == [seconds.encode()]:
+                return True
+        except OSError:
+            continue
+    return False
