@@ -196,6 +196,7 @@ TRUST = [
     ("trusted", "repo:acme/images:ref:refs/heads/feature", False),
     ("trusted", "repo:acme/images:pull_request", False),
     ("trusted", "repo:acme/images:ref:refs/tags/ciflow/docker/1", False),
+    ("trusted", "repo:acme/images:environment:docker-mirror", True),
     ("trusted", "repo:acme/images:environment:images", False),
     ("trusted", "repo:acme/images-of-others:ref:refs/heads/main", False),
     ("trusted", "repo:acme-evil/images:ref:refs/heads/main", False),

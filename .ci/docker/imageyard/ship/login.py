@@ -129,9 +129,8 @@ class _Desk:
                 doing=f"logging in at {host}",
                 hint=f"export {ghcr.VARIABLES[0]}=...    (a token with write:packages)",
             )
-        self.story.warn(
-            f"no login at {host}: neither {names} is in this step's environment (it needs `packages: write`)"
-        )
+        # a line, no annotation: of the many jobs of a run that mirrors, one has the token
+        self.story.step(f"No login at {host}: neither {names} is in this step's environment")
 
     def _is_github(self, place: Reference) -> bool:
         """Whether a token of GitHub goes there. Beside `ecr`, only mirrors may be stood for by this machine."""
