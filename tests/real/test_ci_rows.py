@@ -1,4 +1,4 @@
-"""Rows in a job of GitHub Actions whose runner has an engine: built and checked there, published as the event allows."""
+"""Rows in a job of GitHub Actions whose runner has an engine: built and checked there, published as it may."""
 
 from __future__ import annotations
 
