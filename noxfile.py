@@ -47,11 +47,14 @@ def install_test_tools(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style and types of Python, and the shell scripts that images are made with."""
+    """Check style and types of Python, the workflows, and the shell scripts that images are made with."""
     session.install("-e", ".", "--group=lint", "nox")
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
     session.run("mypy")
+    session.run("zizmor", "--offline", "--pedantic", "--quiet", ".github")
+    if which("actionlint"):  # where it is not, tests/real/test_workflow_lint.py brings it
+        session.run("actionlint", external=True)
     if which("shellcheck"):
         session.run("shellcheck", *map(str, Path(".ci").rglob("*.sh")), ".ci/run", external=True)
 
