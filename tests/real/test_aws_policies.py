@@ -10,38 +10,27 @@ from __future__ import annotations
 
 import copy
 import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from aws_policy import may_assume
-from aws_served import PROVIDER, Aws
+from aws_served import ACCOUNT, PROVIDER, Aws
 from imageyard.aws import call
 from imageyard.errors import Absent, Denied
-from imageyard.names import Digest, Reference
-from imageyard.registry.blobs import read
+from imageyard.names import Reference
 from imageyard.registry.client import Client
-from imageyard.registry.credentials import DockerConfig
 from imageyard.registry.ecr import log_in
-from imageyard.registry.manifests import Manifest
-from imageyard.registry.referrers import referrers
+from imageyard.registry.ecr_tags import pushed, untag
+from imageyard.registry.manifests import OCI_MANIFEST
 from imageyard.registry.upload import push_bytes
-from login_scratch import BRANCH, TRUSTED, Scene, ecr, scene
+from login_scratch import TRUSTED, Scene, ecr, scene
 from oidc_served import Oidc
-from registry_served import put_image
+from policy_scratch import DECISIONS, DOCUMENTS, NAMES, PAGE, WRITABLE, and_cleaning, client_of, job, look, work
 
 pytest_plugins = ["fixtures_registry", "fixtures_login"]
-
-PAGE = Path(__file__).parents[2] / "docs" / "credentials.md"
-BLOCK = re.compile(r"<!-- (policy|trust): ([a-z-]+) -->\n```json\n(.*?)```", re.DOTALL)
-DOCUMENTS: Mapping[tuple[str, str], Any] = {(k, n): json.loads(text) for k, n, text in BLOCK.findall(PAGE.read_text())}
-NAMES = ("acme/ci", "acme/ci-cache", "acme/ci-branch", "acme/ci-branch-cache")
-WRITABLE = {"trusted": ("acme/ci", "acme/ci-cache"), "branch": ("acme/ci-branch", "acme/ci-branch-cache")}
-SUBJECTS = {"trusted": "repo:acme/images:ref:refs/heads/main", "branch": "repo:acme/images:pull_request"}
-DECISIONS = {"trusted": TRUSTED, "branch": BRANCH}
 
 
 def test_the_page_has_them_all() -> None:
@@ -60,41 +49,6 @@ def account(aws: Aws, roles: dict[str, str]) -> Aws:
         if name not in there:
             aws.repository(name)
     return aws
-
-
-def job(folder: Path, aws: Aws, oidc: Oidc, trust: str, policy: Any) -> Scene:
-    """A job whose role has a policy, in a catalogue with the page's repositories."""
-    oidc.subject = SUBJECTS[trust]
-    arn = aws.role(trust, policy, DOCUMENTS["trust", trust])
-    with scene(folder / f"job-{trust}", aws, oidc, ecr({"trusted": arn, "branch": arn}, create="yes")) as made:
-        for ending in ("-branch-cache", "-cache", "-branch", ""):
-            made.edit(f"{aws.host}/{made.key}{ending}", f"{aws.host}/acme/ci{ending}")
-        return made
-
-
-def work(client: Client, repository: Reference) -> Digest:
-    """What pushing, proving and reading an image does, in a repository; returns its digest."""
-    digest = put_image(client, repository, note=uuid4().hex)
-    raw = client.get(repository.with_digest(digest))
-    tag = uuid4().hex  # repositories outlive a test here, and hold their tags
-    client.put(repository.with_tag(tag), raw.body, raw.media_type)
-    assert tag in client.tags(repository)
-    look(client, repository, digest)
-    return digest
-
-
-def look(client: Client, repository: Reference, digest: Digest) -> None:
-    """What reading does."""
-    raw = client.get(repository.with_digest(digest))
-    parsed = raw.parsed()
-    assert isinstance(parsed, Manifest)
-    assert client.tags(repository)
-    assert read(client, repository, parsed.config.digest)
-    assert referrers(client, repository.with_digest(raw.digest)) == ()
-
-
-def client_of(folder: Path) -> Client:
-    return Client(credentials=DockerConfig(folder).find)
 
 
 @pytest.mark.parametrize("trust", ["trusted", "branch"])
@@ -246,18 +200,66 @@ def test_no_other_audience_is_taken(
     assert not may_assume(document, "token.of.others.example", {"sub": subject, "aud": "sts.amazonaws.com"})
 
 
-def test_cleaning_and_reading(account: Aws, oidc: Oidc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The branch role with the policy for cleaning beside its own; somebody who only reads."""
-    both = {
-        "Version": "2012-10-17",
-        "Statement": [*DOCUMENTS["policy", "branch"]["Statement"], *DOCUMENTS["policy", "cleaning"]["Statement"]],
-    }
-    client = client_of(job(tmp_path, account, oidc, "branch", both).log_in(BRANCH, monkeypatch))
-    cache, images = (Reference(account.host, name) for name in ("acme/ci-branch-cache", "acme/ci-branch"))
-    client.delete(cache.with_digest(work(client, cache)))
-    with pytest.raises(Denied, match="ecr:BatchDeleteImage"):
-        client.delete(images.with_digest(work(client, images)))
+def clean_caches(aws: Aws, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `inv cache.clean` does: lists, reads and dates tags, and takes one away."""
+    client = client_of(Path(scene.exported["DOCKER_CONFIG"]))
+    cache = cache_at(aws)
+    assert (tags := client.tags(cache))
+    assert client.head(cache.with_tag(tags[0]))
+    monkeypatch.setenv("IMAGEYARD_AWS_CREDENTIALS", scene.exported["IMAGEYARD_AWS_CREDENTIALS"])
+    named = Reference(f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com", cache.repository)
+    assert list(pushed(named, ["linux-amd64-pr-1"])) == ["linux-amd64-pr-1"]
+    assert untag(named, ["linux-amd64-pr-1"]) == {}
 
+
+@pytest.fixture
+def cached(account: Aws, monkeypatch: pytest.MonkeyPatch) -> Aws:
+    """A cache in the branch repository, where the registry has it and where the API has it."""
+    admin, name, tag = account.client("ecr"), "acme/ci-branch-cache", "linux-amd64-pr-1"
+    admin.batch_delete_image(repositoryName=name, imageIds=[{"imageTag": tag}])
+    manifest = json.dumps({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": {}, "layers": []})
+    admin.put_image(repositoryName=name, imageTag=tag, imageManifest=manifest)
+    with monkeypatch.context() as patch:
+        for name, value in {**account.env, **account.user(f"setup-{uuid4().hex[:8]}")}.items():
+            patch.setenv(name, value)
+        work(Client(credentials=lambda _: log_in("us-east-1", "environment").credential), cache_at(account))
+    return account
+
+
+def cache_at(aws: Aws) -> Reference:
+    return Reference(aws.host, "acme/ci-branch-cache")
+
+
+@pytest.mark.parametrize("trust", ["trusted", "branch"])
+def test_both_roles_clean_caches_and_nothing_else(
+    trust: str, cached: Aws, oidc: Oidc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = job(tmp_path, cached, oidc, trust, and_cleaning(trust))
+    client = client_of(scene.log_in(DECISIONS[trust], monkeypatch))
+    clean_caches(cached, scene, monkeypatch)
+
+    own = Reference(cached.host, WRITABLE[trust][0])
+    with pytest.raises(Denied, match="ecr:BatchDeleteImage"):
+        client.delete(own.with_digest(work(client, own)))
+    for name in ("acme/ci", "acme/ci-cache", "acme/ci-branch"):
+        with pytest.raises(Denied, match="ecr:BatchDeleteImage"):
+            untag(Reference(f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com", name), ["a"])
+
+
+@pytest.mark.parametrize("action", DOCUMENTS["policy", "cleaning"]["Statement"][0]["Action"])
+def test_nothing_can_be_left_out_of_cleaning(
+    action: str, cached: Aws, oidc: Oidc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = job(tmp_path, cached, oidc, "trusted", and_cleaning("trusted", action))
+    scene.log_in(TRUSTED, monkeypatch)
+    cached.gate.refused.clear()
+    with pytest.raises(Denied) as refused:
+        clean_caches(cached, scene, monkeypatch)
+    assert action in " ".join([str(refused.value), *cached.gate.refused])
+
+
+def test_reading(account: Aws, oidc: Oidc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody who uses images."""
     scene = job(tmp_path, account, oidc, "trusted", DOCUMENTS["policy", "trusted"])
     trusted = client_of(scene.log_in(TRUSTED, monkeypatch))
     digest = work(trusted, shared := Reference(account.host, "acme/ci"))
@@ -269,6 +271,6 @@ def test_cleaning_and_reading(account: Aws, oidc: Oidc, tmp_path: Path, monkeypa
     reading = Client(credentials=lambda _: credential)
     look(reading, shared, digest)
     with pytest.raises(Denied, match="ecr:ListImages"):
-        reading.tags(images)
+        reading.tags(Reference(account.host, "acme/ci-branch"))
     with pytest.raises(Denied, match="ecr:PutImage"):
         reading.put(shared.with_tag("two"), raw.body, raw.media_type)
