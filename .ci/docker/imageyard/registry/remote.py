@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 
 from imageyard.errors import Transient
 from imageyard.names import Reference
@@ -22,9 +23,10 @@ class RangesRefused(Exception):
 
 
 class RemoteBlob(io.RawIOBase):
-    """Bytes are not checked against the digest: whoever puts them elsewhere has that registry do it.
+    """While one piece is used the next is read: what reads on from here to there waits for the slower of the two.
 
-    Reading raises Absent, Denied or Transient, and RangesRefused.
+    Bytes are not checked against the digest: whoever puts them elsewhere has that registry do it. Reading raises
+    Absent, Denied or Transient, and RangesRefused.
     """
 
     def __init__(self, client: Client, repository: Reference, blob: Descriptor, piece: int = PIECE) -> None:
@@ -36,6 +38,7 @@ class RemoteBlob(io.RawIOBase):
         self._at = 0
         self._held = b""
         self._from = 0
+        self._next: _Ahead | None = None
 
     def readable(self) -> bool:
         """Yes."""
@@ -61,12 +64,21 @@ class RemoteBlob(io.RawIOBase):
         parts = []
         while self._at < end:
             if not self._from <= self._at < self._from + len(self._held):
-                self._held, self._from = self._fetch(self._at), self._at
+                self._held, self._from = self._take(self._at), self._at
             start = self._at - self._from
             part = self._held[start : start + end - self._at]
             parts.append(part)
             self._at += len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _take(self, at: int) -> bytes:
+        ahead, self._next = self._next, None
+        self._held = b""  # before the next piece is there: two are held at most
+        found = ahead.result() if ahead is not None and ahead.at == at else self._fetch(at)
+        following = at + len(found)
+        if following < self._blob.size:
+            self._next = _Ahead(self, following)
+        return found
 
     def _fetch(self, at: int) -> bytes:
         last = min(at + self._piece, self._blob.size) - 1
@@ -90,6 +102,31 @@ class RemoteBlob(io.RawIOBase):
                 f"{self._repository.registry} answered with another range than the one asked for", doing=doing
             )
         return reply.body
+
+
+class _Ahead:
+    """A piece that is being read by a thread, which the end of the program does not wait for."""
+
+    def __init__(self, blob: RemoteBlob, at: int) -> None:
+        self.at = at
+        self._blob = blob
+        self._found = b""
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def result(self) -> bytes:
+        """The piece. Raises what reading raised."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._found
+
+    def _read(self) -> None:
+        try:
+            self._found = self._blob._fetch(self.at)
+        except BaseException as error:
+            self._error = error
 
 
 def _begins(content_range: str, at: int) -> bool:

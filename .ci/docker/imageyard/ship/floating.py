@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from imageyard.recipe.recipe import Recipes
     from imageyard.ship.workspace import Workspace
 
-__all__ = ["Branch", "tip"]
+__all__ = ["Branch", "credentials", "tip"]
 
 _PATIENCE = 120.0
 """Seconds that a remote has."""
@@ -52,7 +52,7 @@ class Branch:
             return "no branch is checked out (--branch names it)"
         if not is_protected(name, self._workspace.catalogue.protected):
             return f"{name} is not protected"
-        newest = tip(self._workspace.top, name, _credentials(git.origin(self._workspace.top)))
+        newest = tip(self._workspace.top, name, credentials(git.origin(self._workspace.top)))
         if newest is None:
             return f"{name} is gone"
         recipes = self._recipes(newest)
@@ -101,7 +101,7 @@ def _asked(top: Path, env: Mapping[str, str] | None, *args: str) -> str:
     return done.text
 
 
-def _credentials(origin: str) -> Mapping[str, str]:
+def credentials(origin: str) -> Mapping[str, str]:
     """What lets git read a private repository in a job whose checkout did not leave its token behind.
 
     In the environment of git alone (git-config(1), GIT_CONFIG_COUNT), and for the server that the token is of.

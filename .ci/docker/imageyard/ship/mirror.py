@@ -96,9 +96,7 @@ class _Flow:
     def image(self, name: str) -> list[tuple[str, Reference]]:
         """Bring one image to every mirror, and record how that went."""
         clock = time.monotonic()
-        record = Record(
-            name, "all", "interrupted", 130, "interrupted", started=now(), forced=self.wanted.force, builder="mirror"
-        )
+        record = Record(name, "all", "interrupted", 130, "interrupted", started=now(), forced=self.wanted.force)
         self.workspace.run.write(record)
         done: list[tuple[str, Reference]] = []
         failed: list[ImageyardError] = []
