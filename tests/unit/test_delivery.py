@@ -45,6 +45,11 @@ def test_rows_that_are_left_alone_are_not_promoted() -> None:
     assert said(both(ABSENT), row(AMD, "skip", left=True), row(ARM, "skip", left=True)) == {}
 
 
+def test_a_row_that_is_built_for_a_child_does_not_promote_the_one_that_is_left_alone() -> None:
+    mirrored = both(ABSENT, ghcr=Copies(ABSENT, ABSENT))
+    assert said(mirrored, row(AMD, "build"), row(ARM, "skip", left=True)) == {}
+
+
 def test_a_part_of_an_image_is_not_promoted() -> None:
     """A parent that comes along for one architecture of a child."""
     assert said(both(ABSENT), row(AMD, "build")) == {}

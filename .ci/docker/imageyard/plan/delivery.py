@@ -65,7 +65,7 @@ def deliveries(wholes: Sequence[Whole], actions: Sequence[Action], place: str) -
     found: list[Delivery] = []
     for whole in wholes:
         rows = [by_row[key] for key in whole.rows if key in by_row]
-        if len(rows) < len(whole.rows):
+        if len(rows) < len(whole.rows) or any(one.left for one in rows):
             continue
         promoted = _promotion(whole, rows, place) if len(rows) > 1 else None
         found += [one for one in (promoted, _mirroring(whole, rows, promoted, place)) if one]
@@ -81,8 +81,6 @@ def _promotion(whole: Whole, rows: Sequence[Action], place: str) -> Delivery | N
         case Present():
             return Delivery(whole.image, whole.tag, "promote", "skip", f"in {place}")
         case Absent():
-            if any(one.left for one in rows):
-                return None
             reason = f"its rows are in {place}, the tag over them is not"
             return Delivery(whole.image, whole.tag, "promote", "work", reason)
         case Unknown(why=why, denied=denied):
