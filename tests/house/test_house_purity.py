@@ -21,6 +21,8 @@ PURE = (
     "builders.depot_request",
     "builders.plain",
     "builders.progress",
+    "builders.vertex",
+    "builders.outcome",
     "checks.judge",
     "registry.manifests",
     "keep.retention",

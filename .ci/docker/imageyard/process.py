@@ -118,12 +118,13 @@ def stream(
     stdin: bytes | IO[bytes] | None = None,
     cwd: str | Path | None = None,
     timeout: float | None = None,
+    overdue: Callable[[], bool] = bool,
 ) -> int:
     """Run a child and hand over what it writes, standard output and error alike, in chunks as they come.
 
-    Returns its exit code; raises as `run` does.
+    Returns its exit code; raises as `run` does, TimeoutError also once `overdue` says so.
     """
-    return _pump(argv, lambda _, chunk: on_output(chunk), env=env, stdin=stdin, cwd=cwd, timeout=timeout)
+    return _pump(argv, lambda _, c: on_output(c), env=env, stdin=stdin, cwd=cwd, timeout=timeout, overdue=overdue)
 
 
 def attach(argv: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: str | Path | None = None) -> int:
@@ -156,6 +157,7 @@ def _pump(
     cwd: str | Path | None,
     timeout: float | None,
     stop: Callable[[], None] | None = None,
+    overdue: Callable[[], bool] = bool,
 ) -> int:
     deadline = None if timeout is None else time.monotonic() + timeout
     with _as_file(stdin) as source, _started(argv, env=env, cwd=cwd, stdin=source, pipes=True, stop=stop) as child:
@@ -165,7 +167,8 @@ def _pump(
                 ready.register(pipe, selectors.EVENT_READ, name)
             while ready.get_map():
                 ended = child.poll() is not None  # asked first: all that it wrote is then there to be selected
-                events = ready.select(min(_LINGER, _left(argv, deadline) or _LINGER))
+                left = _left(argv, 0.0 if overdue() else deadline)
+                events = ready.select(min(_LINGER, left or _LINGER))
                 for key, _ in events:
                     if chunk := os.read(key.fd, 65536):
                         on_chunk(key.data, chunk)

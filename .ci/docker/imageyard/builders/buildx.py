@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
-import re
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -14,18 +15,10 @@ from typing import IO
 
 from imageyard import process
 from imageyard.board import Board
-from imageyard.builders.progress import Cached, Done, Event, Failure, Log, Progress, Started, Warned
+from imageyard.builders.outcome import failed, judge
+from imageyard.builders.progress import Cached, Done, Event, Log, Progress, Started, Warned
 from imageyard.builders.rawjson import Status
-from imageyard.builders.request import (
-    BuildRequest,
-    Built,
-    Failed,
-    Interrupted,
-    Lost,
-    Outcome,
-    Unreachable,
-    argv,
-)
+from imageyard.builders.request import BuildRequest, Built, Outcome, Unreachable, argv
 from imageyard.errors import EnvironmentLacks, assert_never
 from imageyard.files import atomic_write
 from imageyard.names import Digest
@@ -44,19 +37,6 @@ PLUGIN_FOLDERS = (
 
 _QUIET = {"BUILDX_METADATA_PROVENANCE": "disabled", "DOCKER_CLI_HINTS": "false"}
 """The provenance in the metadata file costs one more question to the engine, and nothing of ours reads it."""
-
-# What gRPC and Go's net package say of a connection; looked for in buildx's own last error only, never in a step's.
-_CONNECTION = re.compile(
-    r"cannot connect to the docker daemon|^error during connect|code = unavailable|^unavailable:"
-    r"|error reading from server|transport is closing"
-    r"|connection refused|connection reset by peer|broken pipe|closed network connection|unexpected EOF|\bEOF$"
-    r"|failed to list workers|failed to dial|error dialing|dial (tcp|unix)|no such host|context deadline exceeded"
-    r"|i/o timeout|no active session|goaway|waiting for connection|docker daemon socket|docker api at",
-    re.IGNORECASE | re.MULTILINE,
-)
-_STOPPED = re.compile(r"context canceled$|code = canceled|^canceled:", re.IGNORECASE | re.MULTILINE)
-_DISK_FULL = re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE)
-_DISK_HINT = "the builder's disk is full: look with `docker system df`, make room with `docker builder prune`"
 
 
 def find() -> str:
@@ -100,24 +80,28 @@ def build(
     raw: Path,
     env: Mapping[str, str] | None = None,
     timeout: float | None = None,
+    connect_within: float | None = None,
+    again: bool = False,
 ) -> Outcome:
     """Build what is asked, showing it on `board`; `context` is a tar, `env` says which engine, `timeout` is in seconds.
 
     `raw` receives the builder's whole stream, an object a line, without the values of the request's secrets. Beside
     it buildx gets a state directory of its own (BUILDX_CONFIG), unless `env` has one: a builder that the user selected
-    with `buildx use` does not count.
+    with `buildx use` does not count. `connect_within` are the seconds after which the builder must have begun; with
+    `again`, `raw` is added to.
     Raises EnvironmentLacks where the plugin cannot be started, KeyboardInterrupt or Terminated after it ended.
     """
     given, secrets = _secrets(request)
     with (
         tempfile.TemporaryDirectory(prefix="imageyard-buildx-", dir=raw.parent) as own,
-        raw.open("w", encoding="utf-8") as file,
+        raw.open("a" if again else "w", encoding="utf-8") as file,
     ):
         if request.metadata_file is None:
             request = replace(request, metadata_file=Path(own, "metadata.json"))
         assert request.metadata_file is not None
         progress = Progress(_scrubber(secrets), _keeper(file))
         code: int | None = None
+        begin_by = math.inf if connect_within is None else time.monotonic() + connect_within
         try:
             code = process.stream(
                 argv(request, program=program),
@@ -125,6 +109,7 @@ def build(
                 env={"BUILDX_CONFIG": str(Path(own, "config")), **(env or {}), **given, **_QUIET},
                 stdin=context,
                 timeout=timeout,
+                overdue=lambda: not progress.started and time.monotonic() > begin_by,
             )
         except TimeoutError:
             pass
@@ -132,37 +117,15 @@ def build(
             _show(progress.end(), board)
         if code == 0:
             return _built(progress, request.metadata_file)
+    if code is None and not progress.started:
+        return Unreachable(progress.failure().message or "no answer")
     if code is None:
         step, lines = progress.at
-        failed = _failed(progress, progress.failure())
-        return replace(failed, step=step, lines=lines, message=f"the build did not end within {timeout:.0f} s", hint="")
-    return _judge(progress, code)
-
-
-def _judge(progress: Progress, code: int) -> Outcome:
-    """What a build that did not succeed came to. A step that says it failed decides, whatever words it used."""
-    failure = progress.failure()
-    if not failure.by_step or failure.step.startswith("[internal] waiting for connection"):
-        if code < 0 or code == 130 or _STOPPED.search(failure.message):
-            return Interrupted()
-        if _CONNECTION.search(failure.message) or failure.by_step:
-            return Lost(failure.message) if progress.started else Unreachable(failure.message)
-    return _failed(progress, failure)
-
-
-def _failed(progress: Progress, failure: Failure) -> Failed:
-    full = _DISK_FULL.search("\n".join((failure.message, *failure.lines)))
-    return Failed(
-        step=failure.step,
-        dockerfile=failure.dockerfile,
-        line=failure.line,
-        exit_code=failure.exit_code,
-        lines=failure.lines,
-        message=failure.message,
-        hint=_DISK_HINT if full else "",
-        steps=progress.steps,
-        warnings=tuple(progress.warnings),
-    )
+        timed_out = failed(progress, progress.failure())
+        return replace(
+            timed_out, step=step, lines=lines, message=f"the build did not end within {timeout:.0f} s", hint=""
+        )
+    return judge(progress, code)
 
 
 def _built(progress: Progress, metadata: Path) -> Built:
@@ -180,6 +143,7 @@ def _built(progress: Progress, metadata: Path) -> Built:
         image_id=digest,
         steps=progress.steps,
         warnings=tuple(progress.warnings),
+        cache_problems=progress.cache_problems,
     )
 
 

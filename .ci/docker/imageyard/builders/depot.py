@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import tarfile
 import tempfile
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from typing import IO
 
 from imageyard import process
 from imageyard.board import Board
-from imageyard.builders import buildx
+from imageyard.builders import buildx, outcome
 from imageyard.builders.depot_request import LOGINS, PASSED, argv, login, platforms
 from imageyard.builders.plain import Plain
 from imageyard.builders.progress import Progress
@@ -103,11 +104,12 @@ def build(
         metadata = Path(own, "metadata.json")
         plain, progress = Plain(), Progress(buildx._scrubber([*secrets, *tokens]), buildx._keeper(file))
         one = len(platforms(request)) == 1
-        where = "-" if one else _unpacked(context, Path(own))
+        where, dockerfile = ("-", request.dockerfile) if one else _unpacked(context, Path(own), request.dockerfile)
+        request = replace(request, dockerfile=dockerfile, metadata_file=metadata)
         code: int | None = None
         try:
             code = process.stream(
-                argv(replace(request, metadata_file=metadata), program=program, project=project, context=where),
+                argv(request, program=program, project=project, context=where),
                 lambda chunk: buildx._show(progress.feed(plain.feed(chunk)), board),
                 env={"BUILDX_CONFIG": str(Path(own, "config")), **passed, **given, **_OURS},
                 stdin=context if one else None,
@@ -121,34 +123,41 @@ def build(
             return _built(progress, metadata)
     if code is None:
         step, lines = progress.at
-        late = buildx._failed(progress, progress.failure())
+        late = outcome.failed(progress, progress.failure())
         return replace(late, step=step, lines=lines, message=f"the build did not end within {timeout:.0f} s", hint="")
     return _after(progress, code) if plain.build else _before(progress.failure().message, code)
 
 
-def _unpacked(context: IO[bytes], own: Path) -> str:
+def _unpacked(context: IO[bytes], own: Path, dockerfile: str) -> tuple[str, str]:
     """The tar as a folder, for several platforms: the CLI reads standard input once, and they are as many readers.
 
     BuildKit keeps what it was sent under the folder's name and the id in BUILDX_CONFIG (buildx 0.10, build/build.go,
     `SharedKey`), and asks only for files whose size or time differ. Both are new each time, so that it asks for all.
+    Of a folder it leaves out what `.dockerignore` says, of a tar nothing; an ignore file beside the Dockerfile, which
+    is therefore somewhere else, takes its place (BuildKit, frontend/dockerui/context.go). Returns the two paths.
     """
     top = Path(tempfile.mkdtemp(prefix="context-", dir=own))
-    with tarfile.open(fileobj=context, mode="r:") as tar:
+    with tarfile.open(fileobj=context, mode="r:", encoding="utf-8") as tar:
         members = list(tar)
         for member in members:
             path = top / member.name
             if member.isdir():
                 path.mkdir(exist_ok=True)
             elif member.issym():
-                path.symlink_to(os.fsdecode(member.linkname.encode(errors="surrogateescape")))
+                path.symlink_to(member.linkname)
             elif content := tar.extractfile(member):
-                path.write_bytes(content.read())
+                with path.open("wb") as file:
+                    shutil.copyfileobj(content, file)
     for member in reversed(members):
         path = top / member.name
         if not member.issym():
             path.chmod(member.mode)
         os.utime(path, (member.mtime, member.mtime), follow_symlinks=False)
-    return str(top)
+    apart = own / "dockerfile"
+    apart.mkdir()
+    shutil.copyfile(top / dockerfile, apart / "Dockerfile")
+    (apart / "Dockerfile.dockerignore").write_text("# The folder holds what is to be sent.\n")
+    return str(top), str(apart / "Dockerfile")
 
 
 def _before(cause: str, code: int) -> Outcome:
@@ -183,7 +192,7 @@ def _after(progress: Progress, code: int) -> Outcome:
             return Interrupted()
         if _LOST.search(failure.message):
             return Lost(failure.message)
-    failed = buildx._failed(progress, failure)
+    failed = outcome.failed(progress, failure)
     line = _LINE.search(failure.message)
     return replace(failed, line=int(line[1])) if line and failed.line is None else failed
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import PurePath
 
 from imageyard.builders.request import BuildRequest, attestations, content, csv_line, rewriting
 from imageyard.names import Digest
@@ -40,7 +39,7 @@ def platforms(request: BuildRequest) -> tuple[str, ...]:
 
 
 def argv(request: BuildRequest, *, program: str, project: str, context: str = "-") -> list[str]:
-    """The argument list; `context` is `-` for a tar on standard input, or a folder.
+    """The argument list; `context` is `-` for a tar on standard input, in which the Dockerfile is, or a folder.
 
     Nothing of a token is in it. The image is pushed by digest, and so is the index of several platforms, which the CLI
     pushes itself under the name that it is given: beside a digest it gives no tag (depot/cli 2.102,
@@ -48,8 +47,7 @@ def argv(request: BuildRequest, *, program: str, project: str, context: str = "-
     """
     (repository,) = request.tags
     name = f"{repository.name}@{_NO_DIGEST}" if len(platforms(request)) > 1 else repository.name
-    dockerfile = request.dockerfile if context == "-" else str(PurePath(context, request.dockerfile))
-    args = [program, "build", "--progress=plain", "--project", project, "-f", dockerfile]
+    args = [program, "build", "--progress=plain", "--project", project, "-f", request.dockerfile]
     args += ["--platform", request.platform, *content(request)]
     fields = ["type=image", f"name={name}", "push=true", "push-by-digest=true", "oci-mediatypes=true"]
     args += ["--output", csv_line([*fields, *rewriting(request)])]

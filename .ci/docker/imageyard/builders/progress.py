@@ -5,29 +5,23 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
 from imageyard.builders.rawjson import Splitter, Status
-from imageyard.builders.request import BuildWarning, Steps
+from imageyard.builders.request import BuildWarning, Phase, Steps
+from imageyard.builders.vertex import LAST_LINES, WAITING, Vertex
 
-__all__ = ["Cached", "Done", "Event", "Failure", "Log", "Progress", "Started", "Warned"]
+__all__ = ["LAST_LINES", "Cached", "Done", "Event", "Failure", "Log", "Progress", "Started", "Warned"]
 
-LAST_LINES = 20
-_STEP = re.compile(r"\[(\S+ )*\d+/\d+\] (?!FROM )")
-_HIDDEN = re.compile(
-    r"\[internal\] (?!waiting for connection)|copy /context /|resolving provenance|\[context .*\] load "
-)
 _EXIT_CODE = re.compile(r"did not complete successfully: exit code: (\d+)")
 _PLACE = re.compile(r"(?P<file>\S.*):(?P<line>\d+)")
 _EXCERPT = re.compile(r" *\d+ \| (?P<mark>>>>|   ) ?(?P<text>.*)")
 _MOMENT = re.compile(r"(?P<second>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.(?P<fraction>\d+))?Z")
 _RULE = "-" * 20
 _ERROR = "ERROR: "
-_WAITING = "[internal] waiting for connection"
 _CANCELED = "context canceled"
 _LONGEST = 65536
 """Bytes of a line without its end that are waited for."""
@@ -80,21 +74,12 @@ class Failure:
 
     step: str
     by_step: bool
+    phase: Phase
     dockerfile: str | None
     line: int | None
     exit_code: int | None
     lines: tuple[str, ...]
     message: str
-
-
-@dataclass
-class _Vertex:
-    name: str
-    running: bool = False
-    ended: bool = False
-    cached: bool = False
-    tail: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
-    partial: bytes = b""
 
 
 class Progress:
@@ -112,22 +97,38 @@ class Progress:
         self._splitter = Splitter()
         self._scrub = scrub
         self._keep = keep
-        self._vertexes: dict[str, _Vertex] = {}
-        self._failed: tuple[_Vertex, str] | None = None
-        self._stopped: _Vertex | None = None
+        self._vertexes: dict[str, Vertex] = {}
+        self._failed: tuple[Vertex, str, Phase] | None = None
+        self._stopped: Vertex | None = None
         self._text: list[str] = []
         self.warnings: list[BuildWarning] = []
 
     @property
     def started(self) -> bool:
         """Whether the builder has begun: any vertex but that of waiting for its connection has run or failed."""
-        return any((v.running or v.ended) and not v.name.startswith(_WAITING) for v in self._vertexes.values())
+        return any((v.running or v.ended) and not v.name.startswith(WAITING) for v in self._vertexes.values())
 
     @property
     def steps(self) -> Steps:
         """Counts of the Dockerfile's steps as far as they are known."""
-        steps = [v for v in self._vertexes.values() if _STEP.match(v.name)]
+        steps = [v for v in self._vertexes.values() if v.is_step]
         return Steps(len(steps), sum(v.cached for v in steps))
+
+    @property
+    def ran(self) -> tuple[str, ...]:
+        """The RUN steps whose command was started."""
+        return tuple(v.name for v in self._vertexes.values() if v.is_run and v.began)
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether such a command did not come to its end."""
+        return any(v.is_run and v.began and (v.error or not v.ended) for v in self._vertexes.values())
+
+    @property
+    def cache_problems(self) -> tuple[str, ...]:
+        """Layer caches that could not be read or written; one that is not there is none."""
+        found = [(v.name, v.error) for v in self._vertexes.values() if v.phase == "cache" and v.error]
+        return tuple(f"{name}: {error}" for name, error in found if not error.endswith(": not found"))
 
     def feed(self, chunk: bytes) -> list[Event]:
         """The events that `chunk` completes."""
@@ -148,12 +149,13 @@ class Progress:
         """Why the build failed, for a build that did."""
         message, (dockerfile, line, instruction) = self._complaint(), self._place()
         if self._failed is None:
-            return Failure(instruction, False, dockerfile, line, None, (), message)
-        vertex, error = self._failed
+            return Failure(instruction, False, "other", dockerfile, line, None, (), message)
+        vertex, error, phase = self._failed
         code = _EXIT_CODE.search(error)
         return Failure(
             step=vertex.name,
             by_step=True,
+            phase=phase,
             dockerfile=dockerfile,
             line=line,
             exit_code=int(code[1]) if code else None,
@@ -182,29 +184,35 @@ class Progress:
 
     def _vertex(self, status: Status) -> Iterator[Event]:
         digest, error = _text(status, "digest"), self._scrub(_text(status, "error"))
-        vertex = self._vertexes.setdefault(digest, _Vertex(_text(status, "name")))
-        shown = not _HIDDEN.match(vertex.name)
+        vertex = self._vertexes.setdefault(digest, Vertex(_text(status, "name")))
+        shown = vertex.is_shown
         if error:
             status["error"] = error
             yield from self._flush(digest)
-            vertex.ended, vertex.running = True, False
-            if error.endswith(_CANCELED):
-                self._stopped = vertex
-            elif self._failed is None:
-                self._failed = vertex, error
+            self._broke(vertex, error)
         elif status.get("completed") and not vertex.ended:
             yield from self._flush(digest)
             vertex.ended, vertex.running = True, False
             vertex.cached = bool(status.get("cached"))
             if shown:
                 yield Cached(vertex.name) if vertex.cached else Done(vertex.name, _seconds(status))
-        elif status.get("started") and not vertex.running and not vertex.ended:
-            vertex.running = True
+        elif status.get("started") and not status.get("cached") and not vertex.running and not vertex.ended:
+            vertex.began = vertex.running = True
             if shown:
                 yield Started(vertex.name)
 
+    def _broke(self, vertex: Vertex, error: str) -> None:
+        """Keep the first failure that counts. A cache that could not be read or written ends a build only by itself."""
+        vertex.ended, vertex.running, vertex.error = True, False, error
+        if error.endswith(_CANCELED):
+            self._stopped = vertex
+        elif self._failed is None or (self._failed[2] == "cache" and vertex.phase != "cache"):
+            # BuildKit fetches layers only where they are needed: what fails before it began lacks what it starts from
+            fetching = vertex.phase == "run" and not vertex.began
+            self._failed = vertex, error, "resolve" if fetching else vertex.phase
+
     def _written(self, digest: str, data: bytes) -> list[Log]:
-        vertex = self._vertexes.setdefault(digest, _Vertex(""))
+        vertex = self._vertexes.setdefault(digest, Vertex(""))
         *whole, vertex.partial = (vertex.partial + data).split(b"\n")
         if len(vertex.partial) > _LONGEST:
             whole, vertex.partial = [*whole, vertex.partial], b""
@@ -218,7 +226,7 @@ class Progress:
             self._keep({"logs": [{"vertex": digest, "stream": 1, "data": _encoded([log])}]})
             yield log
 
-    def _line(self, vertex: _Vertex, line: bytes) -> Log:
+    def _line(self, vertex: Vertex, line: bytes) -> Log:
         text = self._scrub(line.decode(errors="replace").rstrip("\r"))
         vertex.tail.append(text)
         return Log(vertex.name, text)

@@ -23,6 +23,8 @@ __all__ = [
     "Interrupted",
     "Lost",
     "Outcome",
+    "Phase",
+    "RegistryFailed",
     "SecretSource",
     "Steps",
     "Unreachable",
@@ -56,7 +58,7 @@ class BuildRequest:
     secrets: tuple[SecretSource, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     tags: tuple[Reference, ...] = ()
-    output: Literal["load", "push", "push-by-digest", "archive"] = "load"
+    output: Literal["load", "push", "push-by-digest", "archive", "nothing"] = "load"
     archive: Path | None = None
     reproducible: bool = False
     no_cache: bool = False
@@ -87,18 +89,25 @@ class BuildWarning:
     line: int | None = None
 
 
+Phase: TypeAlias = Literal["resolve", "run", "export", "cache", "other"]
+"""What a step of BuildKit is for: to find and fetch what the Dockerfile pulls from, to make a layer, to hand the image
+over, to read or write the layer cache."""
+
+
 @dataclass(frozen=True)
 class Built:
     """It was built and exported.
 
     `digest` is that of the manifest or index, None where the engine's classic store keeps none; `image_id` is the
-    engine's id of it, None where nothing was exported.
+    engine's id of it, None where nothing was exported. `cache_problems` are layer caches that could not be read or
+    written, with the reason; one that is not there yet is none.
     """
 
     digest: Digest | None
     image_id: str | None
     steps: Steps = Steps()
     warnings: tuple[BuildWarning, ...] = ()
+    cache_problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -121,6 +130,23 @@ class Failed:
 
 
 @dataclass(frozen=True)
+class RegistryFailed:
+    """A registry was at fault, not a step: it could not be asked for a base, or did not take the image or the cache.
+
+    `denied` where it refused the credentials, else it may answer another time, after `retry_after` seconds if it said
+    so. `ran` names the RUN steps whose command was run for it, `cut_off` says that not all of them came to their end.
+    """
+
+    phase: Phase
+    cause: str
+    denied: bool = False
+    retry_after: float | None = None
+    ran: tuple[str, ...] = ()
+    cut_off: bool = False
+    steps: Steps = Steps()
+
+
+@dataclass(frozen=True)
 class Unreachable:
     """The builder could not be reached: nothing of the build has started."""
 
@@ -139,7 +165,7 @@ class Interrupted:
     """The build was stopped from elsewhere. Where it was us who were interrupted, that exception comes instead."""
 
 
-Outcome: TypeAlias = Built | Failed | Unreachable | Lost | Interrupted
+Outcome: TypeAlias = Built | Failed | RegistryFailed | Unreachable | Lost | Interrupted
 
 
 def argv(request: BuildRequest, *, program: str) -> list[str]:
@@ -208,6 +234,8 @@ def _output(request: BuildRequest) -> list[str]:
     """
     if request.output == "archive":
         return ["--output", csv_line(["type=oci", f"dest={request.archive}", *rewriting(request)])]
+    if request.output == "nothing":
+        return ["--output", "type=cacheonly"]
     if request.output != "push-by-digest":
         return [f"--{request.output}"]
     repository = request.tags[0].name

@@ -18,10 +18,12 @@ from imageyard.builders.request import (
     Interrupted,
     Lost,
     Outcome,
+    RegistryFailed,
     Unreachable,
 )
-from imageyard.errors import BuildFailed, ImageyardError, Transient, assert_never
+from imageyard.errors import BuildFailed, Denied, ImageyardError, Transient, assert_never
 from imageyard.layout import step_line
+from imageyard.plan.caches import mount_namespace
 from imageyard.ship import bind, history, labels, layer_cache, sweep
 from imageyard.ship.options import BuildOptions
 
@@ -91,6 +93,8 @@ def build(
                 words = f"{work.title}: attempt {attempt} of {row.image.attempts} failed: {_headline(outcome)}"
                 workspace.story.warn(f"{words}; it is run again with what was built before")
                 context.seek(0)
+    if attempt > 1:
+        work.note(remarks=(f"attempt {attempt} of {row.image.attempts}",))
     return judge(work, outcome, gone)
 
 
@@ -101,7 +105,7 @@ def request(work: Work, parent: bind.ParentOf, staging: Path) -> BuildRequest:
     return BuildRequest(
         dockerfile=recipe.dockerfile,
         platform=recipe.platform,
-        args=recipe.args,
+        args={**recipe.args, **mount_namespace(decision)},
         target=recipe.target,
         contexts=bind.contexts(bind.Binding(work.workspace, recipes, work.row, staging, parent)),
         secrets=bind.secrets(work.row, work.workspace.top),
@@ -124,6 +128,8 @@ def judge(work: Work, outcome: Outcome, gone: Gone) -> Built:
             for warning in warnings:
                 where = work.workspace.shown(work.row, warning.dockerfile)
                 work.workspace.story.annotate("warning", warning.text, where, warning.line)
+            for problem in outcome.cache_problems:  # the image is there all the same
+                work.workspace.story.warn(f"{work.title}: {problem}")
             return outcome
         case Failed() as failed:
             work.note(steps=failed.steps.total, cached=failed.steps.cached)
@@ -135,6 +141,11 @@ def judge(work: Work, outcome: Outcome, gone: Gone) -> Built:
                 detail=failed.lines,
                 hint=(failed.hint, f"nox -s test_dockerfile -- {where} --shell    (look at what the step found)"),
             )
+        case RegistryFailed() as refused:
+            work.note(steps=refused.steps.total, cached=refused.steps.cached)
+            if refused.denied:
+                raise Denied(refused.cause, doing=doing, hint="inv login    (the registry refused the credentials)")
+            raise Transient(refused.cause, doing=doing, hint="run it again: the registry, not the build, failed")
         case Unreachable() | Lost():
             error = gone(outcome)
             error.doing = error.doing or doing
