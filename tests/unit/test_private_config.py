@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,17 @@ def test_a_new_one_starts_as_the_users_again(tmp_path: Path, base: Path) -> None
     config.write()
     assert json.loads((own / "config.json").read_text()) == {}
     assert [entry.name for entry in own.iterdir()] == ["config.json"]
+
+
+def test_logins_at_the_same_time(tmp_path: Path, base: Path) -> None:
+    """Of two terminals: each finds a whole file, with what one of them got."""
+    for name in "abcdef":
+        (base / name).write_text("")
+    own = tmp_path / "own"
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: stored(own, base), range(40)))
+    assert all(one == found[0] for one in found)
+    assert {entry.name for entry in own.iterdir()} == {*"abcdef", "config.json"}
 
 
 def test_without_credentials(tmp_path: Path, base: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from imageyard.errors import ConfigurationError, EnvironmentLacks, refused_by_system
@@ -87,10 +88,11 @@ def _link_others(folder: Path, base: Path) -> None:
     """A link for everything in `base` but its `config.json`; links to what is gone are taken away."""
     try:
         for old in folder.iterdir():
-            if old.is_symlink():
-                old.unlink()
+            if old.is_symlink() and not old.exists():
+                old.unlink(missing_ok=True)
         for entry in base.iterdir() if base.is_dir() else ():
-            if entry.name != _FILE and not (folder / entry.name).exists():
-                (folder / entry.name).symlink_to(entry.resolve())
+            if entry.name != _FILE:
+                with suppress(FileExistsError):  # from a login before, or from one at the same time
+                    (folder / entry.name).symlink_to(entry.resolve())
     except OSError as error:
         raise refused_by_system(error) from None
