@@ -1,23 +1,27 @@
-"""An offline plan of many images against `docker buildx bake --print` of the same targets, and states at a registry."""
+"""An offline plan of many images against `docker buildx bake --print` of the same targets; plans with states."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
+import shutil
 import statistics
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from imageyard.builders import buildx
+from imageyard.names import Reference
 from measure import Ratio, compare, seconds
 
-__all__ = ["planning"]
+__all__ = ["planning", "publish_here"]
+
+OWN = Path(__file__).parents[2] / ".ci" / "docker"
 
 FAMILIES = 10
 _TASKS = "from imageyard.cli import namespace\n\nns = namespace()\n"
@@ -99,6 +103,7 @@ def planning(folder: Path) -> list[Ratio]:
         many,
         replace(grown, peer=grown.peer * 100),
         _states(folder / "states", inv),
+        _push(folder / "push", inv),
     ]
 
 
@@ -113,6 +118,67 @@ def _states(yard: Path, inv: str) -> Ratio:
     if any(row["action"] != "skip" for row in json.loads(found)["rows"]):
         raise SystemExit("the plan does not find what the registry has")
     return Ratio("plan 1,000 images at a local registry / 3 s", statistics.median(times), 3.0, 1.0, len(times))
+
+
+def _push(yard: Path, inv: str) -> Ratio:
+    """A push to main that finds all of this repository's images published and mirrored, against their offline plan.
+
+    The registry is one of this machine, so that it is our share: what a job of GitHub adds (its start, the checkout,
+    `pip install`, the login) is in the seconds that tests/real/test_workflows.py reports.
+    """
+    top = yard / "plan"
+    docker = top / ".ci" / "docker"
+    shutil.copytree(OWN, docker, ignore=shutil.ignore_patterns("imageyard*"))
+    (top / "tasks.py").write_text(_TASKS)
+    with _registry(yard) as host:
+        text = (docker / "images.yml").read_text()
+        places = f"registry: {host}/ci-image\nmirrors: [{host}/mirror]"
+        (docker / "images.yml").write_text(re.sub("^registry: .*$", places, text, count=1, flags=re.MULTILINE))
+        git(top, "init", "-q", "--initial-branch=main")
+        git(top, "add", "-A")
+        git(top, "-c", "user.name=bench", "-c", "user.email=bench@example.invalid", "commit", "-qm", "bench")
+        _publish_all(top)
+        env = {**os.environ, **_event(yard, top)}
+        offline, whole = [inv, "plan", "--offline", "--json"], [inv, "plan", "--github"]
+        found = json.loads(subprocess.check_output(whole, cwd=top, env=env))
+        if found["rows"] or found["images"]:
+            raise SystemExit(f"a push that has nothing to do has work: {found}")
+        return compare("plan a push to main / offline", (whole, top), (offline, top), mark=1.5, env=env)
+
+
+def _event(yard: Path, top: Path) -> dict[str, str]:
+    """What GitHub tells a job about a push to main."""
+    sha = subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=top, text=True).strip()
+    repository = {"full_name": "bench/images", "fork": False}
+    (yard / "event.json").write_text(json.dumps({"ref": "refs/heads/main", "after": sha, "repository": repository}))
+    return {
+        "GITHUB_ACTIONS": "true",
+        "GITHUB_EVENT_NAME": "push",
+        "GITHUB_EVENT_PATH": str(yard / "event.json"),
+        "GITHUB_REF": "refs/heads/main",
+        "GITHUB_REPOSITORY": "bench/images",
+        "GITHUB_SHA": sha,
+        "XDG_CACHE_HOME": str(yard),  # no stand-in bases of this machine: their tags are never published
+    }
+
+
+def _publish_all(top: Path) -> None:
+    """Put a small image under every tag of rows and images, at the registry and at the mirror."""
+    script = "from planning import publish_here; publish_here()"
+    env = {**os.environ, "XDG_CACHE_HOME": str(top.parent), "PYTHONPATH": str(Path(__file__).parent)}
+    subprocess.run([sys.executable, "-c", script], cwd=top, env=env, check=True)
+
+
+def publish_here() -> None:
+    """The work of `_publish_all`, in a process whose environment is that of the plan."""
+    from imageyard.ship.workspace import Workspace
+
+    workspace = Workspace.find()
+    recipes, images = workspace.recipes(), workspace.catalogue.images
+    tags = [recipes.tag(row) for row in workspace.catalogue.rows] + [recipes.index_tag(i) for i in images.values()]
+    _put(workspace.repository, tags)
+    mirror = replace(workspace.repository, repository="mirror")
+    _put(mirror, [*(recipes.index_tag(image) for image in images.values()), *images])
 
 
 @contextmanager
@@ -134,19 +200,23 @@ def _registry(folder: Path) -> Iterator[str]:
 
 def _publish(yard: Path) -> None:
     """Put a small image under the tag of every row."""
+    from imageyard.ship.workspace import Workspace
+
+    workspace = Workspace.find(start=yard)
+    _put(workspace.repository, [workspace.recipes().tag(row) for row in workspace.catalogue.rows])
+
+
+def _put(repository: Reference, tags: Sequence[str]) -> None:
     from imageyard.registry.client import Client
     from imageyard.registry.manifests import OCI_MANIFEST
     from imageyard.registry.parallel import each
     from imageyard.registry.upload import push_bytes
-    from imageyard.ship.workspace import Workspace
 
-    workspace = Workspace.find(start=yard)
-    client, repository = Client(), workspace.repository
+    client = Client()
     config = json.dumps({"os": "linux", "architecture": "amd64", "rootfs": {}}).encode()
     kind = "application/vnd.oci.image.config.v1+json"
     entry = {"mediaType": kind, "digest": push_bytes(client, repository, config), "size": len(config)}
     body = json.dumps({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": entry, "layers": []}).encode()
-    tags = [workspace.recipes().tag(row) for row in workspace.catalogue.rows]
     each(tags, lambda tag: client.put(repository.with_tag(tag), body, OCI_MANIFEST), 8)
 
 
