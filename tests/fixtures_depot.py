@@ -17,14 +17,14 @@ from pathlib import Path
 import pytest
 from buildkit_remote import remote_buildkit
 from depot_plane import Plane, depot_plane
-from engine_private import PrivateEngine
+from engine_private import PrivateEngine, private_engine
 from imageyard.names import Arch
 from imageyard.ship.workspace import this_arch
 from registry_served import Served, lacking
 from socket_relay import Relay
 from yard_depot import DepotYard, make_depot_yard
 
-__all__ = ["VERSION", "depot", "depot_yard", "machine", "plane"]
+__all__ = ["VERSION", "arm64_machine", "depot", "depot_yard", "machine", "plane"]
 
 VERSION = "2.102.12"
 _PACKAGES = {"x86_64": "@depot/cli-linux-x64", "aarch64": "@depot/cli-linux-arm64"}
@@ -53,9 +53,16 @@ def depot(shared_tmp: Path) -> str:
     return str(folder / "package" / "bin" / "depot")
 
 
+@pytest.fixture(scope="session")
+def arm64_machine(shared_tmp: Path) -> Iterator[PrivateEngine]:
+    """The second machine: two builds on one engine that push to one repository get in each other's way there."""
+    with private_engine(shared_tmp, "containerd", "second") as engine:
+        yield engine
+
+
 @pytest.fixture
 def machine(docker_engine: PrivateEngine) -> Iterator[Relay]:
-    """What the builders of `plane` are reached through, to be cut."""
+    """What the amd64 builder of `plane` is reached through, to be cut."""
     with tempfile.TemporaryDirectory(prefix="imageyard-relay-") as folder:  # sockets have short paths: unix(7)
         relay = Relay(Path(folder, "socket"), docker_engine.host.removeprefix("unix://"))
         yield relay
@@ -63,11 +70,11 @@ def machine(docker_engine: PrivateEngine) -> Iterator[Relay]:
 
 
 @pytest.fixture
-def plane(machine: Relay) -> Iterator[Plane]:
-    """A control plane with a builder for each architecture; arm64 is emulated where it is not this machine's."""
+def plane(machine: Relay, arm64_machine: PrivateEngine) -> Iterator[Plane]:
+    """A control plane with a builder for each architecture; neither runs a program of the other's."""
     with (
         remote_buildkit(machine.path) as amd64,
-        remote_buildkit(machine.path) as arm64,
+        remote_buildkit(arm64_machine.host.removeprefix("unix://")) as arm64,
         depot_plane({"amd64": amd64, "arm64": arm64}) as made,
     ):
         yield made

@@ -35,14 +35,15 @@ def yard(
     roots: Mapping[Arch, bytes],
     tmp_path: Path,
 ) -> Iterator[DepotYard]:
-    """Its engine, its remote workers and its builders at Depot have no layers in common for this architecture."""
+    """Its engine, its remote worker and its builders at Depot have no layers of one architecture in common."""
     here, there = this_arch(), next(arch for arch in roots if arch != this_arch())
     sockets = {arch: engine.host.removeprefix("unix://") for arch, engine in worker_engines.items()}
     third = third_engine.host.removeprefix("unix://")
     with (
         remote_buildkit(sockets[there]) as remote,
-        remote_buildkit(third) as other,
-        depot_plane({here: other, there: other}) as plane,
+        remote_buildkit(third) as native,
+        remote_buildkit(sockets[here]) as foreign,
+        depot_plane({here: native, there: foreign}) as plane,
     ):
         made = make_depot_yard(worker_engines[here], registry, plane, depot, roots, tmp_path)
         made.docker = True
