@@ -199,3 +199,26 @@ def test_asking_changes_nothing(repo: Path) -> None:
     assert not git.is_dirty(repo)
     list(git.listing(repo))
     assert (repo / ".git" / "index").read_bytes() == before
+
+
+def test_which_branches_of_a_remote_contain_a_commit(repo: Path) -> None:
+    """By whole names: for-each-ref takes a name for all that is below it too."""
+    first = git.head(repo)
+    sh(repo, "commit", "-q", "--allow-empty", "-m", "two")
+    second = git.head(repo)
+    branches = {"main": second, "old": first, "release/2.9": second, "release-2": second}
+    for name, commit in branches.items():
+        sh(repo, "update-ref", f"refs/remotes/origin/{name}", commit)
+    sh(repo, "update-ref", "refs/remotes/upstream/stable", second)
+    sh(repo, "symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/main")
+    sh(repo, "pack-refs", "--all")
+    assert set(git.remote_branches(repo)) == set(branches)
+    assert git.remote_branches(repo, "upstream") == ("stable",)
+    assert git.remote_branches(repo, "nobody") == ()
+    assert set(git.containing(repo, second, list(branches))) == {"main", "release/2.9", "release-2"}
+    assert set(git.containing(repo, first, list(branches))) == set(branches)
+    assert git.containing(repo, second, ["old"]) == ()
+    assert git.containing(repo, second, ["release"]) == ()
+    assert git.containing(repo, second, []) == ()
+    with pytest.raises(EnvironmentLacks):
+        git.containing(repo, "c0ffee" * 6 + "c0ff", ["main"])

@@ -34,7 +34,7 @@ _BUSY = re.compile(
 )
 _DENIED = re.compile(
     r"unexpected (http )?status.*\b(401|403)\b|: (401 Unauthorized|403 Forbidden)|no basic auth credentials"
-    r"|: (denied|unauthorized): |(pull|push) access denied|insufficient_scope"  # codes of the OCI distribution-spec
+    r"|: (denied|unauthorized): |push access denied"  # codes of the OCI distribution-spec, as containerd words them
 )
 _RETRY_AFTER = re.compile(r"retry-?after:? ?(\d{1,6})\b", re.IGNORECASE)
 
