@@ -82,7 +82,7 @@ def status(name: str, error: str, *, started: bool = False) -> bytes:
         ("exporting to image", "failed to push: Put: read tcp: connection reset by peer", RegistryFailed),
         ("exporting to image", "failed to push: write /var/blob: no space left on device: unexpected EOF", Failed),
         ("exporting to image", "failed to push r.test/a: denied: user may not write", RegistryFailed),
-        ("exporting to image", "failed to push r.test/a: push access denied, repository does not exist", RegistryFailed),
+        ("exporting to image", "failed to push a: push access denied, there is no such thing", RegistryFailed),
         ("exporting to image", "failed to push: tls: failed to verify certificate", Failed),
         ("[2/2] RUN x", "process x did not complete successfully: exit code: 1", Failed),
         ("[2/2] RUN x", "unexpected status from GET request to http://r: 500 Internal Server Error", RegistryFailed),
