@@ -12,7 +12,7 @@ from typing import Any
 from engine_private import PrivateEngine
 from imageyard.names import Arch, Reference, parse_reference
 from registry_served import Served
-from yard_scratch import Yard, make_yard
+from yard_scratch import CONTEXT, Yard, make_yard
 
 BASE, TOOL = "linux-base", "linux-tool"
 
@@ -66,6 +66,7 @@ class RemoteYard(Yard):
 
     host: str = ""
     workers: Mapping[Arch, str] = field(default_factory=dict)
+    plain: bool = False  # commands run where an engine is in reach
 
     @property
     def repository(self) -> str:
@@ -80,6 +81,10 @@ class RemoteYard(Yard):
         found = parse_reference(f"{self.repository}-branch" if branch else self.repository)
         return found.with_tag(tag) if tag else found
 
+    def text(self, path: str) -> str:
+        """A file's text, named relative to the context."""
+        return (self.top / CONTEXT / path).read_text()
+
     def tag(self, image: str, arch: str | None = None) -> str:
         done = self.inv("tag", image, *(["--arch", arch] if arch else []))
         assert done.code == 0, done.err
@@ -88,6 +93,8 @@ class RemoteYard(Yard):
     def environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
         """That of an orchestrator: it is told of no engine, and a `docker` that is called leaves a trace."""
         found = super().environment(extra)
+        if self.plain:
+            return found
         for name in self.engine.env:
             found.pop(name)
         return {**found, "PATH": f"{self.home / 'bin'}:{found['PATH']}"}
@@ -96,6 +103,8 @@ class RemoteYard(Yard):
         self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, **options: Any
     ) -> subprocess.Popen[str]:
         """In a mount namespace of its own, whose /run is empty: no socket of a daemon is there."""
+        if self.plain:
+            return super().start(argv, env=env, **options)
         inside = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /run && exec "$@"', "sh"]
         return super().start([*inside, *argv], env=env, **options)
 

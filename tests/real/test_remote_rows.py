@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
@@ -107,13 +109,85 @@ def worker_to_be_cut(engine: PrivateEngine, folder: Path) -> Iterator[tuple[str,
         yield address, relay
 
 
-def runs(words: str) -> bool:
-    """Whether a process with these words on its command line runs on this machine, in a container or not."""
+CHECKS = """\
+    release: {run: cat /etc/release, version: "12"}
+    machine: {run: uname -m, matches: "^aarch64"}
+    words: {run: "sh -c 'echo err 7 >&2; echo out 3.1'", version: "3.1"}
+    absent: {run: which gcc, present: [BASE]}
+    lonely: {run: "sh -c '! ifconfig eth0'"}
+"""
+
+
+def test_checks_run_on_the_builder_where_the_image_says_so(remote_yard: RemoteYard) -> None:
+    yard = remote_yard
+    yard.edit("images.yml", '    release: {run: cat /etc/release, version: "12"}\n', CHECKS)
+    yard.edit("images.yml", "dockerfile: base/Dockerfile", "dockerfile: base/Dockerfile\n    remote_checks: yes")
+    build = ["build", BASE, "--builder", "remote", "--arch", "arm64"]
+    done = yard.inv(*build)
+    assert done.code == 0, done.all
+    record = yard.record(BASE, "arm64")
+    assert {finding["check"]: finding["ok"] for finding in record["findings"]} == dict.fromkeys(
+        ("release", "machine", "words", "absent", "lonely"), True
+    )
+    assert (record["remarks"], NOT_CHECKED in done.err) == ([], False)
+
+    yard.edit("images.yml", 'version: "3.1"', 'version: "3.2"')
+    yard.edit("images.yml", "which gcc", "which cat")
+    yard.edit("images.yml", "cat /etc/release", "no-such-program --version")
+    yard.write("base/Dockerfile", yard.text("base/Dockerfile") + "RUN true\n")
+    done = yard.inv(*build)
+    assert done.code == 6, done.all
+    record = yard.record(BASE, "arm64")
+    assert {finding["check"]: finding["actual"] for finding in record["findings"] if not finding["ok"]} == {
+        "release": "no such program (exit status 127)",
+        "words": "3.1",
+        "absent": "present (exit status 0)",
+    }
+    assert record["outcome"] == "check failed"
+    assert yard.inv("resolve", BASE, "--arch", "arm64", "--at", "branch").code == 7
+
+
+def running_steps(words: str) -> list[int]:
+    """The processes on this machine, in a container or not, that have these words on their command line."""
+    found = []
     for file in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):
             if words.encode() in file.read_bytes():
-                return True
-    return False
+                found.append(int(file.parent.name))
+    return found
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def wait_for(found: Callable[[], list[int]], child: subprocess.Popen[str]) -> int:
+    """The process that is looked for, as soon as it is there; `child` has to live so long."""
+    while not (pids := found()):
+        assert child.poll() is None, child.communicate()
+        time.sleep(0.05)
+    return pids[0]
+
+
+@pytest.mark.parametrize("builder", ["remote", "local"])
+def test_a_failed_build_is_run_again_where_the_image_says_so(remote_yard: RemoteYard, builder: str) -> None:
+    """The step is killed the first time; the second time what it waits for is ended, and it goes on."""
+    yard = remote_yard
+    yard.plain = builder == "local"
+    yard.edit("base/Dockerfile", "RUN echo base", f"RUN : {yard.key}; sleep 100; true\nRUN echo base")
+    yard.edit("images.yml", "dockerfile: base/Dockerfile", "dockerfile: base/Dockerfile\n    attempts: 2")
+    child = yard.start([sys.executable, "-m", "invoke", "build", BASE, "--arch", "amd64", "--builder", builder])
+    first = wait_for(lambda: running_steps(f": {yard.key}"), child)
+    os.kill(first, signal.SIGKILL)
+    second = wait_for(lambda: [pid for pid in running_steps(f": {yard.key}") if pid != first], child)
+    os.kill(wait_for(lambda: children_of(second), child), signal.SIGTERM)
+    out, err = child.communicate(timeout=120)
+    assert child.returncode == 0, out + err
+    assert "attempt 1 of 2 failed: RUN : " in err
+    record = yard.record(BASE, "amd64")
+    assert (record["attempts"], record["remarks"][0]) == (2, "attempt 2 of 2")
+    assert record["cached"] >= 1, "what the first attempt built is not built again"
+    assert len(list((yard.runs[-1] / "rows").glob("*.rawjson"))) == 2, "both streams are kept"
 
 
 def test_a_worker_that_is_lost_leaves_no_tag(
@@ -124,9 +198,7 @@ def test_a_worker_that_is_lost_leaves_no_tag(
     build = ["build", BASE, "--arch", "amd64"]
     with worker_to_be_cut(worker_engines["amd64"], tmp_path) as (address, relay):
         child = remote_yard.start([sys.executable, "-m", "invoke", *build, "--address", address])
-        while not runs(slow):
-            assert child.poll() is None, child.communicate()
-            time.sleep(0.05)
+        wait_for(lambda: running_steps(slow), child)
         relay.cut()
         out, err = child.communicate(timeout=120)
     assert child.returncode == 9, out + err

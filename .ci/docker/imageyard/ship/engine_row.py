@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imageyard.errors import CheckFailed, ConfigurationError
+from imageyard.errors import ConfigurationError
 from imageyard.names import platform_of
+from imageyard.ship import findings
 from imageyard.ship.bind import in_engine
 from imageyard.ship.labels import INPUTS_LABEL
 
@@ -98,7 +99,7 @@ def _check(job: Job, engine: Engine, unchecked: Reference) -> None:
     from imageyard.ship.sweep import RUN_LABEL
 
     workspace, values = job.workspace, job.options.set_args
-    findings = run_checks(
+    found = run_checks(
         engine,
         str(unchecked),
         workspace.checks(job.row, values),
@@ -106,17 +107,4 @@ def _check(job: Job, engine: Engine, unchecked: Reference) -> None:
         platform=platform_of(job.row.arch),
         labels={RUN_LABEL: workspace.run.id},
     )
-    job.note(findings=findings)
-    bad = [found for found in findings if not found.ok]
-    if bad:
-        raise CheckFailed(
-            bad[0].headline if len(bad) == 1 else f"{len(bad)} checks failed, first {bad[0].headline}",
-            doing=f"checking {job.title}; it gets no tag",
-            detail=[line for found in bad for line in (found.headline, *_indented(found.why, found.output))],
-            hint=f"nox -s test_dockerfile -- {workspace.shown(job.row)} --shell    (look inside)",
-        )
-    workspace.story.detail(f"{len(findings)} check{'' if len(findings) == 1 else 's'} passed")
-
-
-def _indented(why: str, output: tuple[str, ...]) -> list[str]:
-    return [f"    {line}" for line in (why, *output) if line]
+    findings.keep(job, found)

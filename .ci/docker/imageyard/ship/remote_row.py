@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from imageyard.builders.request import Unreachable
 from imageyard.errors import ConfigurationError, EnvironmentLacks, ImageyardError, Transient
 from imageyard.registry import ecr
-from imageyard.ship import build, history, layer_cache, publishable, sweep
+from imageyard.ship import build, findings, history, layer_cache, publishable, remote_checks, sweep
 from imageyard.ship.builder_choice import remote
 from imageyard.ship.destination import destination, parents
 from imageyard.ship.landing import land, lock_of
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from imageyard.builders.remote import Worker
     from imageyard.builders.request import BuildRequest, Built, Lost
+    from imageyard.names import Reference
     from imageyard.ship.builder_choice import Choice
     from imageyard.ship.job import Job
     from imageyard.ship.options import BuildOptions
@@ -54,45 +55,49 @@ class Remote:
         target = self.destination.repository.with_tag(job.tag)
         if self.destination.moves:
             ecr.refuse_immutable(target)
-        built = self._built(job)
+        worker = self._worker(job)
+        built = self._built(job, worker)
         if built.digest is None:
             raise EnvironmentLacks(
                 f"buildx does not say what it pushed to {target.name}", doing=f"building {job.title}"
             )
-        job.remark(NOT_CHECKED)
         job.note(digest=built.digest)
-        record = job.ended("published")
         image, move = target.with_digest(built.digest), self.destination.moves
+        self._check(job, image, worker)
+        record = job.ended("published")
         with lock_of(self.workspace, target):
             given = land(self.workspace.client, image, job.tag, wanted(job), record, move=move)
         history.keep(self.workspace, job.row, job.recipe)
         job.published(target.with_digest(given.digest), adopted=given.adopted)
 
-    def _built(self, job: Job) -> Built:
-        from imageyard.builders import buildx
-        from imageyard.builders import remote as builder
+    def _check(self, job: Job, image: Reference, worker: Worker) -> None:
+        """Run the checks where the image was built, if it says so; what fails keeps it from getting its tag."""
+        if not job.row.image.remote_checks:
+            job.remark(NOT_CHECKED)
+            return
+        from imageyard.checks.run import TIMEOUT
 
+        found = remote_checks.run_checks(job, image, self._runner(worker, TIMEOUT), partial(_gone, worker.address))
+        findings.keep(job, found)
+
+    def _built(self, job: Job, worker: Worker) -> Built:
         workspace, row = self.workspace, job.row
         sweep.dead_runs(workspace, None)
-        worker = self._worker(job)
         place = f"at {self.destination.repository.name}"
         why = history.reason(workspace, row, job.recipe, forced=job.forced, place=place)
         job.note(why=why, versions=build.versions(workspace))
         job.step(f"building on {worker.address}")
         work = build.Work(workspace, row, job.recipe, job.options, job.note)
-        run = partial(
-            builder.build,
-            program=buildx.find(),
-            story=workspace.story,
-            env=layer_cache.passed(workspace),
-            timeout=row.image.timeout,
-        )
-        return build.build(
-            work,
-            partial(self._request, job, work),
-            lambda asked, context, board, raw: run(asked, context, worker, board=board, raw=raw),
-            partial(_gone, worker.address),
-        )
+        ask, runner = partial(self._request, job, work), self._runner(worker, row.image.timeout)
+        return build.build(work, ask, runner, partial(_gone, worker.address))
+
+    def _runner(self, worker: Worker, timeout: float) -> build.Runner:
+        from imageyard.builders import buildx
+        from imageyard.builders import remote as builder
+
+        story, env = self.workspace.story, layer_cache.passed(self.workspace)
+        run = partial(builder.build, program=buildx.find(), story=story, env=env, timeout=timeout)
+        return lambda asked, context, board, raw: run(asked, context, worker, board=board, raw=raw)
 
     def _request(self, job: Job, work: build.Work, staging: Path) -> BuildRequest:
         image = job.recipes.own(job.row).image
