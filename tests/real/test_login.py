@@ -400,7 +400,7 @@ class TestJobsWithoutARight:
             del job.env[name]
         folder = job.log_in(TRUSTED, monkeypatch)
 
-        assert job.story == (
+        assert job.story.startswith(
             "::warning::no login at ECR: this job lacks the permission `id-token: write`, by which it takes its role\n"
         )
         assert aws.api.operations == []

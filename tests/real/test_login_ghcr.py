@@ -154,6 +154,7 @@ def test_no_other_host_is_sent_the_token(job: Scene, monkeypatch: pytest.MonkeyP
     folder = job.log_in(TRUSTED, monkeypatch)
     assert PASSWORD not in (folder / "config.json").read_text()
     assert "quay.io" not in config_of(folder)["auths"]
+    assert "No login at quay.io: what the Docker configuration has for it is used" in job.story.splitlines()
 
 
 def test_images_at_ghcr_itself(job: Scene, ghcr: Ghcr, aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,6 +165,14 @@ def test_images_at_ghcr_itself(job: Scene, ghcr: Ghcr, aws: Aws, monkeypatch: py
     job.env["GITHUB_TOKEN"] = PASSWORD
     folder = job.log_in(BRANCH, monkeypatch)
     assert list(config_of(folder)["auths"]) == [ghcr.host]
+
+
+def test_a_run_of_ci_cannot_ask_for_more_than_its_event_gives(
+    job: Scene, mirror: str, roles: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job.edit(roles["branch"], roles["trusted"])
+    folder = job.log_in(BRANCH, monkeypatch, with_ghcr=True)
+    assert PASSWORD not in (folder / "config.json").read_text()
 
 
 class TestOnAPersonsMachine:
@@ -179,6 +188,20 @@ class TestOnAPersonsMachine:
     ) -> None:
         assert mirror not in config_of(job.log_in(LOCAL, monkeypatch))["auths"]
         assert mirror in config_of(job.log_in(LOCAL, monkeypatch, with_ghcr=True))["auths"]
+
+    def test_images_at_ghcr_wait_to_be_asked_for(self, job: Scene, aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+        text = (job.top / "images.yml").read_text()
+        job.catalogue("\n".join(line for line in text.splitlines() if not line.startswith(("ecr", "cache"))) + "\n")
+        job.edit(aws.host, "ghcr.io")
+        assert config_of(job.log_in(LOCAL, monkeypatch)) == {}
+        assert job.story == "No login at ghcr.io: it was not asked for (inv login --ghcr)\n"
+
+    def test_a_catalogue_without_a_registry(self, job: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+        kept = ("images", "axes", "  ")
+        text = (job.top / "images.yml").read_text()
+        job.catalogue("\n".join(line for line in text.splitlines() if line.startswith(kept)) + "\n")
+        job.log_in(LOCAL, monkeypatch)
+        assert job.story == "No login: the catalogue names no registry\n"
 
     def test_asking_without_a_token_is_an_error(self, job: Scene, mirror: str, monkeypatch: pytest.MonkeyPatch) -> None:
         del job.env["GHCR_PAT"]

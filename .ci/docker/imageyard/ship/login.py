@@ -27,8 +27,9 @@ def log_in(workspace: Workspace, decision: Decision, environ: Mapping[str, str],
     """Make the private Docker folder, log in where `decision` writes, and hand the folder to the steps that follow.
 
     A job that may not log in somewhere is told why, in a sentence, and goes on. `with_ghcr`: a person asks for GHCR
-    too. Returns the folder. Raises Denied where credentials that are there are refused, Transient where nobody
-    answers, EnvironmentLacks for what is asked for and not there, ConfigurationError for what cannot work.
+    too; in CI it is the decision that asks. Returns the folder. Raises Denied where credentials that are there are
+    refused, Transient where nobody answers, EnvironmentLacks for what is asked for and not there, ConfigurationError
+    for what cannot work.
     """
     desk = _Desk(workspace, decision, environ)
     try:
@@ -37,6 +38,7 @@ def log_in(workspace: Workspace, decision: Decision, environ: Mapping[str, str],
         else:
             desk.at_ecr()
             desk.at_ghcr(asked=with_ghcr)
+            desk.say_the_rest()
     except ImageyardError as error:
         raise desk.without_secrets(error) from None
     finally:
@@ -57,13 +59,15 @@ class _Desk:
         self.config = PrivateConfig(private_folder(environ), config_folder(), credentials=trusted)
         self.handover = Handover(environ, self.config)
         self._secrets: list[str] = []
+        self._dealt_with: set[str] = set()
 
     def at_ecr(self) -> None:
         """Log in at ECR where the catalogue says how, and make the repositories that are missing."""
         settings: Any = self.catalogue.settings.get("ecr")
         if settings is None:
-            for host in {place.registry for place in self._places() if ecr.region_of(place.registry)}:
+            for host in sorted({place.registry for place in self._places() if ecr.region_of(place.registry)}):
                 self.story.warn(f"no login at {host}: the catalogue has no `ecr`, which says by which role")
+                self._dealt_with.add(host)
             return
         caller, who = self._caller(settings)
         if caller is None:
@@ -105,13 +109,16 @@ class _Desk:
 
     def at_ghcr(self, *, asked: bool) -> None:
         """Log in at GHCR with the token of the environment, where this run writes there, or where a person asks."""
-        places = {place.registry: place for place in self._places(mirrors=asked or self.decision.mirror)}
-        if self.local and not asked:
-            return
+        asked = asked and self.local
         token = ghcr.find(self.environ)
         settings: Any = self.catalogue.settings.get("ghcr", {})
+        places = {place.registry: place for place in self._places(mirrors=asked or self.decision.mirror)}
         for host, place in places.items():
             if not self._is_github(place):
+                continue
+            self._dealt_with.add(host)
+            if self.local and not asked:
+                self.story.step(f"No login at {host}: it was not asked for (inv login --ghcr)")
                 continue
             if token is None:
                 self._lacks_token(host, asked)
@@ -120,6 +127,15 @@ class _Desk:
             self._hide_all(credential)
             _try_out(host, token.variable, credential)
             self._keep(host, credential, f"{credential.username} by {token.variable}", None)
+
+    def say_the_rest(self) -> None:
+        """Name the registries of this run that nobody logs in at; what ECR's lack was said."""
+        rest = {place.registry: None for place in self._places()}
+        for host in rest:
+            if host not in self._dealt_with and not ecr.region_of(host):
+                self.story.step(f"No login at {host}: what the Docker configuration has for it is used")
+        if not rest:
+            self.story.step("No login: the catalogue names no registry")
 
     def _lacks_token(self, host: str, asked: bool) -> None:
         names = " nor ".join(ghcr.VARIABLES)
@@ -171,6 +187,7 @@ class _Desk:
 
     def _keep(self, host: str, credential: Credential, who: str, ends: datetime | None) -> None:
         self._hide_all(credential)
+        self._dealt_with.add(host)
         self.config.store(host, credential)
         until = f" until {ends.astimezone(timezone.utc):%Y-%m-%d %H:%M} UTC" if ends else ""
         self.story.step(f"Logged in at {host} as {who}{until}")
