@@ -16,9 +16,15 @@ _HELLO = b"POST /grpc HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade
 
 
 @contextmanager
-def remote_buildkit(socket_path: str) -> Iterator[str]:
-    """The address of a worker that is the engine at `socket_path`: `tcp://127.0.0.1:PORT`."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+def remote_buildkit(socket_path: str, bound: socket.socket | None = None) -> Iterator[str]:
+    """The address of a worker that is the engine at `socket_path`: `tcp://127.0.0.1:PORT`.
+
+    `bound` is a socket that has its port already, and begins to listen here.
+    """
+    with bound or socket.socket() as listener:
+        if bound is None:
+            listener.bind(("127.0.0.1", 0))
+        listener.listen(128)
         thread = threading.Thread(target=_accept, args=(listener, socket_path), daemon=True)
         thread.start()
         yield f"tcp://127.0.0.1:{listener.getsockname()[1]}"

@@ -15,7 +15,7 @@ PATIENCE = 5.0
 """Seconds for a connection, and for a handshake. A pool that keeps us waiting is for the connect phase."""
 
 _LISTENING = 1.0
-"""Seconds that the first word of the worker is waited for: TLS 1.3 refuses a client certificate only there."""
+"""Seconds that the first word of the worker is waited for; TLS 1.3 refuses a client certificate only there."""
 
 _HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
 """RFC 9113, 3.4: the preface of a client and an empty SETTINGS frame, after which a server speaks."""
@@ -130,7 +130,9 @@ def _unverified(worker: Worker, error: ssl.SSLCertVerificationError, name: str) 
 
 
 def _speak_plainly(worker: Worker, plain: socket.socket) -> None:
-    if _listen(plain)[:1] == bytes([_TLS_ALERT]):
+    """A server of TLS answers a plain greeting with an alert, or, as Go's and HAProxy, by closing the connection."""
+    said = _listen(plain)
+    if said == bytes([_TLS_ALERT]) or (said == b"" and _answers_tls(worker)):
         raise _lacks(
             worker,
             "it speaks TLS, and plain tcp was asked for",
@@ -138,12 +140,29 @@ def _speak_plainly(worker: Worker, plain: socket.socket) -> None:
         )
 
 
-def _listen(connection: socket.socket) -> bytes:
-    """The first that the other side says, if it says anything at once."""
+def _answers_tls(worker: Worker) -> bool:
+    """Whether a greeting in TLS is understood, whatever becomes of it. Nothing is said over that connection."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with socket.create_connection(worker.endpoint, PATIENCE) as plain:
+        try:
+            context.wrap_socket(plain, server_hostname=worker.endpoint[0]).close()
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError):
+            return False
+        except ssl.SSLError as error:
+            return error.reason not in _NO_TLS
+    return True
+
+
+def _listen(connection: socket.socket) -> bytes | None:
+    """The first byte that the other side says, none where it closes the connection, None where it is silent."""
     connection.settimeout(_LISTENING)
-    with suppress(TimeoutError, BrokenPipeError, ConnectionResetError):
-        connection.sendall(_HELLO)
-        return connection.recv(64)
+    with suppress(BrokenPipeError, ConnectionResetError):
+        try:
+            connection.sendall(_HELLO)
+            return connection.recv(1)
+        except TimeoutError:
+            return None
     return b""
 
 

@@ -82,7 +82,11 @@ def validate(worker: Worker) -> None:
 
 def _readable(name: str, path: str, doing: str) -> None:
     if not Path(path).is_absolute():
-        raise ConfigurationError(f"tls.{name} of the remote builder is not an absolute path: {path}", doing=doing)
+        raise ConfigurationError(
+            f"tls.{name} of the remote builder is not an absolute path: {path}",
+            doing=doing,
+            hint="write it from the root on: /FILE",
+        )
     try:
         with Path(path).open("rb") as file:
             file.read(1)
