@@ -34,8 +34,14 @@ def line(stream: int, text: bytes) -> str:
 
 def test_what_was_written_by_stream_in_order() -> None:
     stream = [
-        '{"vertexes": []}', line(1, b"on"), "warning: no object", line(2, b"err\n"), line(1, b"e\n\xc3"), line(1, b"\xa4"),
-        '{"logs": null}', line(3, b"of no stream"),
-    ]  # fmt: skip
+        '{"vertexes": []}',
+        line(1, b"on"),
+        "warning: no object",
+        line(2, b"err\n"),
+        line(1, b"e\n\xc3"),
+        line(1, b"\xa4"),
+        '{"logs": null}',
+        line(3, b"of no stream"),
+    ]
     assert written(stream) == ("one\nä", "err\n")
     assert written([]) == ("", "")
