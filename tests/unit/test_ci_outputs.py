@@ -6,28 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
+from github_files import read
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from imageyard.ci import outputs
 from imageyard.errors import EnvironmentLacks
-
-
-def read(text: str) -> dict[str, str]:
-    """As the runner reads it: `NAME<<END`, lines, `END` (actions/runner, FileCommandManager.cs)."""
-    found: dict[str, str] = {}
-    lines = iter(text.split("\n")[:-1])
-    for line in lines:
-        name, _, end = line.partition("<<")
-        value = []
-        for inner in lines:
-            if inner == end:
-                break
-            value.append(inner)
-        else:
-            raise AssertionError(f"{name} never ends")
-        found[name] = "\n".join(value)
-    return found
-
 
 TEXT = st.text(st.characters(exclude_characters="\r", exclude_categories=["Cs"]))
 
