@@ -189,6 +189,13 @@ class TestOnAPersonsMachine:
         assert mirror not in config_of(job.log_in(LOCAL, monkeypatch))["auths"]
         assert mirror in config_of(job.log_in(LOCAL, monkeypatch, with_ghcr=True))["auths"]
 
+    def test_who_has_no_aws_credentials_gets_what_was_asked_for(
+        self, job: Scene, mirror: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        del job.env["AWS_ACCESS_KEY_ID"], job.env["AWS_SECRET_ACCESS_KEY"]
+        assert list(config_of(job.log_in(LOCAL, monkeypatch, with_ghcr=True))["auths"]) == [mirror]
+        assert "warning: no login at ECR: there are no AWS credentials" in job.story
+
     def test_images_at_ghcr_wait_to_be_asked_for(self, job: Scene, aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
         text = (job.top / "images.yml").read_text()
         job.catalogue("\n".join(line for line in text.splitlines() if not line.startswith(("ecr", "cache"))) + "\n")

@@ -206,6 +206,20 @@ def test_an_annotation_is_one_command(message: str, file: str) -> None:
     assert re.fullmatch(r"::error file=[^:,\r\n]*,line=3::[^\r\n]*\n", text)
 
 
+@pytest.mark.parametrize(
+    ("form", "value", "text"),
+    [
+        ("github", "p%25ss", "::add-mask::p%2525ss\n"),
+        ("github", "two\n\nlines\n", "::add-mask::two\n::add-mask::lines\n"),
+        ("github", "", ""),
+        ("plain", "password", ""),
+        ("terminal", "password", ""),
+    ],
+)
+def test_a_secret_is_named_to_github_only(form: Form, value: str, text: str) -> None:
+    assert told(form, lambda story: story.mask(value), color=False) == text
+
+
 def test_a_fold_that_fails_is_closed() -> None:
     def fail(story: Story) -> None:
         with pytest.raises(BuildFailed), story.fold("50%\nof it"):

@@ -31,13 +31,13 @@ def log_in(workspace: Workspace, decision: Decision, environ: Mapping[str, str],
     refused, Transient where nobody answers, EnvironmentLacks for what is asked for and not there, ConfigurationError
     for what cannot work.
     """
-    desk = _Desk(workspace, decision, environ)
+    desk = _Desk(workspace, decision, environ, with_ghcr=with_ghcr)
     try:
         if decision.trust == "fork":
             desk.story.step(f"No login: {decision.reason}; what is public can be read")
         else:
             desk.at_ecr()
-            desk.at_ghcr(asked=with_ghcr)
+            desk.at_ghcr()
             desk.say_the_rest()
     except ImageyardError as error:
         raise desk.without_secrets(error) from None
@@ -49,12 +49,15 @@ def log_in(workspace: Workspace, decision: Decision, environ: Mapping[str, str],
 class _Desk:
     """One login: what is known of the run, the folder that it fills, and what must not be shown."""
 
-    def __init__(self, workspace: Workspace, decision: Decision, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, workspace: Workspace, decision: Decision, environ: Mapping[str, str], *, with_ghcr: bool
+    ) -> None:
         self.story = workspace.story
         self.catalogue = workspace.catalogue
         self.decision = decision
         self.environ = environ
         self.local = decision.trust == "local"
+        self.asked = with_ghcr and self.local
         trusted = decision.trust != "fork"  # what the machine's owner may do elsewhere is not for a fork either
         self.config = PrivateConfig(private_folder(environ), config_folder(), credentials=trusted)
         self.handover = Handover(environ, self.config)
@@ -92,36 +95,35 @@ class _Desk:
         role = settings.get("role")
         if isinstance(role, Mapping):
             role = role["branch" if self.decision.trust == "branch" else "trusted"]
-        if self.local and not (settings.get("instance_profile") and not aws.has_keys()):
+        machine = settings.get("instance_profile")
+        if self.local and (not (machine or self.asked) or aws.has_keys()):
             return "environment", "your own AWS credentials"
         if role and not self.local and job_token.in_reach(self.environ):
             found: aws_role.Assumed | None = aws_role.assume(role, settings, self.environ, Client().http, self._hide)
-        elif settings.get("instance_profile"):
+        elif machine:
             found = aws_role.assume_from_machine(role, settings, self._hide)
             if found is None:
                 self.story.warn("no login at ECR: this machine has no instance profile")
         else:
-            self.story.warn(
-                "no login at ECR: this job lacks the permission `id-token: write`, by which it takes its role"
-            )
+            lacks = "this job lacks the permission `id-token: write`, by which it takes its role"
+            self.story.warn(f"no login at ECR: {'there are no AWS credentials' if self.local else lacks}")
             found = None
         return (found.keys, found.name) if found else (None, "")
 
-    def at_ghcr(self, *, asked: bool) -> None:
+    def at_ghcr(self) -> None:
         """Log in at GHCR with the token of the environment, where this run writes there, or where a person asks."""
-        asked = asked and self.local
         token = ghcr.find(self.environ)
         settings: Any = self.catalogue.settings.get("ghcr", {})
-        places = {place.registry: place for place in self._places(mirrors=asked or self.decision.mirror)}
+        places = {place.registry: place for place in self._places(mirrors=self.asked or self.decision.mirror)}
         for host, place in places.items():
             if not self._is_github(place):
                 continue
             self._dealt_with.add(host)
-            if self.local and not asked:
+            if self.local and not self.asked:
                 self.story.step(f"No login at {host}: it was not asked for (inv login --ghcr)")
                 continue
             if token is None:
-                self._lacks_token(host, asked)
+                self._lacks_token(host)
                 continue
             credential = token.credential(settings.get("user"), self.environ.get("GITHUB_ACTOR"), place)
             self._hide_all(credential)
@@ -137,9 +139,9 @@ class _Desk:
         if not rest:
             self.story.step("No login: the catalogue names no registry")
 
-    def _lacks_token(self, host: str, asked: bool) -> None:
+    def _lacks_token(self, host: str) -> None:
         names = " nor ".join(ghcr.VARIABLES)
-        if asked:
+        if self.asked:
             raise EnvironmentLacks(
                 f"there is no token for {host}",
                 doing=f"logging in at {host}",
