@@ -54,13 +54,31 @@ def test_a_push_to_main_publishes_what_passed_its_checks(family: PublishingYard)
 
 
 def test_what_could_not_be_pushed_is_not_built_again(port: PublishingYard) -> None:
+    """On a person's machine, where one engine is one person's."""
     assert port.inv("build", BASE).code == 0
     before = port.runs[-1]
-    assert port.inv("build", BASE, env=push(port.home)).code == 0
+    assert port.inv("build", BASE, "--at", "branch").code == 0
     assert port.outcomes() == {BASE: "published"}
     assert port.raw(BASE) == "", "no build ran"
-    (beside,) = json.loads(port.inv("records", BASE, "--json").out)
+    (beside,) = json.loads(port.inv("records", BASE, "--at", "branch", "--json").out)
     assert beside["started"] == port.records(before)[BASE]["started"], "the record is that of the build"
+
+
+def test_what_another_run_left_in_the_engine_of_a_runner_is_not_published(port: PublishingYard) -> None:
+    """A runner that is used again: a pull request's build is there, and what it gave main's next name to."""
+    assert port.inv("build", BASE, env=pull_request(port.home)).code == 0
+    loaded = f"{port.repository}:{port.tag(BASE)}"
+    form = '{{index .Config.Labels "io.imageyard.inputs"}}'
+    inputs = port.engine.docker("image", "inspect", "--format", form, loaded)
+    change = f"LABEL io.imageyard.inputs={inputs}"
+    forged = port.engine.docker("import", "--change", change, "-", loaded, stdin=b"\0" * 10240)
+    assert port.engine.docker("image", "inspect", "--format", form, loaded) == inputs
+    assert port.inv("build", BASE, env=push(port.home)).code == 0
+    assert port.outcomes() == {BASE: "published"}
+    assert "RUN mkdir" in port.raw(BASE), "a build ran"
+    assert port.records()[BASE]["findings"] != []
+    assert digest(port, port.tag(BASE)) == port.records()[BASE]["digest"] != forged
+    assert port.engine.docker("image", "inspect", "--format", "{{.Id}}", loaded) != forged
 
 
 def test_a_failed_check_publishes_nothing(port: PublishingYard) -> None:

@@ -10,6 +10,7 @@ from imageyard.ship.destination import destination, parents
 from imageyard.ship.engine_row import InEngine
 
 if TYPE_CHECKING:
+    from imageyard.engine import LoadedImage
     from imageyard.ship.bind import ParentOf
     from imageyard.ship.job import Job
     from imageyard.ship.options import BuildOptions
@@ -33,6 +34,10 @@ class FromEngine(InEngine):
     def is_there(self, job: Job) -> bool:
         """Ask the repositories in which the row counts as there."""
         return self.destination.skipped(job)
+
+    def found(self, job: Job) -> LoadedImage | None:
+        """What the engine has counts for a person: on a runner, a run at another trust may have put it there."""
+        return super().found(job) if job.options.decision.trust == "local" else None
 
     def make(self, job: Job) -> None:
         """Build and check it, unless a run that could not push it did, and send exactly that."""
