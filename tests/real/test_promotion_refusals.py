@@ -219,6 +219,18 @@ def test_an_index_that_lost_a_child_is_not_passed_for_promoted(yard: PromotedYar
     assert f"inv push {BOTH} --arch amd64" in again.err
 
 
+def test_a_row_that_lost_its_config_is_not_promoted(yard: PromotedYard, registry: Served) -> None:
+    client = registry.client()
+    forger = Forger(yard, client)
+    config = json.loads(client.get(yard.at().with_digest(forger.good["arm64"])).body)["config"]["digest"]
+    layers = registry.storage / "docker/registry/v2/repositories" / yard.name / "_layers/sha256"
+    (layers / config.removeprefix("sha256:") / "link").unlink()
+    done = yard.inv("promote", BOTH)
+    assert (done.code, done.out) == (10, ""), done.all
+    assert f"its config {config} is missing" in done.err
+    assert state(client, yard.at(yard.index_tag(BOTH))) == Absent()
+
+
 def test_rows_of_two_commits_do_not_meet(yard: PromotedYard, registry: Served) -> None:
     """One row was published before the inputs changed, one after: each has its own tag, and no image has both."""
     client = registry.client()

@@ -92,3 +92,18 @@ def test_the_repository_is_the_one_that_is_asked_for(
     assert f"{yard.at(branch=branch)}@sha256:" in done.out
     other = yard.inv("refs", ONE, "--at", "trusted" if branch else "branch")
     assert other.code == 7
+
+
+@pytest.mark.parametrize("status", [401, 404])
+def test_a_job_without_credentials_is_handed_the_mirrors(yard: PromotedYard, registry: Served, status: int) -> None:
+    """Where the repository refuses us, or has it no more, the copy that a trusted run made is as good."""
+    digest = yard.publish(registry.client(), ONE)
+    assert yard.inv("mirror", ONE).code == 0
+    with running(Proxy(registry.host)) as proxy:
+        yard.edit("images.yml", f"trusted: {registry.host}/{yard.name}, b", f"trusted: {proxy.host}/{yard.name}, b")
+        words = {"Docker-Distribution-Api-Version": "registry/2.0"}
+        proxy.faults = [Fault("manifests/linux", status=status, headers=words)]
+        done = yard.inv("refs", ONE, "--json")
+    assert done.code == 0, done.all
+    mirror = parse_reference(yard.workspace().catalogue.mirrors[0])
+    assert {one["reference"] for one in json.loads(done.out)["references"]} == {str(mirror.with_digest(digest))}

@@ -60,9 +60,20 @@ def _one_command(mirrored: PublishingYard, proxy: Proxy) -> None:
     assert again.out.strip() == str(mirror), again.err
     assert "is in the engine" in again.err
     assert mirrored.tags() == set(), "it did not pass its checks here, so it has not the name of one that did"
+    assert fate(mirrored, mirror) == (False, "current")
+    mirrored.edit("base/Dockerfile", "ARG RELEASE\n", "ARG RELEASE\nLABEL moved=on\n")
+    assert fate(mirrored, mirror) == (True, "its inputs have moved on")
+    mirrored.edit("base/Dockerfile", "LABEL moved=on\n", "")
     failed = mirrored.nox("-s", "shell", "--", BASE, "sh", "-c", "exit 3")
     assert failed.code == 1
     assert "sh ended with exit code 3" in failed.all
+
+
+def fate(yard: PublishingYard, image: Reference) -> tuple[bool, str]:
+    """What `inv clean` would do with an image."""
+    listed = json.loads(yard.inv("clean", "--json").out)
+    (found,) = [one for one in listed if one["name"] == str(image)]
+    return found["goes"], found["reason"]
 
 
 def test_the_next_place_is_asked_and_the_reason_told(mirrored: PublishingYard, registry: Served) -> None:

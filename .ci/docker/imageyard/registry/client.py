@@ -56,23 +56,26 @@ class Client:
         self.auth = Auth(self.http, credentials or DockerConfig().find, self.endpoints.plain_allowed)
         self.largest_piece: dict[str, int] = {}  # by registry, bytes: what one that refuses larger ones takes
 
-    def head(self, reference: Reference) -> tuple[Digest, str]:
-        """The digest and the media type of a manifest, by HEAD; by GET where the registry sends no digest."""
+    def head(self, reference: Reference, *actions: str) -> tuple[Digest, str]:
+        """The digest and the media type of a manifest, by HEAD; by GET where the registry sends no digest.
+
+        `actions` are those of the scope, as in `call`: a repository that is not there yet may be for writers only.
+        """
         path = f"manifests/{_target(reference)}"
-        reply = self.call("HEAD", reference, path, headers={"Accept": ACCEPT})
+        reply = self.call("HEAD", reference, path, *actions, headers={"Accept": ACCEPT})
         digest = reply.headers.get("docker-content-digest")
         if (
             reply.status != 200 or not digest or not is_digest(digest)
         ):  # an answer to HEAD has no words: those of GET are the registry's
-            raw = self.get(reference)
+            raw = self.get(reference, *actions)
             return raw.digest, raw.media_type
         if reference.digest and digest != reference.digest:
             raise _forged(reference, digest)
         return Digest(digest), _media_type(reply)
 
-    def get(self, reference: Reference) -> Raw:
+    def get(self, reference: Reference, *actions: str) -> Raw:
         """A manifest by tag or digest, its bytes checked against the digest asked for and the one that came along."""
-        reply = self.call("GET", reference, f"manifests/{_target(reference)}", headers={"Accept": ACCEPT})
+        reply = self.call("GET", reference, f"manifests/{_target(reference)}", *actions, headers={"Accept": ACCEPT})
         if reply.status != 200:
             raise self.failure(reply, reference, f"reading {reference}")
         found = digest_of(reply.body)

@@ -50,7 +50,8 @@ def inspect(client: Client, reference: Reference, *, thorough: bool = False, pla
 
     Without `platforms` a lone manifest's config is not read: one request less, and its platform is not known.
 
-    Raises Absent, Denied or Transient for the reference itself, and Denied or Transient for what is below it.
+    Raises Absent, Denied or Transient for the reference itself, and Denied or Transient for what is below it;
+    PolicyRefused where the config of an image is not there.
     """
     raw = client.get(reference)
     seen = Complete(raw, raw.parsed())
@@ -140,7 +141,7 @@ def _config(client: Client, reference: Reference, seen: Complete, manifest: Mani
     try:
         config = blobs.read(client, reference, manifest.config.digest, limit=_CONFIG_LIMIT)
     except errors.Absent:
-        raise errors.Transient(
+        raise errors.PolicyRefused(
             f"{reference} is incomplete: its config {manifest.config.digest} is missing", doing=f"reading {reference}"
         ) from None
     seen.platforms[manifest.digest] = platform_of_config(config)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from imageyard.errors import EnvironmentLacks, ImageyardError
 from imageyard.layout import size
-from imageyard.names import parse_tag
+from imageyard.names import parse_reference, parse_tag
 from imageyard.ship import sweep
 
 if TYPE_CHECKING:
@@ -92,11 +92,11 @@ def _containers(workspace: Workspace, engine: Engine) -> list[Item]:
 def _images(workspace: Workspace, engine: Engine, *, everything: bool) -> list[Item]:
     current = _current(workspace)
     dead = set(sweep.leftovers(workspace, engine))
-    prefix = f"{workspace.repository}:"
+    ours = {f"{workspace.repository}:", *(f"{parse_reference(one).name}:" for one in workspace.catalogue.mirrors)}
     items = []
     for image in sorted(engine.images(sweep.IMAGE_LABEL), key=lambda image: image.tags):
         for name in image.tags or (image.id,):
-            items.append(_judged(workspace, image, name, prefix, current, dead, everything=everything))
+            items.append(_judged(workspace, image, name, ours, current, dead, everything=everything))
     return items
 
 
@@ -104,16 +104,17 @@ def _judged(
     workspace: Workspace,
     image: LoadedImage,
     name: str,
-    prefix: str,
+    ours: set[str],
     current: set[str],
     dead: set[str],
     *,
     everything: bool,
 ) -> Item:
-    tag = name.removeprefix(prefix)
+    prefix = next((one for one in ours if name.startswith(one)), None)
+    tag = name.removeprefix(prefix or "")
     if not image.tags:
         return Item("image", name, "has no tag any more", True, image.size)
-    if not name.startswith(prefix):
+    if prefix is None:
         return Item("image", name, "another repository's", False, image.size)
     if tag.startswith("unchecked-"):
         reason = "left by a run that died" if name in dead else "a run that lives"

@@ -92,6 +92,7 @@ class _Flow:
         self.source = publishable.repository(workspace, "trusted")
         self.branch = Branch(workspace, wanted.branch)
         self.silent: dict[Reference, ImageyardError] = {}
+        self.told: list[ImageyardError] = []
 
     def image(self, name: str) -> list[tuple[str, Reference]]:
         """Bring one image to every mirror, and record how that went."""
@@ -113,7 +114,7 @@ class _Flow:
                 done.append((name, mirror.with_digest(parts[-1].raw.digest)))
             except ImageyardError as error:
                 failed.append(error)
-                self.workspace.story.error(error)
+                self._tell(name, mirror, error)
         code = worst(error.code for error in failed)
         headline = next((error.headline for error in failed if error.code == code), "")
         outcome = _OUTCOMES.get(code, "blocked") if code or any(w.startswith("copied") for w in said) else "skipped"
@@ -124,6 +125,14 @@ class _Flow:
             replace(record, outcome=outcome, code=code, headline=headline, why="; ".join(said), **ended)  # type: ignore[arg-type]
         )
         return done
+
+    def _tell(self, name: str, mirror: Reference, error: ImageyardError) -> None:
+        """Tell what went wrong, at length the first time."""
+        if error in self.told:
+            self.workspace.story.step(f"{name}: {mirror.name} is not asked again: {error.headline}")
+            return
+        self.told.append(error)
+        self.workspace.story.error(error)
 
     def _parts(self, name: str) -> list[_Part]:
         """The image's rows, and last the image, as the trusted repository has them; of one row they are the same.
@@ -159,7 +168,8 @@ class _Flow:
             if self.wanted.floating:
                 words += self._floating(name, parts[-1], mirror)
         except (Denied, NoAnswer) as error:
-            self.silent[mirror] = error
+            if error.headline.startswith(mirror.registry):  # and not the trusted repository
+                self.silent[mirror] = error
             raise
         self.workspace.story.step(f"{name}: {', '.join(words)}: {mirror.with_tag(parts[-1].tag)}")
         return words
@@ -167,7 +177,7 @@ class _Flow:
     def _content(self, part: _Part, mirror: Reference) -> bool:
         """Bring what a content tag names, by digest, its records beside it, proven, and then the tag.
 
-        Returns whether the tag was given; one that is there is proven and left alone.
+        Returns whether anything was brought; what is there is proven and left alone.
         """
         from imageyard.registry.copying import copy, copy_referrers
         from imageyard.registry.tagging import give
@@ -180,15 +190,26 @@ class _Flow:
                 if not self.wanted.force:
                     raise _other(target, str(held), part)
                 ecr.refuse_immutable(target)
-            if held != part.raw.digest:
-                copy(client, source, mirror)
+            if held == part.raw.digest and self._is_whole(target, there, part):
+                copy_referrers(client, source, mirror, ARTIFACT_TYPE)
+                return False
+            copy(client, source, mirror)
             copy_referrers(client, source, mirror, ARTIFACT_TYPE)
             prove(client, there, part.wanted)
             if held == part.raw.digest:
-                return False
+                return True
             given = give(client, target, part.raw, force=self.wanted.force)
         if given.digest != part.raw.digest:
             raise _other(target, given.digest, part)
+        return True
+
+    def _is_whole(self, target: Reference, there: Reference, part: _Part) -> bool:
+        """Whether what is there is there with all its parts: some clean a registry of what has no tag of its own."""
+        try:
+            prove(self.client, there, part.wanted)
+        except PolicyRefused as lost:
+            self.workspace.story.step(f"{target} lost a part, and is brought again ({lost.headline})")
+            return False
         return True
 
     def _floating(self, name: str, whole: _Part, mirror: Reference) -> list[str]:
@@ -215,7 +236,7 @@ class _Flow:
 
 def _digest(client: Client, target: Reference) -> str | None:
     try:
-        return client.head(target)[0]
+        return client.head(target, "pull", "push")[0]
     except errors.Absent:
         return None
 

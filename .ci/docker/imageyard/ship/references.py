@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from imageyard import errors
@@ -57,8 +57,9 @@ def references(
 ) -> list[Entry]:
     """What the first of the repositories that has it says of each image of a pattern, and of each of its rows.
 
-    All are asked at once. A mirror that does not say is told, and does without a mention: what is handed over is the
-    reference, and it is known. Raises ConfigurationError for a pattern or a place that is none.
+    What no repository has, or will not say to us, may be at a mirror, which a trusted run filled: a job without
+    credentials is handed that. A mirror that does not say is told, and is not mentioned with the reference. Raises
+    ConfigurationError for a pattern or a place that is none.
     """
     from imageyard.registry.client import Client as Registry
     from imageyard.registry.states import states
@@ -70,14 +71,15 @@ def references(
     told = states(client, wanted)
     entries = [_entry(one, repositories, told) for one in asked]
     mirrors = [parse_reference(one) for one in workspace.catalogue.mirrors]
-    copies = states(
-        client, [m.with_tag(e.tag) for m in mirrors for e in entries if e.reference is not None], platforms=False
-    )
+    copies = states(client, [m.with_tag(one.tag) for m in mirrors for one in asked if not one.refused])
     for mirror in mirrors:
         silent = [s for r, s in copies.items() if r.name == mirror.name and isinstance(s, Unknown)]
         if silent:
             workspace.story.warn(f"the mirror {mirror.name} did not say what it has: {silent[0].why}")
-    return [_with_mirrors(entry, mirrors, copies) for entry in entries]
+    return [
+        entry if one.refused else _with_mirrors(entry, one.platforms, mirrors, copies)
+        for entry, one in zip(entries, asked, strict=True)
+    ]
 
 
 def rendered(entries: Sequence[Entry], *, as_json: bool) -> object:
@@ -151,17 +153,20 @@ def _entry(one: _Asked, repositories: Sequence[Reference], told: Mapping[Referen
     return Entry(one.image, one.arch, one.tag, why=f"absent in {', '.join(one.name for one in repositories)}")
 
 
-def _with_mirrors(entry: Entry, mirrors: Sequence[Reference], copies: Mapping[Reference, State]) -> Entry:
-    if entry.reference is None or entry.reference.digest is None:
+def _with_mirrors(
+    entry: Entry, platforms: Sequence[str], mirrors: Sequence[Reference], copies: Mapping[Reference, State]
+) -> Entry:
+    if isinstance(entry.error, errors.PolicyRefused):
         return entry
-    digest = entry.reference.digest
-    alike = [copies[mirror.with_tag(entry.tag)] for mirror in mirrors]
-    there = tuple(
-        mirror.with_digest(digest)
-        for mirror, state in zip(mirrors, alike, strict=True)
-        if isinstance(state, Present) and state.digest == digest
-    )
-    return Entry(entry.image, entry.arch, entry.tag, entry.reference, there)
+    found = []
+    for mirror in mirrors:
+        state = copies[mirror.with_tag(entry.tag)]
+        if isinstance(state, Present) and sorted(state.platforms) == sorted(platforms):
+            found.append(mirror.with_digest(state.digest))
+    if entry.reference is None and found:
+        return replace(entry, reference=found[0], mirrors=(found[0],), why=f"from a mirror: {entry.why}", error=None)
+    alike = tuple(one for one in found if entry.reference and one.digest == entry.reference.digest)
+    return replace(entry, mirrors=alike)
 
 
 def _plain(entry: Entry) -> dict[str, object]:
