@@ -290,3 +290,31 @@ def test_past_an_unknown_state_nothing_is_built(remote_yard: RemoteYard) -> None
     assert done.code == 9, done.all
     assert "nothing was built" in done.err
     assert remote_yard.raw(BASE) == ""
+
+
+def test_what_one_worker_built_another_takes_from_the_layer_cache(remote_yard: RemoteYard) -> None:
+    yard = remote_yard
+    yard.edit("images.yml", "builders:", f"cache: {{trusted: {yard.host}/kept, branch: {yard.host}/kept-b}}\nbuilders:")
+    job = github_event.pull_request(yard.home, 17)
+    build = ["build", BASE, "--arch", "amd64", "--address"]
+    done = yard.inv(*build, yard.workers["amd64"], env=job)
+    assert done.code == 0, done.all
+    assert json.loads(tool("crane", "manifest", f"{yard.host}/kept-b:{BASE}-amd64-pr-17"))["layers"]
+    yard.write("base/Dockerfile", yard.text("base/Dockerfile") + "RUN echo one more\n")
+    done = yard.inv(*build, yard.workers["arm64"], env=job)
+    assert done.code == 0, done.all
+    assert yard.record(BASE, "amd64")["cached"] == 2
+    yard.write("base/Dockerfile", yard.text("base/Dockerfile") + "RUN echo and another\n")
+    done = yard.inv(*build, yard.workers["arm64"], env=job | {"GITHUB_EVENT_NAME": "odd"})
+    assert done.code == 10, "what comes of an odd event publishes nothing, caches among it"
+
+
+def test_a_cache_that_cannot_be_written_is_a_warning_about_a_published_image(remote_yard: RemoteYard) -> None:
+    yard = remote_yard
+    yard.edit("images.yml", "builders:", "cache: {trusted: 127.0.0.1:9/kept, branch: 127.0.0.1:9/kept-b}\nbuilders:")
+    job = github_event.pull_request(yard.home)
+    done = yard.inv("build", BASE, "--arch", "amd64", "--builder", "remote", env=job)
+    assert done.code == 0, done.all
+    assert yard.row_outcomes() == {(BASE, "amd64"): "published"}
+    assert "exporting cache" in done.err
+    assert "importing cache" in done.err
