@@ -83,3 +83,19 @@ def test_what_an_event_says_gives_the_log_no_commands(lonely_yard: Yard, tmp_pat
         assert "\x1b" not in done.all
         assert not [line for line in done.all.splitlines() if line.startswith("::")]
         assert decided(lonely_yard, env)["trust"] == "fork"
+
+
+def test_what_a_person_may_ask_for_in_ci_is_within_the_decision(lonely_yard: Yard, tmp_path: Path) -> None:
+    """Before anything is looked for in an engine or asked of a registry."""
+    fork = github_event.pull_request(tmp_path, head="elsewhere/yard")
+    for argv, env, says in (
+        (("push", "*"), fork, "a run at fork trust publishes nothing"),
+        (("push", "*", "--at", "branch"), fork, "a run at fork trust publishes nothing"),
+        (("push", "*", "--at", "trusted"), github_event.pull_request(tmp_path), "does not publish at trusted"),
+        (("promote", "linux-plain"), fork, "a run at fork trust publishes nothing"),
+        (("mirror", "*"), github_event.pull_request(tmp_path), "this run does not mirror"),
+        (("mirror", "*"), fork, "this run does not mirror"),
+    ):
+        done = lonely_yard.inv(*argv, env=env)
+        assert done.code == 10, done.all
+        assert says in done.err, done.all

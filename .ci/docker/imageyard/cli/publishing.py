@@ -17,7 +17,7 @@ IMAGE = "the image's name"
 @task(
     pattern=PATTERN,
     arch=f"{ARCH}; default: this machine's",
-    at=AT,
+    at="which of the catalogue's repositories: trusted or branch; default: in CI where the run writes, else trusted",
     force="push although the tag is there, and move it",
     catalogue=CATALOGUE,
 )
@@ -25,17 +25,22 @@ def push(
     context: Context,
     pattern: str,
     arch: str | None = None,
-    at: str = "trusted",
+    at: str | None = None,
     force: bool = False,
     catalogue: str | None = None,
 ) -> None:
     """Publish images that passed their checks here, each with its record; prints IMAGE ARCH REPOSITORY@DIGEST."""
+    from imageyard.ci.event import decision
     from imageyard.console import Story
+    from imageyard.ship.destination import place
+    from imageyard.ship.options import as_repository
     from imageyard.ship.push import push_rows
     from imageyard.ship.workspace import Workspace, this_arch
 
     workspace = Workspace.find(catalogue)
-    done, code = push_rows(workspace, workspace.rows(pattern, arch or this_arch()), at, force=force)
+    decided, asked = decision(workspace), as_repository(at)
+    where = asked or "trusted" if decided.trust == "local" else place(decided, asked)[0]
+    done, code = push_rows(workspace, workspace.rows(pattern, arch or this_arch()), where, force=force)
     if done:
         Story.result("\n".join(f"{row.name} {row.arch} {reference}" for row, reference in done))
     if code:
