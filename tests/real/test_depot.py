@@ -15,11 +15,11 @@ from depot_plane import TOKEN, Plane
 from imageyard.builders import depot as builder
 from imageyard.builders.request import BuildRequest, Built, Failed, Lost, Outcome, Unreachable
 from imageyard.errors import Absent, ConfigurationError, EnvironmentLacks, Transient
-from imageyard.recipe.model import File
+from imageyard.recipe.model import File, Mode
 from imageyard.recipe.seal import seal
 from imageyard.registry.manifests import Index, Manifest
 from imageyard.registry.states import inspect
-from imageyard.treebase import DictTree
+from imageyard.treebase import DictTree, Link
 from registry_served import PASSWORD, USER, Served
 from socket_relay import Relay
 
@@ -60,13 +60,15 @@ class Bench:
 
     def build(self, dockerfile: str, files: Mapping[str, str] | None = None, **options: object) -> Outcome:
         """Build with changes to the request; `timeout` is passed on."""
-        timeout = options.pop("timeout", None)
+        timeout, links = options.pop("timeout", None), dict(options.pop("links", {}))  # type: ignore[call-overload]
         tree = DictTree(
             {"sub/Dockerfile": dockerfile.encode(), "root.tar": self.root}
             | {name: text.encode() for name, text in (files or {}).items()}
+            | {name: Link(text) for name, text in links.items()}
         )
         names = [name for name in tree.entries() if name != "root.tar" or "root.tar" in dockerfile]
-        recipe = Sealed(tuple(File(name, "file", tree.digest(name)) for name in names))
+        kinds: dict[str, Mode] = dict.fromkeys(names, "file") | dict.fromkeys(links, "link")
+        recipe = Sealed(tuple(File(name, kind, tree.digest(name)) for name, kind in kinds.items()))
         request = BuildRequest("sub/Dockerfile", "linux/amd64", tags=(self.repository,))
         with seal(recipe, tree) as context:
             return builder.build(
@@ -149,6 +151,23 @@ def test_what_a_file_holds_now_is_built_whatever_was_sent_before(bench: Bench) -
         found.append({entry.digest for entry in root.manifests})
     assert found[0] == found[2]
     assert not found[0] & found[1]
+
+
+def test_a_folder_is_built_as_the_tar_is(bench: Bench) -> None:
+    """Of one platform it is a tar, of several a folder: the same image, whatever an ignore file in it says."""
+    dockerfile = f"FROM scratch\nARG KEY={uuid4().hex}\nCOPY . /c/\nCOPY in/ /d/\nWORKDIR /w\n"
+    files = {
+        ".dockerignore": "*\n!in\n",
+        "in/word": "x",
+        "in/deep/er": "y",
+        "ä b": "z",
+        "sub/Dockerfile.dockerignore": "in\n",
+    }
+    times = {"reproducible": True, "args": {"SOURCE_DATE_EPOCH": "946684800"}}
+    one = bench.read(bench.build(dockerfile, files, links={"in/link": "../ä b"}, **times))
+    both = bench.read(bench.build(dockerfile, files, links={"in/link": "../ä b"}, platform=BOTH, **times))
+    assert isinstance(both, Index)
+    assert {entry.platform: entry.digest for entry in both.manifests}["linux/amd64"] == one.digest
 
 
 def test_a_step_that_fails_is_run_once(bench: Bench) -> None:

@@ -48,7 +48,7 @@ def test_several_platforms_and_everything_else() -> None:
     output = f"type=image,name=registry.test/ci/images@sha256:{NOTHING},push=true,push-by-digest=true"
     assert argv(request, program="/opt/depot", project="p1", context="/run/context") == [
         "/opt/depot", "build", "--progress=plain", "--project", "p1",
-        "-f", "/run/context/debian/Dockerfile", "--platform", "linux/amd64,linux/arm64",
+        "-f", "debian/Dockerfile", "--platform", "linux/amd64,linux/arm64",
         "--target", "tools",
         "--build-arg", "COMPILER=gcc 12", "--build-arg", "PYTHON=3.12",
         "--build-context", "debian=docker-image://registry.test/debian@sha256:1",

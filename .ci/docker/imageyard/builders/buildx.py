@@ -7,7 +7,7 @@ import math
 import os
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +15,11 @@ from typing import IO
 
 from imageyard import process
 from imageyard.board import Board
+from imageyard.builders.following import keeper, scrubber, secret_values, show
 from imageyard.builders.outcome import failed, judge
-from imageyard.builders.progress import Cached, Done, Event, Log, Progress, Started, Warned
-from imageyard.builders.rawjson import Status
+from imageyard.builders.progress import Progress
 from imageyard.builders.request import BuildRequest, Built, Outcome, Unreachable, argv
-from imageyard.errors import EnvironmentLacks, assert_never
+from imageyard.errors import EnvironmentLacks
 from imageyard.files import atomic_write
 from imageyard.names import Digest
 
@@ -91,7 +91,7 @@ def build(
     `again`, `raw` is added to.
     Raises EnvironmentLacks where the plugin cannot be started, KeyboardInterrupt or Terminated after it ended.
     """
-    given, secrets = _secrets(request)
+    given, secrets = secret_values(request)
     with (
         tempfile.TemporaryDirectory(prefix="imageyard-buildx-", dir=raw.parent) as own,
         raw.open("a" if again else "w", encoding="utf-8") as file,
@@ -99,13 +99,13 @@ def build(
         if request.metadata_file is None:
             request = replace(request, metadata_file=Path(own, "metadata.json"))
         assert request.metadata_file is not None
-        progress = Progress(_scrubber(secrets), _keeper(file))
+        progress = Progress(scrubber(secrets), keeper(file))
         code: int | None = None
         begin_by = math.inf if connect_within is None else time.monotonic() + connect_within
         try:
             code = process.stream(
                 argv(request, program=program),
-                lambda chunk: _show(progress.feed(chunk), board),
+                lambda chunk: show(progress.feed(chunk), board),
                 env={"BUILDX_CONFIG": str(Path(own, "config")), **(env or {}), **given, **_QUIET},
                 stdin=context,
                 timeout=timeout,
@@ -114,7 +114,7 @@ def build(
         except TimeoutError:
             pass
         finally:
-            _show(progress.end(), board)
+            show(progress.end(), board)
         if code == 0:
             return _built(progress, request.metadata_file)
     if code is None and not progress.started:
@@ -145,55 +145,6 @@ def _built(progress: Progress, metadata: Path) -> Built:
         warnings=tuple(progress.warnings),
         cache_problems=progress.cache_problems,
     )
-
-
-def _show(events: list[Event], board: Board) -> None:
-    for event in events:
-        match event:
-            case Started(name):
-                board.step_started(name)
-            case Cached(name):
-                board.step_cached(name)
-            case Done(name, seconds):
-                board.step_done(name, seconds)
-            case Log(_, line):
-                board.log(line)
-            case Warned():
-                pass  # told once, with the outcome
-            case _:
-                assert_never(event)
-
-
-def _keeper(file: IO[str]) -> Callable[[Status | str], None]:
-    def keep(part: Status | str) -> None:
-        file.write(part if isinstance(part, str) else json.dumps(part, separators=(",", ":"), ensure_ascii=False))
-        file.write("\n")
-
-    return keep
-
-
-def _secrets(request: BuildRequest) -> tuple[dict[str, str], list[str]]:
-    """The variables that buildx is to read secrets from, and the values of all secrets."""
-    given: dict[str, str] = {}
-    values = []
-    for _, kind, source in request.secrets:
-        if kind == "env" and source in os.environ:
-            given[source] = os.environ[source]
-            values.append(given[source])
-        elif kind == "file" and Path(source).is_file():
-            values.append(Path(source).read_text(errors="replace"))
-    return given, values
-
-
-def _scrubber(secrets: list[str]) -> Callable[[str], str]:
-    """What takes secrets out of a line. Of a long file (a CA bundle) only whole lines: thousands cost too much each."""
-    long = {line.strip() for secret in secrets if secret.count("\n") > 100 for line in secret.splitlines()}
-    parts = {line.strip() for secret in secrets if secret.count("\n") <= 100 for line in secret.splitlines()}
-
-    def scrub(text: str) -> str:
-        return "***" if text and text.strip() in long else process.redact(text, parts)
-
-    return scrub
 
 
 def _extra_folders(config: Path) -> list[str]:

@@ -14,11 +14,12 @@ from typing import IO
 
 from imageyard import process
 from imageyard.board import Board
-from imageyard.builders import buildx, outcome
 from imageyard.builders.depot_request import LOGINS, PASSED, argv, login, platforms
+from imageyard.builders.following import keeper, scrubber, secret_values, show
+from imageyard.builders.outcome import failed, judge
 from imageyard.builders.plain import Plain
 from imageyard.builders.progress import Progress
-from imageyard.builders.request import BuildRequest, Built, Interrupted, Lost, Outcome, Unreachable
+from imageyard.builders.request import BuildRequest, Built, Failed, Interrupted, Lost, Outcome, Unreachable
 from imageyard.errors import ConfigurationError, EnvironmentLacks, ImageyardError, Transient
 from imageyard.names import Digest
 
@@ -44,13 +45,7 @@ _AWAY = re.compile(
     r"|network is unreachable|tls: |x509: |proxyconnect |TLS handshake timeout)"
 )
 _PROJECT = re.compile(r"missing project ID|error retrieving projects|no projects found|(not_found|invalid_argument): ")
-_LOST = re.compile(
-    r"code = unavailable|^unavailable: |error reading from server|transport is closing|connection reset by peer"
-    r"|broken pipe|closed network connection|unexpected EOF|\bEOF$|connection refused|i/o timeout|no active session"
-    r"|timed out connecting to machine|deadline exceeded",
-    re.IGNORECASE | re.MULTILINE,
-)
-_STOPPED = re.compile(r"context canceled|code = canceled|^canceled: |^build canceled$", re.IGNORECASE | re.MULTILINE)
+_CANCELED = "build canceled"  # by Depot, whose page has a button for it
 
 
 @dataclass(frozen=True)
@@ -94,7 +89,7 @@ def build(
     Raises ConfigurationError for a project that Depot does not know, Transient where Depot will not now, and
     EnvironmentLacks where the CLI cannot be started.
     """
-    given, secrets = buildx._secrets(request)
+    given, secrets = secret_values(request)
     passed = {name: os.environ[name] for name in PASSED if os.environ.get(name)}
     tokens = [value for name, value in passed.items() if "TOKEN" in name]
     with (
@@ -102,7 +97,7 @@ def build(
         raw.open("w", encoding="utf-8") as file,
     ):
         metadata = Path(own, "metadata.json")
-        plain, progress = Plain(), Progress(buildx._scrubber([*secrets, *tokens]), buildx._keeper(file))
+        plain, progress = Plain(), Progress(scrubber([*secrets, *tokens]), keeper(file))
         one = len(platforms(request)) == 1
         where, dockerfile = ("-", request.dockerfile) if one else _unpacked(context, Path(own), request.dockerfile)
         request = replace(request, dockerfile=dockerfile, metadata_file=metadata)
@@ -110,7 +105,7 @@ def build(
         try:
             code = process.stream(
                 argv(request, program=program, project=project, context=where),
-                lambda chunk: buildx._show(progress.feed(plain.feed(chunk)), board),
+                lambda chunk: show(progress.feed(plain.feed(chunk)), board),
                 env={"BUILDX_CONFIG": str(Path(own, "config")), **passed, **given, **_OURS},
                 stdin=context if one else None,
                 timeout=timeout,
@@ -118,12 +113,12 @@ def build(
         except TimeoutError:
             pass
         finally:
-            buildx._show([*progress.feed(plain.end()), *progress.end()], board)
+            show([*progress.feed(plain.end()), *progress.end()], board)
         if code == 0:
             return _built(progress, metadata)
     if code is None:
         step, lines = progress.at
-        late = outcome.failed(progress, progress.failure())
+        late = failed(progress, progress.failure())
         return replace(late, step=step, lines=lines, message=f"the build did not end within {timeout:.0f} s", hint="")
     return _after(progress, code) if plain.build else _before(progress.failure().message, code)
 
@@ -162,7 +157,7 @@ def _unpacked(context: IO[bytes], own: Path, dockerfile: str) -> tuple[str, str]
 
 def _before(cause: str, code: int) -> Outcome:
     """What came of it where no build was created."""
-    if code < 0 or code == 130 or _STOPPED.search(cause):
+    if code < 0 or code == 130 or cause.startswith("canceled: "):
         return Interrupted()
     if _LOGIN.search(cause):
         place = login(os.environ)
@@ -187,14 +182,15 @@ def _after(progress: Progress, code: int) -> Outcome:
     failure = progress.failure()
     if _MACHINE.match(failure.step):
         return Lost(f"{failure.step.removeprefix('[depot] ')}: {failure.message}")
-    if not failure.by_step:
-        if code < 0 or code == 130 or _STOPPED.search(failure.message):
-            return Interrupted()
-        if _LOST.search(failure.message):
-            return Lost(failure.message)
-    failed = outcome.failed(progress, failure)
-    line = _LINE.search(failure.message)
-    return replace(failed, line=int(line[1])) if line and failed.line is None else failed
+    if not failure.by_step and _CANCELED in failure.message:
+        return Interrupted()
+    match judge(progress, code):
+        case Unreachable(cause=cause):  # a build is there, and somebody paid for it
+            return Lost(cause)
+        case Failed(line=None) as unplaced if line := _LINE.search(failure.message):
+            return replace(unplaced, line=int(line[1]))
+        case found:
+            return found
 
 
 def _built(progress: Progress, metadata: Path) -> Built:

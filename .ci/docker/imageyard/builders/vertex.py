@@ -21,7 +21,7 @@ _HIDDEN = re.compile(
 # BuildKit 0.25 and 0.12, the names given in frontend/dockerfile, exporter/containerimage, cache/remotecache and solver.
 _PHASES: tuple[tuple[Phase, re.Pattern[str]], ...] = (
     ("cache", re.compile(r"importing cache manifest from |exporting cache( |$)")),
-    ("export", re.compile(r"exporting to |pushing |sending tarball|importing to docker")),
+    ("export", re.compile(r"exporting to |pushing |merging manifest list|sending tarball|importing to docker")),
     (
         "resolve",
         re.compile(r"\[(internal|context .*)\] load metadata for |\[(\S+ )*\d+/\d+\] FROM |resolve image config"),

@@ -71,8 +71,8 @@ class AtDepot:
         return self.destination.skipped(job)
 
     def make(self, job: Job) -> None:
-        """Have one row built."""
-        self.make_together([job])
+        """Have one row built, and give it its tag."""
+        self.build_together([job])(job)
 
     def groups(self, jobs: Sequence[Job]) -> list[list[Job]]:
         """One build for all that have the same inputs and parents in one place; where they have not, one for each."""
@@ -86,15 +86,13 @@ class AtDepot:
             self.workspace.story.detail(f"{jobs[0].row.name}: {words}: {arches}")
         return groups
 
-    def make_together(self, jobs: Sequence[Job]) -> None:
-        """Have them built and pushed by digest, prove what the registry has, and give each row its tag."""
+    def build_together(self, jobs: Sequence[Job]) -> Callable[[Job], None]:
+        """Have them built and pushed by digest, and prove what the registry has; returns what gives a row its tag."""
         parent = one_for_all(self.workspace, self.destination, jobs)
         if parent is None:
             where = "no index that may be used has its parents, so each architecture is built by itself"
             self.workspace.story.detail(f"{jobs[0].row.name}: {where}")
-            for job in jobs:
-                self.make_together([job])
-            return
+            return self.make
         if self.destination.moves:
             for job in jobs:
                 ecr.refuse_immutable(self.destination.repository.with_tag(job.tag))
@@ -103,12 +101,15 @@ class AtDepot:
         except ImageyardError as error:
             if not isinstance(self._came_of_it, Unreachable):
                 raise
-            self._fall_back(jobs, error)
-            return
+            return self._fallback(jobs, error)
+        repository = self.destination.repository
         if built.digest is None:
-            name = self.destination.repository.name
-            raise EnvironmentLacks(f"the Depot CLI does not say what it pushed to {name}", doing="building at Depot")
-        self._land(jobs, built.digest)
+            raise EnvironmentLacks(
+                f"the Depot CLI does not say what it pushed to {repository.name}", doing="building at Depot"
+            )
+        meant = {platform: inputs for job in jobs for platform, inputs in wanted(job).items()}
+        whole = prove(self.workspace.client, repository.with_digest(built.digest), meant, RAISE_EPOCH).raw
+        return partial(self._land, whole if len(jobs) > 1 else None, built.digest)
 
     def _built(self, jobs: Sequence[Job], parent: ParentOf) -> Built:
         from imageyard.builders import depot
@@ -150,19 +151,17 @@ class AtDepot:
             cache_to=(),
         )
 
-    def _land(self, jobs: Sequence[Job], digest: Digest) -> None:
+    def _land(self, whole: Raw | None, digest: Digest, job: Job) -> None:
+        """Give a row its tag: its image is the one that was built, or a part of the index `whole`."""
         client, repository = self.workspace.client, self.destination.repository
-        meant = {platform: inputs for job in jobs for platform, inputs in wanted(job).items()}
-        whole = prove(client, repository.with_digest(digest), meant, RAISE_EPOCH).raw
-        for job in jobs:
-            own = self._part(job, whole) if len(jobs) > 1 else digest
-            job.remark(NOT_CHECKED)
-            job.note(digest=own)
-            image, record = repository.with_digest(own), job.ended("published")
-            with lock_of(self.workspace, repository.with_tag(job.tag)):
-                given = land(client, image, job.tag, wanted(job), record, move=self.destination.moves)
-            history.keep(self.workspace, job.row, job.recipe)
-            job.published(repository.with_digest(given.digest), adopted=given.adopted)
+        own = digest if whole is None else self._part(job, whole)
+        job.remark(NOT_CHECKED)
+        job.note(digest=own)
+        image, record = repository.with_digest(own), job.ended("published")
+        with lock_of(self.workspace, repository.with_tag(job.tag)):
+            given = land(client, image, job.tag, wanted(job), record, move=self.destination.moves)
+        history.keep(self.workspace, job.row, job.recipe)
+        job.published(repository.with_digest(given.digest), adopted=given.adopted)
 
     def _part(self, job: Job, whole: Raw) -> Digest:
         """The row's part of the index, which the repository then has by digest."""
@@ -175,8 +174,8 @@ class AtDepot:
         target = self.destination.repository.with_digest(found.digest)
         return self.workspace.client.put(target, found.body, found.media_type)
 
-    def _fall_back(self, jobs: Sequence[Job], error: ImageyardError) -> None:
-        """Build in the engine of this machine, where the catalogue says so."""
+    def _fallback(self, jobs: Sequence[Job], error: ImageyardError) -> Callable[[Job], None]:
+        """What builds a row in the engine of this machine instead, where the catalogue says so; else the error."""
         from imageyard.ship.published_row import FromEngine
 
         depot = self.workspace.catalogue.builders.depot
@@ -184,13 +183,14 @@ class AtDepot:
             raise error
         self.workspace.story.warn(f"{error.headline}; fallback: {depot.fallback}")
         flow = FromEngine(self.workspace, self.options)
-        each: list[Callable[[], None]] = []
         for job in jobs:
             job.note(builder="local", remarks=(f"built by docker buildx: {error.headline}",))
+
+        def make(job: Job) -> None:
             flow.prepare(job)
-            each.append(partial(flow.make, job))
-        for make in each:
-            make()
+            flow.make(job)
+
+        return make
 
 
 def _project(workspace: Workspace, at: Repository) -> str:
