@@ -102,6 +102,7 @@ def test_a_pull_request_publishes_in_the_branch_repository_and_reads_both(family
 
 def test_a_fork_builds_for_the_checks_alone(port: PublishingYard, registry: Served) -> None:
     job = pull_request(port.home, head="someone/yard")
+    job["REMOTE_BUILDKIT"] = "1"  # which a workflow may set for all its runs
     done = port.inv("build", BASE, "--expect", port.tag(BASE), env=job)
     assert done.code == 0, done.all
     assert port.outcomes() == {BASE: "built"}

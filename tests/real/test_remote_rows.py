@@ -60,6 +60,21 @@ def test_one_orchestrator_makes_an_image_for_both_architectures(
     assert f"at {remote_yard.repository}-branch" in again.err
 
 
+def test_what_attests_an_image_goes_with_it(remote_yard: RemoteYard) -> None:
+    remote_yard.edit("images.yml", "defaults:\n", "defaults:\n  provenance: max\n")
+    done = remote_yard.inv("build", BASE, "--builder", "remote")
+    assert done.code == 0, done.all
+    promoted = remote_yard.inv("promote", BASE, "--at", "branch")
+    assert promoted.code == 0, promoted.all
+    index = json.loads(tool("crane", "manifest", remote_yard.at(remote_yard.tag(BASE))))
+    rows = [json.loads(tool("crane", "manifest", remote_yard.at(remote_yard.tag(BASE, a)))) for a in ("amd64", "arm64")]
+    assert [len(row["manifests"]) for row in rows] == [2, 2]
+    found = [entry["digest"] for row in rows for entry in row["manifests"]]
+    assert sorted(entry["digest"] for entry in index["manifests"]) == sorted(found)
+    attested = [e["annotations"]["vnd.docker.reference.digest"] for e in index["manifests"] if "annotations" in e]
+    assert sorted(attested) == sorted(row["manifests"][0]["digest"] for row in rows)
+
+
 def test_a_child_is_built_on_the_published_parent(remote_yard: RemoteYard) -> None:
     done = remote_yard.inv("build", TOOL, "--builder", "remote", "--arch", "amd64")
     assert done.code == 0, done.all

@@ -96,11 +96,13 @@ def choose(
 def chosen(workspace: Workspace, options: BuildOptions, environ: Mapping[str, str] = os.environ) -> Choice:
     """Who builds the rows of a call; Depot by itself only in a run that publishes where it has a project.
 
-    Raises as `choose` does.
+    A run that builds for the checks alone builds where they run, unless something else was typed: what its surroundings
+    have for all runs would only be refused. Raises as `choose` does.
     """
     builders, push = workspace.catalogue.builders, options.decision.push
+    variable = None if options.decision.builds == "checks" else environ.get(VARIABLE)
     in_ci = push is not None and depot_project(builders, push) is not None
-    return choose(options.builder, options.address, environ.get(VARIABLE), builders, in_ci=in_ci)
+    return choose(options.builder, options.address, variable, builders, in_ci=in_ci)
 
 
 def depot_project(builders: Builders, at: Repository) -> str | None:
