@@ -92,11 +92,17 @@ def download_artifact(job: JobMachine, given: Mapping[str, str]) -> list[str]:
     return [f"downloaded {len(found)} artifacts"]
 
 
+def depot_setup(job: JobMachine, given: Mapping[str, str]) -> list[str]:
+    """Depot's CLI is tried elsewhere; no catalogue of these tests chooses it."""
+    raise Unsupported(f"depot/setup-action is not supported, version {given['version']}")
+
+
 EMULATED: Mapping[str, Callable[[JobMachine, Mapping[str, str]], list[str]]] = {
     "actions/checkout": checkout,
     "actions/setup-python": setup_python,
     "actions/upload-artifact": upload_artifact,
     "actions/download-artifact": download_artifact,
+    "depot/setup-action": depot_setup,
 }
 
 

@@ -40,6 +40,7 @@ ACTIONS: Mapping[str, frozenset[str]] = {
     "actions/setup-python": frozenset({"python-version"}),
     "actions/upload-artifact": frozenset({"name", "path", "include-hidden-files", "if-no-files-found", "overwrite"}),
     "actions/download-artifact": frozenset({"name", "pattern", "path"}),
+    "depot/setup-action": frozenset({"version"}),
 }
 """The actions that are stood in for, each with the inputs that are."""
 

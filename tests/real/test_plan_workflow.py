@@ -213,3 +213,33 @@ def test_it_is_for_the_event_alone(scratch: Scratch, option: str) -> None:
     ended = scratch.inv("plan", "--github", option)
     assert ended.code == 2
     assert "--github plans for the event alone" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("builders", "event", "addresses", "depot"),
+    [
+        ("{remote: {amd64: tcp://10.0.0.1:1234, insecure: yes}}", "push", {"amd64": "tcp://10.0.0.1:1234"}, "false"),
+        ("{remote: {amd64: tcp://10.0.0.1:1234, insecure: yes}}", "fork", {}, "false"),
+        ("{remote: {amd64: tcp://10.0.0.1:1234, insecure: yes}, depot: {trusted: abc}}", "push", {}, "true"),
+        ("{depot: {trusted: abc}}", "branch", {}, "false"),
+    ],
+)
+def test_who_builds_the_rows(
+    scratch: Scratch, tmp_path: Path, builders: str, event: str, addresses: dict[str, str], depot: str
+) -> None:
+    """The worker of each row where the event may push; Depot goes before, and has no address."""
+    file = scratch.top / ".ci" / "docker" / "images.yml"
+    file.write_text(f"builders: {builders}\n{file.read_text()}")
+    env = {
+        "push": lambda: github_event.push(tmp_path),
+        "branch": lambda: github_event.push(tmp_path, "refs/heads/topic"),
+        "fork": lambda: github_event.pull_request(tmp_path, head="somebody/fork"),
+    }[event]()
+    _, outputs, _ = planned(scratch, env)
+    jobs = work(outputs, "rows_0")
+    assert {job["arch"]: job["address"] for job in jobs} == {
+        arch: addresses.get(arch, "") for arch in ("amd64", "arm64")
+    }
+    assert outputs["depot"] == depot
+    minutes = {job["arch"]: job["timeout"] for job in jobs}
+    assert minutes["amd64"] == minutes["arm64"] + (120 if addresses else 0), "the time to reach a worker is added"

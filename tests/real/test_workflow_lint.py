@@ -88,8 +88,9 @@ def test_every_action_is_pinned_with_its_version() -> None:
         "actions/setup-python",
         "actions/upload-artifact",
         "actions/download-artifact",
+        "depot/setup-action",
     }
-    assert len(pins) == 4
+    assert len(pins) == 5
     assert all(len(pin.partition("@")[2].split(" # v")[0]) == 40 for pin in pins)
 
 

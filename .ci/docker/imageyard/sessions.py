@@ -6,6 +6,7 @@ import argparse
 import atexit
 import contextlib
 import logging
+import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -66,11 +67,11 @@ def _register_rows(workspace: Workspace, rows: Sequence[Listed]) -> None:
         parser.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help="a build arg")
         parser.add_argument("--builder", help="local, remote or depot")
         parser.add_argument("--address", help="a BuildKit worker instead of the catalogue's: tcp://HOST:PORT")
-        parser.add_argument("--at", help="where a remote builder publishes: trusted or branch")
+        parser.add_argument("--at", help="publish there: trusted or branch")
         with _told_to_nox(workspace, session):
             from imageyard.ci.event import decision
             from imageyard.ship.builder_choice import as_builder
-            from imageyard.ship.options import BuildOptions, as_repository, assignments, refuse_unused
+            from imageyard.ship.options import PLANNED, BuildOptions, as_repository, assignments, refuse_unused
             from imageyard.ship.row import build_row
 
             options = parser.read(session.posargs)
@@ -84,6 +85,7 @@ def _register_rows(workspace: Workspace, rows: Sequence[Listed]) -> None:
                 address=options.address,
                 at=as_repository(options.at),
                 decision=decision(workspace),
+                planned=os.environ.get(PLANNED) == "true",
             )
             done = build_row(workspace, row, asked)
         if done.outcome == "skipped":

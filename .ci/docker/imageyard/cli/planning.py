@@ -79,7 +79,8 @@ def _for_workflow(workspace: Workspace, pattern: str, since: str | None) -> None
     for (code, why), names in alike.items():  # GitHub shows the first ten of a step
         more = f" and {len(names) - 1} more" if names[1:] else ""
         workspace.story.annotate("error", f"[{code}] {names[0]}{more} cannot be planned: {why}")
-    outputs.emit({"day": decision.day, **matrix.outputs(plan.jobs, plan.delivered, blocked=bool(plan.blocked))})
+    found = matrix.outputs(plan.jobs, plan.delivered, blocked=bool(plan.blocked))
+    outputs.emit({"day": decision.day, "depot": "true" if plan.depot else "false", **found})
     outputs.summarize(outputs.plan_summary(plan))
     Story.result(plain(plan))
 

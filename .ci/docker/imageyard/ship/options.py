@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from imageyard.catalogue.model import Row
     from imageyard.ship.workspace import Workspace
 
-__all__ = ["BuildOptions", "BuilderName", "as_repository", "assignments", "refuse_unused"]
+__all__ = ["PLANNED", "BuildOptions", "BuilderName", "as_repository", "assignments", "refuse_unused"]
+
+PLANNED = "IMAGEYARD_PLANNED"
+"""The variable that says so to the job of a row."""
 
 BuilderName: TypeAlias = Literal["local", "remote", "depot"]
 REPOSITORIES: tuple[Repository, ...] = get_args(Repository)
@@ -24,7 +27,8 @@ class BuildOptions:
     """What a person may ask of a build: `expect` refuses any other tag, `extra` goes to `docker buildx build`.
 
     `builder` None is the local one unless the surroundings say otherwise; `address` is that of a remote worker where
-    it is not the catalogue's; `at` is the repository to publish in, None as `decision` says.
+    it is not the catalogue's; `at` is the repository to publish in, None as `decision` says. `planned`: a workflow's
+    plan has this row and what it starts from, each in a job of its own.
     """
 
     force: bool = False
@@ -35,6 +39,7 @@ class BuildOptions:
     address: str | None = None
     at: Repository | None = None
     decision: Decision = LOCAL
+    planned: bool = False
 
     @property
     def changes(self) -> tuple[str, ...]:

@@ -8,10 +8,12 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from imageyard.errors import BuildFailed, ImageyardError
+from imageyard.errors import Absent, BuildFailed, ImageyardError
 from imageyard.ship.builder_choice import Choice, chosen
+from imageyard.ship.destination import destination
 from imageyard.ship.job import Job
 from imageyard.ship.options import BuildOptions
+from imageyard.ship.tags import row_tag
 
 if TYPE_CHECKING:
     from imageyard.catalogue.model import Row
@@ -43,8 +45,8 @@ class Together(Protocol):
     def groups(self, jobs: Sequence[Job]) -> list[list[Job]]:
         """The rows that one build can make."""
 
-    def make_together(self, jobs: Sequence[Job]) -> None:
-        """Build them, their parents being there, and close their records; an error is that of all that are open."""
+    def build_together(self, jobs: Sequence[Job]) -> Callable[[Job], None]:
+        """Build them, their parents being there; returns what brings one of them to its place."""
 
 
 def build_row(workspace: Workspace, row: Row, options: BuildOptions | None = None) -> Record:
@@ -110,6 +112,14 @@ class _Ends:
                 self.close([job], error, blocked=blocked)
         return found
 
+    def done(self, jobs: Sequence[Job], step: Callable[[Job], None]) -> None:
+        """The last step of each row, which closes its record."""
+        for job in jobs:
+            try:
+                step(job)
+            except ImageyardError as error:
+                self.close([job], error)
+
     def close(self, jobs: Sequence[Job], error: ImageyardError, *, blocked: bool = False) -> None:
         """Close the records that are open with an error."""
         self.errors.append(error)
@@ -160,7 +170,12 @@ def _parents(job: Job) -> tuple[Row, ...]:
 
 
 def _build_parents(jobs: Sequence[Job]) -> None:
-    """Build what the rows start from, image by image. What failed in this run is not tried again by each child."""
+    """Build what the rows start from, image by image. What failed in this run is not tried again by each child.
+
+    A job of a workflow's plan builds its own row only.
+    """
+    if any(_planned(job) for job in jobs):
+        return
     wanted: dict[str, dict[str, Row]] = {}
     for job in jobs:
         for parent in _parents(job):
@@ -174,7 +189,19 @@ def _build_parents(jobs: Sequence[Job]) -> None:
                 job.workspace.story.error(error)
 
 
+def _planned(job: Job) -> bool:
+    """Whether its parents had jobs before it; where nothing is pushed, no job sees what another built."""
+    return job.options.planned and job.options.decision.push is not None
+
+
 def _has_parents(job: Job) -> bool:
+    if _planned(job):
+        target = destination(job.workspace, job.options)
+        for parent in _parents(job):
+            tag = row_tag(job.recipes, parent, job.options.decision)
+            if target.find(job.workspace.client, tag, parent.arch) is None:
+                raise _blocked(parent, Absent.code, f"{tag} is not at {target.repository.name}")
+        return True
     for parent in _parents(job):
         if before := job.failure_of(parent):
             raise _blocked(parent, before.code, before.headline)
@@ -185,15 +212,13 @@ def _make(flow: Flow, jobs: Sequence[Job], ends: _Ends) -> None:
     if isinstance(flow, Together):
         for group in flow.groups(jobs):
             try:
-                flow.make_together(group)
+                bring = flow.build_together(group)
             except ImageyardError as error:
                 ends.close(group, error)
+            else:
+                ends.done(group, bring)
         return
-    for job in jobs:
-        try:
-            flow.make(job)
-        except ImageyardError as error:
-            ends.close([job], error)
+    ends.done(jobs, flow.make)
 
 
 def _blocked(parent: Row, code: int, headline: str) -> ImageyardError:

@@ -12,6 +12,7 @@ from imageyard.plan.delivery import Copies, Delivery, Whole, deliveries
 from imageyard.plan.matrix import RowJob, row_jobs
 from imageyard.plan.plan import Action, Candidate, RowKey, decide
 from imageyard.ship import publishable
+from imageyard.ship.builder_choice import depot_project
 from imageyard.ship.gather import place_of
 from imageyard.ship.planning import Before, with_ancestors
 from imageyard.ship.tags import index_tag, row_tag
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["WorkflowPlan", "plain", "workflow_plan"]
 
 _RUNNERS: Mapping[Arch, str] = {"amd64": "ubuntu-latest", "arm64": "ubuntu-24.04-arm"}
-"""GitHub's own, where the catalogue names none and the engine of the runner builds."""
+"""GitHub's own, where the catalogue names none; the first drives what others build."""
 
 _MARGIN = 15
 """Minutes of a job beyond what the build may take: setting up, pushing, keeping records."""
@@ -34,7 +35,10 @@ _MARGIN = 15
 
 @dataclass(frozen=True)
 class WorkflowPlan:
-    """All that is to be done for an event; `place` is where, in words, `remarks` what is left out and why."""
+    """All that is to be done for an event; `place` is where, in words, `remarks` what is left out and why.
+
+    `depot`: rows are built at Depot, whose CLI their jobs need.
+    """
 
     decision: Decision
     place: str
@@ -42,6 +46,7 @@ class WorkflowPlan:
     delivered: tuple[Delivery, ...]
     jobs: tuple[RowJob, ...]
     remarks: tuple[str, ...] = ()
+    depot: bool = False
 
     @property
     def blocked(self) -> tuple[tuple[int, str, str], ...]:
@@ -144,7 +149,9 @@ def workflow_plan(
         place,
     )
     surroundings = {key: _surroundings(workspace, decision, row) for key, row in rows.items()}
-    return WorkflowPlan(decision, place, actions, delivered, row_jobs(actions, surroundings), _remarks(workspace))
+    jobs = row_jobs(actions, surroundings)
+    depot = bool(jobs) and _at_depot(workspace, decision)
+    return WorkflowPlan(decision, place, actions, delivered, jobs, _remarks(workspace), depot)
 
 
 def _forced(decision: Decision) -> str:
@@ -204,12 +211,17 @@ def _mirrors(
     return found
 
 
+def _at_depot(workspace: Workspace, decision: Decision) -> bool:
+    return decision.push is not None and depot_project(workspace.catalogue.builders, decision.push) is not None
+
+
 def _surroundings(workspace: Workspace, decision: Decision, row: Row) -> tuple[str, int, str]:
     """The runner, the minutes and the worker of a row's job. A run that publishes nothing builds in its engine."""
-    remote = workspace.catalogue.builders.remote if decision.push else None
+    depot = _at_depot(workspace, decision)
+    remote = workspace.catalogue.builders.remote if decision.push and not depot else None
     address = remote.addresses.get(row.arch, "") if remote else ""
     minutes = row.image.timeout * row.image.attempts / 60 + (remote.connect_timeout / 60 if remote and address else 0)
-    runner = row.image.runner or ("ubuntu-latest" if address else _RUNNERS[row.arch])
+    runner = row.image.runner or (_RUNNERS["amd64"] if address or depot else _RUNNERS[row.arch])
     return runner, math.ceil(minutes) + _MARGIN, address
 
 
