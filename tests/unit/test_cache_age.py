@@ -16,6 +16,8 @@ NEWEST = datetime(2026, 1, 31, 12, 0, 1, tzinfo=timezone.utc)
     [
         ({"records": [{"layers": [{"layer": 0, "createdAt": "2026-01-31T12:00:01.123456789Z"}]}]}, NEWEST),
         ({"records": [{"layers": [{"createdAt": "2026-01-31T13:00:01+01:00"}]}]}, NEWEST),
+        ({"records": [{"layers": [{"createdAt": "2026-01-31T13:00:01.5+01:00"}]}]}, NEWEST),
+        ({"records": [{"layers": [{"createdAt": "2026-13-31T13:00:01Z"}]}]}, None),
         ({"records": [{"chains": [{"layers": [0], "createdAt": "2026-01-31T12:00:01Z"}]}]}, NEWEST),
         ({"layers": [{"annotations": {"createdAt": "2026-01-31T12:00:01Z"}}, {"annotations": None}]}, NEWEST),
         (

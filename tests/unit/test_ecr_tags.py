@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from uuid import uuid4
 
 import boto3
 import pytest
 from imageyard.errors import Transient
 from imageyard.names import Reference
+from imageyard.registry.client import Client
 from imageyard.registry.ecr_tags import pushed, untag
 from imageyard.registry.manifests import OCI_MANIFEST
+from imageyard.ship.cache_clean import Wanted, clean
+from imageyard.ship.workspace import Workspace
 from moto.server import ThreadedMotoServer
 
 
@@ -82,3 +86,33 @@ def test_no_answer_is_an_error(repository: Reference, monkeypatch: pytest.Monkey
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with pytest.raises(Transient):
         untag(repository, ["linux-a-amd64-pr-1"])
+
+
+def test_caches_at_ecr_go_tag_by_tag(repository: Reference, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """There a manifest that is shared needs no care, and its age is known."""
+    for scope in ("main", "pr-1", "pr-2"):
+        put(repository, f"linux-a-amd64-{scope}", "the same steps")
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    file = tmp_path / "images.yml"
+    file.write_text(
+        f"cache: {{branch: {repository}}}\n"
+        "axes: {plain: {linux, a}}\n"
+        "images: {a: {dockerfile: Dockerfile, arches: [amd64], names: {linux-a: }}}\n"
+    )
+
+    class Listing(Client):
+        """The part of the registry that is not behind the API of AWS."""
+
+        def tags(self, repository: Reference) -> tuple[str, ...]:
+            return tuple(sorted(tags(repository)))
+
+    workspace = Workspace(file, tmp_path)
+    wanted = Wanted(age=timedelta(days=7), open_pulls={2})
+    now = datetime.now(timezone.utc)
+    clean(workspace, wanted, yes=True, as_json=True, client=Listing(), now=now)
+    assert "it is 0 h old" in capsys.readouterr().out
+    assert len(tags(repository)) == 3
+    clean(workspace, wanted, yes=True, as_json=True, client=Listing(), now=now + timedelta(days=8))
+    found = {one["tag"]: one["removed"] for one in json.loads(capsys.readouterr().out)}
+    assert found == {"linux-a-amd64-main": False, "linux-a-amd64-pr-1": True, "linux-a-amd64-pr-2": False}
+    assert tags(repository) == {"linux-a-amd64-main", "linux-a-amd64-pr-2"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -18,6 +19,7 @@ __all__ = ["CONFIG", "times", "written"]
 
 CONFIG = "application/vnd.buildkit.cacheconfig.v0"
 """Under which type BuildKit 0.12 and later keeps the config of a cache; it is JSON."""
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
 _LIMIT = 64 * 1024 * 1024  # bytes
 
 
@@ -81,9 +83,12 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _time(text: str) -> datetime | None:
-    """A time as Go writes it (RFC 3339, to the nanosecond); its zero says nothing."""
+    """A time as Go writes it (RFC 3339, to the nanosecond), to the second; its zero says nothing."""
+    match = _TIME.fullmatch(text)
+    if match is None:
+        return None
     try:
-        found = datetime.fromisoformat(f"{text[:19]}+00:00") if text.endswith("Z") else datetime.fromisoformat(text)
+        found = datetime.fromisoformat(f"{match[1]}{'+00:00' if match[2] == 'Z' else match[2]}")
     except ValueError:
         return None
-    return found if found.tzinfo is not None and found.year > 1970 else None
+    return found if found.year > 1970 else None
