@@ -226,6 +226,21 @@ def test_a_worker_that_is_lost_leaves_no_tag(
     assert remote_yard.row_outcomes() == {(BASE, "amd64"): "published"}
 
 
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_orchestrator_that_is_stopped_stops_its_worker(remote_yard: RemoteYard, how: int, code: int) -> None:
+    slow = f": {remote_yard.key}; sleep 100; :"
+    remote_yard.edit("base/Dockerfile", "RUN echo base", f"RUN {slow}\nRUN echo base")
+    child = remote_yard.start([sys.executable, "-m", "invoke", "build", BASE, "--builder", "remote", "--arch", "amd64"])
+    wait_for(lambda: running_steps(slow), child)
+    os.kill(child.pid, how)
+    out, err = child.communicate(timeout=120)
+    assert child.returncode == code, out + err
+    assert (running_steps(slow), remote_yard.docker_calls) == ([], "")
+    assert remote_yard.row_outcomes() == {(BASE, "amd64"): "interrupted"}
+    assert [path.name for path in remote_yard.tmp.iterdir()] == []
+    assert {path.suffix for path in (remote_yard.runs[-1] / "rows").iterdir()} == {".json", ".rawjson"}
+
+
 def test_a_worker_that_is_not_there_is_told_with_its_address(remote_yard: RemoteYard) -> None:
     address = "tcp://127.0.0.1:9"
     remote_yard.edit("images.yml", "connect_timeout: 10s", "connect_timeout: 1s")
