@@ -28,12 +28,16 @@ class Programs:
     root: Path
 
     @property
+    def plugin(self) -> Path:
+        return self.root / "usr/libexec/docker/cli-plugins/docker-buildx"
+
+    @property
     def env(self) -> dict[str, str]:
         """What makes a child find them: they come first on PATH, and the plugin is among the user's own."""
         folders = [self.root / "usr/sbin", self.root / "usr/bin", Path(sys.executable).parent, os.environ["PATH"]]
         return {
             "PATH": os.pathsep.join(map(str, folders)),
-            "DOCKER_CONFIG": str(self.root / "usr/libexec/docker"),
+            "DOCKER_CONFIG": str(self.plugin.parent.parent),
         }
 
 

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING
 from imageyard import process
 from imageyard.builders import buildx, preflight
 from imageyard.builders.patience import Connecting, Guard, Retries, WouldRunAgain
-from imageyard.builders.request import BuildRequest, Outcome, RegistryFailed, Unreachable, csv_line
+from imageyard.builders.request import BuildRequest, Failed, Outcome, RegistryFailed, Unreachable, csv_line
 from imageyard.builders.worker import Worker
 from imageyard.errors import EnvironmentLacks
 from imageyard.registry.backoff import Clock
@@ -27,6 +27,9 @@ __all__ = ["Worker", "build"]
 _BUILDER = "imageyard"
 _OPTIONS = {"ca": "cacert", "cert": "cert", "key": "key", "servername": "servername"}
 """buildx 0.29 `docs/reference/buildx_create.md`, the options of the remote driver."""
+
+_NO_EXPORTER = 'exporter "image" could not be found'
+"""What dockerd 26.1 and 28.5 say of `--output type=image` where their image store is the classic one (tried)."""
 
 
 def build(
@@ -75,9 +78,21 @@ def build(
                 failed = outcome
                 connecting.restart()
             else:
-                return outcome
+                return _refused(outcome, worker)
     assert failed  # only what was tried again can be stopped from running again
     return failed
+
+
+def _refused(outcome: Outcome, worker: Worker) -> Outcome:
+    """The outcome, unless this worker can never push an image: of that an engine knows before any step."""
+    if isinstance(outcome, Failed) and outcome.exit_code is None and _NO_EXPORTER in outcome.message:
+        raise EnvironmentLacks(
+            f"{worker.address} is an engine with the classic image store: it cannot push by digest",
+            doing="building on a remote worker",
+            detail=(outcome.message,),
+            hint='there: "features": {"containerd-snapshotter": true} in daemon.json',
+        )
+    return outcome
 
 
 def _create(worker: Worker, program: str, env: Mapping[str, str]) -> None:

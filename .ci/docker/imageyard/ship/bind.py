@@ -80,6 +80,7 @@ def in_engine(workspace: Workspace, options: BuildOptions) -> ParentOf:
         if found is None:
             doing = f"building on {parent.name} {parent.arch}"
             raise Absent(f"{reference} is gone from the engine", doing=doing, hint="run it again")
+        # Engine 26.1 tells no digest, and its BuildKit does not find a loaded image by one (tried).
         digest = found.digest if engine.image_store == "containerd" else None
         return f"{reference}@{digest}" if digest else str(reference)
 
