@@ -124,6 +124,19 @@ def test_parents_of_the_other_repository_are_built_on_once_they_are_promoted(dep
         assert (outcomes[BASE, "amd64"], outcomes[TOOL, "arm64"]) == ("skipped", "published")
 
 
+def test_checks_at_depot_keep_a_row_that_fails_them_from_its_tag(depot_yard: DepotYard) -> None:
+    depot_yard.edit("images.yml", "defaults:", "defaults:\n  remote_checks: yes")
+    depot_yard.edit("base/Dockerfile", "echo 12.5 >", "([ $(uname -m) = x86_64 ] && echo 12.5 || echo 13.1) >")
+    done = depot_yard.inv("build", BASE, "--builder", "depot")
+    assert done.code == 6, done.all
+    assert "release: expected 12, found 13.1" in done.err
+    assert depot_yard.row_outcomes() == {(BASE, "amd64"): "published", (BASE, "arm64"): "check failed"}
+    assert depot_yard.record(BASE, "amd64")["findings"][0]["ok"]
+    assert depot_yard.record(BASE, "amd64")["remarks"] == []
+    assert depot_yard.builds == [("pbranch", BOTH), ("pbranch", ["amd64"]), ("pbranch", ["arm64"])]
+    assert depot_yard.inv("resolve", BASE, "--arch", "arm64", "--at", "branch").code == 7
+
+
 def test_architectures_with_other_arguments_are_built_apart(depot_yard: DepotYard) -> None:
     depot_yard.edit("base/Dockerfile", "COPY --from", "ARG WORD\nCOPY --from")
     words = "args: {WORD: a}\n    per_arch: {arm64: {args: {WORD: b}}}"

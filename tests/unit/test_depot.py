@@ -29,6 +29,14 @@ def test_one_platform() -> None:
     ]  # fmt: skip
 
 
+def test_a_build_that_leaves_nothing() -> None:
+    assert argv(replace(PLAIN, output="nothing", tags=(), no_cache=True), program="depot", project="p1") == [
+        "depot", "build", "--progress=plain", "--project", "p1", "-f", "debian/Dockerfile", "--platform", "linux/amd64",
+        "--no-cache", "--provenance=false", "--sbom=false",
+        "-",
+    ]  # fmt: skip
+
+
 def test_several_platforms_and_everything_else() -> None:
     request = replace(
         PLAIN,

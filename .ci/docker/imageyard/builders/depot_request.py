@@ -45,15 +45,20 @@ def argv(request: BuildRequest, *, program: str, project: str, context: str = "-
     pushes itself under the name that it is given: beside a digest it gives no tag (depot/cli 2.102,
     pkg/buildx/imagetools, and containerd 1.6, remotes/docker/pusher.go: a digest that is not the manifest's is no tag).
     """
-    (repository,) = request.tags
-    name = f"{repository.name}@{_NO_DIGEST}" if len(platforms(request)) > 1 else repository.name
     args = [program, "build", "--progress=plain", "--project", project, "-f", request.dockerfile]
-    args += ["--platform", request.platform, *content(request)]
-    fields = ["type=image", f"name={name}", "push=true", "push-by-digest=true", "oci-mediatypes=true"]
-    args += ["--output", csv_line([*fields, *rewriting(request)])]
+    args += ["--platform", request.platform, *content(request), *_output(request)]
     args += [*attestations(request), *([] if request.sbom else ["--sbom=false"])]
     args += [] if request.metadata_file is None else ["--metadata-file", str(request.metadata_file)]
     return [*args, *request.extra, context]
+
+
+def _output(request: BuildRequest) -> list[str]:
+    if request.output == "nothing":
+        return []
+    (repository,) = request.tags
+    name = f"{repository.name}@{_NO_DIGEST}" if len(platforms(request)) > 1 else repository.name
+    fields = ["type=image", f"name={name}", "push=true", "push-by-digest=true", "oci-mediatypes=true"]
+    return ["--output", csv_line([*fields, *rewriting(request)])]
 
 
 def login(environ: Mapping[str, str]) -> str | None:

@@ -12,7 +12,7 @@ from imageyard.builders.request import Unreachable
 from imageyard.errors import ConfigurationError, Denied, EnvironmentLacks, ImageyardError, Transient
 from imageyard.names import platform_of
 from imageyard.registry import ecr
-from imageyard.ship import build, history, publishable, sweep
+from imageyard.ship import build, findings, history, publishable, remote_checks, sweep
 from imageyard.ship.builder_choice import depot_project
 from imageyard.ship.depot_parents import one_for_all
 from imageyard.ship.destination import destination
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from imageyard.board import Board
     from imageyard.builders.request import BuildRequest, Built, Lost, Outcome
-    from imageyard.names import Digest
+    from imageyard.names import Digest, Reference
     from imageyard.plan.trust import Repository
     from imageyard.registry.client import Raw
     from imageyard.ship.bind import ParentOf
@@ -127,16 +127,21 @@ class AtDepot:
             for job in jobs:
                 job.note(**known)
 
+        work = _Work(workspace, first.row, first.recipe, first.options, note, jobs=tuple(jobs))
+        workspace.story.step(f"{work.title}: building at Depot, project {self.project}")
+        timeout = max(job.row.image.timeout for job in jobs)
+        return build.build(work, partial(self._request, work, parent), self._runner(program, timeout), _gone)
+
+    def _runner(self, program: str, timeout: float) -> build.Runner:
+        from imageyard.builders import depot
+
         def run(asked: BuildRequest, context: IO[bytes], board: Board, raw: Path) -> Outcome:
             self._came_of_it = depot.build(
                 asked, context, program=program, project=self.project, board=board, raw=raw, timeout=timeout
             )
             return self._came_of_it
 
-        work = _Work(workspace, first.row, first.recipe, first.options, note, jobs=tuple(jobs))
-        workspace.story.step(f"{work.title}: building at Depot, project {self.project}")
-        timeout = max((job.row.image.timeout for job in jobs if job.row.image.timeout), default=None)
-        return build.build(work, partial(self._request, work, parent), run, _gone)
+        return run
 
     def _request(self, work: _Work, parent: ParentOf, staging: Path) -> BuildRequest:
         image = work.jobs[0].recipes.own(work.row).image
@@ -155,13 +160,24 @@ class AtDepot:
         """Give a row its tag: its image is the one that was built, or a part of the index `whole`."""
         client, repository = self.workspace.client, self.destination.repository
         own = digest if whole is None else self._part(job, whole)
-        job.remark(NOT_CHECKED)
         job.note(digest=own)
-        image, record = repository.with_digest(own), job.ended("published")
+        image = repository.with_digest(own)
+        self._check(job, image)
+        record = job.ended("published")
         with lock_of(self.workspace, repository.with_tag(job.tag)):
             given = land(client, image, job.tag, wanted(job), record, move=self.destination.moves)
         history.keep(self.workspace, job.row, job.recipe)
         job.published(repository.with_digest(given.digest), adopted=given.adopted)
+
+    def _check(self, job: Job, image: Reference) -> None:
+        """Run the checks at Depot, each a build there, if the image says so; one that fails keeps the tag from it."""
+        if not job.row.image.remote_checks:
+            job.remark(NOT_CHECKED)
+            return
+        from imageyard.builders import depot
+        from imageyard.checks.run import TIMEOUT
+
+        findings.keep(job, remote_checks.run_checks(job, image, self._runner(depot.find(), TIMEOUT), _gone))
 
     def _part(self, job: Job, whole: Raw) -> Digest:
         """The row's part of the index, which the repository then has by digest."""

@@ -79,7 +79,7 @@ def _logs(stream: list[str]) -> Iterator[dict]:  # type: ignore[type-arg]
 
 def _ran(outcome: Outcome, out: str, err: str) -> Ran:
     match outcome:
-        case Failed(exit_code=int()) if unstarted := _UNSTARTED.search(err):
+        case Failed(exit_code=int()) if unstarted := _UNSTARTED.search(f"{err}\n{out}"):  # one stream at Depot
             if _NO_PROGRAM.search(unstarted["why"]):
                 return Ended(127, out, err)
             return NotStarted(unstarted["why"])
