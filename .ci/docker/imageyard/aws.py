@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -167,10 +168,19 @@ def _session() -> Any:
     if "AWS_MAX_ATTEMPTS" not in os.environ:
         retries["total_max_attempts"] = 5
     session = botocore.session.Session()
+    session.register_component("data_loader", _loader(session.get_config_variable("data_path")))
     session.set_default_client_config(Config(connect_timeout=10, read_timeout=30, retries=retries))
     if not session.get_config_variable("ca_bundle") and os.environ.get("SSL_CERT_FILE"):
         session.set_config_variable("ca_bundle", os.environ["SSL_CERT_FILE"])
     return session
+
+
+@cache
+def _loader(folders: str | None) -> Any:
+    """What reads the descriptions of services: that takes longer than a call, so each is read once."""
+    from botocore.loaders import create_loader
+
+    return create_loader(folders)
 
 
 def _said(error: Any) -> tuple[str, str]:
