@@ -15,7 +15,7 @@ __all__ = ["TASKS"]
 HERE = f"{ARCH}; default: this machine's"
 BUILDER = "local, remote or depot; default: as REMOTE_BUILDKIT says, else builders.depot in CI, else local"
 ADDRESS = "a BuildKit worker, tcp://HOST:PORT, instead of the catalogue's builders.remote"
-AT = "where a remote builder publishes: trusted or branch; default: as the run's trust allows, branch outside CI"
+AT = "publish there: trusted or branch; default: where the run may; for remote builders outside CI branch, else nowhere"
 
 
 @task(
