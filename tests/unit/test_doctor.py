@@ -41,6 +41,7 @@ def test_a_machine_that_is_well() -> None:
         ({"engine": None, "engine_complaint": ("refused",)}, "engine", True, "nox -s install_stack local_stack"),
         ({"buildx": None}, "buildx", True, "nox -s install_stack"),
         ({"buildx": "0.12.1"}, "buildx", True, "nox -s install_stack"),
+        ({"engine": "24.0.7"}, "engine with buildx", False, "docs.docker.com"),
         ({"store": "classic"}, "image store", False, "containerd-snapshotter"),
         ({"free": 5 * GIB}, "disk for all", False, "inv clean"),
         ({"emulation": {"amd64": None, "arm64": "no emulator"}}, "emulators", False, "nox -s install_stack"),

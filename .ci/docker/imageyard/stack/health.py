@@ -11,6 +11,9 @@ __all__ = ["CHECKS", "REQUIRED", "Check", "Facts", "Finding", "diagnose", "numbe
 REQUIRED: Mapping[str, tuple[int, ...]] = {"nox": (2026, 8, 10), "invoke": (3, 0, 3)}
 """Distributions and their oldest versions, as `pyproject.toml` has them."""
 
+OLDEST_ENGINE, OLDEST_BUILDX = (26, 1), (0, 13)
+"""The pair that the tests are run on beside the current one."""
+
 GIB = 2**30
 ENOUGH, LITTLE = 20 * GIB, 2 * GIB
 
@@ -125,11 +128,25 @@ class BuildxIsNewEnough(Check):
         return facts.buildx or "none"
 
     def holds(self, facts: Facts) -> bool:
-        return numbers(facts.buildx) >= (0, 13)
+        return numbers(facts.buildx) >= OLDEST_BUILDX
+
+
+class EngineIsNewEnough(Check):
+    """The engine is older than 26.1, the oldest that is tried: what README's table of versions says may not hold."""
+
+    subject = "engine with buildx"
+    needed = False
+    hint = ("take a newer one: https://docs.docker.com/engine/install/",)
+
+    def found(self, facts: Facts) -> str:
+        return f"{facts.engine or 'none'} with {facts.buildx or 'none'}, {facts.store or 'unknown'} image store"
+
+    def holds(self, facts: Facts) -> bool:
+        return facts.engine is None or numbers(facts.engine) >= OLDEST_ENGINE
 
 
 class StoreKeepsDigests(Check):
-    """The engine has the classic image store: loaded images have no digest, and provenance cannot be loaded."""
+    """The engine has the classic image store: it holds no digests, no provenance and nothing that is reproducible."""
 
     subject = "image store"
     needed = False
@@ -199,6 +216,7 @@ CHECKS: tuple[Check, ...] = (
     GitIsThere(),
     EngineAnswers(),
     BuildxIsNewEnough(),
+    EngineIsNewEnough(),
     StoreKeepsDigests(),
     DiskHasRoom(),
     DiskIsComfortable(),
