@@ -80,7 +80,6 @@ def reachable(event: Event) -> bool:
 
 
 @given(EVENTS)
-@settings(max_examples=400)
 def test_no_event_may_more_than_it_should(event: Event) -> None:
     found = decide(event, PROTECTED)
     assert_safe(found)
@@ -117,7 +116,7 @@ def broken(draw: st.DrawFn) -> tuple[str, Any]:
 @example(
     ("push", json.loads(json.dumps(PAYLOADS["push"]).replace("COMMIT", COMMIT))), "refs/heads/main", "example/images"
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_payload_makes_it_raise_or_may_more(
     tmp_path: Path, given_payload: tuple[str, Any], ref: str, repository: str
 ) -> None:
