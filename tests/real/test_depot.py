@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import os
+import socket
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
@@ -233,6 +235,21 @@ def test_a_control_plane_that_is_down(bench: Bench, monkeypatch: pytest.MonkeyPa
         assert isinstance(gone, Unreachable), gone
         assert not isinstance(gone, builder.Refused)
         assert words in gone.cause
+
+
+def test_a_control_plane_from_which_nothing_comes_back(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The CLI would dial for ever. A queue that is full drops what comes (listen(2), Linux)."""
+    monkeypatch.setattr(builder, "PATIENCE", 0.3)
+    with ExitStack() as opened:
+        listener = opened.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):
+            client = opened.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(listener.getsockname())
+        host = f"127.0.0.1:{listener.getsockname()[1]}"
+        monkeypatch.setenv("DEPOT_API_URL", f"http://{host}")
+        gone = bench.build("FROM scratch\nCOPY word /\n", {"word": "x"})
+    assert gone == Unreachable(f"{host} did not answer within 0 s")
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,15 @@ import json
 import os
 import re
 import shutil
+import socket
 import tarfile
 import tempfile
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
+from urllib.parse import urlsplit
 
 from imageyard import process
 from imageyard.board import Board
@@ -35,6 +39,11 @@ _DOTS = ", then ".join(("DEPOT_TOKEN", "what `depot login` wrote", *(place for p
 LOOKED_FOR = f"a token is looked for in this order: {_DOTS}"
 
 _OURS = {"DEPOT_DISABLE_OTEL": "1", "DEPOT_NO_UPDATE_NOTIFIER": "1", "DEPOT_ERROR_TELEMETRY": "0"}
+PATIENCE = 10.0
+"""Seconds for a connection to Depot's API."""
+_BEGINS_WITHIN = 600.0
+"""Seconds in which Depot must have created a build."""
+
 _MACHINE = re.compile(r"\[depot\] (launching|connecting to) ")
 _LINE = re.compile(r"parse error on line (\d+)")
 
@@ -89,6 +98,8 @@ def build(
     Raises ConfigurationError for a project that Depot does not know, Transient where Depot will not now, and
     EnvironmentLacks where the CLI cannot be started.
     """
+    if why := _silent(os.environ):
+        return Unreachable(why)
     given, secrets = secret_values(request)
     passed = {name: os.environ[name] for name in PASSED if os.environ.get(name)}
     tokens = [value for name, value in passed.items() if "TOKEN" in name]
@@ -102,6 +113,7 @@ def build(
         where, dockerfile = ("-", request.dockerfile) if one else _unpacked(context, Path(own), request.dockerfile)
         request = replace(request, dockerfile=dockerfile, metadata_file=metadata)
         code: int | None = None
+        begin_by = time.monotonic() + _BEGINS_WITHIN
         try:
             code = process.stream(
                 argv(request, program=program, project=project, context=where),
@@ -109,6 +121,7 @@ def build(
                 env={"BUILDX_CONFIG": str(Path(own, "config")), **passed, **given, **_OURS},
                 stdin=context if one else None,
                 timeout=timeout,
+                overdue=lambda: plain.build is None and time.monotonic() > begin_by,
             )
         except TimeoutError:
             pass
@@ -116,11 +129,30 @@ def build(
             show([*progress.feed(plain.end()), *progress.end()], board)
         if code == 0:
             return _built(progress, metadata)
+    if code is None and plain.build is None:
+        raise _not_now("it said nothing for so long that the CLI was stopped")
     if code is None:
         step, lines = progress.at
         late = failed(progress, progress.failure())
         return replace(late, step=step, lines=lines, message=f"the build did not end within {timeout:.0f} s", hint="")
     return _after(progress, code) if plain.build else _before(progress.failure().message, code)
+
+
+def _silent(environ: Mapping[str, str]) -> str | None:
+    """Why Depot's API answers nobody: where nothing comes back, the CLI dials for ever (pkg/api/dialer.go).
+
+    Behind a proxy nobody but the CLI may dial; whatever else is wrong it says itself.
+    """
+    if any(environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
+        return None
+    url = urlsplit(environ.get("DEPOT_API_URL") or "https://api.depot.dev")
+    try:
+        with socket.create_connection((url.hostname, url.port or 443), PATIENCE):
+            return None
+    except TimeoutError:
+        return f"{url.netloc} did not answer within {PATIENCE:.0f} s"
+    except (OSError, ValueError):
+        return None
 
 
 def _unpacked(context: IO[bytes], own: Path, dockerfile: str) -> tuple[str, str]:
@@ -159,16 +191,16 @@ def _before(cause: str, code: int) -> Outcome:
     """What came of it where no build was created."""
     if code < 0 or code == 130 or cause.startswith("canceled: "):
         return Interrupted()
-    if _LOGIN.search(cause):
+    if _LOGIN.match(cause):
         place = login(os.environ)
         return Refused(f"{cause} ({f'the token of {place}' if place else LOOKED_FOR})")
-    if _AWAY.search(cause):
+    if _AWAY.match(cause):
         return Unreachable(cause)
     raise _not_now(cause)
 
 
 def _not_now(cause: str) -> ImageyardError:
-    if _PROJECT.search(cause):
+    if _PROJECT.match(cause):
         return ConfigurationError(
             f"Depot does not build for this project: {cause}",
             doing="creating a build at Depot",
