@@ -301,6 +301,24 @@ def test_an_older_run_may_move_it_where_the_image_is_the_same(
     assert late.git("rev-parse", "--is-shallow-repository") == "false", "a full clone stays one"
 
 
+def test_in_a_clone_of_a_fork_the_branch_that_is_followed_counts(
+    yard: PromotedYard, registry: Served, tmp_path: Path
+) -> None:
+    """The fork's own `main` is where it was when it was forked."""
+    client = registry.client()
+    yard.publish(client, ONE)
+    fork, person = tmp_path / "fork", replace(yard, top=tmp_path / "person")
+    yard.git("clone", "--quiet", "--bare", str(yard.top), str(fork))
+    yard.git("clone", "--quiet", f"file://{fork}", str(person.top))
+    person.git("remote", "add", "upstream", f"file://{yard.top}")
+    commit_word(yard, ONE, "newer")
+    new = yard.publish(client, ONE)
+    ok(yard, "mirror", ONE)
+    person.git("config", "branch.main.remote", "upstream")
+    assert "by now" in person.inv("mirror", ONE).err
+    assert client.head(mirrors(yard)[0].with_tag(ONE))[0] == new
+
+
 def test_only_a_protected_branch_moves_it(yard: PromotedYard, registry: Served) -> None:
     client = registry.client()
     yard.publish(client, ONE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from imageyard.names import Reference, parse_reference
@@ -16,8 +17,8 @@ pytestmark = [pytest.mark.engine]
 pytest_plugins = ("fixtures_registry", "fixtures_publishing")
 
 
-@pytest.fixture
-def mirrored(port: PublishingYard) -> Iterator[PublishingYard]:
+@contextmanager
+def mirrored_at(port: PublishingYard) -> Iterator[PublishingYard]:
     """Its base image is published and mirrored, and not in the engine."""
     mirror = f"{port.repository}-mirror"
     port.edit("images.yml", "defaults:\n", f"mirrors: [{mirror}]\ndefaults:\n")
@@ -30,6 +31,12 @@ def mirrored(port: PublishingYard) -> Iterator[PublishingYard]:
     for name in (mirror, port.repository):
         for line in port.engine.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", name).splitlines():
             port.engine.docker("rmi", "--force", line, check=False)
+
+
+@pytest.fixture
+def mirrored(port: PublishingYard) -> Iterator[PublishingYard]:
+    with mirrored_at(port) as found:
+        yield found
 
 
 def at_mirror(yard: PublishingYard) -> Reference:
@@ -67,6 +74,15 @@ def _one_command(mirrored: PublishingYard, proxy: Proxy) -> None:
     failed = mirrored.nox("-s", "shell", "--", BASE, "sh", "-c", "exit 3")
     assert failed.code == 1
     assert "sh ended with exit code 3" in failed.all
+
+
+def test_an_engine_that_keeps_no_digests_pulls_by_digest_too(classic_port: PublishingYard) -> None:
+    with mirrored_at(classic_port) as yard:
+        done = yard.nox("-s", "shell", "--", BASE, "cat", "/etc/release")
+        assert done.code == 0, done.all
+        assert f"pulling {at_mirror(yard)}" in done.err
+        assert "12" in done.out.split()
+        assert yard.nox("-s", "shell", "--", BASE, "--print").out.strip() == str(at_mirror(yard))
 
 
 def fate(yard: PublishingYard, image: Reference) -> tuple[bool, str]:

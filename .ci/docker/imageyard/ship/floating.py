@@ -52,7 +52,7 @@ class Branch:
             return "no branch is checked out (--branch names it)"
         if not is_protected(name, self._workspace.catalogue.protected):
             return f"{name} is not protected"
-        newest = tip(self._workspace.top, name, credentials(git.origin(self._workspace.top)))
+        newest = tip(self._workspace.top, name)
         if newest is None:
             return f"{name} is gone"
         recipes = self._recipes(newest)
@@ -70,44 +70,47 @@ class Branch:
         return self._at[commit]
 
 
-def tip(top: Path, branch: str, env: Mapping[str, str] | None = None) -> str | None:
+def tip(top: Path, branch: str) -> str | None:
     """The commit that `branch` is at now, in the clone after this call; None where there is no such branch.
 
-    `origin` is asked; a repository without it is its own. A full clone stays one: only a shallow one is fetched into
-    with a depth. `env`: credentials. Raises Transient where the remote does not answer.
+    The remote that it follows is asked (git-config(1), `branch.NAME.remote`), else `origin`: in a clone of a fork that
+    is another one. A repository without remotes is its own. A full clone stays one: only a shallow one is fetched into
+    with a depth. Raises Transient where the remote does not answer.
     """
-    if not git.origin(top):
-        return git.ask(top, "rev-parse", "--verify", "--quiet", f"refs/heads/{branch}^{{commit}}").text or None
-    found = _asked(top, env, "ls-remote", "--heads", "origin", f"refs/heads/{branch}").split()
-    if not found:
-        return None
-    if git.ask(top, "cat-file", "-e", f"{found[0]}^{{tree}}").code:
+    followed = git.ask(top, "config", "--get", f"branch.{branch}.remote").text
+    remote = followed if followed not in ("", ".") else "origin"
+    url = git.ask(top, "config", "--get", f"remote.{remote}.url").text
+    ref = f"refs/heads/{branch}"
+    if followed == "." or not url:
+        return git.ask(top, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}").text or None
+    listed = _asked(top, remote, url, "ls-remote", "--heads", remote, ref).splitlines()
+    found = next((line.split()[0] for line in listed if line.split()[1:] == [ref]), None)
+    if found and git.ask(top, "cat-file", "-e", f"{found}^{{tree}}").code:
         depth = ["--depth=1"] if git.is_shallow(top) else []
-        _asked(top, env, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *depth, "origin", found[0])
-    return found[0]
+        _asked(top, remote, url, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *depth, remote, found)
+    return found
 
 
-def _asked(top: Path, env: Mapping[str, str] | None, *args: str) -> str:
-    """What a command that talks to the remote prints."""
-    doing, hint = "asking which commit is the branch's newest", "git ls-remote origin"
+def _asked(top: Path, remote: str, url: str, *args: str) -> str:
+    """What a command that talks to a remote prints."""
+    doing, hint = "asking which commit is the branch's newest", f"git ls-remote {remote}"
+    words = f"the remote {remote} did not answer"
     try:
-        done = git.ask(top, *args, env=env, timeout=_PATIENCE)
+        done = git.ask(top, *args, env=credentials(url), timeout=_PATIENCE)
     except TimeoutError:
-        raise Transient(f"the remote origin did not answer within {_PATIENCE:.0f} s", doing=doing, hint=hint) from None
+        raise Transient(f"{words} within {_PATIENCE:.0f} s", doing=doing, hint=hint) from None
     if done.code:
-        raise Transient(
-            "the remote origin did not answer", doing=doing, detail=done.complaint.splitlines()[:5], hint=hint
-        )
+        raise Transient(words, doing=doing, detail=done.complaint.splitlines()[:5], hint=hint)
     return done.text
 
 
-def credentials(origin: str) -> Mapping[str, str]:
+def credentials(url: str) -> Mapping[str, str]:
     """What lets git read a private repository in a job whose checkout did not leave its token behind.
 
     In the environment of git alone (git-config(1), GIT_CONFIG_COUNT), and for the server that the token is of.
     """
     token, server = os.environ.get("GITHUB_TOKEN", ""), os.environ.get("GITHUB_SERVER_URL", "").rstrip("/")
-    if not token or not server.startswith("https://") or not origin.startswith(f"{server}/"):
+    if not token or not server.startswith("https://") or not url.startswith(f"{server}/"):
         return {}
     basic = base64.b64encode(f"x-access-token:{token}".encode()).decode()
     return {
