@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from imageyard import errors
-from imageyard.errors import ConfigurationError, Denied, EnvironmentLacks, ImageyardError, Transient
+from imageyard.errors import Denied, EnvironmentLacks, ImageyardError, Transient
 from imageyard.names import Reference, parse_reference
 from imageyard.plan.caches import parse_cache_tag
 from imageyard.records import worst
@@ -67,6 +67,11 @@ def clean(
 
     client = client or Registry()
     repository = _repository(workspace)
+    if repository is None:
+        workspace.story.step("the catalogue names no repository for the caches of branches: nothing to clean")
+        if as_json:
+            workspace.story.result([])
+        return
     try:
         tags = client.tags(repository)
     except errors.Absent:
@@ -89,16 +94,10 @@ def clean(
         raise _refusal(repository, refused, sum(item.goes for item in items))
 
 
-def _repository(workspace: Workspace) -> Reference:
+def _repository(workspace: Workspace) -> Reference | None:
     settings = workspace.catalogue.settings.get("cache")
     named = settings.get("branch") if isinstance(settings, Mapping) else None
-    if not named:
-        raise ConfigurationError(
-            "the catalogue names no repository for the caches of branches",
-            at=workspace.catalogue.file,
-            hint="add to it: cache: {branch: HOST/REPOSITORY}",
-        )
-    return parse_reference(str(named))
+    return parse_reference(str(named)) if named else None
 
 
 def _judged(wanted: Wanted, tag: str) -> Item:
