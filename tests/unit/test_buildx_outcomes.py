@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from pathlib import Path
@@ -89,6 +90,29 @@ def test_before_the_build(tmp_path: Path, error: str, outcome: type[Outcome]) ->
     assert isinstance(found, outcome)
     said = found.message if isinstance(found, Failed) else found.cause  # type: ignore[union-attr]
     assert said == error.removeprefix("failed to build: ")
+
+
+@pytest.mark.parametrize("by_step", [True, False])
+def test_a_context_that_the_builder_could_not_fetch_is_no_failed_build(tmp_path: Path, by_step: bool) -> None:
+    words = "rpc error: code = Unknown desc = no http response from session for czpf10gcyo0x"
+    vertex = {"digest": "sha256:a", "name": "[internal] load remote build context", "started": "2026-01-31T00:00:00Z"}
+    if by_step:
+        vertex |= {"completed": "2026-01-31T00:00:01Z", "error": words}
+    (tmp_path / "said").write_text(json.dumps({"vertexes": [vertex]}) + "\n")
+    (tmp_path / "error").write_text(f"ERROR: failed to build: failed to read downloaded context: {words}\n")
+    found = played(tmp_path, f"cat '{tmp_path}/said' '{tmp_path}/error' >&2; exit 1")
+    assert isinstance(found, Lost)
+    assert "no http response from session" in found.cause
+
+
+def test_a_step_that_is_told_of_twice_counts_once(tmp_path: Path) -> None:
+    done = {"started": "2026-01-31T00:00:00Z", "completed": "2026-01-31T00:00:01Z"}
+    steps = [("a", "[1/2] ADD root.tar /", True), ("b", "[1/2] ADD root.tar /", True), ("c", "[2/2] RUN true", False)]
+    told = [{"digest": f"sha256:{digest}", "name": name, "cached": hit, **done} for digest, name, hit in steps]
+    (tmp_path / "said").write_text(json.dumps({"vertexes": told}) + "\n")
+    found = played(tmp_path, f"cat '{tmp_path}/said' >&2")
+    assert isinstance(found, Built)
+    assert found.steps == Steps(2, 1)
 
 
 def test_what_was_built(tmp_path: Path) -> None:

@@ -19,6 +19,10 @@ _CONNECTION = re.compile(
     r"|i/o timeout|no active session|goaway|waiting for connection|docker daemon socket|docker api at",
     re.IGNORECASE | re.MULTILINE,
 )
+_CONTEXT = "[internal] load remote build context"
+_SESSION = re.compile(r"no http response from session|no active session")
+"""The builder could not fetch the tar that buildx holds out to it: BuildKit waits 5 s for the session (`source/http`).
+Seen on a busy machine; nothing that the Dockerfile says is to blame."""
 _STOPPED = re.compile(r"context canceled$|code = canceled|^canceled:", re.IGNORECASE | re.MULTILINE)
 _DISK_FULL = re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE)
 _DISK_HINT = "the builder's disk is full: look with `docker system df`, make room with `docker builder prune`"
@@ -45,8 +49,10 @@ def judge(progress: Progress, code: int) -> Outcome:
     if not failure.by_step or failure.step.startswith(WAITING):
         if code < 0 or code == 130 or _STOPPED.search(failure.message):
             return Interrupted()
-        if _CONNECTION.search(failure.message) or failure.by_step:
+        if _CONNECTION.search(failure.message) or _SESSION.search(failure.message) or failure.by_step:
             return Lost(failure.message) if progress.started else Unreachable(failure.message)
+    elif failure.step.startswith(_CONTEXT) and _SESSION.search(failure.message):
+        return Lost(failure.message)
     elif failure.phase in ("resolve", "export", "cache") and not _DISK_FULL.search(failure.message):
         busy, denied = _BUSY.search(failure.message), _DENIED.search(failure.message)
         if busy or denied:

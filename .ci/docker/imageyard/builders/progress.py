@@ -110,9 +110,12 @@ class Progress:
 
     @property
     def steps(self) -> Steps:
-        """Counts of the Dockerfile's steps as far as they are known."""
-        steps = [v for v in self._vertexes.values() if v.is_step]
-        return Steps(len(steps), sum(v.cached for v in steps))
+        """Counts of the Dockerfile's steps as far as they are known; BuildKit may tell of one under two digests."""
+        steps: dict[str, bool] = {}
+        for vertex in self._vertexes.values():
+            if vertex.is_step:
+                steps[vertex.name] = vertex.cached and steps.get(vertex.name, True)
+        return Steps(len(steps), sum(steps.values()))
 
     @property
     def ran(self) -> tuple[str, ...]:
