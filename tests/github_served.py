@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-REPOSITORY = "yard/images"
+REPOSITORY = "acme/images"
 
 
 @dataclass

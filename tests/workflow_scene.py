@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
@@ -27,6 +28,7 @@ TOP = Path(__file__).parents[1]
 REPOSITORY = "acme/images"
 SUBJECT = "repo:acme@1234/images@5678"
 BASE, TOOL, PLAIN = "linux-base", "linux-tool", "linux-plain"
+BUILD_TOKEN = "marked-secret-of-a-build"
 
 CATALOGUE = """\
 registry: {{trusted: {ecr}/{name}, branch: {ecr}/{name}-branch}}
@@ -52,6 +54,8 @@ images:
   tool:
     dockerfile: tool/Dockerfile
     args: {{BASE: "image:linux-base"}}
+    provenance: max
+    secrets: {{token: {{source: "env:BUILD_TOKEN"}}}}
     names:
       linux-tool:
   plain:
@@ -70,7 +74,7 @@ TOOL_DOCKERFILE = """\
 ARG BASE
 FROM ${{BASE}}
 COPY tool/word /etc/word
-RUN echo tool of {key} && cat /etc/word
+RUN --mount=type=secret,id=token echo tool of {key} && cat /etc/word && test -s /run/secrets/token
 """
 PLAIN_DOCKERFILE = """\
 FROM scratch
@@ -189,6 +193,24 @@ class Scene:
         )
         return self._run(Event(event.name, ref, event.sha, event.payload, trusted=head == REPOSITORY), rerun=rerun)
 
+    def close(self, number: int, branch: str) -> Run:
+        """Close the pull request without merging it."""
+        ref = f"refs/pull/{number}/merge"
+        sides = {
+            "head": {"ref": branch, "sha": self.git("rev-parse", branch), "repo": {"full_name": REPOSITORY}},
+            "base": {"ref": "main", "sha": self.git("rev-parse", "main"), "repo": {"full_name": REPOSITORY}},
+        }
+        payload = {"action": "closed", "number": number, "pull_request": {"number": number, **sides}}
+        return self._run(
+            self.event("pull_request", ref, self.git("rev-parse", ref), **payload), "docker-cache-cleanup.yml"
+        )
+
+    def wait_for(self, image: str) -> Run:
+        """Another workflow's job that waits for an image of main."""
+        sha = self.git("rev-parse", "refs/heads/main")
+        event = self.event("push", "refs/heads/main", sha, after=sha, ref="refs/heads/main")
+        return self._run(event, "wait-for-image.yml", inputs={"image": image, "timeout": "30s"})
+
     def again(self, run: Run) -> Run:
         """Re-run what failed."""
         return self._run(run.event, rerun=run)
@@ -197,13 +219,10 @@ class Scene:
         repository = {"full_name": REPOSITORY, "fork": False, "default_branch": "main"}
         return Event(name, ref, sha, {"repository": repository, **payload})
 
-    def _run(self, event: Event, *, rerun: Run | None = None) -> Run:
-        made = workflow_runner.run(self.machine, self.workflow("docker-builds.yml"), event, rerun=rerun)
-        assert made is not None, f"docker-builds.yml does not start on {event.name} of {event.ref}"
+    def _run(self, event: Event, name: str = "docker-builds.yml", **options: Any) -> Run:
+        made = workflow_runner.run(self.machine, self.top / ".github" / "workflows" / name, event, **options)
+        assert made is not None, f"{name} does not start on {event.name} of {event.ref}"
         return made
-
-    def workflow(self, name: str) -> Path:
-        return self.top / ".github" / "workflows" / name
 
     # What came of it
 
@@ -234,6 +253,26 @@ class Scene:
     def digest_at_mirror(self, tag: str) -> Digest:
         return self.ghcr.client().head(Reference(self.ghcr.host, f"acme/{self.name}", tag))[0]
 
+    def leaks(self, *runs: Run) -> list[str]:
+        """Where a secret stands that must stand nowhere: logs, summaries, artifacts, arguments, files, the registry.
+
+        Left out are the private Docker folder, which holds credentials for the job, and what git fetched.
+        """
+        secrets = [BUILD_TOKEN, PASSWORD, self.oidc.bearer, *self.oidc.issued, *self.aws.secrets, *self.aws.passwords]
+        pairs = [f"{USER}:{PASSWORD}", *(f"AWS:{word}" for word in self.aws.passwords)]
+        marks = [*secrets, *(base64.b64encode(pair.encode()).decode() for pair in pairs)]
+        told = {f"log {run.number}": run.log for run in runs} | {f"summary {run.number}": run.summary for run in runs}
+        found = [f"{mark[:12]}... in {where}" for where, text in told.items() for mark in marks if mark in text]
+        own = [self.machine.folder, self.machine.folder.parent / "children"]
+        published = [self.open.storage / "docker" / "registry" / "v2" / "blobs"]
+        files = [file for place in (*own, *published) for file in (place, *place.rglob("*")) if file.is_file()]
+        kept = [f for f in files if not {"imageyard-docker", ".git"} & set(f.parts) and f.stat().st_size < 1_000_000]
+        assert len(kept) > 100
+        bytes_of = [mark.encode() for mark in marks]
+        return found + [
+            f"{mark[:12]!r}... in {file}" for file in kept for mark in bytes_of if mark in file.read_bytes()
+        ]
+
     @staticmethod
     def _tags(served: Served, repository: str) -> set[str]:
         from imageyard import errors
@@ -255,8 +294,12 @@ def make_scene(
     engine: PrivateEngine,
     workers: Mapping[Arch, str],
     roots: Mapping[Arch, bytes],
+    api: Mapping[str, str],
 ) -> Scene:
-    """The repository with the catalogue above, committed on main; `registries` are the one behind ECR, and GHCR."""
+    """The repository with the catalogue above, committed on main.
+
+    `registries` are the one behind ECR, and GHCR; `api` is where GitHub's API is.
+    """
     top = folder / "repository"
     top.mkdir(parents=True)
     ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
@@ -283,6 +326,8 @@ def make_scene(
             "PIP_NO_INDEX": "1",
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             "RECORD_CHILDREN": str(folder / "children"),
+            "BUILD_TOKEN": BUILD_TOKEN,
+            **api,
         },
         engine.env,
         lambda event, environment: _token(oidc, event, environment),

@@ -13,10 +13,11 @@ import pytest
 from aws_served import Aws
 from buildkit_remote import remote_buildkit
 from engine_private import PrivateEngine
+from github_served import GitHub, github
 from imageyard.names import Arch
 from oidc_served import Oidc
 from registry_faults import Fault
-from registry_served import Served
+from registry_served import PASSWORD, Served
 from workflow_scene import BASE, PLAIN, TOOL, Scene, make_python, make_scene, pretty
 
 pytest_plugins = ("fixtures_registry", "fixtures_login", "fixtures_remote")
@@ -26,6 +27,13 @@ pytestmark = [pytest.mark.engine, pytest.mark.mirror, pytest.mark.arm64]
 @pytest.fixture(scope="session")
 def job_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_python(tmp_path_factory.mktemp("python") / "own")
+
+
+@pytest.fixture
+def hub() -> Iterator[GitHub]:
+    with github() as served:
+        served.token = PASSWORD
+        yield served
 
 
 @pytest.fixture
@@ -39,13 +47,15 @@ def scene(
     docker_engine: PrivateEngine,
     worker_engines: Mapping[Arch, PrivateEngine],
     roots: Mapping[Arch, bytes],
+    hub: GitHub,
 ) -> Iterator[Scene]:
     hosts = {arch: engine.host.removeprefix("unix://") for arch, engine in worker_engines.items()}
     key = uuid4().hex[:12]
     with remote_buildkit(hosts["amd64"]) as amd64, remote_buildkit(hosts["arm64"]) as arm64:
         workers: dict[Arch, str] = {"amd64": amd64, "arm64": arm64}
-        places = (registry, locked_registry)
-        yield make_scene(tmp_path, job_python, key, aws, oidc, places, docker_engine, workers, roots)
+        places, api = (registry, locked_registry), {"GITHUB_API_URL": hub.url}
+        yield make_scene(tmp_path, job_python, key, aws, oidc, places, docker_engine, workers, roots, api)
+    aws.gate.faults.clear()
 
 
 EVERYTHING = [
@@ -97,6 +107,13 @@ def test_a_push_to_main_publishes_and_mirrors_and_the_next_one_costs_one_job(
     assert not [argv for argv in children(scene) if Path(argv[0]).name == "docker"], "workers elsewhere: no engine"
     assert "| linux-tool | mirror | published | after amd64 |" in run.job("report").summary
     assert "a push to main, which is protected" in run.job("decide").summary
+    handed = json.loads(run.job("report").outputs["references"])
+    assert handed["absent"] == []
+    whole = {one["image"]: one for one in handed["references"] if one["arch"] is None}
+    for image in (BASE, TOOL, PLAIN):
+        digest = scene.digest(scene.tag_of(image))
+        assert whole[image]["reference"] == f"{scene.aws.host}/{scene.name}@{digest}"
+    assert json.loads((run.artifacts["references"] / "references.json").read_text()) == handed
 
     scene.commit("Nothing that an image is made of")
     start = time.perf_counter()
@@ -105,6 +122,12 @@ def test_a_push_to_main_publishes_and_mirrors_and_the_next_one_costs_one_job(
     assert run.started == ["decide"], pretty(run)
     assert run.results["tell"] == "skipped"
     assert "4 of 4 rows need nothing" in run.job("decide").summary
+    again = json.loads(run.job("decide").outputs["references"])["references"]
+    assert [one["reference"] for one in again] == [one["reference"] for one in handed["references"]]
+
+    waited = scene.wait_for(BASE)
+    assert not waited.failed, pretty(waited)
+    assert waited.outputs == {"reference": f"{scene.aws.host}/{scene.name}@{scene.digest(scene.tag_of(BASE))}"}
 
 
 def test_a_failing_row_stops_no_other_and_a_rerun_does_what_is_missing(scene: Scene) -> None:
@@ -122,6 +145,7 @@ def test_a_failing_row_stops_no_other_and_a_rerun_does_what_is_missing(scene: Sc
     assert report[BASE, "amd64"][1].startswith("\\[8\\]")
     assert report[BASE, "promote"] == report[BASE, "mirror"] == ("blocked", "its row for amd64 failed")
     assert report[TOOL, "amd64"] == ("blocked", f"its parent {BASE} failed")
+    assert run.log.count(f"{BASE} amd64: building on") == 1, "its child does not try again"
     assert report[TOOL, "mirror"] == ("blocked", "its row for amd64 failed")
     assert report[PLAIN, "mirror"][0] == "published"
     assert run.job("report").code == 8, "the code of the cause"
@@ -140,6 +164,8 @@ def test_a_failing_row_stops_no_other_and_a_rerun_does_what_is_missing(scene: Sc
     assert decided == [one.folder for one in run.jobs["decide"]], "it succeeded before and is not run again"
     kept = again.job(f"rows-0 {PLAIN} amd64")
     assert kept.folder == run.job(f"rows-0 {PLAIN} amd64").folder
+    assert PASSWORD in again.masks, "it was there"
+    assert not scene.leaks(run, again)
 
 
 def test_a_ciflow_tag_builds_and_the_next_push_mirrors_without_building(scene: Scene) -> None:
@@ -198,6 +224,12 @@ def test_a_pull_request_builds_what_it_touches_and_main_builds_it_again(scene: S
     assert [word for word in words if f"{scene.name}-cache:{TOOL}-amd64-main" in word]
     assert not [word for word in words if f"{scene.name}-branch" in word], "nothing of the branch is read"
 
+    closed = scene.close(17, "topic")
+    assert not closed.failed, pretty(closed)
+    assert closed.started == ["closed"]
+    assert caches(scene, "-branch") == set()
+    assert caches(scene, "") != set()
+
 
 def test_a_pull_request_from_a_fork_is_checked_and_writes_nothing(scene: Scene) -> None:
     scene.git("checkout", "--quiet", "-b", "topic")
@@ -214,16 +246,25 @@ def test_a_pull_request_from_a_fork_is_checked_and_writes_nothing(scene: Scene) 
     assert "checked" in run.job("report").summary or "built" in run.job("report").summary
 
 
-def test_the_schedule_builds_everything_as_canaries(scene: Scene) -> None:
+def test_the_schedule_builds_everything_as_canaries_and_one_that_fails_is_told_in_an_issue(
+    scene: Scene, hub: GitHub
+) -> None:
+    scene.aws.gate.faults.append(Fault(f"PUT /v2/{scene.name}/manifests/{PLAIN}-weekly", status=403))
     run = scene.schedule()
 
-    assert not run.failed, pretty(run)
+    assert run.failed == [f"rows-0 {PLAIN} amd64", "report"], pretty(run)
     day = re.search(r"weekly-(\d{8})", run.summary)
     assert day
     weekly = f"weekly-{day[1]}"
-    rows = {f"{BASE}-{weekly}-amd64", f"{BASE}-{weekly}-arm64", f"{TOOL}-{weekly}", f"{PLAIN}-{weekly}"}
+    rows = {f"{BASE}-{weekly}-amd64", f"{BASE}-{weekly}-arm64", f"{TOOL}-{weekly}"}
     assert scene.tags() == rows | {f"{BASE}-{weekly}"}
     assert scene.mirrored() == scene.tags("-branch") == set()
+    words = [word for argv in children(scene) for word in argv]
+    assert "--no-cache" in words
+    assert not [word for word in words if word.startswith("--cache-from")], "no cache is read"
+    assert run.results["tell"] == "success", pretty(run)
+    (issue,) = hub.issues
+    assert f"actions/runs/{run.number} of docker-builds failed" in issue["body"]
 
 
 def test_a_dispatch_builds_what_its_pattern_names(scene: Scene) -> None:

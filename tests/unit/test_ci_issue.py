@@ -29,8 +29,8 @@ def test_the_first_failure_opens_it_and_the_next_ones_are_told_there(served: Git
     served.open("Something else", "a report")
     served.open("A copy", "<!-- imageyard: scheduled builds -->\nnot by a bot", kind="User")
     address = tell(env(served, "1"))
-    assert address == "https://github.example/yard/images/issues/3"
-    assert "https://github.example/yard/images/actions/runs/1 of docker-builds failed" in served.issues[2]["body"]
+    assert address == "https://github.example/acme/images/issues/3"
+    assert "https://github.example/acme/images/actions/runs/1 of docker-builds failed" in served.issues[2]["body"]
     assert tell(env(served, "2")) == address
     assert tell(env(served, "3")) == address
     assert len(served.issues) == 3

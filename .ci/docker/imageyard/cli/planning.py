@@ -80,7 +80,8 @@ def _for_workflow(workspace: Workspace, pattern: str, since: str | None) -> None
         more = f" and {len(names) - 1} more" if names[1:] else ""
         workspace.story.annotate("error", f"[{code}] {names[0]}{more} cannot be planned: {why}")
     found = matrix.outputs(plan.jobs, plan.delivered, blocked=bool(plan.blocked))
-    outputs.emit({"day": decision.day, "depot": "true" if plan.depot else "false", **found})
+    told = {"push": decision.push or "", "day": decision.day, "depot": "true" if plan.depot else "false"}
+    outputs.emit({**told, **found})
     outputs.summarize(outputs.plan_summary(plan))
     Story.result(plain(plan))
 

@@ -87,7 +87,7 @@ class _Desk:
             self._keep(host, login.credential, who, login.expires)
         if isinstance(caller, aws.Keys):
             self.handover.aws_keys(caller)
-        if settings.get("create"):
+        if settings.get("create") and (self.local or self.decision.push):
             self._make_repositories(own.host, settings["region"], caller)
 
     def _caller(self, settings: Mapping[str, Any]) -> tuple[aws.Caller | None, str]:
