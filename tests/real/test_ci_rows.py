@@ -7,7 +7,7 @@ import json
 import pytest
 from github_event import pull_request, push, schedule
 from registry_served import Served, tool
-from yard_publishing import ARCH, BASE, PublishingYard
+from yard_publishing import ARCH, BASE, BOTH, PublishingYard
 
 pytestmark = [pytest.mark.engine]
 pytest_plugins = ("fixtures_registry", "fixtures_publishing")
@@ -81,6 +81,16 @@ def test_what_another_run_left_in_the_engine_of_a_runner_is_not_published(port: 
     assert port.engine.docker("image", "inspect", "--format", "{{.Id}}", loaded) != forged
 
 
+def test_a_person_publishes_where_told_and_nowhere_else(port: PublishingYard) -> None:
+    done = port.inv("build", BASE, "--at", "branch")
+    assert done.code == 0, done.all
+    assert port.records()[BASE]["digest"] == digest(port, port.tag(BASE), branch=True)
+    assert port.inv("resolve", BASE).code == 7
+    refused = port.inv("build", BASE, "--at", "branch", "--set", "RELEASE=13")
+    assert refused.code == 10, refused.all
+    assert "--set RELEASE=13 is never published" in refused.err
+
+
 def test_a_failed_check_publishes_nothing(port: PublishingYard) -> None:
     port.edit("base/Dockerfile", '"$RELEASE"', "13")
     done = port.inv("build", BASE, env=push(port.home))
@@ -139,3 +149,11 @@ def test_a_weekly_build_is_a_canary_beside_the_published_rows(family: Publishing
     assert digest(family, family.tag(CHILD)) == published
     assert family.inv("build", CHILD, env=job).code == 0
     assert set(family.outcomes().values()) == {"skipped"}
+
+    for arch in ("amd64", "arm64"):
+        built = family.inv("build", BOTH, "--arch", arch, env=job)
+        assert built.code == 0, built.all
+        assert family.records()[BOTH]["tag"] == f"{BOTH}-weekly-20260207-{arch}"
+    promoted = family.inv("promote", BOTH, env=job)
+    assert promoted.code == 0, promoted.all
+    assert promoted.out.strip().endswith(digest(family, f"{BOTH}-weekly-20260207"))

@@ -25,7 +25,7 @@ from registry_served import Served, tool
 from socket_relay import Relay
 from yard_remote import BASE, TOOL, RemoteYard
 
-pytestmark = [pytest.mark.engine]
+pytestmark = [pytest.mark.engine, pytest.mark.mirror, pytest.mark.arm64]
 pytest_plugins = ("fixtures_registry", "fixtures_remote")
 
 NOT_CHECKED = "not checked: built by remote workers"
