@@ -24,6 +24,7 @@ from imageyard.errors import (
     Transient,
 )
 from imageyard.names import Reference
+from imageyard.plan.trust import Decision
 from imageyard.registry.client import Client
 from login_scratch import BRANCH, FORK, MAIN, PULL, TRUSTED, Scene, config_of, scene
 from oidc_served import Oidc
@@ -182,6 +183,13 @@ class TestRepositories:
 
         made = {name: one["imageTagMutability"] for name, one in aws.repositories().items() if job.key in name}
         assert made == {f"{job.key}-branch": "MUTABLE", f"{job.key}-branch-cache": "MUTABLE"}
+
+    def test_a_run_that_writes_nothing_makes_none(
+        self, job: Scene, aws: Aws, oidc: Oidc, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        oidc.subject = PULL
+        job.log_in(Decision("branch", "pull_request", "pull request 17 is closed", "nothing"), monkeypatch)
+        assert not [name for name in aws.repositories() if job.key in name]
 
     def test_one_for_both_levels_of_trust_is_not_held(
         self, job: Scene, aws: Aws, monkeypatch: pytest.MonkeyPatch
