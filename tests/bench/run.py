@@ -13,6 +13,7 @@ from building import building
 from listing import listing
 from measure import render
 from planning import planning
+from remote_building import remote_building
 
 __all__ = ["main"]
 
@@ -26,6 +27,7 @@ def main() -> None:
         ratios = listing(_new(folder, "listing"))
         ratios += planning(_new(folder, "planning"))
         ratios += building(_new(folder, "building"))
+        ratios += remote_building(_new(folder, "remote"))
     print(render(ratios))
     options.out.mkdir(exist_ok=True)
     report = [asdict(r) | {"ratio": r.ratio, "met": r.met} for r in ratios]

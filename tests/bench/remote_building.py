@@ -1,0 +1,128 @@
+"""A look at a remote worker against a bare connection to it, and a build there against plain `docker buildx build`."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from buildkit_remote import remote_buildkit
+from imageyard import process
+from imageyard.builders import buildx, preflight
+from imageyard.builders import remote as builder
+from imageyard.builders.request import BuildRequest, Built
+from imageyard.builders.worker import Worker
+from imageyard.console import Story
+from imageyard.engine import Engine
+from imageyard.errors import EnvironmentLacks
+from imageyard.names import parse_reference
+from imageyard.stack import local
+from measure import Ratio
+from registry_served import serve
+
+__all__ = ["remote_building"]
+
+_DOCKERFILE = b"FROM scratch\nCOPY Dockerfile /\nWORKDIR /srv\n"
+
+
+class _Silent:
+    def step_started(self, name: str) -> None: ...
+    def step_cached(self, name: str) -> None: ...
+    def step_done(self, name: str, seconds: float) -> None: ...
+    def log(self, line: str) -> None: ...
+
+
+def remote_building(folder: Path) -> list[Ratio]:
+    """Both, with the engine that answers as the worker; `folder` is an empty one to work in."""
+    try:
+        env = {**os.environ, **Engine.find(local.socket()).env}
+    except EnvironmentLacks as error:
+        print(f"no bench of remote builds: {error.headline}", file=sys.stderr)
+        return []
+    host = env.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+    if shutil.which("docker-registry") is None or not host.startswith("unix://"):
+        print("no bench of remote builds: it takes docker-registry, and an engine at a socket", file=sys.stderr)
+        return []
+    with ExitStack() as stack:
+        address = stack.enter_context(remote_buildkit(host.removeprefix("unix://")))
+        registry = stack.enter_context(_served(folder / "registry"))
+        worker = Worker(address, insecure=True)
+        return [_preflight(worker), _build(worker, registry, folder)]
+
+
+@contextmanager
+def _served(folder: Path) -> Iterator[str]:
+    """The `HOST:PORT` of a registry."""
+    running = serve(folder)
+    try:
+        yield next(running).host
+    finally:
+        running.close()
+
+
+def _preflight(worker: Worker) -> Ratio:
+    """The look, and its peer: a TCP connection on which the worker's first byte is waited for."""
+
+    def bare() -> None:
+        with socket.create_connection(worker.endpoint) as connection:
+            connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0")
+            connection.recv(1)
+
+    return _in_turns("preflight, against a bare connection", lambda: preflight.check(worker), bare, mark=2.0, runs=25)
+
+
+def _build(worker: Worker, registry: str, folder: Path) -> Ratio:
+    """A fully cached build that is pushed by digest, its connection and its look included."""
+    (folder / "context").mkdir()
+    (folder / "context" / "Dockerfile").write_bytes(_DOCKERFILE)
+    config, program = folder / "buildx", buildx.find()
+    env = process.environment({"BUILDX_CONFIG": str(config)})
+    plain = [program, "build", "--builder", "bench", "--provenance=false", "--platform", "linux/amd64"]
+    plain += ["--output", f"type=image,name={registry}/peer,push=true,push-by-digest=true", str(folder / "context")]
+    made = [program, "create", "--name", "bench", "--driver", "remote", worker.address]
+    subprocess.run(made, env=env, check=True, capture_output=True)
+    tar = io.BytesIO()
+    with tarfile.open(fileobj=tar, mode="w", format=tarfile.USTAR_FORMAT) as packed:
+        packed.add(folder / "context" / "Dockerfile", "Dockerfile")
+    request = BuildRequest(
+        "Dockerfile", "linux/amd64", tags=(parse_reference(f"{registry}/ours"),), output="push-by-digest"
+    )
+
+    def ours() -> None:
+        with tempfile.TemporaryFile() as context:
+            context.write(tar.getvalue())
+            context.seek(0)
+            found = builder.build(
+                request, context, worker, program=program, board=_Silent(), raw=folder / "raw", story=Story()
+            )
+        if not isinstance(found, Built):
+            raise SystemExit(f"the remote build of the bench came to {found}")
+
+    def peer() -> None:
+        subprocess.run(plain, env=env, check=True, capture_output=True)
+
+    return _in_turns("remote build, cached", ours, peer, mark=1.3, runs=9)
+
+
+def _in_turns(name: str, ours: Callable[[], object], peer: Callable[[], object], *, mark: float, runs: int) -> Ratio:
+    """Run both in turns, one of each first to warm caches, and compare the medians."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for turn in range(runs + 1):
+        for taken, run in zip(times, (ours, peer), strict=True):
+            start = time.perf_counter()
+            run()
+            if turn:
+                taken.append(time.perf_counter() - start)
+    return Ratio(name, statistics.median(times[0]), statistics.median(times[1]), mark, runs)
