@@ -32,7 +32,7 @@ defaults:
 axes:
   os: {{bookworm: {{RELEASE: 12}}}}
   compiler: {{"gcc{{12,13}}": {{GCC_VERSION: "{{}}"}}}}
-  plain: {{linux, base, fails, forgets, secret, steady, loose, both, slow}}
+  plain: {{linux, base, fails, forgets, secret, firm, steady, loose, both, slow}}
 images:
   base: {{dockerfile: base/Dockerfile, names: {{"linux-{{os}}-base": }}}}
   gcc:
@@ -45,21 +45,27 @@ images:
     dockerfile: secret/Dockerfile
     secrets: {{token: {{source: "env:YARD_TOKEN"}}}}
     names: {{linux-secret: }}
-  steady: {{dockerfile: steady/Dockerfile, reproducible: yes, names: {{linux-steady: }}}}
-  loose: {{dockerfile: steady/Dockerfile, names: {{linux-loose: }}}}
+  firm: {{dockerfile: firm/Dockerfile, reproducible: yes, names: {{linux-firm: }}}}
+  steady:
+    dockerfile: steady/Dockerfile
+    args: {{BASE: "image:linux-firm"}}
+    reproducible: yes
+    names: {{linux-steady: }}
+  loose: {{dockerfile: steady/Dockerfile, args: {{BASE: "image:linux-firm"}}, names: {{linux-loose: }}}}
   both: {{dockerfile: both/Dockerfile, arches: [amd64, arm64], names: {{linux-both: }}}}
   slow: {{dockerfile: slow/Dockerfile, names: {{linux-slow: }}}}
 """
 PARENT, CHILD, WRONG = "linux-bookworm-base", "linux-bookworm-gcc12", "linux-bookworm-gcc13"
 FAILS, FORGETS, SECRET, STEADY, LOOSE = "linux-fails", "linux-forgets", "linux-secret", "linux-steady", "linux-loose"
-BOTH, SLOW = "linux-both", "linux-slow"
+FIRM, BOTH, SLOW = "linux-firm", "linux-both", "linux-slow"
 
 DOCKERFILES = {
     "gcc": "ARG BASE\nFROM ${{BASE}}\nARG GCC_VERSION\nCOPY gcc/install.sh /\nRUN sh /install.sh $GCC_VERSION\n",
     "fails": "FROM {base}\n\nRUN echo first of {key} && echo the last words >&2 && exit 7\n",
     "forgets": "FROM {base}\nCOPY forgets/*.txt /src/\nRUN echo of {key} && cat /src/*.txt /src/left.txt\n",
     "secret": "FROM {base}\nRUN --mount=type=secret,id=token echo of {key} && wc -c < /run/secrets/token > /length\n",
-    "steady": "FROM {base}\nCOPY gcc/install.sh /\nWORKDIR /work\nRUN echo of {key} > /etc/key && mkdir -p /a/b\n",
+    "firm": "FROM {base}\nRUN echo firm of {key} > /etc/firm\n",
+    "steady": "ARG BASE\nFROM ${{BASE}}\nCOPY gcc/install.sh /\nWORKDIR /w\nRUN echo {key} > /key && mkdir -p /a/b\n",
     "slow": "FROM {base}\nRUN echo slow of {key}; sleep 3600; echo never\n",
 }
 INSTALL = (

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 __all__ = ["record"]
 
 
-def record(workspace: Workspace, pushed: Record, loaded: LoadedImage) -> Record:
+def record(workspace: Workspace, pushed: Record, loaded: LoadedImage, *, dated: bool = True) -> Record:
     """The newest record of a build of this row under this tag; what the image itself says where none was kept.
 
-    The same image gives the same record, however often it is pushed.
+    The same image gives the same record, however often it is pushed; but one that is not `dated`, a reproducible one,
+    does not say when it was built, and the time of the push has to do.
     """
     name = f"{pushed.image}.{pushed.arch}.json"
     for path in sorted((workspace.state / "runs").glob(f"*/rows/{name}"), reverse=True):
@@ -33,7 +34,7 @@ def record(workspace: Workspace, pushed: Record, loaded: LoadedImage) -> Record:
         "built",
         0,
         "",
-        started=loaded.created,
+        started=loaded.created if dated else pushed.started,
         recipe=pushed.recipe,
         tag=pushed.tag,
         why="built elsewhere, or so long ago that its record is gone",

@@ -48,7 +48,11 @@ class FromEngine(InEngine):
         if fresh := job.forced or self.found(job) is None:
             self.earn(job)
         loaded = shipment.loaded(job)
-        record = job.ended("published") if fresh else built.record(self.workspace, job.record, loaded)
+        record = (
+            job.ended("published")
+            if fresh
+            else built.record(self.workspace, job.record, loaded, dated=not job.recipe.reproducible)
+        )
         given = shipment.send(job, client, target, record, move=self.destination.moves)
         job.published(target.with_digest(given.digest), adopted=given.adopted, size=loaded.size)
 

@@ -92,7 +92,13 @@ class _Push:
         if isinstance(there, Present):
             ecr.refuse_immutable(target)
         loaded = shipment.loaded(job)
-        given = shipment.send(job, client, target, built.record(job.workspace, job.record, loaded), move=job.forced)
+        given = shipment.send(
+            job,
+            client,
+            target,
+            built.record(job.workspace, job.record, loaded, dated=not job.recipe.reproducible),
+            move=job.forced,
+        )
         self.digest = given.digest
         image = target.with_digest(given.digest)
         job.published(image, adopted=given.adopted, why=f"at {target.name}", size=loaded.size)
