@@ -111,11 +111,9 @@ class Progress:
     @property
     def steps(self) -> Steps:
         """Counts of the Dockerfile's steps as far as they are known; BuildKit may tell of one under two digests."""
-        steps: dict[str, bool] = {}
-        for vertex in self._vertexes.values():
-            if vertex.is_step:
-                steps[vertex.name] = vertex.cached and steps.get(vertex.name, True)
-        return Steps(len(steps), sum(steps.values()))
+        steps = [v for v in self._vertexes.values() if v.is_step]
+        built = {v.name for v in steps if not v.cached}
+        return Steps(len({v.name for v in steps}), len({v.name for v in steps} - built))
 
     @property
     def ran(self) -> tuple[str, ...]:
