@@ -5,13 +5,16 @@ from __future__ import annotations
 import io
 import json
 import re
+import signal
+import subprocess
+import sys
 import tarfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -367,3 +370,52 @@ def test_the_layer_cache_of_a_worker(
     assert isinstance(again, Built)
     assert (again.steps, again.cache_problems) == (Steps(1, 1), ())
     assert home.calls == {name: 1}
+
+
+SCRIPT = """
+import sys, tempfile
+from pathlib import Path
+from imageyard.builders import buildx, remote
+from imageyard.builders.request import BuildRequest
+from imageyard.console import Story
+
+request, story = BuildRequest("Dockerfile", "linux/amd64"), Story()
+try:
+    with tempfile.TemporaryFile() as context, story.board("row") as board:
+        remote.build(
+            request, context, remote.Worker(sys.argv[1], insecure=True), program=buildx.find(), board=board,
+            raw=Path(sys.argv[2], "raw"), story=story,
+        )
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+def test_interrupted_while_it_waits(tmp_path: Path) -> None:
+    """At once, and nothing of buildx is left: neither a process nor a folder."""
+    with late_port() as nobody:
+        address = "tcp://{}:{}".format(*nobody.getsockname())
+        argv = [sys.executable, "-c", SCRIPT, address, str(tmp_path)]
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as child:
+            assert child.stdout
+            assert child.stderr
+            assert b"waiting for tcp://" in child.stderr.readline()
+            while not _commands("build", str(tmp_path)):
+                assert child.poll() is None
+                time.sleep(0.05)
+            child.send_signal(signal.SIGINT)
+            assert child.stdout.read() == b"interrupted\n"
+    assert child.returncode == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["raw"]
+    assert _commands(str(tmp_path)) == []
+
+
+def _commands(*words: str) -> list[str]:
+    """The command lines of this machine's processes that hold these arguments, or parts of them."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if "docker-buildx" in line and all(word in line for word in words):
+                found.append(line)
+    return found
