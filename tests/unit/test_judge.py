@@ -98,6 +98,10 @@ def test_no_output_upsets_the_judge(output: str) -> None:
         ("(?m)^second$", "first\nsecond\nthird", "", True),
         ("complaint", "", "complaint", True),
         ("amd64|arm64", "s390x", "", False),
+        ("^LLVM 18$", "LLVM 18\n", "", True),
+        ("^LLVM 18$", "", "LLVM 18\n", True),
+        ("18\nwarning$", "LLVM 18\n", "warning\n", True),
+        ("^$", "\n", "", True),
     ],
 )
 def test_matches(pattern: str, out: str, err: str, ok: bool) -> None:

@@ -80,7 +80,8 @@ def _judged(check: Check, args: Mapping[str, str], ran: Ended) -> Finding:
         ok = found is not None and _agree(_wanted_version(check), found)
         actual = found or f"no number in {_said(ran)}"
     elif ok and check.matches is not None:
-        ok = _pattern(check).search(f"{ran.out}\n{ran.err}") is not None
+        said = "\n".join(part for part in (ran.out.rstrip("\n"), ran.err.rstrip("\n")) if part)
+        ok = _pattern(check).search(said) is not None
         actual = _said(ran)
     why = "" if ok else _command(check)
     return Finding(check.name, ok, _expected(check, args), actual, why, () if ok else _tail(ran.out, ran.err))
