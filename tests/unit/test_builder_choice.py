@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from imageyard.catalogue.expand import load
 from imageyard.catalogue.model import Builders, Catalogue, DepotBuilder, RemoteBuilder
 from imageyard.errors import ConfigurationError, PolicyRefused
 from imageyard.plan.trust import LOCAL, Decision, Repository
@@ -17,6 +19,7 @@ from imageyard.ship.options import BuilderName, BuildOptions, as_repository
 POOL = "tcp://pool.example:1234"
 ONE = "tcp://one.example:8372"
 NONE = Builders()
+IMAGE = "axes: {plain: {linux}}\nimages: {all: {dockerfile: Dockerfile, names: {linux: }}}\n"
 BOTH = Builders(RemoteBuilder({"amd64": POOL}, insecure=True), DepotBuilder(trusted="project"))
 
 
@@ -103,6 +106,13 @@ def test_the_address_for_an_architecture() -> None:
     assert remote(pool, catalogue(BOTH), "amd64") == (POOL, BOTH.remote)
     one = choose("remote", ONE, None, BOTH, in_ci=False)
     assert [remote(one, catalogue(BOTH), arch)[0] for arch in ("amd64", "arm64")] == [ONE, ONE]  # type: ignore[arg-type]
+
+
+def test_how_a_worker_is_spoken_to_that_only_the_call_names(tmp_path: Path) -> None:
+    file = tmp_path / "images.yml"
+    file.write_text(f"builders: {{remote: {{insecure: yes}}}}\n{IMAGE}")
+    read = load(file, tmp_path)
+    assert remote(choose(None, ONE, None, read.builders, in_ci=False), read, "arm64") == (ONE, RemoteBuilder({}, True))
 
 
 @pytest.mark.parametrize("builders", [NONE, BOTH])

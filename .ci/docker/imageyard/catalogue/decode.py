@@ -49,8 +49,8 @@ def builders(node: Node | None) -> Builders:
 def _remote(node: Map) -> RemoteBuilder:
     values = value(node)
     addresses = {arch: values[arch] for arch in ARCHES if arch in values}
-    if not addresses:
-        raise error_at(node, "builders.remote has no address", hint="amd64: tcp://HOST:PORT")
+    if not values:  # settings alone are for a worker that each call names
+        raise error_at(node, "builders.remote says nothing", hint="amd64: tcp://HOST:PORT")
     insecure, tls = values.get("insecure", False), values.get("tls", {})
     if insecure and tls:
         raise error_at(node, "insecure: yes and tls contradict each other", key="insecure", hint="remove one of them")
