@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from imageyard.ci.results import plan_of, results_of
-from imageyard.errors import ConfigurationError
+from imageyard.ci.results import last, plan_of, results_of
+from imageyard.errors import Absent, ConfigurationError
 from imageyard.plan.report import Ended, code_of, report
 
 BUILT = Ended(0, "", "published", 12.5)
@@ -142,3 +142,13 @@ def test_what_is_no_plan(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "plan.json").write_text(text)
     with pytest.raises(ConfigurationError, match=words):
         plan_of(tmp_path / "plan.json")
+
+
+def test_the_last_run(tmp_path: Path) -> None:
+    with pytest.raises(Absent, match="no run left a result here"):
+        last(tmp_path)
+    (tmp_path / "result.json").write_text('{"code": 5, "headline": "h", "rows": []}')
+    assert last(tmp_path)["code"] == 5
+    (tmp_path / "result.json").write_text('{"code": "5"}')
+    with pytest.raises(ConfigurationError, match="is no result of a run"):
+        last(tmp_path)
