@@ -147,6 +147,16 @@ def test_a_step_that_failed(cuts: list[int]) -> None:
     assert [event.line for event in events if isinstance(event, Log)] == list(failure.lines)
 
 
+def test_a_line_without_a_number_is_of_the_step_that_is_told_of() -> None:
+    """The CLI gives steps their numbers when it prints them: what a step wrote before has a 0."""
+    _, progress, events = read(
+        "#1 [1/2] RUN a\n#0 0.203 one\n#1 DONE 0.2s\n\n#2 [2/2] RUN b\n#0 0.1 two\n#2 0.2 three\n"
+    )
+    logs = [(event.name, event.line) for event in events if isinstance(event, Log)]
+    assert logs == [("[1/2] RUN a", "one"), ("[2/2] RUN b", "two"), ("[2/2] RUN b", "three")]
+    assert progress.steps == Steps(2, 0)
+
+
 @pytest.mark.parametrize(
     ("text", "by_step", "message"),
     [

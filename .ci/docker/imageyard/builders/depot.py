@@ -147,7 +147,8 @@ def _silent(environ: Mapping[str, str]) -> str | None:
         return None
     url = urlsplit(environ.get("DEPOT_API_URL") or "https://api.depot.dev")
     try:
-        with socket.create_connection((url.hostname, url.port or 443), PATIENCE):
+        port = url.port or (80 if url.scheme == "http" else 443)
+        with socket.create_connection((url.hostname, port), PATIENCE):
             return None
     except TimeoutError:
         return f"{url.netloc} did not answer within {PATIENCE:.0f} s"

@@ -42,6 +42,7 @@ class Plain:
     )
     _rest: str = ""
     _names: dict[str, str] = field(default_factory=dict)
+    _current: str = ""
     _excerpt: bool = False
     _warning: bool = False
     _error: tuple[str, list[str]] | None = None
@@ -79,6 +80,9 @@ class Plain:
             yield from self._text(text)
 
     def _step(self, number: str, text: str) -> Iterator[object]:
+        if number == "0":  # of a step that had no number yet when it wrote: the one that is being told of
+            number = self._current
+        self._current = number
         name = self._names.setdefault(number, text)
         vertex: dict[str, object] = {"digest": f"#{number}", "name": name, "started": _moment(0)}
         done = _DONE.fullmatch(text)
