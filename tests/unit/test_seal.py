@@ -127,7 +127,7 @@ def test_equal_across_paths_umasks_and_times(tmp_path: Path) -> None:
         finally:
             os.umask(before)
         os.utime(top / "a" / "run", (when, when))
-        git._run(top, "init", "-q")
+        git.ask(top, "init", "-q")
         tree = WorkTree(top)
         with seal(recipe_of(tree), tree) as sealed:
             seals.append(sealed.read())

@@ -335,13 +335,13 @@ def test_an_unknown_revision(repo: Path) -> None:
 
 def test_few_questions(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    real = git._run
+    real = git.ask
 
     def counted(where: Path, *args: str, stdin: bytes | None = None) -> object:
         asked.append(args[0])
         return real(where, *args, stdin=stdin)
 
-    monkeypatch.setattr(git, "_run", counted)
+    monkeypatch.setattr(git, "ask", counted)
     trees = [WorkTree(repo), GitTree(repo, "HEAD", "docs")]
     assert asked == []
     for each in trees:
