@@ -200,7 +200,7 @@ def test_a_failed_build_is_run_again_where_the_image_says_so(remote_yard: Remote
     assert child.returncode == 0, out + err
     assert "attempt 1 of 2 failed: RUN : " in err
     record = yard.record(BASE, "amd64")
-    assert (record["attempts"], record["remarks"][0]) == (2, "attempt 2 of 2")
+    assert (record["attempts"], "; attempt 2" in err) == (2, True)
     assert record["cached"] >= 1, "what the first attempt built is not built again"
     assert len(list((yard.runs[-1] / "rows").glob("*.rawjson"))) == 2, "both streams are kept"
 

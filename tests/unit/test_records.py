@@ -237,11 +237,11 @@ def test_table_as_it_is_printed() -> None:
 
 def test_a_digest_gets_a_column_where_there_is_one() -> None:
     published = replace(START, outcome="published", code=0, tag="t", digest="sha256:0123456789abcdef")
-    published = replace(published, remarks=("not checked: built by remote workers",))
+    published = replace(published, remarks=("not checked: built by remote workers",), attempts=2)
     rows = [FAILED, published]
     assert headers(rows) == (*HEADERS, "digest")
     assert [row[7] for row in table(rows)] == ["-", "0123456789ab"]
-    assert table(rows)[1][3] == "published; not checked: built by remote workers"
+    assert table(rows)[1][3] == "published; attempt 2; not checked: built by remote workers"
     assert headers([FAILED]) == HEADERS
 
 

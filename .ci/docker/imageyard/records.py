@@ -44,8 +44,9 @@ class Finding:
 class Record:
     """One row of one run. Times are UTC in ISO 8601, `seconds` wall clock, `size` bytes, `log` relative to the run.
 
-    `builder` is who built it or was to (local, remote, depot), `digest` what its tag names at a registry, `attempts`
-    how often the build was run, `remarks` what its reader should know beside the outcome.
+    `builder` is who built it or was to (local, remote, depot), `digest` that of its image at a registry, which its tag
+    names only where all is well, `attempts` how often the build was run, `remarks` what its reader should know beside
+    the outcome.
     """
 
     image: str
@@ -151,7 +152,8 @@ def _why(record: Record) -> str:
     if record.code:
         return f"[{record.code}] {record.headline}"
     outcome = f"{record.outcome}, adopted" if record.adopted else record.outcome
-    return "; ".join([f"{outcome}: {record.why}" if record.why else outcome, *record.remarks])
+    again = [f"attempt {record.attempts}"] if record.attempts > 1 else []
+    return "; ".join([f"{outcome}: {record.why}" if record.why else outcome, *again, *record.remarks])
 
 
 def _fields(

@@ -69,8 +69,9 @@ def build(
     runner: Runner,
     gone: Callable[[Unreachable | Lost], ImageyardError],
 ) -> Built:
-    """Build a row from its sealed recipe, as often as its `attempts` allow, each time with what was built before.
+    """Build a row from its sealed recipe, as often as its `attempts` allow.
 
+    A further attempt takes what was built before from the cache, but in a run that reads none.
     `ask` gets a folder to stage files in.
     Raises BuildFailed with the last lines of the step that failed.
     """
@@ -91,17 +92,17 @@ def build(
                     break
                 log.rename(log.with_suffix(f".{attempt}{log.suffix}"))
                 words = f"{work.title}: attempt {attempt} of {row.image.attempts} failed: {_headline(outcome)}"
-                workspace.story.warn(f"{words}; it is run again with what was built before")
+                cached = "without a cache" if asked.no_cache else "with what was built before"
+                workspace.story.warn(f"{words}; it is run again {cached}")
                 context.seek(0)
-    if attempt > 1:
-        work.note(remarks=(f"attempt {attempt} of {row.image.attempts}",))
     return judge(work, outcome, gone)
 
 
 def request(work: Work, parent: bind.ParentOf, staging: Path) -> BuildRequest:
-    """What every builder is asked for; where the image goes, and with which attestations, is the caller's to say."""
+    """What every builder is asked for; where the image goes is the caller's to say."""
     recipes, decision = work.workspace.recipes(work.options.set_args), work.options.decision
-    recipe, cache = work.recipe, layer_cache.of(work.workspace, work.row, decision)
+    recipe, declared = work.recipe, recipes.own(work.row).image
+    cache = layer_cache.of(work.workspace, work.row, decision)
     return BuildRequest(
         dockerfile=recipe.dockerfile,
         platform=recipe.platform,
@@ -113,6 +114,8 @@ def request(work: Work, parent: bind.ParentOf, staging: Path) -> BuildRequest:
         no_cache=decision.no_cache,
         pull=decision.pull,
         reproducible=recipe.reproducible,
+        provenance=declared.provenance,
+        sbom=declared.sbom,
         cache_from=cache.read,
         cache_to=cache.write,
         extra=work.options.extra,

@@ -96,9 +96,7 @@ def candidate_before(workspace: Workspace, row: Row, line: int) -> Iterator[Refe
 def _request(
     work: build.Work, engine: Engine, unchecked: Reference, parent: bind.ParentOf, staging: Path
 ) -> BuildRequest:
-    image = work.workspace.recipes(work.options.set_args).own(work.row).image
-    wanted = replace(build.request(work, parent, staging), provenance=image.provenance, sbom=image.sbom)
-    asked, left_out = loadable(wanted, engine.image_store)
+    asked, left_out = loadable(build.request(work, parent, staging), engine.image_store)
     if left_out:
         words = ", ".join(left_out)
         work.workspace.story.detail(f"without {words}: the engine's classic image store cannot hold that")

@@ -11,13 +11,12 @@ from typing import IO, TYPE_CHECKING
 from imageyard.builders.request import Unreachable
 from imageyard.errors import ConfigurationError, Denied, EnvironmentLacks, ImageyardError, Transient
 from imageyard.names import platform_of
-from imageyard.registry import ecr
-from imageyard.ship import build, findings, history, publishable, remote_checks, sweep
+from imageyard.ship import build, history, remote_checks, sweep
 from imageyard.ship.builder_choice import depot_project
 from imageyard.ship.depot_parents import one_for_all
-from imageyard.ship.destination import destination
-from imageyard.ship.landing import RAISE_EPOCH, land, lock_of
+from imageyard.ship.landing import RAISE_EPOCH
 from imageyard.ship.proof import prove
+from imageyard.ship.pushed_row import PushedRow
 from imageyard.ship.shipment import wanted
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
     from imageyard.board import Board
     from imageyard.builders.request import BuildRequest, Built, Lost, Outcome
-    from imageyard.names import Digest, Reference
+    from imageyard.names import Digest
     from imageyard.plan.trust import Repository
     from imageyard.registry.client import Raw
     from imageyard.ship.bind import ParentOf
@@ -33,9 +32,7 @@ if TYPE_CHECKING:
     from imageyard.ship.options import BuildOptions
     from imageyard.ship.workspace import Workspace
 
-__all__ = ["NOT_CHECKED", "AtDepot"]
-
-NOT_CHECKED = "not checked: built at Depot"
+__all__ = ["AtDepot"]
 
 
 @dataclass(frozen=True)
@@ -50,25 +47,16 @@ class _Work(build.Work):
         return f"{self.row.name} {' '.join(job.row.arch for job in self.jobs)}"
 
 
-class AtDepot:
-    """The flow of rows whose place is a repository, and whose builder is Depot."""
+class AtDepot(PushedRow):
+    """The flow of rows that Depot builds."""
+
+    built_where = "built at Depot"
 
     def __init__(self, workspace: Workspace, options: BuildOptions) -> None:
-        self.workspace = workspace
+        super().__init__(workspace, options)
         self.options = options
-        self.destination = destination(workspace, options)
         self.project = _project(workspace, self.destination.at)
         self._came_of_it: Outcome | None = None
-
-    def prepare(self, job: Job) -> None:
-        """Refuse what must not be published."""
-        if job.row.image.lane is not None:
-            raise ConfigurationError(f"{job.row.name} is of a lane", at=job.row.image.where, hint="build it there")
-        publishable.refuse(self.workspace, job.row, job.options)
-
-    def is_there(self, job: Job) -> bool:
-        """Ask the repositories in which the row counts as there."""
-        return self.destination.skipped(job)
 
     def make(self, job: Job) -> None:
         """Have one row built, and give it its tag."""
@@ -93,9 +81,9 @@ class AtDepot:
             where = "no index that may be used has its parents, so each architecture is built by itself"
             self.workspace.story.detail(f"{jobs[0].row.name}: {where}")
             return self.make
-        if self.destination.moves:
-            for job in jobs:
-                ecr.refuse_immutable(self.destination.repository.with_tag(job.tag))
+        for job in jobs:
+            self.destination.target(job.tag)
+        self._came_of_it = None  # what came of another build says nothing of this one
         try:
             built = self._built(jobs, parent)
         except ImageyardError as error:
@@ -144,40 +132,21 @@ class AtDepot:
         return run
 
     def _request(self, work: _Work, parent: ParentOf, staging: Path) -> BuildRequest:
-        image = work.jobs[0].recipes.own(work.row).image
         return replace(
             build.request(work, parent, staging),
             platform=",".join(platform_of(job.row.arch) for job in work.jobs),
             tags=(self.destination.repository,),
             output="push-by-digest",
-            provenance=image.provenance,
-            sbom=image.sbom,
             cache_from=(),  # Depot keeps the layers of a project itself
             cache_to=(),
         )
 
     def _land(self, whole: Raw | None, digest: Digest, job: Job) -> None:
         """Give a row its tag: its image is the one that was built, or a part of the index `whole`."""
-        client, repository = self.workspace.client, self.destination.repository
-        own = digest if whole is None else self._part(job, whole)
-        job.note(digest=own)
-        image = repository.with_digest(own)
-        self._check(job, image)
-        record = job.ended("published")
-        with lock_of(self.workspace, repository.with_tag(job.tag)):
-            given = land(client, image, job.tag, wanted(job), record, move=self.destination.moves)
-        history.keep(self.workspace, job.row, job.recipe)
-        job.published(repository.with_digest(given.digest), adopted=given.adopted)
-
-    def _check(self, job: Job, image: Reference) -> None:
-        """Run the checks at Depot, each a build there, if the image says so; one that fails keeps the tag from it."""
-        if not job.row.image.remote_checks:
-            job.remark(NOT_CHECKED)
-            return
         from imageyard.builders import depot
-        from imageyard.checks.run import TIMEOUT
 
-        findings.keep(job, remote_checks.run_checks(job, image, self._runner(depot.find(), TIMEOUT), _gone))
+        own = digest if whole is None else self._part(job, whole)
+        self.land(job, own, self._runner(depot.find(), remote_checks.TIMEOUT), _gone)
 
     def _part(self, job: Job, whole: Raw) -> Digest:
         """The row's part of the index, which the repository then has by digest."""

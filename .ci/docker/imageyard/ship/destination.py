@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from imageyard import errors
 from imageyard.errors import PolicyRefused
 from imageyard.names import Absent, Present, Reference, Unknown, platform_of
+from imageyard.registry import ecr
 from imageyard.ship import publishable
 from imageyard.ship.proof import unknown
 from imageyard.ship.tags import row_tag
@@ -56,6 +57,13 @@ class Destination:
                 case Unknown() as why:
                     raise unknown(why, wanted, f"asking whether {wanted} is there; nothing was built")
         return None
+
+    def target(self, tag: str) -> Reference:
+        """Where a tag is given. Raises PolicyRefused where one that is there is to be moved, and cannot be."""
+        target = self.repository.with_tag(tag)
+        if self.moves:
+            ecr.refuse_immutable(target)
+        return target
 
     def skipped(self, job: Job) -> bool:
         """Whether the row is there; if so, its record is closed. Raises as `find` does."""

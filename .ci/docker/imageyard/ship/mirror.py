@@ -18,8 +18,8 @@ from imageyard.ship import publishable
 from imageyard.ship.beside import ARTIFACT_TYPE
 from imageyard.ship.finish import finish
 from imageyard.ship.floating import Branch
+from imageyard.ship.landing import lock_of
 from imageyard.ship.proof import prove
-from imageyard.ship.push import lock_of
 
 if TYPE_CHECKING:
     from imageyard.registry.client import Client, Raw

@@ -54,8 +54,9 @@ def promote(
 
     One path for one architecture and for several: of one, the tag is the row's, and so is the digest. `force` moves a
     tag that holds other images than its rows now have. A row that the run reads in another repository is brought over
-    first. Raises Absent where a row is not published, PolicyRefused for
-    rows that do not belong together, and what `push` raises for a registry that does not answer.
+    first.
+    Raises Absent where a row is not published, PolicyRefused for rows that do not belong together, and Denied or
+    Transient for a registry that refuses us or does not answer.
     """
     from imageyard.registry.client import Client as Registry
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imageyard.registry import ecr
 from imageyard.ship import built, publishable, shipment
 from imageyard.ship.destination import destination, parents
 from imageyard.ship.engine_row import InEngine
@@ -41,9 +40,7 @@ class FromEngine(InEngine):
 
     def make(self, job: Job) -> None:
         """Build and check it, unless a run that could not push it did, and send exactly that."""
-        client, target = self.workspace.client, self.destination.repository.with_tag(job.tag)
-        if self.destination.moves:
-            ecr.refuse_immutable(target)
+        client, target = self.workspace.client, self.destination.target(job.tag)
         shipment.refuse_narrowed(job)
         if fresh := job.forced or self.found(job) is None:
             self.earn(job)

@@ -13,7 +13,7 @@ from imageyard.registry import ecr
 from imageyard.ship import built, publishable, shipment
 from imageyard.ship.finish import finish
 from imageyard.ship.job import Job
-from imageyard.ship.landing import RAISE_EPOCH, lock_of
+from imageyard.ship.landing import RAISE_EPOCH
 from imageyard.ship.options import BuildOptions
 from imageyard.ship.proof import prove, unknown
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from imageyard.registry.client import Client
     from imageyard.ship.workspace import Workspace
 
-__all__ = ["lock_of", "push_rows"]
+__all__ = ["push_rows"]
 
 _OUTCOMES: Mapping[int, RowOutcome] = {10: "refused"}
 

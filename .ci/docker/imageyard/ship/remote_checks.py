@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from imageyard.records import Finding
     from imageyard.ship.job import Job
 
-__all__ = ["dockerfile", "run_checks", "written"]
+__all__ = ["TIMEOUT", "dockerfile", "run_checks", "written"]
 
 _UNSTARTED = re.compile(r"^\w+ run failed: unable to start container process: (?P<why>.*)", re.MULTILINE)
 """What runc says in the log of a step whose program did not start; BuildKit ends it with 1 then (moby 28)."""
