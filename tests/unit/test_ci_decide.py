@@ -16,8 +16,13 @@ from yard_scratch import Yard, make_yard
 
 @pytest.fixture
 def lonely_yard(tmp_path: Path) -> Yard:
-    """A scratch repository on a machine without an engine."""
-    return make_yard(PrivateEngine(f"unix://{tmp_path}/nowhere.sock", "containerd"), tmp_path)
+    """A scratch repository on a machine without an engine; branches have a repository of their own."""
+    made = make_yard(PrivateEngine(f"unix://{tmp_path}/nowhere.sock", "containerd"), tmp_path)
+    catalogue, one = made.top / ".ci" / "docker" / "images.yml", f"registry: {made.repository}\n"
+    assert one in catalogue.read_text()
+    two = f"registry: {{trusted: {made.repository}, branch: {made.repository}-branch}}\n"
+    catalogue.write_text(catalogue.read_text().replace(one, two))
+    return made
 
 
 def decided(yard: Yard, env: dict[str, str]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from imageyard.ci.event import LIMIT, decision, read
 from imageyard.plan.caches import caches, repository_of
-from imageyard.plan.trust import LOCAL, Decision, Event, decide, is_protected
+from imageyard.plan.trust import LOCAL, Decision, Event, decide, in_one_repository, is_protected
 from imageyard.ship.workspace import Workspace
 
 PAYLOADS = yaml.safe_load((Path(__file__).parents[1] / "corpus" / "events" / "payloads.yml").read_bytes())
@@ -89,6 +89,19 @@ def test_no_event_may_more_than_it_should(event: Event) -> None:
     if event.name == "pull_request":
         assert found.trust in ("fork", "branch")
         assert found.trust == "fork" or event.head == event.repository != ""
+
+
+@given(EVENTS)
+def test_in_one_repository_only_trusted_runs_write(event: Event) -> None:
+    """A catalogue may name one repository; a branch that wrote it would write what `main` takes for its own."""
+    decided = decide(event, PROTECTED)
+    found = in_one_repository(decided)
+    assert_safe(found)
+    assert found.push in (None, "trusted")
+    assert (found == decided) is (decided.push != "branch")
+    if decided.push == "branch":
+        assert (found.builds, found.tags, found.reads, found.force) == ("checks", "local", (), False)
+        assert "one repository" in found.reason
 
 
 @given(EVENTS, st.lists(st.text(alphabet="ab/*.", max_size=6)))
@@ -224,6 +237,30 @@ def test_what_is_protected_is_the_catalogues_to_say(workspace: Workspace, tmp_pa
     env = {"GITHUB_ACTIONS": "true", "GITHUB_EVENT_NAME": "push", "GITHUB_EVENT_PATH": str(file), "GITHUB_SHA": COMMIT}
     env |= {"GITHUB_REPOSITORY": "example/images", "GITHUB_REF": "refs/heads/stable"}
     assert decision(workspace, env).push == "trusted"
+
+
+@pytest.mark.parametrize(
+    ("registry", "branch", "push"),
+    [
+        ("registry.test/ci", "main", "trusted"),
+        ("registry.test/ci", "topic", None),
+        ("{trusted: registry.test/ci, branch: registry.test/ci}", "topic", None),
+        ("{trusted: registry.test/ci, branch: registry.test/ci-branch}", "topic", "branch"),
+    ],
+)
+def test_a_branch_pushes_where_it_has_a_repository_of_its_own(
+    registry: str, branch: str, push: str | None, tmp_path: Path
+) -> None:
+    catalogue, file = tmp_path / "images.yml", tmp_path / "event.json"
+    catalogue.write_text(
+        f"registry: {registry}\nprotected: [main]\nimages: {{a: {{dockerfile: D, names: {{linux: }}}}}}\n"
+        "axes: {plain: {linux: }}\n"
+    )
+    ref = f"refs/heads/{branch}"
+    file.write_text(json.dumps({**PAYLOADS["push"], "ref": ref, "after": COMMIT}))
+    env = {"GITHUB_ACTIONS": "true", "GITHUB_EVENT_NAME": "push", "GITHUB_EVENT_PATH": str(file), "GITHUB_SHA": COMMIT}
+    env |= {"GITHUB_REPOSITORY": "example/images", "GITHUB_REF": ref}
+    assert decision(Workspace(catalogue, tmp_path), env).push == push
 
 
 def test_a_scheduled_run_without_a_day_takes_todays(tmp_path: Path) -> None:

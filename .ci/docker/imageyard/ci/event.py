@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from imageyard import git
 from imageyard.errors import ImageyardError
-from imageyard.plan.trust import LOCAL, Decision, Event, decide, is_protected
+from imageyard.plan.trust import LOCAL, Decision, Event, decide, in_one_repository, is_protected
 
 if TYPE_CHECKING:
     from imageyard.ship.workspace import Workspace
@@ -42,8 +42,9 @@ def decision(workspace: Workspace, environ: Mapping[str, str] = os.environ) -> D
     Another CI has no events that are known here: there a run is a local one, which writes nothing unless it is told to.
     """
     if environ.get("GITHUB_ACTIONS", "").lower() not in _OFF:
-        protected = workspace.catalogue.protected
-        return decide(read(environ, workspace.top, protected), protected)
+        protected, registry = workspace.catalogue.protected, workspace.catalogue.registry
+        decided = decide(read(environ, workspace.top, protected), protected)
+        return in_one_repository(decided) if registry and registry.trusted == registry.branch else decided
     if environ.get("CI", "").lower() not in _OFF:
         words = "a CI other than GitHub Actions: its events are not known, so nothing is written unless it is asked for"
         return Decision(LOCAL.trust, LOCAL.event, words)

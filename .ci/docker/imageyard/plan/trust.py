@@ -14,7 +14,18 @@ from typing import Literal, TypeAlias
 
 from imageyard.layout import one_line
 
-__all__ = ["LOCAL", "Builds", "Decision", "Event", "Repository", "Tags", "Trust", "decide", "is_protected"]
+__all__ = [
+    "LOCAL",
+    "Builds",
+    "Decision",
+    "Event",
+    "Repository",
+    "Tags",
+    "Trust",
+    "decide",
+    "in_one_repository",
+    "is_protected",
+]
 
 Trust: TypeAlias = Literal["local", "fork", "branch", "trusted"]
 """`local`: no CI. `fork`: nothing is written. `branch`: its own repository and caches. `trusted`: a protected ref."""
@@ -124,6 +135,17 @@ def decide(event: Event, protected: Sequence[str]) -> Decision:
             return _fork(event, f"{event.name} {words}")
         case _:
             return _fork(event, f"{_shown(event.name) or 'an event without a name'} is no event that publishes")
+
+
+def in_one_repository(decision: Decision) -> Decision:
+    """The decision where the catalogue names one repository for all: below trusted, rows are built for their checks.
+
+    What a branch wrote there, `main` would take for its own under the tag that it calculates next.
+    """
+    if decision.trust != "branch" or decision.push is None:
+        return decision
+    reason = f"{decision.reason}; nothing is pushed: the catalogue has one repository, which only trusted runs write"
+    return replace(decision, reason=reason, builds="checks", push=None, reads=(), tags="local", force=False, pull=False)
 
 
 def is_protected(branch: str, protected: Sequence[str]) -> bool:
