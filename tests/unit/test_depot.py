@@ -23,7 +23,7 @@ NOTHING = "0" * 64
 def test_one_platform() -> None:
     assert argv(PLAIN, program="depot", project="p1") == [
         "depot", "build", "--progress=plain", "--project", "p1", "-f", "debian/Dockerfile", "--platform", "linux/amd64",
-        "--output", "type=image,name=registry.test/ci/images,push=true,push-by-digest=true,oci-mediatypes=true",
+        "--output", "type=image,name=registry.test/ci/images,push=true,push-by-digest=true,store=false,oci-mediatypes=true",
         "--provenance=false", "--sbom=false",
         "-",
     ]  # fmt: skip
@@ -53,7 +53,7 @@ def test_several_platforms_and_everything_else() -> None:
         extra=("--ulimit", "nofile=10"),
         metadata_file=Path("/run/metadata.json"),
     )
-    output = f"type=image,name=registry.test/ci/images@sha256:{NOTHING},push=true,push-by-digest=true"
+    output = f"type=image,name=registry.test/ci/images@sha256:{NOTHING},push=true,push-by-digest=true,store=false"
     assert argv(request, program="/opt/depot", project="p1", context="/run/context") == [
         "/opt/depot", "build", "--progress=plain", "--project", "p1",
         "-f", "debian/Dockerfile", "--platform", "linux/amd64,linux/arm64",

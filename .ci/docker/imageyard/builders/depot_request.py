@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from imageyard.builders.request import BuildRequest, attestations, content, csv_line, rewriting
+from imageyard.builders.request import BuildRequest, attestations, by_digest, content
 from imageyard.names import Digest
 
 __all__ = ["LOGINS", "PASSED", "argv", "login", "platforms"]
@@ -57,8 +57,7 @@ def _output(request: BuildRequest) -> list[str]:
         return []
     (repository,) = request.tags
     name = f"{repository.name}@{_NO_DIGEST}" if len(platforms(request)) > 1 else repository.name
-    fields = ["type=image", f"name={name}", "push=true", "push-by-digest=true", "oci-mediatypes=true"]
-    return ["--output", csv_line([*fields, *rewriting(request)])]
+    return ["--output", by_digest(request, name)]
 
 
 def login(environ: Mapping[str, str]) -> str | None:

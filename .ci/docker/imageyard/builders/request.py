@@ -30,6 +30,7 @@ __all__ = [
     "Unreachable",
     "argv",
     "attestations",
+    "by_digest",
     "content",
     "csv_line",
     "loadable",
@@ -238,9 +239,17 @@ def _output(request: BuildRequest) -> list[str]:
         return ["--output", "type=cacheonly"]
     if request.output != "push-by-digest":
         return [f"--{request.output}"]
-    repository = request.tags[0].name
-    fields = ["type=image", f"name={repository}", "push=true", "push-by-digest=true", "oci-mediatypes=true"]
-    return ["--output", csv_line([*fields, *rewriting(request)])]
+    return ["--output", by_digest(request, request.tags[0].name)]
+
+
+def by_digest(request: BuildRequest, name: str) -> str:
+    """The value of `--output` that pushes an image to `name` by digest.
+
+    The worker keeps no image of its own: two builds at once that name the same one refuse each other (`already
+    exists`, moby 28), and nobody would ever take them away.
+    """
+    fields = ["type=image", f"name={name}", "push=true", "push-by-digest=true", "store=false", "oci-mediatypes=true"]
+    return csv_line([*fields, *rewriting(request)])
 
 
 def rewriting(request: BuildRequest) -> list[str]:
