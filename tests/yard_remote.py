@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from engine_private import PrivateEngine
-from imageyard.names import Arch, Reference, parse_reference
+from imageyard.names import Arch, Reference
 from registry_served import Served
-from yard_scratch import CONTEXT, Yard, make_yard
+from yard_publishing import PublishingYard
+from yard_scratch import make_yard
 
 BASE, TOOL = "linux-base", "linux-tool"
 
@@ -61,34 +62,15 @@ exit 1
 
 
 @dataclass
-class RemoteYard(Yard):
-    """The scratch repository; `host` is its registry, `workers` the addresses of its builders."""
+class RemoteYard(PublishingYard):
+    """The scratch repository; `workers` are the addresses of its builders."""
 
-    host: str = ""
     workers: Mapping[Arch, str] = field(default_factory=dict)
     plain: bool = False  # commands run where an engine is in reach
 
-    @property
-    def repository(self) -> str:
-        return f"{self.host}/{self.name}"
-
-    @property
-    def name(self) -> str:
-        return f"ci-{self.key}"
-
     def at(self, tag: str | None = None, *, branch: bool = True) -> Reference:
         """What its registry has; a person's builds go to the branch repository."""
-        found = parse_reference(f"{self.repository}-branch" if branch else self.repository)
-        return found.with_tag(tag) if tag else found
-
-    def text(self, path: str) -> str:
-        """A file's text, named relative to the context."""
-        return (self.top / CONTEXT / path).read_text()
-
-    def tag(self, image: str, arch: str | None = None) -> str:
-        done = self.inv("tag", image, *(["--arch", arch] if arch else []))
-        assert done.code == 0, done.err
-        return done.out.strip()
+        return super().at(tag, branch=branch)
 
     def environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
         """That of an orchestrator: it is told of no engine, and a `docker` that is called leaves a trace."""

@@ -23,7 +23,7 @@ from yard_depot import DepotYard, held
 from yard_remote import BASE, TOOL
 
 pytest_plugins = ("fixtures_registry", "fixtures_remote", "fixtures_depot")
-pytestmark = [pytest.mark.engine, pytest.mark.mirror]
+pytestmark = [pytest.mark.engine, pytest.mark.mirror, pytest.mark.arm64]
 
 NOT_CHECKED = "not checked: built at Depot"
 BOTH = ["amd64", "arm64"]

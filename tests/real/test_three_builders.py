@@ -15,7 +15,7 @@ from yard_depot import DepotYard
 from yard_remote import BASE
 
 pytest_plugins = ("fixtures_registry", "fixtures_remote", "fixtures_depot")
-pytestmark = [pytest.mark.engine, pytest.mark.mirror]
+pytestmark = [pytest.mark.engine, pytest.mark.mirror, pytest.mark.arm64]
 
 ARCH = this_arch()
 

@@ -22,35 +22,18 @@ from imageyard.ship.workspace import Workspace
 from registry_faults import running
 from registry_gate import Gate
 from registry_served import Served, put_image, tool
-from yard_remote import RemoteYard, make_remote_yard
+from yard_remote import BASE, TOOL, RemoteYard, make_remote_yard
 from yard_scratch import Done
 
-pytestmark = [pytest.mark.engine]
+pytestmark = [pytest.mark.engine, pytest.mark.mirror, pytest.mark.arm64]
 pytest_plugins = ("fixtures_registry", "fixtures_remote")
 
-BASE, TOOL = "linux-base", "linux-tool"
 MAIN, BRANCH = "main-run", "branch-run"
 
-CATALOGUE = """\
-registry: {{trusted: {host}/{name}, branch: {host}/{name}-branch}}
-cache: {{trusted: {host}/{name}-cache, branch: {host}/{name}-cache-branch}}
-builders:
-  remote: {{amd64: "{amd64}", arm64: "{arm64}", insecure: yes, connect_timeout: 10s}}
+SETTINGS = """\
+cache: {{trusted: {repository}-cache, branch: {repository}-cache-branch}}
 protected: [main]
-defaults:
-  arches: [amd64, arm64]
-axes:
-  plain: {{linux, base, tool}}
-images:
-  base:
-    dockerfile: base/Dockerfile
-    names:
-      linux-base:
-  tool:
-    dockerfile: tool/Dockerfile
-    args: {{BASE: "image:linux-base"}}
-    names:
-      linux-tool:
+builders:
 """
 
 BASE_DOCKERFILE = """\
@@ -120,8 +103,9 @@ def isolated(
         yard = make_remote_yard(
             worker_engines["amd64"], locked_registry, {"amd64": amd64, "arm64": arm64}, roots, tmp_path
         )
+        yard.edit("images.yml", yard.host, gate.host)
         yard.host = gate.host
-        yard.write("images.yml", CATALOGUE.format(host=gate.host, name=yard.name, **yard.workers))
+        yard.edit("images.yml", "builders:\n", SETTINGS.format(repository=yard.repository))
         yard.write("base/Dockerfile", BASE_DOCKERFILE.format(key=yard.key))
         yard.write("tool/Dockerfile", TOOL_DOCKERFILE.format(key=yard.key))
         yard.write("base/word", "one\n")

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import boto3
 import pytest
+from aws_moto import moto_in_reach
 from imageyard.errors import Denied, PolicyRefused, Transient
 from imageyard.names import Reference
 from imageyard.registry.ecr import refuse_immutable
-from moto.server import ThreadedMotoServer
 
 ACCOUNT = "123456789012"
 HOST = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com"
@@ -17,20 +17,8 @@ HOST = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com"
 
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    for name, value in {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_CONFIG_FILE": "/dev/null",
-        "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
-        "AWS_MAX_ATTEMPTS": "1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    yield f"http://{host}:{port}"
-    server.stop()
+    with moto_in_reach(monkeypatch) as address:
+        yield address
 
 
 def target(repository: str, tag: str = "linux-a-00000000000000000000", host: str = HOST) -> Reference:

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import boto3
 import pytest
+from aws_moto import moto_in_reach
 from imageyard.errors import Transient
 from imageyard.names import Reference
 from imageyard.registry.client import Client
@@ -17,27 +18,14 @@ from imageyard.registry.ecr_tags import pushed, untag
 from imageyard.registry.manifests import OCI_MANIFEST
 from imageyard.ship.cache_clean import Wanted, clean
 from imageyard.ship.workspace import Workspace
-from moto.server import ThreadedMotoServer
 
 
 @pytest.fixture
 def repository(monkeypatch: pytest.MonkeyPatch) -> Iterator[Reference]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    for name, value in {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_CONFIG_FILE": "/dev/null",
-        "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
-        "AWS_MAX_ATTEMPTS": "1",
-    }.items():
-        monkeypatch.setenv(name, value)
     name = f"cache-{uuid4().hex[:12]}"
-    boto3.client("ecr", region_name="us-east-1").create_repository(repositoryName=name)
-    yield Reference("123456789012.dkr.ecr.us-east-1.amazonaws.com", name)
-    server.stop()
+    with moto_in_reach(monkeypatch):
+        boto3.client("ecr", region_name="us-east-1").create_repository(repositoryName=name)
+        yield Reference("123456789012.dkr.ecr.us-east-1.amazonaws.com", name)
 
 
 def put(repository: Reference, tag: str, note: str) -> None:
