@@ -12,9 +12,9 @@ from imageyard.catalogue.expand import load
 from imageyard.catalogue.model import Builders, Catalogue, DepotBuilder, RemoteBuilder
 from imageyard.errors import ConfigurationError, PolicyRefused
 from imageyard.plan.trust import LOCAL, Decision, Repository
-from imageyard.ship.builder_choice import as_builder, choose, chosen, from_environment, remote
+from imageyard.ship.builder_choice import choose, chosen, from_environment, remote
 from imageyard.ship.destination import place
-from imageyard.ship.options import BuilderName, BuildOptions, as_repository
+from imageyard.ship.options import BuilderName, BuildOptions, as_builder, as_repository
 
 POOL = "tcp://pool.example:1234"
 ONE = "tcp://one.example:8372"

@@ -70,8 +70,14 @@ def _register_rows(workspace: Workspace, rows: Sequence[Listed]) -> None:
         parser.add_argument("--at", help="publish there: trusted or branch")
         with _told_to_nox(workspace, session):
             from imageyard.ci.event import decision
-            from imageyard.ship.builder_choice import as_builder
-            from imageyard.ship.options import PLANNED, BuildOptions, as_repository, assignments, refuse_unused
+            from imageyard.ship.options import (
+                PLANNED,
+                BuildOptions,
+                as_builder,
+                as_repository,
+                assignments,
+                refuse_unused,
+            )
             from imageyard.ship.row import build_row
 
             options = parser.read(session.posargs)

@@ -44,8 +44,7 @@ def build(
 ) -> None:
     """Build and check images; what follows a lone -- goes to docker buildx build, and the tag ends in -local."""
     from imageyard.ci.event import decision
-    from imageyard.ship.builder_choice import as_builder
-    from imageyard.ship.options import BuildOptions, as_repository, assignments
+    from imageyard.ship.options import BuildOptions, as_builder, as_repository, assignments
     from imageyard.ship.row import needs_engine
     from imageyard.ship.rows import build_rows
     from imageyard.ship.workspace import Workspace, this_arch

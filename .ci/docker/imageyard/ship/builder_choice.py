@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 from imageyard.catalogue.scalars import Fault, builder_address
-from imageyard.catalogue.suggest import did_you_mean
 from imageyard.errors import ConfigurationError
-from imageyard.ship.options import BuilderName
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,14 +15,12 @@ if TYPE_CHECKING:
     from imageyard.catalogue.model import Builders, Catalogue, RemoteBuilder
     from imageyard.names import Arch
     from imageyard.plan.trust import Repository
-    from imageyard.ship.options import BuildOptions
+    from imageyard.ship.options import BuilderName, BuildOptions
     from imageyard.ship.workspace import Workspace
 
 __all__ = [
-    "BUILDERS",
     "VARIABLE",
     "Choice",
-    "as_builder",
     "choose",
     "chosen",
     "depot_project",
@@ -33,7 +29,6 @@ __all__ = [
 ]
 
 VARIABLE = "REMOTE_BUILDKIT"
-BUILDERS: tuple[BuilderName, ...] = get_args(BuilderName)
 _OFF = ("", "0", "false")
 _ON = ("1", "true")
 
@@ -45,16 +40,6 @@ class Choice:
     builder: BuilderName
     why: str
     address: str | None = None
-
-
-def as_builder(text: str | None) -> BuilderName | None:
-    """The builder that a person named. Raises ConfigurationError for another word."""
-    for known in BUILDERS:
-        if text == known:
-            return known
-    if text is None:
-        return None
-    raise ConfigurationError(f"unknown builder {text!r}", hint=did_you_mean(text, BUILDERS))
 
 
 def from_environment(value: str | None) -> bool | str:

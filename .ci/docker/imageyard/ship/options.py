@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, get_args
 
 from imageyard.errors import ConfigurationError
 from imageyard.plan.trust import LOCAL, Decision, Repository
@@ -13,12 +13,15 @@ if TYPE_CHECKING:
     from imageyard.catalogue.model import Row
     from imageyard.ship.workspace import Workspace
 
-__all__ = ["PLANNED", "BuildOptions", "BuilderName", "as_repository", "assignments", "refuse_unused"]
+__all__ = ["PLANNED", "BuildOptions", "BuilderName", "as_builder", "as_repository", "assignments", "refuse_unused"]
+
+_Word = TypeVar("_Word", bound=str)
 
 PLANNED = "IMAGEYARD_PLANNED"
 """The variable that says so to the job of a row."""
 
 BuilderName: TypeAlias = Literal["local", "remote", "depot"]
+BUILDERS: tuple[BuilderName, ...] = get_args(BuilderName)
 REPOSITORIES: tuple[Repository, ...] = get_args(Repository)
 
 
@@ -49,14 +52,23 @@ class BuildOptions:
 
 def as_repository(text: str | None) -> Repository | None:
     """The repository that a person named. Raises ConfigurationError for another word."""
-    for known in REPOSITORIES:
-        if text == known:
-            return known
+    return _known(text, REPOSITORIES, "repository")
+
+
+def as_builder(text: str | None) -> BuilderName | None:
+    """The builder that a person named. Raises ConfigurationError for another word."""
+    return _known(text, BUILDERS, "builder")
+
+
+def _known(text: str | None, words: tuple[_Word, ...], what: str) -> _Word | None:
     if text is None:
         return None
+    for word in words:
+        if text == word:
+            return word
     from imageyard.catalogue.suggest import did_you_mean
 
-    raise ConfigurationError(f"unknown repository {text!r}", hint=did_you_mean(text, REPOSITORIES))
+    raise ConfigurationError(f"unknown {what} {text!r}", hint=did_you_mean(text, words))
 
 
 def assignments(pairs: Sequence[str]) -> Mapping[str, str]:
