@@ -60,8 +60,9 @@ class Event:
 class Machine:
     """What the runner's machine has; nothing else of this process's environment is in a job.
 
-    `env` is in every job, `engine_env` in those without a container, `token_env(event, permissions)` where a job has
-    `id-token: write`. `python` is a folder of programs that `actions/setup-python` puts first on PATH.
+    `env` is in every job, `engine_env` in those without a container, `token_env(event, environment)` where a job has
+    `id-token: write`; `secrets` are those of its environments. `python` is a folder of programs that
+    `actions/setup-python` puts first on PATH.
     """
 
     folder: Path
@@ -217,8 +218,6 @@ class _Running:
         self.job = job
         self.rerun = rerun
         event = made.event
-        secrets = dict(machine.secrets) if event.trusted else {}
-        secrets["GITHUB_TOKEN"] = machine.token
         self.contexts: dict[str, Any] = {
             "github": {
                 "event_name": event.name,
@@ -233,7 +232,7 @@ class _Running:
             },
             "needs": {id_: {"result": made.result(id_), "outputs": _outputs(made, id_)} for id_ in job.needs},
             "inputs": inputs,
-            "secrets": secrets,
+            "secrets": {"GITHUB_TOKEN": machine.token},
         }
 
     def all(self) -> list[Ended]:
@@ -283,8 +282,10 @@ class _Running:
         name = " ".join([job.id, *words])
         number = len(list(self.machine.folder.glob(f"run-{self.made.number}-*")))
         folder = self.machine.folder / f"run-{self.made.number}-{number:03d}-{name.replace(' ', '-')}"
-        image = interpolate(job.image, contexts)
-        machine = _JobMachine(self.machine, self.made, job, folder, in_container=bool(image))
+        image, environment = interpolate(job.image, contexts), interpolate(job.environment, contexts)
+        if environment and self.made.event.trusted:
+            contexts["secrets"] = {**contexts["secrets"], **self.machine.secrets}
+        machine = _JobMachine(self.machine, self.made, job, folder, environment, in_container=bool(image))
         machine.env |= {key: interpolate(value, contexts) for key, value in job.env.items()}
         ended = machine.steps(job.steps, contexts)
         outputs = {key: interpolate(value, machine.contexts) for key, value in job.outputs.items()}
@@ -294,7 +295,9 @@ class _Running:
 class _JobMachine:
     """The machine of one job: its folders, its environment, its log; `steps` runs them in order."""
 
-    def __init__(self, machine: Machine, made: Run, job: Job, folder: Path, *, in_container: bool) -> None:
+    def __init__(
+        self, machine: Machine, made: Run, job: Job, folder: Path, environment: str, *, in_container: bool
+    ) -> None:
         self.machine = machine
         self.made = made
         self.event = made.event
@@ -325,7 +328,7 @@ class _JobMachine:
             **({} if in_container else machine.engine_env),
         }
         if job.permissions.get("id-token") == "write" and self.event.trusted:
-            self.env |= machine.token_env(self.event, job.environment)
+            self.env |= machine.token_env(self.event, environment)
 
     def steps(self, steps: Sequence[Step], contexts: Mapping[str, Any]) -> Ended:
         self.contexts = {**contexts, "steps": {}}

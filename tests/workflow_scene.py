@@ -144,6 +144,14 @@ class Scene:
         assert old in text
         self.write(path, text.replace(old, new))
 
+    def publish_at_ghcr(self) -> None:
+        """Let the catalogue have one repository for all, at GHCR, and neither ECR nor mirrors."""
+        file = self.top / ".ci" / "docker" / "images.yml"
+        gone = ("registry:", "cache:", "ecr:", "mirrors:")
+        lines = [line for line in file.read_text().splitlines(keepends=True) if not line.startswith(gone)]
+        self.write("images.yml", f"registry: {self.ghcr.host}/acme/{self.name}\n{''.join(lines)}")
+        self.commit("GHCR alone")
+
     def git(self, *argv: str) -> str:
         names = ("-c", "user.name=Yard", "-c", "user.email=yard@example.org", "-c", "advice.detachedHead=false")
         environ = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
@@ -205,11 +213,11 @@ class Scene:
             self.event("pull_request", ref, self.git("rev-parse", ref), **payload), "docker-cache-cleanup.yml"
         )
 
-    def wait_for(self, image: str) -> Run:
+    def wait_for(self, image: str, timeout: str = "30s") -> Run:
         """Another workflow's job that waits for an image of main."""
         sha = self.git("rev-parse", "refs/heads/main")
         event = self.event("push", "refs/heads/main", sha, after=sha, ref="refs/heads/main")
-        return self._run(event, "wait-for-image.yml", inputs={"image": image, "timeout": "30s"})
+        return self._run(event, "wait-for-image.yml", inputs={"image": image, "timeout": timeout})
 
     def again(self, run: Run) -> Run:
         """Re-run what failed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from imageyard.ship.login import ENVIRONMENT
 from registry_served import lacking
 from workflow_syntax import load
 
@@ -64,6 +66,23 @@ def test_shellcheck_is_silent(tmp_path: Path) -> None:
     files = sorted(map(str, tmp_path.glob("*.sh")))
     done = subprocess.run(["shellcheck", "--shell=bash", *files], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+def test_no_exit_code_is_lost_in_a_script() -> None:
+    """Bash ends a step where a command fails, but not where it is part of another one's arguments."""
+    scripts = {step.run for path in WORKFLOWS for job in load(path).jobs.values() for step in job.steps if step.run}
+    lines = [line.strip() for script in scripts for line in script.splitlines()]
+    assert [line for line in lines if "$(inv" in line] == [line for line in lines if re.match(r"\w+=\$\(inv ", line)]
+    assert not [line for line in lines if re.search(r"[|;&]", line)], "nor in a pipe or a list"
+
+
+def test_a_secret_is_in_reach_of_jobs_in_an_environment_only() -> None:
+    """As a secret of the repository any branch could read it; no job may write packages by its own token."""
+    jobs = {f"{path.name} {job.id}": job for path in WORKFLOWS for job in load(path).jobs.values()}
+    given = {name for name, job in jobs.items() for step in job.steps if "secrets." in str((step.env, step.with_))}
+    assert given == {f"docker-builds.yml {name}" for name in ("rows-0", "rows-1", "rows-2", "promote", "mirror")}
+    assert {jobs[name].environment for name in given} == {ENVIRONMENT, "${{ needs.decide.outputs.environment }}"}
+    assert {job.permissions.get("packages", "none") for job in jobs.values()} == {"none", "read"}
 
 
 def test_the_three_levels_are_the_same_job() -> None:

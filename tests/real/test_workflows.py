@@ -17,7 +17,7 @@ from github_served import GitHub, github
 from imageyard.names import Arch
 from oidc_served import Oidc
 from registry_faults import Fault
-from registry_served import PASSWORD, Served
+from registry_served import PASSWORD, USER, Served
 from workflow_scene import BASE, PLAIN, TOOL, Scene, make_python, make_scene, pretty
 
 pytest_plugins = ("fixtures_registry", "fixtures_login", "fixtures_remote")
@@ -245,6 +245,10 @@ def test_a_pull_request_from_a_fork_is_checked_and_writes_nothing(scene: Scene) 
     assert len(scene.oidc.issued) == issued, "no token for a role was given to its jobs"
     assert "checked" in run.job("report").summary or "built" in run.job("report").summary
 
+    waited = scene.wait_for(PLAIN, timeout="1s")
+    assert waited.failed == ["wait"], "nobody published it"
+    assert not waited.outputs["reference"]
+
 
 def test_the_schedule_builds_everything_as_canaries_and_one_that_fails_is_told_in_an_issue(
     scene: Scene, hub: GitHub
@@ -280,3 +284,26 @@ def test_a_dispatch_builds_what_its_pattern_names(scene: Scene) -> None:
     assert not run.failed, pretty(run)
     assert scene.digest(scene.tag_of(PLAIN)) == built
     assert scene.mirrored() == set()
+
+
+def test_where_the_registry_is_ghcr_only_trusted_runs_have_its_token(scene: Scene) -> None:
+    """It is a secret of an environment, and no other run is in that."""
+    scene.publish_at_ghcr()
+    run = scene.dispatch(pattern=PLAIN)
+
+    assert not run.failed, pretty(run)
+    assert run.started == ["decide", f"rows-0 {PLAIN} amd64", "report"], pretty(run)
+    assert run.job("decide").outputs["environment"] == "docker-mirror"
+    assert f"Logged in at {scene.ghcr.host} as {USER} by GHCR_PAT" in run.job(f"rows-0 {PLAIN} amd64").log
+    assert scene.mirrored() == {scene.tag_of(PLAIN)}
+
+    scene.git("checkout", "--quiet", "-b", "topic")
+    scene.edit("plain/word", scene.key, f"{scene.key} and more")
+    scene.commit()
+    before = scene.mirrored()
+    run = scene.pull_request(19, "topic")
+    assert not run.failed, pretty(run)
+    assert run.started == ["decide", f"rows-0 {PLAIN} amd64", "report"], pretty(run)
+    assert run.job("decide").outputs["environment"] == ""
+    assert "GHCR_PAT" not in run.job(f"rows-0 {PLAIN} amd64").log.replace("neither GHCR_PAT", "")
+    assert scene.mirrored() == before, "one repository, which only trusted runs write"

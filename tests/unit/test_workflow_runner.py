@@ -226,12 +226,24 @@ def test_what_starts_it(tmp_path: Path, name: str, ref: str, starts: bool) -> No
     assert (run is not None) is starts
 
 
+MARK = "env: {MARK: '${{ secrets.MARK }}'}, run: 'echo \"::add-mask::$MARK\"; echo on'"
+
+
 def test_masks_are_kept_and_not_shown(tmp_path: Path) -> None:
-    steps = ("env: {MARK: '${{ secrets.MARK }}'}, run: 'echo \"::add-mask::$MARK\"; echo on'",)
-    run = workflow_runner.run(machine(tmp_path), write(tmp_path, HEAD + job("one", steps=steps)), event())
+    text = HEAD + job("one", "environment: some", steps=(MARK,))
+    run = workflow_runner.run(machine(tmp_path), write(tmp_path, text), event())
     assert run
     assert run.masks == {"the mark"}
     assert "the mark" not in run.log
+
+
+@pytest.mark.parametrize("environment", [None, "${{ github.event.nothing }}"])
+def test_the_secrets_of_an_environment_are_for_jobs_that_are_in_it(tmp_path: Path, environment: str | None) -> None:
+    """An empty name is no environment."""
+    lines = [f'environment: "{environment}"'] if environment else []
+    run = workflow_runner.run(machine(tmp_path), write(tmp_path, HEAD + job("one", *lines, steps=(MARK,))), event())
+    assert run
+    assert run.masks == {""}
 
 
 @pytest.mark.parametrize("file", ["docker-builds.yml", "docker-cache-cleanup.yml", "wait-for-image.yml", "tests.yml"])

@@ -66,6 +66,7 @@ def _for_workflow(workspace: Workspace, pattern: str, since: str | None) -> None
     from imageyard.ci.base import base
     from imageyard.console import Story
     from imageyard.plan import matrix
+    from imageyard.ship.login import environment
     from imageyard.ship.workflow_plan import plain, workflow_plan
 
     decision = event.decision(workspace)
@@ -81,7 +82,7 @@ def _for_workflow(workspace: Workspace, pattern: str, since: str | None) -> None
         workspace.story.annotate("error", f"[{code}] {names[0]}{more} cannot be planned: {why}")
     found = matrix.outputs(plan.jobs, plan.delivered, blocked=bool(plan.blocked))
     told = {"push": decision.push or "", "day": decision.day, "depot": "true" if plan.depot else "false"}
-    outputs.emit({**told, **found})
+    outputs.emit({**told, "environment": environment(workspace.catalogue, decision), **found})
     outputs.summarize(outputs.plan_summary(plan))
     Story.result(plain(plan))
 

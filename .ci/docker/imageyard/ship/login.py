@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from imageyard import aws
+from imageyard.catalogue.model import Catalogue
 from imageyard.errors import Denied, EnvironmentLacks, ImageyardError
 from imageyard.names import Reference, parse_reference
 from imageyard.plan.trust import Decision
@@ -20,7 +21,10 @@ from imageyard.ship import aws_role, job_token
 from imageyard.ship.handover import Handover, private_folder
 from imageyard.ship.workspace import Workspace
 
-__all__ = ["log_in"]
+__all__ = ["ENVIRONMENT", "environment", "log_in"]
+
+ENVIRONMENT = "docker-mirror"
+"""GitHub's environment that holds the token of GHCR: `docker-builds.yml` mirrors in it."""
 
 
 def log_in(workspace: Workspace, decision: Decision, environ: Mapping[str, str], *, with_ghcr: bool = False) -> Path:
@@ -44,6 +48,24 @@ def log_in(workspace: Workspace, decision: Decision, environ: Mapping[str, str],
     finally:
         desk.config.write()
     return desk.config.folder
+
+
+def environment(catalogue: Catalogue, decision: Decision) -> str:
+    """The environment of the jobs that write what is trusted: GHCR's token is in it; empty where they need none.
+
+    What branches write is not GHCR's: there is no token for it that could not write what is trusted too.
+    """
+    registry, cache = catalogue.registry, catalogue.settings.get("cache")
+    if decision.push != "trusted":
+        return ""
+    names = [registry.trusted if registry else None, cache.get("trusted") if isinstance(cache, Mapping) else None]
+    hosts = [parse_reference(str(name)).registry for name in names if name]
+    return ENVIRONMENT if any(_takes_token(catalogue, host) for host in hosts) else ""
+
+
+def _takes_token(catalogue: Catalogue, host: str) -> bool:
+    """Whether a token of GitHub goes to a host of ours. Beside `ecr`, a registry of this machine stands for ECR's."""
+    return host == ghcr.HOST or (ghcr.is_ours(host) and "ecr" not in catalogue.settings)
 
 
 class _Desk:
@@ -151,11 +173,9 @@ class _Desk:
         self.story.step(f"No login at {host}: neither {names} is in this step's environment")
 
     def _is_github(self, place: Reference) -> bool:
-        """Whether a token of GitHub goes there. Beside `ecr`, only mirrors may be stood for by this machine."""
-        if place.registry == ghcr.HOST:
-            return True
+        """Whether a token of GitHub goes there; any registry of this machine may stand for GHCR as a mirror."""
         mine = place.registry in {parse_reference(name).registry for name in self._own_places()}
-        return ghcr.is_ours(place.registry) and not (mine and "ecr" in self.catalogue.settings)
+        return _takes_token(self.catalogue, place.registry) if mine else ghcr.is_ours(place.registry)
 
     def _places(self, *, mirrors: bool | None = None) -> tuple[Reference, ...]:
         """The repositories that this run reads or writes, each once."""
