@@ -20,6 +20,7 @@ import pytest
 from buildkit_remote import remote_buildkit
 from engine_private import PrivateEngine
 from imageyard.names import Arch
+from imageyard.ship.remote_checks import written
 from registry_faults import Answer, Proxy, running
 from registry_served import Served, tool
 from socket_relay import Relay
@@ -94,10 +95,14 @@ def test_a_child_is_built_on_the_published_parent(remote_yard: RemoteYard) -> No
 
 
 def test_a_failing_step_is_a_failed_build_without_a_tag(remote_yard: RemoteYard) -> None:
-    remote_yard.edit("base/Dockerfile", "RUN echo base", "RUN echo last words; false\nRUN echo base")
+    """Whatever it wrote: these are the words of a worker that was lost, and of a registry that may answer later."""
+    words = "unexpected EOF; connection reset by peer; 429 Too Many Requests"
+    remote_yard.edit("base/Dockerfile", "RUN echo base", f"RUN echo '{words}'; false\nRUN echo base")
     done = remote_yard.inv("build", TOOL, "--builder", "remote", "--arch", "amd64")
     assert done.code == 5, done.all
-    assert "last words" in done.err
+    assert f"  | {words}" in done.err
+    stream = (remote_yard.runs[-1] / "rows" / f"{BASE}.amd64.rawjson").read_text()
+    assert written(stream.splitlines())[0] == f"{words}\n", "it was run once"
     assert ".ci/docker/base/Dockerfile:5" in done.err
     assert remote_yard.outcomes() == {BASE: "failed", TOOL: "blocked"}
     assert remote_yard.record(BASE, "amd64")["digest"] is None
