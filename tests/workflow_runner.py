@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from github_files import read
 from workflow_actions import EMULATED, Failed
 from workflow_expressions import Status, Unsupported, asks_status, evaluate, interpolate, truthy
 from workflow_syntax import Job, Step, Workflow, load
@@ -368,8 +369,8 @@ class _JobMachine:
         script = self.files / f"{number}.sh"
         script.write_text(step.run)
         code = self._bash(script, env)
-        outputs |= _assignments(files["OUTPUT"])
-        self.env |= _assignments(files["ENV"])
+        outputs |= read(files["OUTPUT"].read_text())
+        self.env |= read(files["ENV"].read_text())
         for folder in files["PATH"].read_text().splitlines():
             self.env["PATH"] = f"{folder}{os.pathsep}{self.env['PATH']}"
         summary.append(files["STEP_SUMMARY"].read_text())
@@ -400,24 +401,3 @@ class _JobMachine:
                 self.lines.append(line)
         self.lines.append(f"##[endgroup] ended with {child.returncode}")
         return child.returncode
-
-
-def _assignments(file: Path) -> dict[str, str]:
-    """`NAME=VALUE` and `NAME<<END` (docs.github.com, "Workflow commands", environment files)."""
-    found: dict[str, str] = {}
-    lines = iter(file.read_text().splitlines())
-    for line in lines:
-        name, heredoc, end = line.partition("<<")
-        if heredoc and "=" not in name:
-            value = []
-            for inner in lines:
-                if inner == end:
-                    break
-                value.append(inner)
-            else:
-                raise AssertionError(f"{name} is never ended by {end}")
-            found[name] = "\n".join(value)
-        else:
-            name, _, value_text = line.partition("=")
-            found[name] = value_text
-    return found

@@ -135,6 +135,15 @@ def test_results_are_read_by_the_names_of_their_artifacts(tmp_path: Path) -> Non
     assert results_of(tmp_path / "nothing") == ({}, {})
 
 
+@pytest.mark.parametrize("code", ["0", None, [0], {}])
+def test_a_record_that_does_not_say_how_it_ended_is_of_a_failure(tmp_path: Path, code: object) -> None:
+    """A job that builds what a pull request holds may write anything."""
+    record = {"image": "linux-tool", "arch": "arm64", "code": code, "seconds": "long", "outcome": 1}
+    (tmp_path / "result-row-linux-tool-arm64").mkdir()
+    (tmp_path / "result-row-linux-tool-arm64" / "result.json").write_text(json.dumps({"code": 0, "rows": [record]}))
+    assert results_of(tmp_path)[0] == {("linux-tool", "arm64"): Ended(1, "", "1")}
+
+
 @pytest.mark.parametrize(
     ("text", "words"), [("{", "is not JSON"), ("[]", "is not a map"), ('{"rows": []}', "is no plan")]
 )

@@ -60,9 +60,9 @@ def _ended(found: Mapping[str, Any], image: str, arch: str) -> Ended:
     records = found.get("rows")
     for record in records if isinstance(records, list) else ():
         if isinstance(record, Mapping) and (record.get("image"), record.get("arch")) == (image, arch):
-            seconds = record.get("seconds")
+            code, seconds = record.get("code"), record.get("seconds")
             return Ended(
-                int(record.get("code", 1)),
+                code if isinstance(code, int) else 1,  # the job built what it was given, and wrote this
                 str(record.get("headline", "")),
                 str(record.get("outcome", "failed")),
                 float(seconds) if isinstance(seconds, (int, float)) else None,
