@@ -6,7 +6,10 @@ import json
 from datetime import datetime, timezone
 
 import pytest
-from imageyard.ship.cache_age import times
+from imageyard.errors import Absent
+from imageyard.names import Reference
+from imageyard.registry.client import Client, Raw
+from imageyard.ship.cache_age import times, written
 
 NEWEST = datetime(2026, 1, 31, 12, 0, 1, tzinfo=timezone.utc)
 
@@ -38,3 +41,15 @@ def test_the_newest_step_counts(config: object, newest: datetime | None) -> None
 @pytest.mark.parametrize("config", [b"", b"no JSON", b"\xff", b"[" * 100_000])
 def test_what_cannot_be_read_has_no_time(config: bytes) -> None:
     assert times(config) == []
+
+
+class Gone(Client):
+    """A registry whose caches go away after they were listed."""
+
+    def get(self, reference: Reference, *actions: str) -> Raw:
+        raise Absent(f"{reference} is not there")
+
+
+def test_one_that_goes_away_meanwhile_has_no_age_and_stops_no_other() -> None:
+    client = Gone(credentials=lambda host: None)
+    assert written(client, Reference("registry.test", "ci/cache"), ["a-amd64-pr-1", "a-amd64-pr-2"]) == {}

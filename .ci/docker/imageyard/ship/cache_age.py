@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
+from imageyard.errors import Absent
 from imageyard.registry import ecr, ecr_tags
 
 if TYPE_CHECKING:
@@ -29,12 +31,17 @@ def written(client: Client, repository: Reference, tags: Sequence[str]) -> dict[
     ECR keeps when an image was pushed. Elsewhere the cache's own config has the time of each of its steps
     (moby/buildkit, `cache/remotecache/v1/spec.go`), of which the latest counts: a build that found all its steps
     writes the cache again and leaves no trace of it, so that a cache is never younger than that and may have been
-    used later. A `Last-Modified` of the manifest counts where it is later. Raises Absent, Denied or Transient.
+    used later. A `Last-Modified` of the manifest counts where it is later. Of a cache that went away meanwhile
+    nobody knows. Raises Denied or Transient.
     """
     if ecr.region_of(repository.registry):
         return dict(ecr_tags.pushed(repository, tags))
-    found = {tag: _written(client, repository.with_tag(tag)) for tag in tags}
-    return {tag: time for tag, time in found.items() if time is not None}
+    found: dict[str, datetime] = {}
+    for tag in tags:
+        with suppress(Absent):
+            if time := _written(client, repository.with_tag(tag)):
+                found[tag] = time
+    return found
 
 
 def _written(client: Client, reference: Reference) -> datetime | None:
