@@ -27,14 +27,16 @@ def env(served: GitHub, run: str) -> dict[str, str]:
 
 def test_the_first_failure_opens_it_and_the_next_ones_are_told_there(served: GitHub) -> None:
     served.open("Something else", "a report")
+    served.open("By nobody who is still there", "<!-- imageyard: scheduled builds -->")
+    served.issues[-1]["user"] = None  # GitHub's schema of an issue has it nullable
     served.open("A copy", "<!-- imageyard: scheduled builds -->\nnot by a bot", kind="User")
     address = tell(env(served, "1"))
-    assert address == "https://github.example/acme/images/issues/3"
-    assert "https://github.example/acme/images/actions/runs/1 of docker-builds failed" in served.issues[2]["body"]
+    assert address == "https://github.example/acme/images/issues/4"
+    assert "https://github.example/acme/images/actions/runs/1 of docker-builds failed" in served.issues[3]["body"]
     assert tell(env(served, "2")) == address
     assert tell(env(served, "3")) == address
-    assert len(served.issues) == 3
-    assert [(number, text.split()[3].rsplit("/", 1)[-1]) for number, text in served.comments] == [(3, "2"), (3, "3")]
+    assert len(served.issues) == 4
+    assert [(number, text.split()[3].rsplit("/", 1)[-1]) for number, text in served.comments] == [(4, "2"), (4, "3")]
 
 
 def test_a_closed_one_is_not_told(served: GitHub) -> None:

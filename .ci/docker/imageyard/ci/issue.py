@@ -29,7 +29,7 @@ def tell(environ: Mapping[str, str]) -> str:
     )
     said = f"The scheduled run {run} of {environ.get('GITHUB_WORKFLOW', 'the workflow')} failed; its summary says why."
     for issue in api.every("issues", state="open"):
-        ours = issue.get("user", {}).get("type") == "Bot" and str(issue.get("body") or "").startswith(_MARK)
+        ours = (issue.get("user") or {}).get("type") == "Bot" and str(issue.get("body") or "").startswith(_MARK)
         if ours and "pull_request" not in issue:
             api.ask("POST", f"issues/{issue['number']}/comments", {"body": said})
             return str(issue["html_url"])
