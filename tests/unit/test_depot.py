@@ -23,7 +23,8 @@ NOTHING = "0" * 64
 def test_one_platform() -> None:
     assert argv(PLAIN, program="depot", project="p1") == [
         "depot", "build", "--progress=plain", "--project", "p1", "-f", "debian/Dockerfile", "--platform", "linux/amd64",
-        "--output", "type=image,name=registry.test/ci/images,push=true,push-by-digest=true,store=false,oci-mediatypes=true",
+        "--output",
+        "type=image,name=registry.test/ci/images,push=true,push-by-digest=true,store=false,oci-mediatypes=true",
         "--provenance=false", "--sbom=false",
         "-",
     ]  # fmt: skip
