@@ -196,7 +196,9 @@ def test_a_forced_push_moves_the_tag_or_says_what_to_do(port: PublishingYard, re
 def test_an_image_of_two_architectures_is_promoted_from_its_rows(port: PublishingYard) -> None:
     missing = port.inv("promote", BOTH)
     assert missing.code == 7
-    assert f"inv push {BOTH} --arch amd64" in missing.err
+    assert f"inv push {BOTH} --arch amd64  " in missing.err
+    missing = port.inv("promote", BOTH, "--at", "branch")
+    assert f"inv push {BOTH} --arch amd64 --at branch" in missing.err
     for arch in ("amd64", "arm64"):
         ok(port, "build", BOTH, "--arch", arch)
         ok(port, "push", BOTH, "--arch", arch)

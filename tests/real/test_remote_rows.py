@@ -39,6 +39,9 @@ def test_one_orchestrator_makes_an_image_for_both_architectures(
     assert done.code == 0, done.all
     assert done.all.count(NOT_CHECKED) >= 2
     assert remote_yard.row_outcomes() == {(BASE, "amd64"): "published", (BASE, "arm64"): "published"}
+    elsewhere = remote_yard.inv("promote", BASE)
+    assert elsewhere.code == 7, elsewhere.all
+    assert f"inv build {BASE} --arch amd64 --builder remote --at trusted" in elsewhere.err
     promoted = remote_yard.inv("promote", BASE, "--at", "branch")
     assert promoted.code == 0, promoted.all
 

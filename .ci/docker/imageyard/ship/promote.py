@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from imageyard import errors, process
@@ -14,7 +14,7 @@ from imageyard.plan.trust import LOCAL, Decision
 from imageyard.registry import ecr
 from imageyard.ship import publishable
 from imageyard.ship.beside import ARTIFACT_TYPE
-from imageyard.ship.destination import destination
+from imageyard.ship.destination import Destination, destination
 from imageyard.ship.landing import lock_of
 from imageyard.ship.options import BuildOptions
 from imageyard.ship.proof import prove
@@ -63,10 +63,11 @@ def promote(
     options = BuildOptions(force=force, at=at, decision=decision)
     if decision.trust == "local":
         repository = publishable.repository(workspace, at or "trusted")
-        reads: tuple[Reference, ...] = (repository,)
+        place = Destination(at or "trusted", repository, (repository,), moves=force)
     else:
         place = destination(workspace, options)
-        repository, reads, force = place.repository, place.reads, force or place.moves
+        place = replace(place, moves=force or place.moves)
+        repository = place.repository
     workspace = workspace.unlocked if decision.tags == "weekly" else workspace
     rows = workspace.rows(image)
     if image not in workspace.catalogue.images:
@@ -74,11 +75,11 @@ def promote(
     for row in rows:
         publishable.refuse(workspace, row, options)
     client = client or Registry()
-    pieces = [_piece(workspace, client, repository, reads, row, decision) for row in rows]
+    pieces = [_piece(workspace, client, place, row, decision) for row in rows]
     wanted = {platform_of(piece.row.arch): piece.inputs for piece in pieces}
     target = repository.with_tag(index_tag(workspace.recipes(), workspace.catalogue.images[image], decision))
     with lock_of(workspace, target):
-        digest = _given(workspace, client, target, pieces, wanted, force=force)
+        digest = _given(workspace, client, target, pieces, wanted, force=place.moves)
     prove(client, repository.with_digest(digest), wanted)
     workspace.story.step(f"{image}: {target} holds {', '.join(wanted)}")
     return repository.with_digest(digest)
@@ -104,36 +105,29 @@ def contents(root: Index | Manifest) -> frozenset[Digest]:
     return frozenset(entry.digest for entry in root.manifests)
 
 
-def _piece(
-    workspace: Workspace,
-    client: Client,
-    repository: Reference,
-    reads: Sequence[Reference],
-    row: Row,
-    decision: Decision,
-) -> Piece:
-    """A row where it is published, brought into `repository` with its records where that is another."""
+def _piece(workspace: Workspace, client: Client, place: Destination, row: Row, decision: Decision) -> Piece:
+    """A row where it is published, brought with its records to `place` where that is another."""
     from imageyard.registry.copying import copy, copy_referrers
 
     recipes = workspace.recipes()
     inputs = recipes.of(row).inputs
     missing: errors.Absent | None = None
-    for place in reads:
-        held = place.with_tag(row_tag(recipes, row, decision))
+    for repository in place.reads:
+        held = repository.with_tag(row_tag(recipes, row, decision))
         try:
             seen = prove(client, held, {platform_of(row.arch): inputs})
         except errors.Absent as absent:
             missing = missing or absent
             continue
-        if place != repository:
-            source = place.with_digest(seen.raw.digest)
-            copy(client, source, repository)
-            copy_referrers(client, source, repository, ARTIFACT_TYPE)
+        if repository != place.repository:
+            source = repository.with_digest(seen.raw.digest)
+            copy(client, source, place.repository)
+            copy_referrers(client, source, place.repository, ARTIFACT_TYPE)
         return Piece(row, inputs, seen.raw.digest, contents(seen.root))
     raise errors.Absent(
         missing.headline if missing else f"no repository is read for {row.name}",
         doing=f"promoting {row.name}: its row for {row.arch} is not published",
-        hint=f"inv push {row.name} --arch {row.arch}",
+        hint=publishable.commands(workspace, row, place.at),
     )
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from imageyard.ship.options import BuildOptions
     from imageyard.ship.workspace import Workspace
 
-__all__ = ["refuse", "repository", "why_not"]
+__all__ = ["at_option", "commands", "refuse", "repository", "why_not"]
 
 
 def repository(workspace: Workspace, at: str) -> Reference:
@@ -22,6 +22,21 @@ def repository(workspace: Workspace, at: str) -> Reference:
     if found is None:
         raise ConfigurationError(f"{at} is no registry", hint="use one of: trusted, branch")
     return found
+
+
+def commands(workspace: Workspace, row: Row, at: str) -> tuple[str, ...]:
+    """What publishes a row at a place, as a person types it: from the engine, and by those who build elsewhere."""
+    asked, builders = f"{row.name} --arch {row.arch}", workspace.catalogue.builders
+    elsewhere = [name for name, known in (("remote", builders.remote), ("depot", builders.depot)) if known]
+    return (
+        f"inv push {asked}{at_option(at)}    (what the engine has)",
+        *(f"inv build {asked} --builder {name} --at {at}    (builds it there)" for name in elsewhere),
+    )
+
+
+def at_option(at: str) -> str:
+    """The option that names a place to a command whose default is `trusted`."""
+    return "" if at == "trusted" else f" --at {at}"
 
 
 def refuse(workspace: Workspace, row: Row, options: BuildOptions | None = None) -> None:

@@ -28,7 +28,7 @@ class Target:
 
     reference: Reference
     platforms: tuple[str, ...]
-    command: str  # what publishes it
+    commands: tuple[str, ...]  # what publishes it
 
 
 def target_of(workspace: Workspace, image: str, arch: str | None, at: str) -> Target:
@@ -42,8 +42,9 @@ def target_of(workspace: Workspace, image: str, arch: str | None, at: str) -> Ta
     recipes = workspace.recipes()
     whole = arch is None and len(rows) > 1
     tag = recipes.index_tag(workspace.catalogue.images[image]) if whole else recipes.tag(rows[0])
-    command = f"inv promote {image}" if whole else f"inv push {image} --arch {rows[0].arch}"
-    return Target(repository.with_tag(tag), tuple(platform_of(row.arch) for row in rows), command)
+    promote = (f"inv promote {image}{publishable.at_option(at)}",)
+    commands = promote if whole else publishable.commands(workspace, rows[0], at)
+    return Target(repository.with_tag(tag), tuple(platform_of(row.arch) for row in rows), commands)
 
 
 def resolve(workspace: Workspace, image: str, arch: str | None, at: str, client: Client | None = None) -> str:
@@ -58,9 +59,7 @@ def resolve(workspace: Workspace, image: str, arch: str | None, at: str, client:
     target = target_of(workspace, image, arch, at)
     found = judged(target, state(client or Registry(), target.reference))
     if found is None:
-        raise errors.Absent(
-            f"{target.reference} is not there", doing=f"resolving {image}", hint=f"{target.command}    (publishes it)"
-        )
+        raise errors.Absent(f"{target.reference} is not there", doing=f"resolving {image}", hint=target.commands)
     return found
 
 
@@ -94,7 +93,8 @@ def records(
     repository = publishable.repository(workspace, at)
     found = [_beside(workspace, client, repository, row) for row in workspace.rows(image, arch)]
     if all(one is None for one in found):
-        raise errors.Absent(f"no row of {image} is published at {repository.name}", hint=f"inv push {image}")
+        hint = publishable.commands(workspace, workspace.rows(image, arch)[0], at)
+        raise errors.Absent(f"no row of {image} is published at {repository.name}", hint=hint)
     listed = [(reference, record) for one in found if one for reference, record in one]
     if as_json:
         return [{"reference": reference, **to_json(record)} for reference, record in listed]

@@ -71,7 +71,7 @@ def wait(
             error = errors.Absent(
                 f"{' nor '.join(str(one.reference) for one in targets)} is not there",
                 doing=_doing(image, timeout),
-                hint=f"{target.command}    (elsewhere)",
+                hint=target.commands,
             )
         except Transient as unknown:
             error = Transient(unknown.headline, doing=_doing(image, timeout), hint="run it again")
