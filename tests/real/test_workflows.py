@@ -269,6 +269,7 @@ def test_the_schedule_builds_everything_as_canaries_and_one_that_fails_is_told_i
     assert run.results["tell"] == "success", pretty(run)
     (issue,) = hub.issues
     assert f"actions/runs/{run.number} of docker-builds failed" in issue["body"]
+    assert not scene.leaks(run)
 
 
 def test_a_dispatch_builds_what_its_pattern_names(scene: Scene) -> None:
@@ -301,9 +302,10 @@ def test_where_the_registry_is_ghcr_only_trusted_runs_have_its_token(scene: Scen
     scene.edit("plain/word", scene.key, f"{scene.key} and more")
     scene.commit()
     before = scene.mirrored()
-    run = scene.pull_request(19, "topic")
+    published, run = run, scene.pull_request(19, "topic")
     assert not run.failed, pretty(run)
     assert run.started == ["decide", f"rows-0 {PLAIN} amd64", "report"], pretty(run)
+    assert not scene.leaks(published, run)
     assert run.job("decide").outputs["environment"] == ""
     assert "GHCR_PAT" not in run.job(f"rows-0 {PLAIN} amd64").log.replace("neither GHCR_PAT", "")
     assert scene.mirrored() == before, "one repository, which only trusted runs write"
