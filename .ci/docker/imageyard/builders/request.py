@@ -34,7 +34,6 @@ __all__ = [
     "content",
     "csv_line",
     "loadable",
-    "rewriting",
 ]
 
 SecretSource: TypeAlias = tuple[str, Literal["env", "file"], str]
@@ -234,7 +233,7 @@ def _output(request: BuildRequest) -> list[str]:
     types of an OCI archive are the same, and so is its manifest.
     """
     if request.output == "archive":
-        return ["--output", csv_line(["type=oci", f"dest={request.archive}", *rewriting(request)])]
+        return ["--output", csv_line(["type=oci", f"dest={request.archive}", *_rewriting(request)])]
     if request.output == "nothing":
         return ["--output", "type=cacheonly"]
     if request.output != "push-by-digest":
@@ -249,10 +248,10 @@ def by_digest(request: BuildRequest, name: str) -> str:
     exists`, moby 28), and nobody would ever take them away.
     """
     fields = ["type=image", f"name={name}", "push=true", "push-by-digest=true", "store=false", "oci-mediatypes=true"]
-    return csv_line([*fields, *rewriting(request)])
+    return csv_line([*fields, *_rewriting(request)])
 
 
-def rewriting(request: BuildRequest) -> list[str]:
+def _rewriting(request: BuildRequest) -> list[str]:
     """The field of `--output` that has times of a request rewritten: later ones than SOURCE_DATE_EPOCH become it."""
     return ["rewrite-timestamp=true"] if request.reproducible else []
 
