@@ -37,14 +37,15 @@ def haproxy(
     maxconn: int | None = None,
     server: Pair | None = None,
     clients: Path | None = None,
+    late: socket.socket | None = None,
 ) -> Iterator[str]:
-    """The address of a pool of `workers` (`HOST:PORT`), with `maxconn` connections each.
+    """The address of a pool of `workers` (`HOST:PORT`), with `maxconn` connections each; `late` is its `late_port`.
 
     With `server` it speaks TLS, and lets in only whom the CA in the file `clients` knows where one is given.
-    """  # fmt: skip
+    """
     if shutil.which("haproxy") is None:
         lacking("haproxy")
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with late or socket.create_server(("127.0.0.1", 0)) as listener:
         tls = f" ssl crt {server.both} alpn h2" if server else ""
         tls += f" ca-file {clients} verify required" if clients else ""
         limit = f" maxconn {maxconn}" if maxconn else ""

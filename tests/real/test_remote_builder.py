@@ -37,6 +37,7 @@ from imageyard.builders.request import (
 )
 from imageyard.builders.worker import Worker
 from imageyard.console import Story
+from imageyard.errors import EnvironmentLacks
 from imageyard.names import parse_reference
 from imageyard.registry.backoff import Clock
 from registry_faults import Fault, Proxy, running
@@ -245,6 +246,24 @@ def test_mutual_tls(desk: Desk, worker: Worker) -> None:
         with haproxy(folder, target, server=ours.issue(name), clients=ours.ca) as pool:
             found = desk.build("FROM base\nRUN true\n", Worker(pool, tls={**tls, **more}, connect_timeout=25.0))
         assert isinstance(found, Built), found
+
+
+def test_a_pool_that_starts_late_with_a_wrong_certificate(desk: Desk, worker: Worker) -> None:
+    """It was not there when it was first looked at; waiting for hours would not make its certificate right."""
+    ours, others = Authority(desk.folder, "ours"), Authority(desk.folder, "others")
+    target, port = [worker.address.removeprefix("tcp://")], late_port()
+    address = "tcp://{}:{}".format(*port.getsockname())
+    with ExitStack() as stack:
+
+        def wait(seconds: float) -> None:
+            if port.fileno() != -1:  # the first time
+                stack.enter_context(haproxy(desk.folder, target, server=others.issue("127.0.0.1"), late=port))
+            time.sleep(seconds)
+
+        late = Worker(address, tls={"ca": str(ours.ca)}, connect_timeout=60.0)
+        with pytest.raises(EnvironmentLacks, match="its certificate is from an unknown CA"):
+            desk.build("FROM base\nRUN true\n", late, clock=Clock(sleep=wait))
+    assert f"waiting for {address} (linux/amd64)" in desk.told.getvalue()
 
 
 @pytest.mark.parametrize("provenance", ["off", "min", "max"])

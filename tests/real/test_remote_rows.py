@@ -257,6 +257,14 @@ def test_a_worker_that_is_not_there_is_told_with_its_address(remote_yard: Remote
     assert address in remote_yard.result["headline"]
 
 
+def test_an_architecture_without_a_worker_is_told_before_anything_is_built(remote_yard: RemoteYard) -> None:
+    remote_yard.edit("images.yml", f'arm64: "{remote_yard.workers["arm64"]}", ', "")
+    done = remote_yard.inv("build", BASE, "--builder", "remote")
+    assert done.code == 2, done.all
+    assert "builders.remote has no address for arm64" in done.err
+    assert remote_yard.raw(BASE) == ""
+
+
 class BothSeeNothing(Proxy):
     """Holds back the first two questions for a tag until both have come."""
 

@@ -55,8 +55,9 @@ def build(
     clock = clock or Clock()
     connecting, retries = Connecting(worker, request.platform, story, clock), Retries(request, story, clock)
     start = context.tell()
-    if why := preflight.check(worker):
-        connecting.tell(why)
+    unseen = preflight.check(worker)
+    if unseen:
+        connecting.tell(unseen)
     with tempfile.TemporaryDirectory(prefix="imageyard-buildx-", dir=raw.parent) as own:
         env = {**(env or {}), "BUILDX_CONFIG": own}
         _create(worker, program, env)
@@ -74,6 +75,8 @@ def build(
             if isinstance(outcome, Unreachable):
                 if not connecting.goes_on(outcome.cause):
                     return Unreachable(connecting.in_vain(preflight.check(worker) or outcome.cause))
+                if unseen:  # until it was seen once, its TLS may be what waiting cannot mend
+                    unseen = preflight.check(worker)
             elif isinstance(outcome, RegistryFailed) and retries.goes_on(outcome):
                 failed = outcome
                 connecting.restart()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from imageyard.errors import ImageyardError, PolicyRefused
-from imageyard.ship.builder_choice import chosen
+from imageyard.ship.builder_choice import chosen, remote
 from imageyard.ship.finish import finish
 from imageyard.ship.options import BuildOptions, refuse_unused
 from imageyard.ship.row import build_together, needs_engine
@@ -27,6 +27,7 @@ def build_rows(workspace: Workspace, rows: Sequence[Row], options: BuildOptions)
     if options.expect and len(rows) > 1:
         raise PolicyRefused(f"--expect names one tag, and {len(rows)} rows are selected", hint="name one image")
     refuse_unused(workspace, rows, options.set_args)
+    _refuse_unaddressed(workspace, rows, options)
     try:
         if not needs_engine(workspace, options) or _has_engine(workspace):
             for group in _groups(workspace, rows, options):
@@ -35,6 +36,14 @@ def build_rows(workspace: Workspace, rows: Sequence[Row], options: BuildOptions)
     finally:
         code = finish(workspace)
     return code
+
+
+def _refuse_unaddressed(workspace: Workspace, rows: Sequence[Row], options: BuildOptions) -> None:
+    """Raise ConfigurationError for an architecture without a worker before hours are spent on another."""
+    choice = chosen(workspace, options)
+    if choice.builder == "remote":
+        for row in rows:
+            remote(choice, workspace.catalogue, row.arch)
 
 
 def _groups(workspace: Workspace, rows: Sequence[Row], options: BuildOptions) -> list[list[Row]]:
