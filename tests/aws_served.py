@@ -23,12 +23,10 @@ import json
 import os
 import re
 import secrets
-import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs
@@ -41,6 +39,7 @@ from aws_trust import EVERYTHING, PROVIDER, trust_in, trust_of
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from child_server import listening
 from oidc_served import claims_of
 from registry_faults import Answer, Proxy, running
 
@@ -270,26 +269,7 @@ def served(upstream: str, key: bytes = b"") -> Iterator[Aws]:
             yield aws
 
 
-@contextmanager
-def _moto() -> Iterator[str]:
+def _moto() -> AbstractContextManager[str]:
     """A moto of its own, in a process of its own: its state and whether IAM is in force are global there."""
     argv = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
-    child = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    assert child.stderr
-    said = []
-    try:
-        for line in child.stderr:
-            said.append(line.decode(errors="replace"))
-            if match := re.search(r"Running on http://(127\.0\.0\.1:[0-9]+)", said[-1]):
-                break
-        else:
-            raise AssertionError("moto did not start:\n" + "".join(said))
-        drain = threading.Thread(target=child.stderr.read, daemon=True)
-        drain.start()
-        yield match[1]
-    finally:
-        child.kill()
-        child.wait()
-        if "drain" in locals():
-            drain.join()
-        child.stderr.close()
+    return listening(argv, r"Running on http://(127\.0\.0\.1:[0-9]+)")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import threading
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from child_server import listening
 from imageyard.names import Digest, Reference
 from imageyard.registry.backoff import Clock, Policy
 from imageyard.registry.client import Client
@@ -64,30 +64,10 @@ def serve(folder: Path, *, auth: bool = False, tls: bool = False) -> Iterator[Se
         (folder / "htpasswd").write_bytes(done.stdout)
         lines.append(f"auth: {{htpasswd: {{realm: tests, path: {folder}/htpasswd}}}}")
     (folder / "config.yml").write_text("\n".join(lines) + "\n")
-    child = subprocess.Popen(["docker-registry", "serve", str(folder / "config.yml")], stderr=subprocess.PIPE)
-    assert child.stderr
-    said = []
-    try:
-        for line in child.stderr:
-            said.append(line.decode(errors="replace"))
-            if match := re.search(r"listening on (127\.0\.0\.1:[0-9]+)", said[-1]):
-                break
-        else:
-            raise AssertionError("docker-registry did not start:\n" + "".join(said))
-        drain = threading.Thread(target=child.stderr.read, daemon=True)
-        drain.start()
-        yield Served(
-            match[1],
-            folder / "data",
-            folder / "ca.pem" if tls else None,
-            Credential(USER, PASSWORD) if auth else None,
-        )
-    finally:
-        child.kill()
-        child.wait()
-        if "drain" in locals():
-            drain.join()
-        child.stderr.close()
+    argv = ["docker-registry", "serve", str(folder / "config.yml")]
+    with listening(argv, r"listening on (127\.0\.0\.1:[0-9]+)") as host:
+        ca, credential = folder / "ca.pem" if tls else None, Credential(USER, PASSWORD) if auth else None
+        yield Served(host, folder / "data", ca, credential)
 
 
 def certificate(folder: Path) -> None:
