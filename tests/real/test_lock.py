@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from plan_scratch import Scratch, make_scratch, put
-from registry_faults import HTML, Fault, Proxy, running
+from registry_faults import HTML, Fault, Proxy
 from registry_served import Served, tool
 
 pytest_plugins = ("fixtures_registry",)
@@ -25,12 +24,6 @@ def scratch(registry: Served, tmp_path: Path) -> Scratch:
     put(registry, made.base("bookworm-slim"))
     put(registry, made.base("trixie-slim"))
     return made
-
-
-@pytest.fixture
-def proxy(registry: Served) -> Iterator[Proxy]:
-    with running(Proxy(registry.host)) as served:
-        yield served
 
 
 def test_a_base_is_locked_at_the_index_that_the_registry_has(scratch: Scratch) -> None:

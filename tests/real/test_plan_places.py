@@ -5,24 +5,17 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from plan_scratch import BASES, PYTHONS, Ended, Scratch, make_scratch, put
-from registry_faults import HTML, Fault, Proxy, running
+from registry_faults import HTML, Fault, Proxy
 from registry_served import PASSWORD, USER, Served
 
 pytest_plugins = ("fixtures_registry",)
 
 EVERY = {*BASES, *PYTHONS}
 NOWHERE = "127.0.0.1:1"
-
-
-@pytest.fixture
-def proxy(registry: Served) -> Iterator[Proxy]:
-    with running(Proxy(registry.host)) as served:
-        yield served
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +11,13 @@ import pytest
 from github_files import read
 from imageyard.names import Digest, Reference
 from plan_scratch import BASES, PYTHONS, Scratch, make_scratch
-from registry_faults import Fault, Proxy, running
+from registry_faults import Fault, Proxy
 from registry_served import Served, platform, put_image, put_index
 
 pytest_plugins = ("fixtures_registry",)
 
 EVERY = {*BASES, *PYTHONS}
 """Five images, each for both architectures here."""
-
-
-@pytest.fixture
-def proxy(registry: Served) -> Iterator[Proxy]:
-    with running(Proxy(registry.host)) as served:
-        yield served
 
 
 @pytest.fixture

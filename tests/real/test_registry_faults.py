@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
 
 import pytest
 from imageyard.errors import Absent, Denied, ImageyardError, Transient
@@ -26,12 +25,6 @@ PAGE = {"Content-Type": "text/html; charset=utf-8"}
 
 def said(code: str, message: str = "so it is") -> bytes:
     return json.dumps({"errors": [{"code": code, "message": message}]}).encode()
-
-
-@pytest.fixture
-def proxy(registry: Served) -> Iterator[Proxy]:
-    with running(Proxy(registry.host)) as proxy:
-        yield proxy
 
 
 @pytest.fixture
