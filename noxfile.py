@@ -17,20 +17,46 @@ from imageyard.errors import ImageyardError  # noqa: E402
 sessions.register()
 
 
+LOCK = "tests/requirements.txt"
+PYTEST = ["-n", "2", "--dist", "loadfile"]  # the tests of a file share names in an engine
+
+
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the tests; what follows `--` goes to pytest."""
-    session.install("-e", ".", "--group=test")
-    arguments = session.posargs or ["-n", "2", "--dist", "loadfile"]  # the tests of a file share names in an engine
-    session.run("pytest", *arguments, interrupt_timeout=60, terminate_timeout=20)
+    """Run the tests on the locked versions; what follows `--` goes to pytest."""
+    _install_locked(session)
+    session.run("pytest", *(session.posargs or PYTEST), interrupt_timeout=60, terminate_timeout=20)
 
 
 @nox.session(default=False)
 def soak(session: nox.Session) -> None:
     """Run the long versions of the random tests; what follows `--` goes to pytest."""
-    session.install("-e", ".", "--group=test")
-    arguments = session.posargs or ["-n", "2", "--dist", "loadfile"]  # the tests of a file share names in an engine
-    session.run("pytest", "--soak", *arguments, interrupt_timeout=60, terminate_timeout=20)
+    _install_locked(session)
+    session.run("pytest", "--soak", *(session.posargs or PYTEST), interrupt_timeout=60, terminate_timeout=20)
+
+
+@nox.session(default=False)
+def tests_newest(session: nox.Session) -> None:
+    """Run the unit tests on the newest version of everything; what follows `--` goes to pytest."""
+    session.install("--upgrade", "-e", ".", "--group=test")
+    session.run("pytest", *(session.posargs or ["-n", "2", "tests/unit"]), interrupt_timeout=60, terminate_timeout=20)
+
+
+@nox.session(default=False)
+def lock_tests(session: nox.Session) -> None:
+    """Lock what the tests, the linters and the benches install: the newest versions of now, with their hashes."""
+    session.install("uv")
+    options = ["--universal", "--python-version=3.10", "--generate-hashes", "--no-annotate", "--no-header"]
+    groups = ["--group=test", "--group=lint"]
+    session.run(
+        "uv", "pip", "compile", "--quiet", "--upgrade", *options, *groups, f"--output-file={LOCK}", "pyproject.toml"
+    )
+
+
+def _install_locked(session: nox.Session) -> None:
+    """Install what tests/requirements.txt locks, and the package itself from here."""
+    session.install("--requirement", LOCK)
+    session.install("--no-deps", "--no-build-isolation", "--editable", ".")  # setuptools is in the lock
 
 
 @nox.session(default=False, venv_backend="none")
@@ -48,7 +74,7 @@ def install_test_tools(session: nox.Session) -> None:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style and types of Python, the workflows, and the shell scripts that images are made with."""
-    session.install("-e", ".", "--group=lint", "nox")
+    _install_locked(session)
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
     session.run("mypy")
@@ -62,5 +88,5 @@ def lint(session: nox.Session) -> None:
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """Measure against peers in the same run; prints ratios and writes them as JSON."""
-    session.install("-e", ".")
+    _install_locked(session)
     session.run("python", "tests/bench/run.py", *session.posargs)

@@ -17,6 +17,7 @@ FLOORS = """
     __init__
     errors
     names
+    signals
     process
     layout
     board

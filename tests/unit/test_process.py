@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import select
@@ -11,10 +12,12 @@ import sys
 import tempfile
 import textwrap
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
-from imageyard import process
+from imageyard import process, signals
 from imageyard.errors import ConfigurationError, EnvironmentLacks
 
 PATIENCE = 60.0
@@ -350,7 +353,7 @@ def test_a_grandchild_that_holds_the_pipes_is_swept(life: Life, tmp_path: Path) 
 
 DRIVER = """
 import os, signal, sys
-from imageyard import process
+from imageyard import process, signals
 from imageyard.errors import Terminated
 process.ESCALATION = tuple((how, float(sys.argv[4])) for how, _ in process.ESCALATION)
 def terminate(*_):
@@ -447,7 +450,7 @@ def test_a_session_leader_keeps_its_children_in_its_group(
 DETACHING = """
 import sys
 from pathlib import Path
-from imageyard import process
+from imageyard import process, signals
 argv = [sys.executable, "-S", "-E", "-c", sys.argv[1], sys.argv[2]]
 print(process.detach(argv, log=Path(sys.argv[3]), env={"EXTRA": "told"}))
 """
@@ -496,3 +499,54 @@ def test_attach_shares_our_streams_and_group() -> None:
 )
 def test_redact(text: str, secrets: list[str], expected: str) -> None:
     assert process.redact(text, secrets) == expected
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_a_child_starts_comes_when_somebody_can_end_it(
+    monkeypatch: pytest.MonkeyPatch, how: signal.Signals
+) -> None:
+    """Between fork and the return of Popen nobody knows of the child yet."""
+    children: list[int] = []
+    start = subprocess.Popen._execute_child  # type: ignore[attr-defined]
+
+    def interrupted_start(self: Any, *args: Any, **options: Any) -> None:
+        start(self, *args, **options)
+        children.append(self.pid)
+        os.kill(os.getpid(), how)
+        assert not arrived, "it is held back"
+
+    def handler(number: int, frame: object) -> None:
+        arrived.append(number)
+        raise KeyboardInterrupt
+
+    arrived: list[int] = []
+    before = signal.signal(how, handler)
+    monkeypatch.setattr(subprocess.Popen, "_execute_child", interrupted_start)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            process.run(["sleep", "60"])
+        assert signal.getsignal(how) is handler, "the handlers are as before"
+        gc.collect()  # an unclosed pipe, or a child that nobody waited for, would be told now
+    finally:
+        signal.signal(how, before)
+    (child,) = children
+    assert arrived == [how]
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)
+
+
+def test_a_program_that_cannot_start_leaves_the_handlers_as_they_were() -> None:
+    before = [signal.getsignal(how) for how in signals.ENDING]
+    with pytest.raises(EnvironmentLacks):
+        process.run(["/nowhere/program"])
+    assert [signal.getsignal(how) for how in signals.ENDING] == before
+
+
+def test_a_child_starts_with_no_signal_masked() -> None:
+    status = process.run(["sh", "-c", "grep -E '^SigBlk' /proc/self/status"]).text
+    assert status == "SigBlk:\t0000000000000000"
+
+
+def test_children_start_in_other_threads_too() -> None:
+    with ThreadPoolExecutor(4) as pool:
+        assert [done.text for done in pool.map(lambda n: process.run(["echo", str(n)]), range(8))] == list("01234567")

@@ -15,6 +15,7 @@ from pathlib import Path
 from shutil import which
 from typing import IO, Any
 
+from imageyard import signals
 from imageyard.errors import ConfigurationError, EnvironmentLacks
 
 __all__ = ["Completed", "attach", "detach", "environment", "find", "redact", "run", "stream"]
@@ -141,10 +142,10 @@ def detach(argv: Sequence[str], *, log: Path, env: Mapping[str, str] | None = No
 
     Raises EnvironmentLacks where the program cannot be started.
     """
-    with log.open("ab") as output:
+    with log.open("ab") as output, signals.held():
         pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output}
         child = _popen(argv, env=environment(env), start_new_session=True, **pipes)
-    child.returncode = 0  # it is not ours to wait for; without this, Popen warns when it is collected
+        child.returncode = 0  # it is not ours to wait for; without this, Popen warns when it is collected
     return child.pid
 
 
@@ -226,25 +227,28 @@ def _started(
     """
     apart = own_group and os.getsid(0) != os.getpid()
     output = subprocess.PIPE if pipes else None
-    child = _popen(
-        argv,
-        env=environment(env),
-        cwd=cwd,
-        stdin=(subprocess.DEVNULL if pipes else None) if stdin is None else stdin,
-        stdout=output,
-        stderr=output,
-        start_new_session=apart,
-    )
-    try:
-        with child:
-            try:
-                yield child
-            except BaseException:
-                _end(child, apart, stop)
-                raise
-    finally:
-        if apart:
-            _sweep(child.pid)
+    with signals.held() as let_go:
+        child = _popen(
+            argv,
+            env=environment(env),
+            cwd=cwd,
+            stdin=(subprocess.DEVNULL if pipes else None) if stdin is None else stdin,
+            stdout=output,
+            stderr=output,
+            start_new_session=apart,
+        )
+        try:
+            with child:
+                try:
+                    let_go()
+                    yield child
+                except BaseException:
+                    _end(child, apart, stop)
+                    raise
+        finally:
+            if apart:
+                with suppress(ProcessLookupError, PermissionError):  # what it left behind in its own group
+                    os.killpg(child.pid, signal.SIGKILL)
 
 
 def _popen(argv: Sequence[str], *, cwd: str | Path | None = None, **options: Any) -> subprocess.Popen[bytes]:
@@ -292,9 +296,3 @@ def _ends_within(child: subprocess.Popen[bytes], patience: float) -> bool:
     with suppress(subprocess.TimeoutExpired):
         child.wait(max(0.0, deadline - time.monotonic()))
     return child.returncode is not None
-
-
-def _sweep(group: int) -> None:
-    """Kill what a child that ended left behind in its own group."""
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, signal.SIGKILL)

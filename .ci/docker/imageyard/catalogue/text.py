@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,9 @@ def parse(data: bytes | str, file: str = "images.yml", *, pure: bool = False) ->
     try:
         root = _Composer(document).compose(parser.get_event)
     except yaml.YAMLError as error:
+        if not pure and _may_be_deep(text, error):
+            with suppress(yaml.YAMLError):
+                parse(text, file, pure=True)
         raise _syntax_error(error, file, text) from None
     except (ValueError, OverflowError) as error:  # PyYAML's own scanner, on escapes beyond Unicode
         raise ConfigurationError(f"not YAML: {error}", at=file) from None
@@ -60,6 +64,22 @@ def parse(data: bytes | str, file: str = "images.yml", *, pure: bool = False) ->
         raise error_at(root, f"a catalogue is a map of keys, this is {what}", hint="begin with: images:")
     document.root = root
     return root
+
+
+def _may_be_deep(text: str, error: Any) -> bool:
+    """Whether what stands before an error of libyaml may be nested deeper than a catalogue is.
+
+    libyaml reads ahead of the events that it gives, and has a limit of its own (1,000 levels, libyaml 0.2.6): its
+    error would hide ours, which PyYAML's own parser finds, 20 times as slowly. Brackets in quotes count too.
+    """
+    mark = getattr(error, "problem_mark", None)
+    before = text[: mark.index] if mark is not None else text
+    depth = 0
+    for bracket in re.findall(r"[\[{\]}]", before):
+        depth += 1 if bracket in "[{" else -1
+        if depth > _DEPTH_LIMIT:
+            return True
+    return any(len(run) > _DEPTH_LIMIT for run in re.findall(r"^[ ?-]+", before, re.MULTILINE))
 
 
 def _characters(data: bytes | str, file: str) -> str:
