@@ -14,10 +14,10 @@ from uuid import uuid4
 
 import pytest
 from aws_served import Aws
+from imageyard.access.login import log_in
 from imageyard.console import Form, Story
 from imageyard.plan.trust import Decision
-from imageyard.ship.login import log_in
-from imageyard.ship.workspace import Workspace
+from imageyard.project.workspace import Workspace
 from oidc_served import Oidc
 
 TRUSTED = Decision("trusted", "push", "main is protected", push="trusted", reads=("trusted",), mirror=True)

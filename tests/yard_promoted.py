@@ -10,13 +10,13 @@ from typing import cast
 
 from engine_private import PrivateEngine
 from imageyard.names import Digest, Reference
+from imageyard.project.labels import INPUTS_LABEL
+from imageyard.project.workspace import Workspace
+from imageyard.publishing import record_artifact
 from imageyard.records import Record
 from imageyard.registry.client import Client
 from imageyard.registry.manifests import OCI_MANIFEST, digest_of
 from imageyard.registry.upload import push_bytes
-from imageyard.ship import beside
-from imageyard.ship.labels import INPUTS_LABEL
-from imageyard.ship.workspace import Workspace
 from registry_served import Served, platform, put_index
 from yard_publishing import PublishingYard
 from yard_scratch import ARCH, make_yard
@@ -89,7 +89,7 @@ class PromotedYard(PublishingYard):
         digest = put_row(client, target, arch, inputs, note=f"{self.key} {tag}")
         raw = client.get(target.with_digest(digest))
         record = Record(image, arch, "built", 0, "", started="2026-01-31T12:00:00.000+00:00", recipe=inputs, tag=tag)
-        beside.attach(client, target, raw, record)
+        record_artifact.attach(client, target, raw, record)
         return client.put(target, raw.body, raw.media_type)
 
 

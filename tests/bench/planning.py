@@ -171,7 +171,7 @@ def _publish_all(top: Path) -> None:
 
 def publish_here() -> None:
     """The work of `_publish_all`, in a process whose environment is that of the plan."""
-    from imageyard.ship.workspace import Workspace
+    from imageyard.project.workspace import Workspace
 
     workspace = Workspace.find()
     recipes, images = workspace.recipes(), workspace.catalogue.images
@@ -200,7 +200,7 @@ def _registry(folder: Path) -> Iterator[str]:
 
 def _publish(yard: Path) -> None:
     """Put a small image under the tag of every row."""
-    from imageyard.ship.workspace import Workspace
+    from imageyard.project.workspace import Workspace
 
     workspace = Workspace.find(start=yard)
     _put(workspace.repository, [workspace.recipes().tag(row) for row in workspace.catalogue.rows])
@@ -268,7 +268,7 @@ def _families(variants: int) -> Iterator[str]:
 def bake(yard: Path) -> dict[str, object]:
     """The same images as bake targets: file, target, platform, args, tags and the bindings of their bases."""
     from imageyard.names import platform_of
-    from imageyard.ship.workspace import Workspace
+    from imageyard.project.workspace import Workspace
 
     workspace = Workspace.find(start=yard)
     recipes = workspace.recipes()

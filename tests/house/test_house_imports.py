@@ -35,13 +35,14 @@ FLOORS = """
     engine
     builders
     checks
-    stack
+    stack adopt
     doctor
-    ship
-    keep
-    lanes
-    adopt
-    ci
+    project
+    run access
+    publishing
+    building keep lanes
+    queries
+    ci workbench
     cli sessions
     __main__
 """

@@ -105,8 +105,8 @@ def test_parents_of_the_other_repository_are_built_on_once_they_are_promoted(dep
     ok(depot_yard, "build", BASE, "--builder", "depot", "--at", "trusted")
     assert depot_yard.builds == [("ptrusted", BOTH)]
     script = (
-        "from imageyard.plan.trust import Decision; from imageyard.ship.options import BuildOptions;"
-        "from imageyard.ship.rows import build_rows; from imageyard.ship.workspace import Workspace;"
+        "from imageyard.plan.trust import Decision; from imageyard.project.options import BuildOptions;"
+        "from imageyard.building.rows import build_rows; from imageyard.project.workspace import Workspace;"
         "w = Workspace.find(); d = Decision('branch', 'pull_request', 'a test', push='branch',"
         " reads=('trusted', 'branch'));"
         f"raise SystemExit(build_rows(w, w.rows('{TOOL}'), BuildOptions(builder='depot', decision=d)))"

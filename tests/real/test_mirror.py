@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 from imageyard import errors
 from imageyard.names import Absent, Present, Reference, parse_reference
+from imageyard.publishing.record_artifact import ARTIFACT_TYPE
 from imageyard.registry.blobs import read
 from imageyard.registry.client import Client
 from imageyard.registry.states import inspect, state
-from imageyard.ship.beside import ARTIFACT_TYPE
 from registry_faults import Answer, Fault, Proxy, running
 from registry_served import Served, platform, put_image, put_index, serve, tool
 from yard_promoted import BOTH, ONE, PromotedYard, make_promoted_yard, put_row

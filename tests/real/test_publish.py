@@ -6,7 +6,7 @@ import json
 
 import pytest
 from imageyard.names import parse_reference
-from imageyard.ship.beside import ARTIFACT_TYPE
+from imageyard.publishing.record_artifact import ARTIFACT_TYPE
 from registry_faults import Fault, Proxy, running
 from registry_served import Served, put_image, tool
 from yard_publishing import ARCH, BASE, BOTH, PublishingYard

@@ -19,8 +19,8 @@ import github_event
 import pytest
 from buildkit_remote import remote_buildkit
 from engine_private import PrivateEngine
+from imageyard.building.remote_checks import written
 from imageyard.names import Arch
-from imageyard.ship.remote_checks import written
 from registry_faults import Answer, Proxy, running
 from registry_served import Served, tool
 from socket_relay import Relay

@@ -15,10 +15,10 @@ from engine_private import PrivateEngine
 from imageyard.builders import buildx
 from imageyard.errors import Denied
 from imageyard.names import Arch, Digest, Reference
+from imageyard.project.labels import INPUTS_LABEL
+from imageyard.project.workspace import Workspace
 from imageyard.registry.manifests import OCI_MANIFEST
 from imageyard.registry.upload import push_bytes
-from imageyard.ship.labels import INPUTS_LABEL
-from imageyard.ship.workspace import Workspace
 from registry_faults import running
 from registry_gate import Gate
 from registry_served import Served, put_image, tool

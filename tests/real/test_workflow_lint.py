@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from imageyard.ship.login import ENVIRONMENT
+from imageyard.access.login import ENVIRONMENT
 from registry_served import lacking
 from workflow_syntax import load
 

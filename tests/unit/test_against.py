@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from imageyard.errors import ConfigurationError
-from imageyard.ship import describe
-from imageyard.ship.workspace import Workspace
+from imageyard.project.workspace import Workspace
+from imageyard.queries import describe
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 

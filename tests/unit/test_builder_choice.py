@@ -8,13 +8,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from imageyard.building.builder_choice import choose, chosen, from_environment, remote
 from imageyard.catalogue.expand import load
 from imageyard.catalogue.model import Builders, Catalogue, DepotBuilder, RemoteBuilder
 from imageyard.errors import ConfigurationError, PolicyRefused
 from imageyard.plan.trust import LOCAL, Decision, Repository
-from imageyard.ship.builder_choice import choose, chosen, from_environment, remote
-from imageyard.ship.destination import place
-from imageyard.ship.options import BuilderName, BuildOptions, as_builder, as_repository
+from imageyard.project.options import BuilderName, BuildOptions, as_builder, as_repository
+from imageyard.publishing.destination import place
 
 POOL = "tcp://pool.example:1234"
 ONE = "tcp://one.example:8372"

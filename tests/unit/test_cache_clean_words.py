@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from imageyard.errors import Absent, Denied, EnvironmentLacks, ImageyardError, Transient
+from imageyard.keep.cache_clean import Wanted, clean
 from imageyard.names import Digest, Reference
+from imageyard.project.workspace import Workspace
 from imageyard.registry.client import Client
-from imageyard.ship.cache_clean import Wanted, clean
-from imageyard.ship.workspace import Workspace
 
 TAGS = ("linux-a-amd64-pr-1", "linux-a-arm64-pr-1")
 

@@ -12,12 +12,12 @@ import boto3
 import pytest
 from aws_moto import moto_in_reach
 from imageyard.errors import Transient
+from imageyard.keep.cache_clean import Wanted, clean
 from imageyard.names import Reference
+from imageyard.project.workspace import Workspace
 from imageyard.registry.client import Client
 from imageyard.registry.ecr_tags import pushed, untag
 from imageyard.registry.manifests import OCI_MANIFEST
-from imageyard.ship.cache_clean import Wanted, clean
-from imageyard.ship.workspace import Workspace
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from imageyard.cli.entry import task
 from imageyard.errors import CheckFailed, Terminated
+from imageyard.project.workspace import Workspace
 from imageyard.runs import VARIABLE
 from imageyard.sessions import _told_to_nox
-from imageyard.ship.workspace import Workspace
 from invoke.context import Context
 from invoke.exceptions import Exit
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 
 import pytest
-from imageyard.ship.floating import credentials
+from imageyard.publishing.floating_tag import credentials
 
 SERVER = {"GITHUB_TOKEN": "token-of-the-job", "GITHUB_SERVER_URL": "https://github.com"}
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from imageyard.access.job_token import _claims, fetch, in_reach
 from imageyard.errors import Denied, EnvironmentLacks, Transient
 from imageyard.registry.backoff import Policy
 from imageyard.registry.http import Http
-from imageyard.ship.job_token import _claims, fetch, in_reach
 from oidc_served import Oidc, served
 from registry_faults import Fault
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from imageyard.ship.labels import source_of
+from imageyard.project.labels import source_of
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from imageyard.access.login import ENVIRONMENT, environment
 from imageyard.plan.trust import LOCAL, Decision, Event, decide
-from imageyard.ship.login import ENVIRONMENT, environment
-from imageyard.ship.workspace import Workspace
+from imageyard.project.workspace import Workspace
 
 HERE = "example/images"
 TRUSTED = decide(Event("push", ref="refs/heads/main"), ["main"])

@@ -7,9 +7,9 @@ import json
 from typing import Any
 
 import pytest
+from imageyard.building.remote_checks import dockerfile, written
 from imageyard.catalogue.model import Check
 from imageyard.names import Digest, Reference
-from imageyard.ship.remote_checks import dockerfile, written
 
 IMAGE = Reference("registry.test", "ci", digest=Digest("sha256:" + "0" * 64))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from imageyard.ship.shell import split
+from imageyard.workbench.shell import split
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from imageyard.ci.event import LIMIT, decision, read
 from imageyard.plan.caches import caches, repository_of
 from imageyard.plan.trust import LOCAL, Decision, Event, decide, in_one_repository, is_protected
-from imageyard.ship.workspace import Workspace
+from imageyard.project.workspace import Workspace
 
 PAYLOADS = yaml.safe_load((Path(__file__).parents[1] / "corpus" / "events" / "payloads.yml").read_bytes())
 NAMES = [name for name in PAYLOADS if name != "repository"]

@@ -8,11 +8,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from imageyard.building import source_contexts
 from imageyard.errors import ConfigurationError, EnvironmentLacks
-from imageyard.ship import bind, describe
-from imageyard.ship.dockerfile import users
-from imageyard.ship.options import refuse_unused
-from imageyard.ship.workspace import Workspace
+from imageyard.project.options import refuse_unused
+from imageyard.project.workspace import Workspace
+from imageyard.queries import describe
+from imageyard.workbench.test_dockerfile import users
 
 FILES = {
     "images.yml": """\
@@ -79,14 +80,14 @@ def test_a_secret_file_is_named_from_the_top(
 ) -> None:
     row = workspace.row("linux-one", "amd64")
     with pytest.raises(EnvironmentLacks, match="the secret token is not there: file:secret"):
-        bind.secrets(row, workspace.top)
+        source_contexts.secrets(row, workspace.top)
 
     (tmp_path / "secret").write_text("value\n")
-    assert bind.secrets(row, workspace.top) == (("token", "file", str(tmp_path / "secret")),)
+    assert source_contexts.secrets(row, workspace.top) == (("token", "file", str(tmp_path / "secret")),)
 
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may read everything
     with pytest.raises(EnvironmentLacks, match="the secret token cannot be read"):
-        bind.secrets(row, workspace.top)
+        source_contexts.secrets(row, workspace.top)
 
 
 def test_rows_are_listed_where_the_listing_cannot_be_kept(workspace: Workspace) -> None:

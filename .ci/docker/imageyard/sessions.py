@@ -20,7 +20,7 @@ from imageyard.errors import ConfigurationError, ImageyardError, refused_by_syst
 
 if TYPE_CHECKING:
     from imageyard.catalogue.listing import Listed
-    from imageyard.ship.workspace import Workspace
+    from imageyard.project.workspace import Workspace
 
 __all__ = ["register"]
 
@@ -33,7 +33,7 @@ def register(catalogue: str | None = None) -> None:
     Reads the catalogue and nothing else: no Dockerfile, no git, no engine, no registry. Ends the program with the
     error's code where the catalogue cannot be read, because Nox would print a traceback.
     """
-    from imageyard.ship.workspace import Workspace
+    from imageyard.project.workspace import Workspace
 
     try:
         workspace = Workspace.find(catalogue)
@@ -69,8 +69,9 @@ def _register_rows(workspace: Workspace, rows: Sequence[Listed]) -> None:
         parser.add_argument("--address", help="a BuildKit worker instead of the catalogue's: tcp://HOST:PORT")
         parser.add_argument("--at", help="publish there: trusted or branch")
         with _told_to_nox(workspace, session):
+            from imageyard.building.row import build_row
             from imageyard.ci.event import decision
-            from imageyard.ship.options import (
+            from imageyard.project.options import (
                 PLANNED,
                 BuildOptions,
                 as_builder,
@@ -78,7 +79,6 @@ def _register_rows(workspace: Workspace, rows: Sequence[Listed]) -> None:
                 assignments,
                 refuse_unused,
             )
-            from imageyard.ship.row import build_row
 
             options = parser.read(session.posargs)
             row, values = workspace.row(image, arch), assignments(options.set)
@@ -118,7 +118,7 @@ def _register_dockerfile(workspace: Workspace) -> None:
         parser.add_argument("file", help="a Dockerfile or a file that one copies")
         parser.add_argument("--shell", action="store_true", help="a shell in the image, or in what a failed step found")
         with _told_to_nox(workspace, session):
-            from imageyard.ship.dockerfile import test_dockerfile as flow
+            from imageyard.workbench.test_dockerfile import test_dockerfile as flow
 
             options = parser.read(session.posargs)
             flow(workspace, options.file, shell=options.shell)
@@ -134,7 +134,7 @@ def _register_plan(workspace: Workspace) -> None:
         parser.add_argument("--at", default="engine", help="engine, trusted or branch (the catalogue's repositories)")
         parser.add_argument("--changed-since", metavar="REV", help="say what changed since a revision")
         with _told_to_nox(workspace, session):
-            from imageyard.ship import planning as flow
+            from imageyard.queries import plan as flow
 
             options = parser.read(session.posargs)
             asked = flow.Asked(options.pattern, None, None if options.offline else options.at, options.changed_since)
@@ -153,8 +153,8 @@ def _register_merge(workspace: Workspace) -> None:
         parser.add_argument("--force", action="store_true", help="move the tag where it holds other images")
         with _told_to_nox(workspace, session):
             from imageyard.ci.event import decision
-            from imageyard.ship.options import as_repository
-            from imageyard.ship.promote import promote
+            from imageyard.project.options import as_repository
+            from imageyard.publishing.promote import promote
 
             options = parser.parse_args(session.posargs)
             at, decided = as_repository(options.at), decision(workspace)
@@ -171,7 +171,7 @@ def _register_shell(workspace: Workspace) -> None:
         parser.add_argument("--arch", help="amd64 or arm64; this machine's unless told")
         parser.add_argument("--print", action="store_true", help="only bring it into the engine, and print its name")
         with _told_to_nox(workspace, session):
-            from imageyard.ship import shell as flow
+            from imageyard.workbench import shell as flow
 
             own, command = flow.split(session.posargs)
             options = parser.read(own)
@@ -200,7 +200,7 @@ def _register_stack(workspace: Workspace) -> None:
         parser.add_argument("what", nargs="?", type=_stack_word, default="start", help=", ".join(_STACK_WORDS))
         parser.add_argument("--purge", action="store_true", help="with stop: forget images and bases too")
         with _told_to_nox(workspace, session):
-            from imageyard.ship.stack import local_stack as flow
+            from imageyard.workbench.local_stack import local_stack as flow
 
             options = parser.read(_own(session.posargs))
             flow(workspace, options.what, purge=options.purge)
@@ -230,7 +230,7 @@ def _tell(error: ImageyardError) -> None:
 def _finish(workspace: Workspace) -> None:
     """The table, at exit: an umbrella session is aborted when a row failed, and `-j` runs rows in other processes."""
     if workspace.run.owner and workspace.run.folder.exists():
-        from imageyard.ship.finish import finish
+        from imageyard.run.leftovers import finish
 
         finish(workspace)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from imageyard import git
 
 if TYPE_CHECKING:
-    from imageyard.ship.workspace import Workspace
+    from imageyard.project.workspace import Workspace
 
 __all__ = ["base"]
 

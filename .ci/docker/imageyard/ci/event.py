@@ -15,7 +15,7 @@ from imageyard.errors import ImageyardError
 from imageyard.plan.trust import LOCAL, Decision, Event, decide, in_one_repository, is_protected
 
 if TYPE_CHECKING:
-    from imageyard.ship.workspace import Workspace
+    from imageyard.project.workspace import Workspace
 
 __all__ = ["DAY", "decision", "read"]
 

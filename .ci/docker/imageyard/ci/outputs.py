@@ -13,7 +13,7 @@ from imageyard.layout import duration, one_line
 
 if TYPE_CHECKING:
     from imageyard.plan.report import Told
-    from imageyard.ship.workflow_plan import WorkflowPlan
+    from imageyard.queries.workflow_plan import WorkflowPlan
 
 __all__ = ["REPORT_HEADERS", "emit", "plan_summary", "report_cells", "summarize", "table"]
 

@@ -14,9 +14,9 @@ __all__ = ["TASKS"]
 @task(ghcr="at GHCR too, outside CI; the token is in GHCR_PAT", catalogue=CATALOGUE)
 def login(context: Context, ghcr: bool = False, catalogue: str | None = None) -> object:
     """Log in where this run may write, into a private Docker folder; prints its path, for DOCKER_CONFIG."""
+    from imageyard.access.login import log_in
     from imageyard.ci.event import decision
-    from imageyard.ship.login import log_in
-    from imageyard.ship.workspace import Workspace
+    from imageyard.project.workspace import Workspace
 
     workspace = Workspace.find(catalogue)
     return str(log_in(workspace, decision(workspace), os.environ, with_ghcr=ghcr))

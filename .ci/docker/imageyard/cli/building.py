@@ -43,11 +43,11 @@ def build(
     catalogue: str | None = None,
 ) -> None:
     """Build and check images; what follows a lone -- goes to docker buildx build, and the tag ends in -local."""
+    from imageyard.building.row import needs_engine
+    from imageyard.building.rows import build_rows
     from imageyard.ci.event import decision
-    from imageyard.ship.options import BuildOptions, as_builder, as_repository, assignments
-    from imageyard.ship.row import needs_engine
-    from imageyard.ship.rows import build_rows
-    from imageyard.ship.workspace import Workspace, this_arch
+    from imageyard.project.options import BuildOptions, as_builder, as_repository, assignments
+    from imageyard.project.workspace import Workspace, this_arch
 
     workspace = Workspace.find(catalogue)
     options = BuildOptions(
@@ -71,8 +71,8 @@ def check(
     context: Context, pattern: str, arch: str | None = None, json: bool = False, catalogue: str | None = None
 ) -> object:
     """Run the checks again in images that the engine has under their tags."""
-    from imageyard.ship.recheck import recheck
-    from imageyard.ship.workspace import Workspace, this_arch
+    from imageyard.project.workspace import Workspace, this_arch
+    from imageyard.queries.recheck import recheck
 
     workspace = Workspace.find(catalogue)
     return recheck(workspace, workspace.rows(pattern, arch or this_arch()), as_json=json)
@@ -88,8 +88,8 @@ def clean(
     context: Context, yes: bool = False, all: bool = False, json: bool = False, catalogue: str | None = None
 ) -> object:
     """Remove from the engine what is ours: leftovers of dead runs and images whose inputs have moved on."""
-    from imageyard.ship.clean import clean as flow
-    from imageyard.ship.workspace import Workspace
+    from imageyard.keep.engine_clean import clean as flow
+    from imageyard.project.workspace import Workspace
 
     return flow(Workspace.find(catalogue), yes=yes, everything=all, as_json=json)
 

@@ -36,8 +36,8 @@ def clean_caches(
 
     from imageyard.catalogue.scalars import Fault, duration
     from imageyard.errors import ConfigurationError
-    from imageyard.ship import cache_clean
-    from imageyard.ship.workspace import Workspace
+    from imageyard.keep import cache_clean
+    from imageyard.project.workspace import Workspace
 
     if (pr is None) == (older_than is None):
         raise ConfigurationError("name one of --pr and --older-than", hint="inv --help cache.clean")

@@ -16,7 +16,7 @@ def decide(context: Context, json: bool = False, catalogue: str | None = None) -
 
     from imageyard.ci import event
     from imageyard.layout import aligned
-    from imageyard.ship.workspace import Workspace
+    from imageyard.project.workspace import Workspace
 
     found = asdict(event.decision(Workspace.find(catalogue)))
     if json:

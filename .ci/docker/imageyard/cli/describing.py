@@ -22,8 +22,8 @@ def list_images(
     catalogue: str | None = None,
 ) -> object:
     """Print the images that a pattern selects, with their family and architectures."""
-    from imageyard.ship.describe import listing
-    from imageyard.ship.workspace import Workspace
+    from imageyard.project.workspace import Workspace
+    from imageyard.queries.describe import listing
 
     return listing(Workspace.find(catalogue), pattern, arch, as_json=json)
 
@@ -31,8 +31,8 @@ def list_images(
 @task(image="the image's name", json=JSON, catalogue=CATALOGUE)
 def explain(context: Context, image: str, json: bool = False, catalogue: str | None = None) -> object:
     """Print what an image's name stands for: each word, arg, check and field, and which line says so."""
-    from imageyard.ship.describe import explanation
-    from imageyard.ship.workspace import Workspace
+    from imageyard.project.workspace import Workspace
+    from imageyard.queries.describe import explanation
 
     return explanation(Workspace.find(catalogue), image, as_json=json)
 
@@ -58,9 +58,9 @@ def tag(
     catalogue: str | None = None,
 ) -> object:
     """Print the tag of an image, calculated from its content; for a pattern: IMAGE ARCH TAG."""
-    from imageyard.ship import describe
-    from imageyard.ship.options import assignments
-    from imageyard.ship.workspace import Workspace
+    from imageyard.project.options import assignments
+    from imageyard.project.workspace import Workspace
+    from imageyard.queries import describe
 
     workspace = Workspace.find(catalogue)
     values = assignments(set_ or ())
@@ -81,9 +81,9 @@ def inputs(
     catalogue: str | None = None,
 ) -> object:
     """Print the files that an image is made from, relative to the repository's top."""
-    from imageyard.ship import describe
-    from imageyard.ship.options import assignments
-    from imageyard.ship.workspace import Workspace
+    from imageyard.project.options import assignments
+    from imageyard.project.workspace import Workspace
+    from imageyard.queries import describe
 
     return describe.inputs(Workspace.find(catalogue), pattern, arch, assignments(set_ or ()), as_json=json)
 

@@ -72,7 +72,7 @@ def passed_through() -> tuple[str, ...]:
 
 
 def _keep(options: dict[str, Any], code: int, headline: str) -> None:
-    from imageyard.ship.workspace import Workspace
+    from imageyard.project.workspace import Workspace
 
     with contextlib.suppress(ImageyardError, OSError):  # what it says was told, and the exit code says the same
         Workspace.find(options.get("catalogue")).run.settle(code, headline)

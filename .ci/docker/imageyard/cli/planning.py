@@ -11,7 +11,7 @@ from imageyard.cli.describing import PATTERN
 from imageyard.cli.entry import ARCH, CATALOGUE, JSON, task
 
 if TYPE_CHECKING:
-    from imageyard.ship.workspace import Workspace
+    from imageyard.project.workspace import Workspace
 
 __all__ = ["TASKS"]
 
@@ -44,8 +44,8 @@ def plan(
     """Print what has to be built, why, and in which order; with --at, for a repository at a registry."""
     from imageyard.console import Story
     from imageyard.errors import ConfigurationError
-    from imageyard.ship import planning
-    from imageyard.ship.workspace import Workspace
+    from imageyard.project.workspace import Workspace
+    from imageyard.queries import plan
 
     if github:
         if offline or at or arch or exit_code:
@@ -55,19 +55,19 @@ def plan(
     if offline and at:
         raise ConfigurationError("--offline asks no place, and --at names one", hint="leave one of them out")
     workspace = Workspace.find(catalogue)
-    asked = planning.Asked(pattern, arch, None if offline else at or "engine", changed_since)
-    actions = planning.plan(workspace, asked)
-    Story.result(planning.rendered(workspace, actions, as_json=json))
-    planning.check(actions, nothing_is_news=exit_code)
+    asked = plan.Asked(pattern, arch, None if offline else at or "engine", changed_since)
+    actions = plan.plan(workspace, asked)
+    Story.result(plan.rendered(workspace, actions, as_json=json))
+    plan.check(actions, nothing_is_news=exit_code)
 
 
 def _for_workflow(workspace: Workspace, pattern: str, since: str | None) -> None:
+    from imageyard.access.login import environment
     from imageyard.ci import event, outputs
     from imageyard.ci.base import base
     from imageyard.console import Story
     from imageyard.plan import matrix
-    from imageyard.ship.login import environment
-    from imageyard.ship.workflow_plan import plain, workflow_plan
+    from imageyard.queries.workflow_plan import plain, workflow_plan
 
     decision = event.decision(workspace)
     wanted = decision.pattern if pattern == "*" else pattern
@@ -102,10 +102,10 @@ def lock(
     catalogue: str | None = None,
 ) -> object:
     """Ask registries for the digests of the bases that are not locked, and write them to images.lock."""
-    from imageyard.ship import locking
-    from imageyard.ship.workspace import Workspace
+    from imageyard.keep import lock
+    from imageyard.project.workspace import Workspace
 
-    return locking.lock(Workspace.find(catalogue), base or (), refresh=refresh, as_json=json)
+    return lock.lock(Workspace.find(catalogue), base or (), refresh=refresh, as_json=json)
 
 
 @task(
@@ -117,11 +117,11 @@ def stale(context: Context, exit_code: bool = False, json: bool = False, catalog
     """Ask registries which locked bases have moved, and print which images that concerns."""
     from imageyard.console import Story
     from imageyard.errors import NothingToDo
-    from imageyard.ship import locking
-    from imageyard.ship.workspace import Workspace
+    from imageyard.keep import lock
+    from imageyard.project.workspace import Workspace
 
-    found = locking.stale(Workspace.find(catalogue))
-    Story.result(locking.rendered(found, as_json=json))
+    found = lock.stale(Workspace.find(catalogue))
+    Story.result(lock.rendered(found, as_json=json))
     if exit_code and not any(one.moved for one in found):
         raise NothingToDo("no locked base has moved")
 

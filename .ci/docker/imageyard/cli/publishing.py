@@ -32,10 +32,10 @@ def push(
     """Publish images that passed their checks here, each with its record; prints IMAGE ARCH REPOSITORY@DIGEST."""
     from imageyard.ci.event import decision
     from imageyard.console import Story
-    from imageyard.ship.destination import place
-    from imageyard.ship.options import as_repository
-    from imageyard.ship.push import push_rows
-    from imageyard.ship.workspace import Workspace, this_arch
+    from imageyard.project.options import as_repository
+    from imageyard.project.workspace import Workspace, this_arch
+    from imageyard.publishing.destination import place
+    from imageyard.publishing.push import push_rows
 
     workspace = Workspace.find(catalogue)
     decided, asked = decision(workspace), as_repository(at)
@@ -59,9 +59,9 @@ def promote(
 ) -> object:
     """Give an image its tag over the rows that are published; prints REPOSITORY@DIGEST."""
     from imageyard.ci.event import decision
-    from imageyard.ship.options import as_repository
-    from imageyard.ship.promote import promote as flow
-    from imageyard.ship.workspace import Workspace
+    from imageyard.project.options import as_repository
+    from imageyard.project.workspace import Workspace
+    from imageyard.publishing.promote import promote as flow
 
     workspace = Workspace.find(catalogue)
     return str(flow(workspace, image, as_repository(at), force=force, decision=decision(workspace)))
@@ -77,8 +77,8 @@ def records(
     catalogue: str | None = None,
 ) -> object:
     """Print the records that are published beside an image: when, from which commit, with which checks."""
-    from imageyard.ship.resolve import records as flow
-    from imageyard.ship.workspace import Workspace
+    from imageyard.project.workspace import Workspace
+    from imageyard.queries.resolve import records as flow
 
     return flow(Workspace.find(catalogue), image, arch, at, as_json=json)
 
@@ -88,8 +88,8 @@ def resolve(
     context: Context, image: str, arch: str | None = None, at: str = "trusted", catalogue: str | None = None
 ) -> object:
     """Print REPOSITORY@DIGEST of a published image, which stays the same whatever becomes of tags."""
-    from imageyard.ship.resolve import resolve as flow
-    from imageyard.ship.workspace import Workspace
+    from imageyard.project.workspace import Workspace
+    from imageyard.queries.resolve import resolve as flow
 
     return flow(Workspace.find(catalogue), image, arch, at)
 
@@ -113,8 +113,8 @@ def wait(
 ) -> object:
     """Wait until an image is published, then print REPOSITORY@DIGEST; fail at once where nobody will publish it."""
     from imageyard.ci.event import decision
-    from imageyard.ship import wait as waiting
-    from imageyard.ship.workspace import Workspace
+    from imageyard.project.workspace import Workspace
+    from imageyard.queries import wait as waiting
 
     limit = waiting.seconds(timeout)
     workspace = Workspace.find(catalogue)

@@ -31,9 +31,9 @@ def mirror(
     """Copy promoted images by digest to every mirror of the catalogue; prints IMAGE REPOSITORY@DIGEST."""
     from imageyard.ci.event import decision
     from imageyard.console import Story
-    from imageyard.ship.mirror import Wanted
-    from imageyard.ship.mirror import mirror as flow
-    from imageyard.ship.workspace import Workspace
+    from imageyard.project.workspace import Workspace
+    from imageyard.publishing.mirror import Wanted
+    from imageyard.publishing.mirror import mirror as flow
 
     workspace = Workspace.find(catalogue)
     decided = decision(workspace)
@@ -66,8 +66,8 @@ def refs(
     """Print REPOSITORY@DIGEST of all images that exist, with their copies at mirrors, and list those that do not."""
     from imageyard.ci.event import decision
     from imageyard.console import Story
-    from imageyard.ship import references
-    from imageyard.ship.workspace import Workspace
+    from imageyard.project.workspace import Workspace
+    from imageyard.queries import references
 
     workspace = Workspace.find(catalogue)
     entries = references.references(workspace, pattern, arch, references.places(decision(workspace), at))

@@ -1,0 +1,240 @@
+"""Log in where a run may write, and nowhere else: ECR by the job's role, GHCR by token, in a private Docker folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from imageyard import aws
+from imageyard.access import aws_role, job_token
+from imageyard.access.step_environment import Handover, private_folder
+from imageyard.catalogue.model import Catalogue
+from imageyard.errors import Denied, EnvironmentLacks, ImageyardError
+from imageyard.names import Reference, parse_reference
+from imageyard.plan.trust import Decision
+from imageyard.process import redact
+from imageyard.project.workspace import Workspace
+from imageyard.registry import ecr, ghcr
+from imageyard.registry.client import Client
+from imageyard.registry.credentials import Credential, config_folder
+from imageyard.registry.private_config import PrivateConfig
+
+__all__ = ["ENVIRONMENT", "environment", "log_in"]
+
+ENVIRONMENT = "docker-mirror"
+"""GitHub's environment that holds the token of GHCR: `docker-builds.yml` mirrors in it."""
+
+
+def log_in(workspace: Workspace, decision: Decision, environ: Mapping[str, str], *, with_ghcr: bool = False) -> Path:
+    """Make the private Docker folder, log in where `decision` writes, and hand the folder to the steps that follow.
+
+    A job that may not log in somewhere is told why, in a sentence, and goes on. `with_ghcr`: a person asks for GHCR
+    too; in CI it is the decision that asks. Returns the folder. Raises Denied where credentials that are there are
+    refused, Transient where nobody answers, EnvironmentLacks for what is asked for and not there, ConfigurationError
+    for what cannot work.
+    """
+    desk = _Desk(workspace, decision, environ, with_ghcr=with_ghcr)
+    try:
+        if decision.trust == "fork":
+            desk.story.step(f"No login: {decision.reason}; what is public can be read")
+        else:
+            desk.at_ecr()
+            desk.at_ghcr()
+            desk.say_the_rest()
+    except ImageyardError as error:
+        raise desk.without_secrets(error) from None
+    finally:
+        desk.config.write()
+    return desk.config.folder
+
+
+def environment(catalogue: Catalogue, decision: Decision) -> str:
+    """The environment of the jobs that write what is trusted: GHCR's token is in it; empty where they need none.
+
+    What branches write is not GHCR's: there is no token for it that could not write what is trusted too.
+    """
+    registry, cache = catalogue.registry, catalogue.settings.get("cache")
+    if decision.push != "trusted":
+        return ""
+    names = [registry.trusted if registry else None, cache.get("trusted") if isinstance(cache, Mapping) else None]
+    hosts = [parse_reference(str(name)).registry for name in names if name]
+    return ENVIRONMENT if any(_takes_token(catalogue, host) for host in hosts) else ""
+
+
+def _takes_token(catalogue: Catalogue, host: str) -> bool:
+    """Whether a token of GitHub goes to a host of ours. Beside `ecr`, a registry of this machine stands for ECR's."""
+    return host == ghcr.HOST or (ghcr.is_ours(host) and "ecr" not in catalogue.settings)
+
+
+class _Desk:
+    """One login: what is known of the run, the folder that it fills, and what must not be shown."""
+
+    def __init__(
+        self, workspace: Workspace, decision: Decision, environ: Mapping[str, str], *, with_ghcr: bool
+    ) -> None:
+        self.story = workspace.story
+        self.catalogue = workspace.catalogue
+        self.decision = decision
+        self.environ = environ
+        self.local = decision.trust == "local"
+        self.asked = with_ghcr and self.local
+        trusted = decision.trust != "fork"  # what the machine's owner may do elsewhere is not for a fork either
+        self.config = PrivateConfig(private_folder(environ), config_folder(), credentials=trusted)
+        self.handover = Handover(environ, self.config)
+        self._secrets: list[str] = []
+        self._dealt_with: set[str] = set()
+
+    def at_ecr(self) -> None:
+        """Log in at ECR where the catalogue says how, and make the repositories that are missing."""
+        settings: Any = self.catalogue.settings.get("ecr")
+        if settings is None:
+            for host in sorted({place.registry for place in self._places() if ecr.region_of(place.registry)}):
+                self.story.warn(f"no login at {host}: the catalogue has no `ecr`, which says by which role")
+                self._dealt_with.add(host)
+            return
+        caller, who = self._caller(settings)
+        if caller is None:
+            return
+        logins = {settings["region"]: ecr.log_in(settings["region"], caller)}
+        own = logins[settings["region"]]
+        hosts = {own.host: own}  # the host that ECR names, and those of other accounts and regions
+        for host in dict.fromkeys(place.registry for place in self._places()):
+            if region := ecr.region_of(host):
+                if region not in logins:
+                    logins[region] = ecr.log_in(region, caller)
+                hosts.setdefault(host, logins[region])
+        for host, login in hosts.items():
+            self._keep(host, login.credential, who, login.expires)
+        if isinstance(caller, aws.Keys):
+            self.handover.aws_keys(caller)
+        if settings.get("create") and (self.local or self.decision.push):
+            self._make_repositories(own.host, settings["region"], caller)
+
+    def _caller(self, settings: Mapping[str, Any]) -> tuple[aws.Caller | None, str]:
+        """Who asks ECR, and as whom; nobody, once that is said, where this job has nothing to ask with."""
+        role = settings.get("role")
+        if isinstance(role, Mapping):
+            role = role["branch" if self.decision.trust == "branch" else "trusted"]
+        machine = settings.get("instance_profile")
+        if self.local and (not (machine or self.asked) or aws.has_keys()):
+            return "environment", "your own AWS credentials"
+        if role and not self.local and job_token.in_reach(self.environ):
+            found: aws_role.Assumed | None = aws_role.assume(role, settings, self.environ, Client().http, self._hide)
+        elif machine:
+            found = aws_role.assume_from_machine(role, settings, self._hide)
+            if found is None:
+                self.story.warn("no login at ECR: this machine has no instance profile")
+        else:
+            lacks = "this job lacks the permission `id-token: write`, by which it takes its role"
+            self.story.warn(f"no login at ECR: {'there are no AWS credentials' if self.local else lacks}")
+            found = None
+        return (found.keys, found.name) if found else (None, "")
+
+    def at_ghcr(self) -> None:
+        """Log in at GHCR with the token of the environment, where this run writes there, or where a person asks."""
+        token = ghcr.find(self.environ)
+        settings: Any = self.catalogue.settings.get("ghcr", {})
+        places = {place.registry: place for place in self._places(mirrors=self.asked or self.decision.mirror)}
+        for host, place in places.items():
+            if not self._is_github(place):
+                continue
+            self._dealt_with.add(host)
+            if self.local and not self.asked:
+                self.story.step(f"No login at {host}: it was not asked for (inv login --ghcr)")
+                continue
+            if token is None:
+                self._lacks_token(host)
+                continue
+            credential = token.credential(settings.get("user"), self.environ.get("GITHUB_ACTOR"), place)
+            self._hide_all(credential)
+            _try_out(host, token.variable, credential)
+            self._keep(host, credential, f"{credential.username} by {token.variable}", None)
+
+    def say_the_rest(self) -> None:
+        """Name the registries of this run that nobody logs in at; what ECR's lack was said."""
+        rest = {place.registry: None for place in self._places()}
+        for host in rest:
+            if host not in self._dealt_with and not ecr.region_of(host):
+                self.story.step(f"No login at {host}: what the Docker configuration has for it is used")
+        if not rest:
+            self.story.step("No login: the catalogue names no registry")
+
+    def _lacks_token(self, host: str) -> None:
+        names = " nor ".join(ghcr.VARIABLES)
+        if self.asked:
+            raise EnvironmentLacks(
+                f"there is no token for {host}",
+                doing=f"logging in at {host}",
+                hint=f"export {ghcr.VARIABLES[0]}=...    (a token with write:packages)",
+            )
+        # a line, no annotation: of the many jobs of a run that mirrors, one has the token
+        self.story.step(f"No login at {host}: neither {names} is in this step's environment")
+
+    def _is_github(self, place: Reference) -> bool:
+        """Whether a token of GitHub goes there; any registry of this machine may stand for GHCR as a mirror."""
+        mine = place.registry in {parse_reference(name).registry for name in self._own_places()}
+        return _takes_token(self.catalogue, place.registry) if mine else ghcr.is_ours(place.registry)
+
+    def _places(self, *, mirrors: bool | None = None) -> tuple[Reference, ...]:
+        """The repositories that this run reads or writes, each once."""
+        with_mirrors = self.decision.mirror if mirrors is None else mirrors
+        names = [*self._own_places(), *(self.catalogue.mirrors if with_mirrors else ())]
+        return tuple(parse_reference(name) for name in dict.fromkeys(names))
+
+    def _own_places(self) -> list[str]:
+        """Images and caches of the levels of trust that this run deals with."""
+        levels = ("trusted", "branch") if self.local else {self.decision.push or "branch", *self.decision.reads}
+        registry, cache = self.catalogue.registry, self.catalogue.settings.get("cache") or {}
+        found = [getattr(registry, level) for level in sorted(levels) if registry]
+        assert isinstance(cache, Mapping)
+        return found + [cache[level] for level in sorted(levels) if level in cache]
+
+    def _make_repositories(self, host: str, region: str, caller: aws.Caller) -> None:
+        """Those that this run writes. Where only trusted runs write images, their content tags are held fast."""
+        registry, cache = self.catalogue.registry, self.catalogue.settings.get("cache") or {}
+        assert isinstance(cache, Mapping)
+        level = self.decision.push or "trusted"
+        images = getattr(registry, level) if registry else None
+        mirrors = self.catalogue.mirrors if self.decision.mirror else ()
+        shared = {registry.branch if registry else None, *cache.values(), *self.catalogue.mirrors}
+        for name in dict.fromkeys(filter(None, (images, cache.get(level), *mirrors))):
+            place = parse_reference(name)
+            if ecr.region_of(place.registry) is None and place.registry != host:
+                continue
+            held = level == "trusted" and name == images and name not in shared
+            if ecr.make_repository(place, region, caller, held=held):
+                self.story.step(f"Made the repository {place.name}{', its content tags held fast' if held else ''}")
+
+    def _keep(self, host: str, credential: Credential, who: str, ends: datetime | None) -> None:
+        self._hide_all(credential)
+        self._dealt_with.add(host)
+        self.config.store(host, credential)
+        until = f" until {ends.astimezone(timezone.utc):%Y-%m-%d %H:%M} UTC" if ends else ""
+        self.story.step(f"Logged in at {host} as {who}{until}")
+
+    def _hide_all(self, credential: Credential) -> None:
+        for secret in credential.secrets:
+            self._hide(secret)
+
+    def _hide(self, secret: str) -> None:
+        if secret not in self._secrets:
+            self._secrets.append(secret)
+            self.story.mask(secret)
+
+    def without_secrets(self, error: ImageyardError) -> ImageyardError:
+        """The error with what AWS or a registry quoted of our secrets taken out of it."""
+        error.headline = redact(error.headline, self._secrets)
+        error.detail = tuple(redact(line, self._secrets) for line in error.detail)
+        error.args = (error.headline,)
+        return error
+
+
+def _try_out(host: str, variable: str, credential: Credential) -> None:
+    """Ask the registry whether it takes the token: a build must not run for hours before that is known."""
+    try:
+        Client(credentials=lambda _: credential).check_login(host)
+    except Denied as error:
+        hint = (f"is {variable} still good, and has it write:packages?", "https://github.com/settings/tokens")
+        raise Denied(error.headline, doing=f"logging in at {host} with {variable}", hint=hint) from None

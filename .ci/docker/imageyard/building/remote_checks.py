@@ -1,0 +1,113 @@
+"""The checks of a row on the builder that made it: each a step of its own on the pushed image, never from a cache."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from imageyard.builders.request import BuildRequest, Built, Failed
+from imageyard.building import attempt
+from imageyard.checks.judge import Ended, NotStarted, Ran, TimedOut, judge
+from imageyard.checks.run import TIMEOUT
+from imageyard.names import platform_of
+from imageyard.recipe.model import File
+from imageyard.recipe.seal import seal
+from imageyard.run import leftovers
+from imageyard.treebase import DictTree
+
+if TYPE_CHECKING:
+    from imageyard.builders.request import Outcome
+    from imageyard.catalogue.model import Check
+    from imageyard.names import Reference
+    from imageyard.records import Finding
+    from imageyard.run.row_run import Job
+
+__all__ = ["TIMEOUT", "dockerfile", "run_checks", "written"]
+
+_UNSTARTED = re.compile(r"^\w+ run failed: unable to start container process: (?P<why>.*)", re.MULTILINE)
+"""What runc says in the log of a step whose program did not start; BuildKit ends it with 1 then (moby 28)."""
+_NO_PROGRAM = re.compile(r"exec: .*(executable file not found|no such file or directory)")
+
+
+def run_checks(job: Job, image: Reference, runner: attempt.Runner, gone: attempt.Gone) -> tuple[Finding, ...]:
+    """What every check of a row found in `image`, by digest; one that fails does not keep the next from running.
+
+    `runner` ends a build that takes longer than the TIMEOUT of checks. Raises what `build` does for a builder that is
+    not there or went away.
+    """
+    workspace, values = job.workspace, job.options.set_args
+    args = workspace.check_args(job.row, values)
+    work = attempt.Work(workspace, job.row, job.recipe, job.options, lambda **known: None)
+    log = workspace.run.log_of(job.row.name, job.row.arch)
+    found = []
+    with tempfile.TemporaryDirectory(prefix=leftovers.SCRATCH, dir=log.parent) as folder:
+        for check in workspace.checks(job.row, values):
+            raw = Path(folder, "check.rawjson")
+            request = BuildRequest("Dockerfile", platform_of(job.row.arch), output="nothing", no_cache=True)
+            with _context(dockerfile(image, check)) as context:
+                outcome = runner(request, context, _Quiet(), raw)
+            if not isinstance(outcome, (Built, Failed)):
+                attempt.judge(work, outcome, gone)
+            found.append(judge(check, args, _ran(outcome, *written(raw.read_text(encoding="utf-8").splitlines()))))
+    return tuple(found)
+
+
+def dockerfile(image: Reference, check: Check) -> str:
+    """A Dockerfile of one step that runs a check: no shell is between, and no network."""
+    return f"FROM {image}\nRUN --network=none {json.dumps(check.run, separators=(',', ':'))}\n"
+
+
+def written(stream: list[str]) -> tuple[str, str]:
+    """What the steps of a build wrote to standard output and to standard error, by its raw stream, an object a line."""
+    parts = {1: b"", 2: b""}
+    for log in _logs(stream):
+        if log.get("stream") in parts:
+            parts[log["stream"]] += base64.b64decode(log.get("data") or "")
+    return parts[1].decode(errors="replace"), parts[2].decode(errors="replace")
+
+
+def _logs(stream: list[str]) -> Iterator[dict]:  # type: ignore[type-arg]
+    for line in stream:
+        if line.startswith("{"):
+            yield from json.loads(line).get("logs") or ()
+
+
+def _ran(outcome: Outcome, out: str, err: str) -> Ran:
+    match outcome:
+        case Failed(exit_code=int()) if unstarted := _UNSTARTED.search(f"{err}\n{out}"):  # one stream at Depot
+            if _NO_PROGRAM.search(unstarted["why"]):
+                return Ended(127, out, err)
+            return NotStarted(unstarted["why"])
+        case Failed(exit_code=int(code)):
+            return Ended(code, out, err)
+        case Failed(message=message) if "did not end within" in message:
+            return TimedOut(TIMEOUT, out, err)
+        case Failed(message=message):
+            return NotStarted(message)
+        case _:
+            return Ended(0, out, err)
+
+
+def _context(text: str) -> IO[bytes]:
+    tree = DictTree({"Dockerfile": text.encode()})
+    return seal(_Files((File("Dockerfile", "file", tree.digest("Dockerfile")),)), tree)
+
+
+@dataclass(frozen=True)
+class _Files:
+    files: tuple[File, ...]
+
+
+class _Quiet:
+    """A board that shows nothing: findings tell it better."""
+
+    def step_started(self, name: str) -> None: ...
+    def step_cached(self, name: str) -> None: ...
+    def step_done(self, name: str, seconds: float) -> None: ...
+    def log(self, line: str) -> None: ...

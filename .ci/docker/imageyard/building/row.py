@@ -1,0 +1,236 @@
+"""Rows, from their recipes to tags that were earned: are they there, their parents, their build, their records."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from imageyard.building.builder_choice import Choice, chosen
+from imageyard.errors import Absent, BuildFailed, ImageyardError
+from imageyard.project.options import BuildOptions
+from imageyard.project.tags import row_tag
+from imageyard.publishing.destination import destination
+from imageyard.run.row_run import Job
+
+if TYPE_CHECKING:
+    from imageyard.catalogue.model import Row
+    from imageyard.project.workspace import Workspace
+    from imageyard.records import Record, RowOutcome
+
+__all__ = ["Flow", "Together", "build_row", "build_together", "needs_engine"]
+
+_OUTCOMES: Mapping[int, RowOutcome] = {2: "failed", 5: "failed", 6: "check failed", 10: "refused"}
+
+
+class Flow(Protocol):
+    """What differs from builder to builder."""
+
+    def prepare(self, job: Job) -> None:
+        """What comes before the tag is worked out; refuses what this builder cannot do, or must not."""
+
+    def is_there(self, job: Job) -> bool:
+        """Whether the row is there; if so, its record is closed. Asked again when the row's lock was waited for."""
+
+    def make(self, job: Job) -> None:
+        """Build it, its parents being there, and close the record."""
+
+
+@runtime_checkable
+class Together(Protocol):
+    """A builder that makes several rows of an image in one build."""
+
+    def groups(self, jobs: Sequence[Job]) -> list[list[Job]]:
+        """The rows that one build can make."""
+
+    def build_together(self, jobs: Sequence[Job]) -> Callable[[Job], None]:
+        """Build them, their parents being there; returns what brings one of them to its place."""
+
+
+def build_row(workspace: Workspace, row: Row, options: BuildOptions | None = None) -> Record:
+    """Bring a row's image to its place under its tag, unless it is there; its parents first.
+
+    Its place is the engine, or a repository where the builder pushes or the decision says so. The record is on disk
+    as `interrupted` before anything is done. Raises the error that the record then tells of: BuildFailed, CheckFailed,
+    PolicyRefused for another tag than `expect`, EnvironmentLacks without an engine, Denied and Transient for a place
+    that does not say what it has.
+    """
+    (record,), errors = build_together(workspace, [row], options or BuildOptions())
+    if errors:
+        raise errors[0]
+    return record
+
+
+def build_together(
+    workspace: Workspace, rows: Sequence[Row], options: BuildOptions
+) -> tuple[list[Record], list[ImageyardError]]:
+    """The same for rows of one image, in as few builds as the builder can make them in; one that fails stops no other.
+
+    Returns their records, and the errors that these tell of.
+    """
+    choice = chosen(workspace, options)
+    workspace = workspace.unlocked if options.decision.tags == "weekly" else workspace
+    jobs = [Job(workspace, row, options, choice.builder) for row in rows]
+    ends = _Ends()
+    with ExitStack() as locks:
+        try:
+            flow = _flow(jobs[0], choice)
+        except ImageyardError as error:
+            ends.close(jobs, error)
+        else:
+            todo = ends.going(jobs, lambda job: _wanted(job, flow))
+            # In one order, so that two processes that want the same rows do not wait for each other.
+            locked = ends.going(sorted(todo, key=lambda job: job.tag), lambda job: _locked(job, flow, locks))
+            todo = [job for job in todo if job in locked]
+            _build_parents(todo)
+            todo = ends.going(todo, _has_parents, blocked=True)
+            _make(flow, todo, ends)
+    return [job.record for job in jobs], ends.errors
+
+
+def needs_engine(workspace: Workspace, options: BuildOptions) -> bool:
+    """Whether rows are built in an engine of this machine."""
+    return chosen(workspace, options).builder == "local"
+
+
+class _Ends:
+    """The ends of rows that came to nothing."""
+
+    def __init__(self) -> None:
+        self.errors: list[ImageyardError] = []
+
+    def going(self, jobs: Sequence[Job], step: Callable[[Job], bool], *, blocked: bool = False) -> list[Job]:
+        """The rows with which it goes on after a step that says so."""
+        found = []
+        for job in jobs:
+            try:
+                if step(job):
+                    found.append(job)
+            except ImageyardError as error:
+                self.close([job], error, blocked=blocked)
+        return found
+
+    def done(self, jobs: Sequence[Job], step: Callable[[Job], None]) -> None:
+        """The last step of each row, which closes its record."""
+        for job in jobs:
+            try:
+                step(job)
+            except ImageyardError as error:
+                self.close([job], error)
+
+    def close(self, jobs: Sequence[Job], error: ImageyardError, *, blocked: bool = False) -> None:
+        """Close the records that are open with an error."""
+        self.errors.append(error)
+        for job in jobs:
+            if job.record.outcome == "interrupted":
+                outcome = "blocked" if blocked else _OUTCOMES.get(error.code, "blocked")
+                job.end(outcome, code=error.code, headline=error.headline)
+
+
+def _flow(job: Job, choice: Choice) -> Flow:
+    if choice.builder == "remote":
+        from imageyard.building.remote import Remote
+
+        return Remote(job.workspace, job.options, choice)
+    if choice.builder == "depot":
+        from imageyard.building.depot import AtDepot
+
+        return AtDepot(job.workspace, job.options)
+    if job.options.at is not None or job.options.decision.push is not None:
+        from imageyard.building.local_publishing import FromEngine
+
+        return FromEngine(job.workspace, job.options)
+    from imageyard.building.local import InEngine
+
+    return InEngine(job.workspace)
+
+
+def _wanted(job: Job, flow: Flow) -> bool:
+    """Whether the row is to be built, as far as is known without its lock."""
+    flow.prepare(job)
+    job.identify()
+    return job.forced or not flow.is_there(job)
+
+
+def _locked(job: Job, flow: Flow, locks: ExitStack) -> bool:
+    """Whether it still is when it has its lock, which is then held until the end."""
+    locks.enter_context(job.lock())
+    if not job.forced and flow.is_there(job):
+        return False
+    if before := job.failure_of(job.row):
+        job.record = before
+        raise _error(before.code, before.headline, doing=f"building {job.title}, which failed in this run")
+    return True
+
+
+def _parents(job: Job) -> tuple[Row, ...]:
+    return job.workspace.parents(job.row, job.options.set_args)
+
+
+def _build_parents(jobs: Sequence[Job]) -> None:
+    """Build what the rows start from, image by image. What failed in this run is not tried again by each child.
+
+    A job of a workflow's plan builds its own row only.
+    """
+    if any(_planned(job) for job in jobs):
+        return
+    wanted: dict[str, dict[str, Row]] = {}
+    for job in jobs:
+        for parent in _parents(job):
+            wanted.setdefault(parent.name, {})[parent.arch] = parent
+    for rows in wanted.values():
+        first, job = [row for row in rows.values() if jobs[0].failure_of(row) is None], jobs[0]
+        if first:
+            decision = replace(job.options.decision, force=False)
+            options = replace(job.options, force=False, expect=None, extra=(), decision=decision)
+            for error in build_together(job.workspace, first, options)[1]:
+                job.workspace.story.error(error)
+
+
+def _planned(job: Job) -> bool:
+    """Whether its parents had jobs before it; where nothing is pushed, no job sees what another built."""
+    return job.options.planned and job.options.decision.push is not None
+
+
+def _has_parents(job: Job) -> bool:
+    if _planned(job):
+        target = destination(job.workspace, job.options)
+        for parent in _parents(job):
+            tag = row_tag(job.recipes, parent, job.options.decision)
+            if target.find(job.workspace.client, tag, parent.arch) is None:
+                raise _blocked(parent, Absent.code, f"{tag} is not at {target.repository.name}")
+        return True
+    for parent in _parents(job):
+        if before := job.failure_of(parent):
+            raise _blocked(parent, before.code, before.headline)
+    return True
+
+
+def _make(flow: Flow, jobs: Sequence[Job], ends: _Ends) -> None:
+    if isinstance(flow, Together):
+        for group in flow.groups(jobs):
+            try:
+                bring = flow.build_together(group)
+            except ImageyardError as error:
+                ends.close(group, error)
+            else:
+                ends.done(group, bring)
+        return
+    ends.done(jobs, flow.make)
+
+
+def _blocked(parent: Row, code: int, headline: str) -> ImageyardError:
+    further = re.match("its (parent|ancestor) ", headline)
+    return _error(
+        code,
+        f"its ancestor {headline[further.end() :]}" if further else f"its parent {parent.name} failed: {headline}",
+        hint=f"nox -s \"build_image(arch='{parent.arch}', image='{parent.name}')\"    (the parent alone)",
+    )
+
+
+def _error(code: int, headline: str, *, doing: str = "", hint: str = "") -> ImageyardError:
+    """An error of the class that ends with `code`."""
+    kind = next((k for k in ImageyardError.__subclasses__() if k.code == code), BuildFailed)
+    return kind(headline, doing=doing, hint=hint)

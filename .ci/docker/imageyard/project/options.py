@@ -1,0 +1,116 @@
+"""What a person may ask of a build."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, get_args
+
+from imageyard.errors import ConfigurationError
+from imageyard.plan.trust import LOCAL, Decision, Repository
+
+if TYPE_CHECKING:
+    from imageyard.catalogue.model import Row
+    from imageyard.project.workspace import Workspace
+
+__all__ = ["PLANNED", "BuildOptions", "BuilderName", "as_builder", "as_repository", "assignments", "refuse_unused"]
+
+_Word = TypeVar("_Word", bound=str)
+
+PLANNED = "IMAGEYARD_PLANNED"
+"""The variable that says so to the job of a row."""
+
+BuilderName: TypeAlias = Literal["local", "remote", "depot"]
+BUILDERS: tuple[BuilderName, ...] = get_args(BuilderName)
+REPOSITORIES: tuple[Repository, ...] = get_args(Repository)
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """What a person may ask of a build: `expect` refuses any other tag, `extra` goes to `docker buildx build`.
+
+    `builder` None is the local one unless the surroundings say otherwise; `address` is that of a remote worker where
+    it is not the catalogue's; `at` is the repository to publish in, None as `decision` says. `planned`: a workflow's
+    plan has this row and what it starts from, each in a job of its own.
+    """
+
+    force: bool = False
+    expect: str | None = None
+    set_args: Mapping[str, str] = field(default_factory=dict)
+    extra: tuple[str, ...] = ()
+    builder: BuilderName | None = None
+    address: str | None = None
+    at: Repository | None = None
+    decision: Decision = LOCAL
+    planned: bool = False
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """What makes the image another one than the catalogue's, as a person types it."""
+        return (*(f"--set {name}={value}" for name, value in self.set_args.items()), *self.extra)
+
+
+def as_repository(text: str | None) -> Repository | None:
+    """The repository that a person named. Raises ConfigurationError for another word."""
+    return _known(text, REPOSITORIES, "repository")
+
+
+def as_builder(text: str | None) -> BuilderName | None:
+    """The builder that a person named. Raises ConfigurationError for another word."""
+    return _known(text, BUILDERS, "builder")
+
+
+def _known(text: str | None, words: tuple[_Word, ...], what: str) -> _Word | None:
+    if text is None:
+        return None
+    for word in words:
+        if text == word:
+            return word
+    from imageyard.catalogue.suggest import did_you_mean
+
+    raise ConfigurationError(f"unknown {what} {text!r}", hint=did_you_mean(text, words))
+
+
+def assignments(pairs: Sequence[str]) -> Mapping[str, str]:
+    """`NAME=VALUE` arguments as a map. Raises ConfigurationError for any other form."""
+    found: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name.isidentifier():
+            raise ConfigurationError(
+                f"--set takes NAME=VALUE, not {pair!r}", hint="for example: --set PYTHON_VERSION=3.13"
+            )
+        found[name] = value
+    return found
+
+
+def refuse_unused(workspace: Workspace, rows: Sequence[Row], values: Mapping[str, str]) -> None:
+    """Raise ConfigurationError for a `--set` that none of the rows, nor what they start from, declares.
+
+    It would change nothing, and the tag would be the one that everybody has. Where a recipe cannot be worked out, with
+    these values or without, nothing is known of what it declares: that error is told where the recipe is wanted.
+    """
+    unused = dict.fromkeys(values)
+    declared: dict[str, None] = {}
+    todo = list(rows)
+    while unused and todo:
+        row = todo.pop(0)
+        try:
+            declared.update(dict.fromkeys((*workspace.recipes(values).of(row).args, *row.args, *row.image.parents)))
+            todo += workspace.parents(row, values)
+        except ConfigurationError:
+            return
+        unused = {name: None for name in unused if name not in declared}
+    if unused:
+        from imageyard.catalogue.suggest import did_you_mean
+
+        name = next(iter(unused))
+        raise ConfigurationError(
+            f"--set {name} changes nothing: neither the catalogue nor a Dockerfile of {_named(rows)} has that arg",
+            hint=(did_you_mean(name, sorted(declared)), f"inv tag '{rows[0].name}' --explain    (the args it has)"),
+        )
+
+
+def _named(rows: Sequence[Row]) -> str:
+    names = dict.fromkeys(row.name for row in rows)
+    return next(iter(names)) if len(names) == 1 else f"these {len(names)} images"

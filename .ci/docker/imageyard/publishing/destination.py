@@ -1,0 +1,134 @@
+"""Where a built row is published, where it counts as there, and whether what is there may be replaced."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from imageyard import errors
+from imageyard.errors import PolicyRefused
+from imageyard.names import Absent, Present, Reference, Unknown, platform_of
+from imageyard.project import publish_policy
+from imageyard.project.tags import row_tag
+from imageyard.publishing.verify_published import unknown
+from imageyard.registry import ecr
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from imageyard.catalogue.model import Row
+    from imageyard.names import Arch
+    from imageyard.plan.trust import Decision, Repository
+    from imageyard.project.options import BuildOptions
+    from imageyard.project.workspace import Workspace
+    from imageyard.registry.client import Client
+    from imageyard.run.row_run import Job
+
+__all__ = ["Destination", "ParentOf", "destination", "parents", "place"]
+
+ParentOf: TypeAlias = "Callable[[Row], str]"
+"""Gives the reference of a parent, by digest where its place has digests. Raises Absent where the parent is gone."""
+
+
+@dataclass(frozen=True)
+class Destination:
+    """`reads` are asked in order; `moves`: a tag that is there may be given to another image."""
+
+    at: Repository
+    repository: Reference
+    reads: tuple[Reference, ...]
+    moves: bool = False
+
+    def find(self, client: Client, tag: str, arch: Arch) -> Reference | None:
+        """The row by digest, in the first repository that has its tag; None where it is in none of them.
+
+        Raises Denied or Transient where one does not say, PolicyRefused where the tag is for another platform.
+        """
+        from imageyard.registry.states import state
+
+        for repository in self.reads:
+            wanted = repository.with_tag(tag)
+            match state(client, wanted):
+                case Present(digest=digest, platforms=platforms):
+                    if platforms != (platform_of(arch),):
+                        raise PolicyRefused(
+                            f"{wanted} is for {', '.join(platforms) or 'no platform'}, not for {platform_of(arch)}",
+                            hint="raise `epoch` in the catalogue, which gives the same inputs a new tag",
+                        )
+                    return repository.with_digest(digest)
+                case Absent():
+                    continue
+                case Unknown() as why:
+                    raise unknown(why, wanted, f"asking whether {wanted} is there; nothing was built")
+        return None
+
+    def target(self, tag: str) -> Reference:
+        """Where a tag is given. Raises PolicyRefused where one that is there is to be moved, and cannot be."""
+        target = self.repository.with_tag(tag)
+        if self.moves:
+            ecr.refuse_immutable(target)
+        return target
+
+    def skipped(self, job: Job) -> bool:
+        """Whether the row is there; if so, its record is closed. Raises as `find` does."""
+        found = self.find(job.workspace.client, job.tag, job.row.arch)
+        if found is not None:
+            job.step(f"skipped, {job.tag} is at {found.name}")
+            job.end("skipped", why=f"at {found.name}", digest=found.digest)
+        return found is not None
+
+
+def place(decision: Decision, asked: Repository | None) -> tuple[Repository, tuple[Repository, ...]]:
+    """The repository that a run writes, and those in which a row counts as there; `asked` is what `--at` says.
+
+    A person writes where told, `branch` unless told. Raises PolicyRefused where the run's trust does not allow it.
+    """
+    if decision.trust == "local":
+        at = asked or "branch"
+        return at, (at,)
+    if decision.push is None:
+        raise PolicyRefused(
+            f"a run at {decision.trust} trust publishes nothing: {decision.reason}",
+            doing="choosing where to publish",
+            hint=("--builder local    (builds and checks in the engine)", "inv ci.decide    (why)"),
+        )
+    at = asked or decision.push
+    if at == "trusted" and decision.push != "trusted":
+        raise PolicyRefused(
+            f"a run at {decision.trust} trust does not publish at trusted: {decision.reason}",
+            doing="choosing where to publish",
+            hint=(f"--at {decision.push}", "inv ci.decide    (why)"),
+        )
+    if at != decision.push:
+        return at, (at,)
+    return at, (*decision.reads, *(() if at in decision.reads else (at,)))
+
+
+def destination(workspace: Workspace, options: BuildOptions) -> Destination:
+    """The place for the rows of a call. Raises as `place` does, ConfigurationError where there is no registry.
+
+    In CI a forced build replaces nothing in the trusted repository; a person may.
+    """
+    decision = options.decision
+    at, reads = place(decision, options.at)
+    repository = publish_policy.repository(workspace, at)
+    found = dict.fromkeys(publish_policy.repository(workspace, one) for one in reads)
+    forced = options.force or decision.force
+    trusted = publish_policy.repository(workspace, "trusted")
+    return Destination(at, repository, tuple(found), forced and (decision.trust == "local" or repository != trusted))
+
+
+def parents(job: Job, target: Destination) -> ParentOf:
+    """The parents of a row where they are published, by digest."""
+
+    def find(parent: Row) -> str:
+        tag = row_tag(job.recipes, parent, job.options.decision)
+        found = target.find(job.workspace.client, tag, parent.arch)
+        if found is None:
+            where = " nor ".join(repository.name for repository in target.reads)
+            raise errors.Absent(
+                f"{tag} is gone: not at {where}", doing=f"building {job.title} on it", hint="run it again"
+            )
+        return str(found)
+
+    return find

@@ -1,0 +1,205 @@
+"""Publish an image: one tag over the rows that are published, made from their digests, and read back."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from imageyard import errors, process
+from imageyard.errors import EnvironmentLacks, PolicyRefused
+from imageyard.names import Reference, platform_of
+from imageyard.plan.trust import LOCAL, Decision
+from imageyard.project import publish_policy
+from imageyard.project.options import BuildOptions
+from imageyard.project.tags import index_tag, row_tag
+from imageyard.publishing.destination import Destination, destination
+from imageyard.publishing.publish import lock_of
+from imageyard.publishing.record_artifact import ARTIFACT_TYPE
+from imageyard.publishing.verify_published import prove
+from imageyard.registry import ecr
+
+if TYPE_CHECKING:
+    from imageyard.catalogue.model import Row
+    from imageyard.names import Digest
+    from imageyard.plan.trust import Repository
+    from imageyard.project.workspace import Workspace
+    from imageyard.registry.client import Client, Raw
+    from imageyard.registry.manifests import Index, Manifest
+
+__all__ = ["Piece", "contents", "differences", "promote"]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A published row: its inputs, and the digests of what its tag names and of the images and attestations below."""
+
+    row: Row
+    inputs: str
+    digest: Digest
+    holds: frozenset[Digest]
+
+
+def promote(
+    workspace: Workspace,
+    image: str,
+    at: Repository | None = None,
+    *,
+    force: bool,
+    decision: Decision = LOCAL,
+    client: Client | None = None,
+) -> Reference:
+    """Give an image its tag at `at`, or where the decision says, and return it by digest; one that has it is proven.
+
+    One path for one architecture and for several: of one, the tag is the row's, and so is the digest. `force` moves a
+    tag that holds other images than its rows now have. A row that the run reads in another repository is brought over
+    first.
+    Raises Absent where a row is not published, PolicyRefused for rows that do not belong together, and Denied or
+    Transient for a registry that refuses us or does not answer.
+    """
+    from imageyard.registry.client import Client as Registry
+
+    options = BuildOptions(force=force, at=at, decision=decision)
+    if decision.trust == "local":
+        repository = publish_policy.repository(workspace, at or "trusted")
+        place = Destination(at or "trusted", repository, (repository,), moves=force)
+    else:
+        place = destination(workspace, options)
+        place = replace(place, moves=force or place.moves)
+        repository = place.repository
+    workspace = workspace.unlocked if decision.tags == "weekly" else workspace
+    rows = workspace.rows(image)
+    if image not in workspace.catalogue.images:
+        raise errors.ConfigurationError(f"{image} is not the name of one image", hint=f"inv list --pattern '{image}'")
+    for row in rows:
+        publish_policy.refuse(workspace, row, options)
+    client = client or Registry()
+    pieces = [_piece(workspace, client, place, row, decision) for row in rows]
+    wanted = {platform_of(piece.row.arch): piece.inputs for piece in pieces}
+    target = repository.with_tag(index_tag(workspace.recipes(), workspace.catalogue.images[image], decision))
+    with lock_of(workspace, target):
+        digest = _given(workspace, client, target, pieces, wanted, force=place.moves)
+    prove(client, repository.with_digest(digest), wanted)
+    workspace.story.step(f"{image}: {target} holds {', '.join(wanted)}")
+    return repository.with_digest(digest)
+
+
+def differences(pieces: Sequence[Piece], held: frozenset[Digest]) -> list[str]:
+    """What an index holds that its rows do not, and the other way round, in words; empty where they agree."""
+    meant = frozenset().union(*(piece.holds for piece in pieces))
+    wrong = [
+        f"{piece.row.name} {piece.row.arch} ({digest}) is not in it"
+        for piece in pieces
+        for digest in sorted(piece.holds - held)
+    ]
+    return wrong + [f"{digest} belongs to none of the rows" for digest in sorted(held - meant)]
+
+
+def contents(root: Index | Manifest) -> frozenset[Digest]:
+    """The digests of the manifests that make up an image: its own, or those in its index."""
+    from imageyard.registry.manifests import Manifest
+
+    if isinstance(root, Manifest):
+        return frozenset([root.digest])
+    return frozenset(entry.digest for entry in root.manifests)
+
+
+def _piece(workspace: Workspace, client: Client, place: Destination, row: Row, decision: Decision) -> Piece:
+    """A row where it is published, brought with its records to `place` where that is another."""
+    from imageyard.registry.copying import copy, copy_referrers
+
+    recipes = workspace.recipes()
+    inputs = recipes.of(row).inputs
+    missing: errors.Absent | None = None
+    for repository in place.reads:
+        held = repository.with_tag(row_tag(recipes, row, decision))
+        try:
+            seen = prove(client, held, {platform_of(row.arch): inputs})
+        except errors.Absent as absent:
+            missing = missing or absent
+            continue
+        if repository != place.repository:
+            source = repository.with_digest(seen.raw.digest)
+            copy(client, source, place.repository)
+            copy_referrers(client, source, place.repository, ARTIFACT_TYPE)
+        return Piece(row, inputs, seen.raw.digest, contents(seen.root))
+    raise errors.Absent(
+        missing.headline if missing else f"no repository is read for {row.name}",
+        doing=f"promoting {row.name}: its row for {row.arch} is not published",
+        hint=publish_policy.commands(workspace, row, place.at),
+    )
+
+
+def _given(
+    workspace: Workspace,
+    client: Client,
+    target: Reference,
+    pieces: Sequence[Piece],
+    wanted: Mapping[str, str],
+    *,
+    force: bool,
+) -> Digest:
+    """The digest that the tag names in the end: what it names now where that is these rows, else a new index."""
+    from imageyard.registry import states
+    from imageyard.registry.tagging import give
+
+    try:
+        there = states.inspect(client, target)
+    except errors.Absent:
+        there = None
+    if there is not None and not force:
+        return _agreed(target, pieces, there.raw.digest, contents(there.root))
+    if there is not None:
+        ecr.refuse_immutable(target)
+    index = _index(target, pieces, wanted)
+    client.put(target.with_digest(index.digest), index.body, index.media_type)
+    prove(client, target.with_digest(index.digest), wanted)
+    given = give(client, target, index, force=force)
+    if given.adopted:
+        workspace.story.step(f"another was faster: {target} is adopted")
+        return _agreed(target, pieces, given.digest, contents(states.inspect(client, target).root))
+    return given.digest
+
+
+def _agreed(target: Reference, pieces: Sequence[Piece], digest: Digest, held: frozenset[Digest]) -> Digest:
+    wrong = differences(pieces, held)
+    if wrong:
+        raise PolicyRefused(
+            f"{target} holds other images than its rows are now",
+            doing="promoting",
+            detail=wrong,
+            hint="a tag is never moved by itself: raise `epoch`, or say --force",
+        )
+    return digest
+
+
+def _index(target: Reference, pieces: Sequence[Piece], wanted: Mapping[str, str]) -> Raw:
+    """The index that buildx makes of the rows; from one row it is the row, to the byte.
+
+    buildx is not let near the tag (`--dry-run`, buildx `docs/reference/buildx_imagetools_create.md`): what it made is
+    read first, put by digest, proven, and only then given the tag.
+    """
+    from imageyard.builders import buildx
+    from imageyard.registry.client import Raw
+    from imageyard.registry.manifests import digest_of, parse
+
+    sources = [str(target.with_digest(piece.digest)) for piece in pieces]
+    options = ["--dry-run", *(["--prefer-index=false"] if len(sources) == 1 else []), "--tag", str(target)]
+    with tempfile.TemporaryDirectory(prefix="imageyard-buildx-") as own:
+        argv = [buildx.find(), "imagetools", "create", *options, *sources]
+        answer = process.run(argv, env={"BUILDX_CONFIG": own})
+    if answer.code:
+        raise EnvironmentLacks(
+            "buildx cannot make an index of the rows",
+            doing=f"promoting {target}",
+            detail=answer.complaint.splitlines()[-10:],
+            hint="inv doctor",
+        )
+    body = answer.out.removesuffix(b"\n")
+    made = parse(body)
+    meant = frozenset().union(*(piece.holds for piece in pieces))
+    if contents(made) != meant or (len(pieces) == 1 and made.digest != pieces[0].digest):
+        wrong = differences(pieces, contents(made))
+        raise PolicyRefused(f"buildx made something else of the rows of {target}", detail=wrong)
+    return Raw(made.media_type, digest_of(body), body)

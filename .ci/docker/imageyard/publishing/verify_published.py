@@ -1,0 +1,82 @@
+"""Published means pulled back: what a registry hands out is compared with what was meant."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from imageyard.errors import Denied, PolicyRefused, Transient
+from imageyard.project.labels import INPUTS_LABEL
+
+if TYPE_CHECKING:
+    from imageyard.names import Digest, Reference, Unknown
+    from imageyard.registry.client import Client
+    from imageyard.registry.manifests import Manifest
+    from imageyard.registry.states import Complete
+
+__all__ = ["prove", "unknown"]
+
+_CONFIG_LIMIT = 16 * 1024 * 1024  # bytes
+
+
+def prove(client: Client, reference: Reference, wanted: Mapping[str, str], hint: str = "") -> Complete:
+    """Read all that a reference leads to; `wanted` are the recipe's `inputs` that each platform must be built of.
+
+    Raises PolicyRefused with everything that is wrong: a platform missing, twice or foreign, a child that is not
+    there, an attestation of something else, another recipe. Absent, Denied and Transient as reading does.
+    """
+    from imageyard.registry import states
+
+    seen = states.inspect(client, reference, thorough=True)
+    wrong = [*seen.faults(wanted), *_recipes(client, reference, seen, wanted)]
+    if wrong:
+        raise PolicyRefused(
+            f"{reference} is not what it should be: {wrong[0]}",
+            doing="reading back what is published",
+            detail=wrong,
+            hint=hint,
+        )
+    return seen
+
+
+def unknown(state: Unknown, reference: Reference, doing: str) -> Denied | Transient:
+    """The error that a state which nobody knows is: of a registry that refused us, or that did not answer."""
+    from imageyard.registry.answers import login_hint
+
+    if state.denied:
+        return Denied(state.why, doing=doing, hint=login_hint(reference.registry))
+    return Transient(state.why, doing=doing, hint="run it again")
+
+
+def _recipes(client: Client, reference: Reference, seen: Complete, wanted: Mapping[str, str]) -> list[str]:
+    """The images whose label names other inputs than those of their platform."""
+    wrong = []
+    for manifest in _images(seen):
+        platform = seen.platforms.get(manifest.digest, "")
+        found = _label(client, reference, manifest.config.digest)
+        if platform in wanted and found != wanted[platform]:
+            was = f"of the inputs {found[:20]}" if found else "of no recipe"
+            wrong.append(f"{manifest.digest} ({platform}) is {was}, not of {wanted[platform][:20]}")
+    return wrong
+
+
+def _images(seen: Complete) -> list[Manifest]:
+    from imageyard.registry.manifests import Manifest
+    from imageyard.registry.verify import runnable
+
+    if isinstance(seen.root, Manifest):
+        return [seen.root]
+    return [leaf.document for leaf in runnable(seen.root, seen.documents) if leaf.document is not None]
+
+
+def _label(client: Client, reference: Reference, config: Digest) -> str:
+    from imageyard.registry import blobs
+
+    try:
+        labels = json.loads(blobs.read(client, reference, config, limit=_CONFIG_LIMIT))["config"]["Labels"] or {}
+        return str(labels.get(INPUTS_LABEL, ""))
+    except (ValueError, AttributeError):
+        raise Transient(f"{config} is not an image config", doing=f"reading {reference}") from None
+    except (KeyError, TypeError):
+        return ""

@@ -1,0 +1,166 @@
+"""What there is and what it is made of, as results: listings, explanations, tags, inputs, differences."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from imageyard.errors import ConfigurationError
+from imageyard.layout import aligned
+from imageyard.project.options import refuse_unused
+
+if TYPE_CHECKING:
+    from imageyard.catalogue.model import Catalogue, Row
+    from imageyard.project.workspace import Workspace
+    from imageyard.recipe.model import Recipe
+
+__all__ = ["against", "explanation", "inputs", "listing", "paths", "recipes", "tags"]
+
+
+def listing(workspace: Workspace, pattern: str, arch: str | None, *, as_json: bool) -> object:
+    """The images of a pattern with family, architectures and Dockerfile."""
+    rows = workspace.rows(pattern, arch)
+    images = {row.name: workspace.catalogue.images[row.name] for row in rows}
+    arches = {name: [row.arch for row in rows if row.name == name] for name in images}
+    if as_json:
+        return [
+            {"image": name, "family": image.family, "arches": arches[name], "dockerfile": image.dockerfile}
+            for name, image in images.items()
+        ]
+    cells = [(name, image.family, " ".join(arches[name]), image.dockerfile) for name, image in images.items()]
+    return "\n".join(aligned(("image", "family", "arches", "dockerfile"), cells))
+
+
+def explanation(workspace: Workspace, image: str, *, as_json: bool) -> object:
+    """The sentence that an image's name is."""
+    from imageyard.catalogue import explain
+
+    if as_json:
+        return explain.explain_data(workspace.file, workspace.top, image)
+    return explain.explain(workspace.file, workspace.top, image)
+
+
+def tags(workspace: Workspace, pattern: str, arch: str | None, values: Mapping[str, str], *, as_json: bool) -> object:
+    """One tag for an image (its index's where it has several architectures), `IMAGE ARCH TAG` for a pattern."""
+    rows = _rows(workspace, pattern, arch, values)
+    found = [(row, workspace.recipes(values).tag(row)) for row in rows]
+    if as_json:
+        return [{"image": row.name, "arch": row.arch, "tag": tag} for row, tag in found]
+    if pattern not in workspace.catalogue.images:
+        return "\n".join(f"{row.name} {row.arch} {tag}" for row, tag in found)
+    return found[0][1] if len(found) == 1 else workspace.recipes(values).index_tag(workspace.catalogue.images[pattern])
+
+
+def recipes(
+    workspace: Workspace, pattern: str, arch: str | None, values: Mapping[str, str], *, as_json: bool
+) -> object:
+    """What the tags are made of."""
+    from imageyard.recipe import words
+
+    rows = _rows(workspace, pattern, arch, values)
+    found = [(row, workspace.recipes(values)) for row in rows]
+    if as_json:
+        return [_plain(row, known.of(row), known.tag(row)) for row, known in found]
+    return "\n\n".join(
+        f"{row.name} {row.arch}: {known.tag(row)}\n{words.explain(known.of(row))}" for row, known in found
+    )
+
+
+def against(
+    workspace: Workspace, pattern: str, rev: str, arch: str | None, values: Mapping[str, str], *, as_json: bool
+) -> object:
+    """What makes each tag another one than at a revision, in words; images that are gone since then are told too."""
+    from imageyard.recipe import words
+
+    before = workspace.recipes_at(rev)
+    old_rows = {(row.name, row.arch): row for row in before.catalogue.rows}
+    gone = [row for row in _gone(workspace, pattern, before.catalogue) if arch in (None, row.arch)]
+    found = []
+    for row in [] if _only_gone(workspace, pattern, gone) else _rows(workspace, pattern, arch, values):
+        known, old = workspace.recipes(values), old_rows.get((row.name, row.arch))
+        changes = [f"not in the catalogue at {rev}"] if old is None else words.changes(before.of(old), known.of(row))
+        was = None if old is None else before.tag(old)
+        found.append({"image": row.name, "arch": row.arch, "tag": known.tag(row), "was": was, "changes": changes})
+    for row in gone:
+        changes = ["not in the catalogue any more"]
+        found.append({"image": row.name, "arch": row.arch, "tag": None, "was": before.tag(row), "changes": changes})
+    if as_json:
+        return found
+    return "\n".join(_difference(one) for one in found)
+
+
+def inputs(workspace: Workspace, pattern: str, arch: str | None, values: Mapping[str, str], *, as_json: bool) -> object:
+    """The files that rows are made from, relative to the repository's top; those of their parents too."""
+    files: dict[str, set[str]] = {}
+    for row in _rows(workspace, pattern, arch, values):
+        mine = files.setdefault(row.name, set())
+        for one in _lineage(workspace, row, values):
+            mine.update(paths(workspace, one, workspace.recipes(values).of(one)))
+    if as_json:
+        return [{"image": name, "files": sorted(paths)} for name, paths in files.items()]
+    return "\n".join(sorted(set().union(*files.values())))
+
+
+def _rows(workspace: Workspace, pattern: str, arch: str | None, values: Mapping[str, str]) -> Sequence[Row]:
+    rows = workspace.rows(pattern, arch)
+    refuse_unused(workspace, rows, values)
+    return rows
+
+
+def _gone(workspace: Workspace, pattern: str, before: Catalogue) -> list[Row]:
+    """The rows of an older catalogue that the pattern selects there and that are no longer in this one."""
+    from imageyard.catalogue.select import select
+
+    try:
+        names = set(select(pattern, tuple(before.images), before.axes))
+    except ConfigurationError:
+        return []
+    here = {(row.name, row.arch) for row in workspace.catalogue.rows}
+    return [row for row in before.rows if row.name in names and (row.name, row.arch) not in here]
+
+
+def _only_gone(workspace: Workspace, pattern: str, gone: Sequence[Row]) -> bool:
+    """Whether the pattern names images that were, and none that is."""
+    try:
+        return not workspace.rows(pattern)
+    except ConfigurationError:
+        if not gone:
+            raise
+        return True
+
+
+def _lineage(workspace: Workspace, row: Row, values: Mapping[str, str]) -> Sequence[Row]:
+    found = [row]
+    for parent in workspace.parents(row, values):
+        found += _lineage(workspace, parent, values)
+    return found
+
+
+def paths(workspace: Workspace, row: Row, recipe: Recipe) -> list[str]:
+    """The files of a row's recipe, those of named contexts among them, relative to the repository's top."""
+    folders = {source.name: source.value for source in recipe.sources if source.kind == "directory"}
+    found = []
+    for file in recipe.files:
+        name, inside, path = file.path.rpartition("//")
+        found.append(workspace.shown(row, posixpath.join(folders[name], path) if inside else path))
+    return found
+
+
+def _plain(row: Row, recipe: Recipe, tag: str) -> dict[str, object]:
+    record = json.loads(recipe.canonical())
+    return {"image": row.name, "arch": row.arch, "tag": tag, "id": recipe.id, "recipe": record} | {
+        "inputs": recipe.inputs,
+        "unpinned": list(recipe.unpinned),
+    }
+
+
+def _difference(found: Mapping[str, object]) -> str:
+    head = f"{found['image']} {found['arch']}"
+    changes = found["changes"]
+    if not isinstance(changes, list) or not changes:
+        return f"{head}: unchanged, {found['tag']}"
+    return "\n".join(
+        [f"{head}: {found['was'] or 'nothing'} -> {found['tag'] or 'nothing'}", *(f"  {change}" for change in changes)]
+    )

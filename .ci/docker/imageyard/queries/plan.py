@@ -1,0 +1,158 @@
+"""What has to be built, and why: rows, their states at a place, and what changed since a revision."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from imageyard import git
+from imageyard.errors import ConfigurationError, Denied, ImageyardError, NothingToDo, PolicyRefused, Transient
+from imageyard.layout import aligned
+from imageyard.plan.plan import Action, Candidate, Changed, RowKey, decide, failing
+from imageyard.project import publish_policy
+from imageyard.project.places import Place, gather, place_of
+
+if TYPE_CHECKING:
+    from imageyard.catalogue.model import Row
+    from imageyard.project.workspace import Workspace
+    from imageyard.recipe.model import Recipe
+    from imageyard.recipe.recipe import Recipes
+    from imageyard.registry.client import Client
+
+__all__ = ["Asked", "Before", "check", "plan", "rendered", "with_ancestors"]
+
+_ERRORS: Mapping[int, type[ImageyardError]] = {8: Denied, 9: Transient, 10: PolicyRefused}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a plan is of: the rows of a pattern, at a place (None: offline), compared with a revision."""
+
+    pattern: str = "*"
+    arch: str | None = None
+    at: str | None = "engine"
+    since: str | None = None
+
+
+def plan(workspace: Workspace, asked: Asked, client: Client | None = None) -> tuple[Action, ...]:
+    """The actions for the rows that are asked for and the ancestors that must be built for them, parents first.
+
+    Raises EnvironmentLacks where the engine is the place and none answers, ConfigurationError for what cannot be read.
+    What a registry refuses or fails to say is in the actions: `check` raises it.
+    """
+    place = place_of(workspace, asked.at) if asked.at else None
+    recipes = workspace.recipes()
+    selected = {RowKey(row.name, row.arch) for row in workspace.rows(asked.pattern, asked.arch)}
+    rows = with_ancestors(workspace, recipes, selected)
+    tags = {key: recipes.tag(row) for key, row in rows.items()}
+    states = gather(workspace, place, tags.values(), client) if place else {}
+    before = Before.at(workspace, asked.since) if asked.since else None
+    candidates = [
+        Candidate(
+            key,
+            tags[key],
+            tuple(RowKey(parent.name, parent.arch) for parent in recipes.parent_rows(row)),
+            states.get(tags[key]),
+            before.changed(key, recipes.of(row)) if before else _last(workspace, row, recipes.of(row), place),
+            publish_policy.why_not(workspace, row) if place and place.repository else "",
+            key in selected,
+        )
+        for key, row in rows.items()
+    ]
+    return decide(candidates, place.name if place else "")
+
+
+def check(actions: Sequence[Action], *, nothing_is_news: bool = False) -> None:
+    """Raise the error that a plan ends with: Denied or Transient with the registry's words, PolicyRefused.
+
+    `nothing_is_news`: raise NothingToDo where nothing has to be built.
+    """
+    if worst := failing(actions):
+        alike = sum(1 for one in actions if one.code == worst.code)
+        more = f" (and {alike - 1} more rows)" if alike > 1 else ""
+        raise _ERRORS[worst.code](
+            f"{worst.row.image} {worst.row.arch} cannot be planned: {worst.reason}{more}",
+            hint="nothing is built on a guess: see the reasons in the plan, then run it again",
+        )
+    if nothing_is_news and not any(one.do == "build" for one in actions):
+        raise NothingToDo(f"nothing to build: all {len(actions)} rows are there")
+
+
+def rendered(workspace: Workspace, actions: Sequence[Action], *, as_json: bool) -> str:
+    """The plan as text: a table, or one JSON value with a row a line."""
+    if not as_json:
+        cells = [(one.row.image, one.row.arch, str(one.level), one.do, one.reason, one.tag) for one in actions]
+        return "\n".join(aligned(("image", "arch", "level", "action", "why", "tag"), cells))
+    images = workspace.catalogue.images
+    lines = [json.dumps(_plain(one, images[one.row.image].runner)) for one in actions]
+    return '{"rows": [' + ",".join(f"\n  {line}" for line in lines) + "\n]}"
+
+
+def _plain(one: Action, runner: str | None) -> dict[str, object]:
+    return {
+        "image": one.row.image,
+        "arch": one.row.arch,
+        "tag": one.tag,
+        "action": one.do,
+        "reason": one.reason,
+        "needs": [key.image for key in one.needs],
+        "level": one.level,
+        "runner": runner,
+    }
+
+
+def with_ancestors(workspace: Workspace, recipes: Recipes, selected: set[RowKey]) -> dict[RowKey, Row]:
+    """The selected rows and all that they start from, parents first."""
+    rows = {RowKey(row.name, row.arch): row for row in workspace.catalogue.rows}
+    wanted: set[RowKey] = set()
+    todo = list(selected)
+    while todo:
+        key = todo.pop()
+        if key not in wanted:
+            wanted.add(key)
+            todo += [RowKey(parent.name, parent.arch) for parent in recipes.parent_rows(rows[key])]
+    return {key: row for key, row in rows.items() if key in wanted}
+
+
+def _last(workspace: Workspace, row: Row, recipe: Recipe, place: Place | None) -> Changed | None:
+    """What changed since the row was last built here, where the engine is asked."""
+    if place is None or place.repository is not None:
+        return None
+    from imageyard.recipe import words
+    from imageyard.run import last_build
+
+    last = last_build.last(workspace, row)
+    return None if last is None else Changed("it was last built here", tuple(words.changes(last, recipe)))
+
+
+class Before:
+    """The recipes at a revision, to compare with."""
+
+    def __init__(self, since: str, recipes: Recipes | None) -> None:
+        self.since = since
+        self.recipes = recipes
+        self.rows = {(row.name, row.arch): row for row in recipes.catalogue.rows} if recipes else {}
+
+    @classmethod
+    def at(cls, workspace: Workspace, since: str) -> Before:
+        """Raises ConfigurationError for no revision; one from before there was a catalogue has no rows."""
+        from imageyard.tree import GitTree
+
+        folder = "" if workspace.folder == "." else workspace.folder
+        there = GitTree(workspace.top, git.resolve(workspace.top, since), folder).entries()
+        return cls(since, workspace.recipes_at(since) if workspace.file.name in there else None)
+
+    def changed(self, key: RowKey, recipe: Recipe) -> Changed:
+        """What became different of a row since then."""
+        from imageyard.recipe import words
+
+        if key not in self.rows or self.recipes is None:
+            return Changed(self.since, ("new",))
+        try:
+            old = self.recipes.of(self.rows[key])
+        except ConfigurationError as error:
+            return Changed(self.since, (f"repaired ({error.headline})",))
+        found = words.changes(old, recipe)
+        return Changed(self.since, tuple(found))

@@ -1,0 +1,71 @@
+"""`inv check`: the checks again, in images that have their tag."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from imageyard.errors import Absent, CheckFailed
+from imageyard.names import platform_of
+from imageyard.project.labels import RUN_LABEL
+
+if TYPE_CHECKING:
+    from imageyard.catalogue.model import Row
+    from imageyard.project.workspace import Workspace
+    from imageyard.records import Finding
+
+__all__ = ["recheck"]
+
+
+def recheck(workspace: Workspace, rows: Sequence[Row], *, as_json: bool) -> object:
+    """Run every check of the rows and tell what each found; changes nothing.
+
+    Raises Absent for a row that the engine does not have, CheckFailed where one fails, both after all were run.
+    """
+    found = [(row, _findings(workspace, row)) for row in rows]
+    for row, findings in found:
+        for finding in findings or ():
+            workspace.story.step(f"{row.name} {row.arch}: {'ok  ' if finding.ok else 'FAIL'} {_words(finding)}")
+    if as_json:
+        workspace.story.result(
+            [
+                {"image": row.name, "arch": row.arch, "findings": None if all_ is None else [asdict(f) for f in all_]}
+                for row, all_ in found
+            ]
+        )
+    bad = [(row, finding) for row, findings in found for finding in findings or () if not finding.ok]
+    if bad:
+        raise CheckFailed(
+            f"{len(bad)} of {sum(len(f or ()) for _, f in found)} checks failed, first {bad[0][1].headline}",
+            detail=[f"{row.name} {row.arch}: {finding.headline}" for row, finding in bad],
+            hint="inv build PATTERN --force    (build and check again)",
+        )
+    absent = [row for row, findings in found if findings is None]
+    if absent:
+        raise Absent(
+            f"{len(absent)} of {len(rows)} images are not in the engine",
+            detail=[f"{row.name} {row.arch}" for row in absent],
+            hint=f"inv build '{absent[0].name}'",
+        )
+    return None
+
+
+def _findings(workspace: Workspace, row: Row) -> tuple[Finding, ...] | None:
+    from imageyard.checks.run import run_checks
+
+    reference = str(workspace.repository.with_tag(workspace.recipes().tag(row)))
+    if workspace.engine.inspect(reference) is None:
+        return None
+    return run_checks(
+        workspace.engine,
+        reference,
+        workspace.checks(row),
+        workspace.check_args(row),
+        platform=platform_of(row.arch),
+        labels={RUN_LABEL: workspace.run.id},
+    )
+
+
+def _words(finding: Finding) -> str:
+    return f"{finding.check}: {finding.actual}" if finding.ok else finding.headline

@@ -1,0 +1,122 @@
+"""Where an image is published: its tag at a place, by digest, and the records beside its rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from imageyard import errors
+from imageyard.layout import aligned
+from imageyard.names import Absent, Present, Reference, platform_of
+from imageyard.project import publish_policy
+from imageyard.publishing.verify_published import unknown
+from imageyard.records import to_json
+
+if TYPE_CHECKING:
+    from imageyard.catalogue.model import Row
+    from imageyard.names import State
+    from imageyard.project.workspace import Workspace
+    from imageyard.records import Record
+    from imageyard.registry.client import Client
+
+__all__ = ["Target", "judged", "records", "resolve", "target_of"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is asked for: an image, or its row of one architecture, under its tag at a place."""
+
+    reference: Reference
+    platforms: tuple[str, ...]
+    commands: tuple[str, ...]  # what publishes it
+
+
+def target_of(workspace: Workspace, image: str, arch: str | None, at: str) -> Target:
+    """The tag of an image at a place. Raises ConfigurationError for no image, PolicyRefused for a `-local` tag."""
+    repository = publish_policy.repository(workspace, at)
+    rows = workspace.rows(image, arch)
+    if image not in workspace.catalogue.images:
+        raise errors.ConfigurationError(f"{image} is not the name of one image", hint=f"inv list --pattern '{image}'")
+    for row in rows:
+        publish_policy.refuse(workspace, row)
+    recipes = workspace.recipes()
+    whole = arch is None and len(rows) > 1
+    tag = recipes.index_tag(workspace.catalogue.images[image]) if whole else recipes.tag(rows[0])
+    promote = (f"inv promote {image}{publish_policy.at_option(at)}",)
+    commands = promote if whole else publish_policy.commands(workspace, rows[0], at)
+    return Target(repository.with_tag(tag), tuple(platform_of(row.arch) for row in rows), commands)
+
+
+def resolve(workspace: Workspace, image: str, arch: str | None, at: str, client: Client | None = None) -> str:
+    """`REPOSITORY@sha256:...` of an image, or of its row of one architecture.
+
+    Raises Absent where it is not published, Denied or Transient where the registry does not say, PolicyRefused where
+    it holds something else.
+    """
+    from imageyard.registry.client import Client as Registry
+    from imageyard.registry.states import state
+
+    target = target_of(workspace, image, arch, at)
+    found = judged(target, state(client or Registry(), target.reference))
+    if found is None:
+        raise errors.Absent(f"{target.reference} is not there", doing=f"resolving {image}", hint=target.commands)
+    return found
+
+
+def judged(target: Target, state: State) -> str | None:
+    """`REPOSITORY@sha256:...` of what is there, None where it is absent; raises what an unknown state is."""
+    match state:
+        case Present(digest=digest, platforms=platforms):
+            if sorted(platforms) != sorted(target.platforms):
+                raise errors.PolicyRefused(
+                    f"{target.reference} is for {', '.join(platforms) or 'no platform'}, "
+                    f"not for {', '.join(target.platforms)}",
+                    hint="raise `epoch` in the catalogue, which gives the same inputs a new tag",
+                )
+            return str(target.reference.with_digest(digest))
+        case Absent():
+            return None
+        case _:
+            raise unknown(state, target.reference, f"asking for {target.reference}")
+
+
+def records(
+    workspace: Workspace, image: str, arch: str | None, at: str, *, as_json: bool, client: Client | None = None
+) -> object:
+    """The records beside an image's rows: a table, or with `as_json` a list of all they hold.
+
+    Raises Absent where no row is published, Denied or Transient where the registry does not say.
+    """
+    from imageyard.registry.client import Client as Registry
+
+    client = client or Registry()
+    repository = publish_policy.repository(workspace, at)
+    found = [_beside(workspace, client, repository, row) for row in workspace.rows(image, arch)]
+    if all(one is None for one in found):
+        hint = publish_policy.commands(workspace, workspace.rows(image, arch)[0], at)
+        raise errors.Absent(f"no row of {image} is published at {repository.name}", hint=hint)
+    listed = [(reference, record) for one in found if one for reference, record in one]
+    if as_json:
+        return [{"reference": reference, **to_json(record)} for reference, record in listed]
+    if not listed:
+        return "no record is beside it"
+    return "\n".join(aligned(("image", "arch", "built", "commit", "checks", "reference"), [_cells(*o) for o in listed]))
+
+
+def _beside(workspace: Workspace, client: Client, repository: Reference, row: Row) -> list[tuple[str, Record]] | None:
+    from imageyard.publishing import record_artifact
+
+    tag = workspace.recipes().tag(row)
+    try:
+        image = repository.with_digest(client.head(repository.with_tag(tag))[0])
+    except errors.Absent:
+        workspace.story.detail(f"{row.name} {row.arch}: {repository.with_tag(tag)} is not there")
+        return None
+    return [(str(image), record) for record in record_artifact.read(client, image, workspace.story)]
+
+
+def _cells(reference: str, record: Record) -> tuple[str, ...]:
+    commit = f"{record.commit[:12]}{' and changes' if record.dirty else ''}" if record.commit else "-"
+    passed = sum(finding.ok for finding in record.findings)
+    checks = f"{passed}/{len(record.findings)}" if record.findings else "-"
+    return (record.image, record.arch, record.ended or record.started, commit, checks, reference)

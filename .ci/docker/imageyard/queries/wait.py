@@ -1,0 +1,89 @@
+"""Wait until somebody else has published an image, and fail at once where nobody will."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from imageyard import errors
+from imageyard.errors import ConfigurationError, PolicyRefused, Transient
+from imageyard.queries.resolve import judged, target_of
+
+if TYPE_CHECKING:
+    from imageyard.project.workspace import Workspace
+    from imageyard.registry.client import Client
+
+__all__ = ["seconds", "wait"]
+
+_FIRST, _FACTOR, _LONGEST = 1.0, 1.5, 30.0
+"""Seconds between two looks: the first pause, its growth, and the most."""
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
+
+
+def seconds(text: str) -> float:
+    """The seconds that `90`, `90s`, `30m` or `2h` stand for. Raises ConfigurationError for anything else."""
+    match = re.fullmatch(r"([0-9]{1,6})([smh]?)", text)
+    if not match:
+        raise ConfigurationError(f"not a time: {text!r}", hint="for example: 90s, 30m, 2h")
+    return float(int(match[1]) * _UNITS[match[2]])
+
+
+def wait(
+    workspace: Workspace,
+    image: str,
+    arch: str | None,
+    at: Sequence[str],
+    *,
+    timeout: float,
+    expect: str | None = None,
+    client: Client | None = None,
+) -> str:
+    """`REPOSITORY@sha256:...` once the image is there, looked for with growing pauses for at most `timeout` seconds.
+
+    `at`: the places that are looked at; the first one that has it counts. Fails at once where waiting cannot help:
+    ConfigurationError for an image that the catalogue does not have, PolicyRefused for a tag that is never published
+    or other than `expect` (whoever publishes has other inputs), Denied where the registry refuses us. A registry that
+    does not answer is asked again, like one that does not have it yet.
+    Past `timeout`: Absent, or Transient with the registry's last words.
+    """
+    from imageyard.registry.client import Client as Registry
+    from imageyard.registry.states import state
+
+    targets = [target_of(workspace, image, arch, one) for one in at]
+    target = targets[0]
+    if expect not in (None, target.reference.tag):
+        raise PolicyRefused(
+            f"the tag is {target.reference.tag}, not {expect}: what is published is made of other inputs",
+            doing=f"waiting for {image}",
+            hint=f"check out the commit that {expect} is made from, or leave --expect out",
+        )
+    client = client or Registry()
+    clock = client.http.clock
+    deadline = clock.monotonic() + timeout
+    pause, told = _FIRST, ""
+    while True:
+        error: errors.ImageyardError
+        try:
+            for one in targets:
+                if found := judged(one, state(client, one.reference)):
+                    return found
+            error = errors.Absent(
+                f"{' nor '.join(str(one.reference) for one in targets)} is not there",
+                doing=_doing(image, timeout),
+                hint=target.commands,
+            )
+        except Transient as unknown:
+            error = Transient(unknown.headline, doing=_doing(image, timeout), hint="run it again")
+        left = deadline - clock.monotonic()
+        if left <= 0:
+            raise error
+        if told != error.headline:
+            told = error.headline
+            workspace.story.step(f"{told}; waiting")
+        clock.sleep(min(pause, left))
+        pause = min(pause * _FACTOR, _LONGEST)
+
+
+def _doing(image: str, timeout: float) -> str:
+    return f"waiting for {image} for {timeout:.0f} s"

@@ -1,0 +1,231 @@
+"""What a workflow has to do for an event: rows to build, images to promote and to mirror, each by its own state."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from imageyard.building.builder_choice import depot_project
+from imageyard.names import Absent, Arch, Present, Reference, State, parse_reference
+from imageyard.plan.delivery import Copies, Delivery, Whole, deliveries
+from imageyard.plan.matrix import RowJob, row_jobs
+from imageyard.plan.plan import Action, Candidate, RowKey, decide
+from imageyard.project import publish_policy
+from imageyard.project.places import place_of
+from imageyard.project.tags import index_tag, row_tag
+from imageyard.queries.plan import Before, with_ancestors
+
+if TYPE_CHECKING:
+    from imageyard.catalogue.model import Image, Row
+    from imageyard.plan.trust import Decision
+    from imageyard.project.workspace import Workspace
+    from imageyard.recipe.recipe import Recipes
+    from imageyard.registry.client import Client
+
+__all__ = ["WorkflowPlan", "plain", "workflow_plan"]
+
+_RUNNERS: Mapping[Arch, str] = {"amd64": "ubuntu-latest", "arm64": "ubuntu-24.04-arm"}
+"""GitHub's own, where the catalogue names none; the first drives what others build."""
+
+_MARGIN = 15
+"""Minutes of a job beyond what the build may take: setting up, pushing, keeping records."""
+
+
+@dataclass(frozen=True)
+class WorkflowPlan:
+    """All that is to be done for an event; `place` is where, in words, `remarks` what is left out and why.
+
+    `depot`: rows are built at Depot, whose CLI their jobs need.
+    """
+
+    decision: Decision
+    place: str
+    actions: tuple[Action, ...]
+    delivered: tuple[Delivery, ...]
+    jobs: tuple[RowJob, ...]
+    remarks: tuple[str, ...] = ()
+    depot: bool = False
+
+    @property
+    def blocked(self) -> tuple[tuple[int, str, str], ...]:
+        """What must not or cannot be planned, each with its exit code and why; what only hangs on it is not in here."""
+        rows = [(one.code, f"{one.row.image} {one.row.arch}", one.reason) for one in self.actions if one.code]
+        return (*rows, *((one.code, f"{one.image}: {one.step}", one.reason) for one in self.delivered if one.code))
+
+
+def plain(plan: WorkflowPlan) -> dict[str, object]:
+    """The plan as plain data, for people and for the report at the end: what is left alone is not in it."""
+    jobs = {(job.image, job.arch): job for job in plan.jobs}
+    return {
+        "decision": asdict(plan.decision),
+        "place": plan.place,
+        "remarks": list(plan.remarks),
+        "rows": [
+            {
+                "image": one.row.image,
+                "arch": one.row.arch,
+                "tag": one.tag,
+                "action": one.do,
+                "reason": one.reason,
+                "code": one.code,
+                "level": one.level,
+                "needs": [key.image for key in one.needs],
+                **({"runner": job.runner, "timeout": job.timeout, "address": job.address} if job else {}),
+            }
+            for one in plan.actions
+            for job in [jobs.get(one.row)]
+            if one.do != "skip"
+        ],
+        "images": [
+            {
+                "image": one.image,
+                "tag": one.tag,
+                "step": one.step,
+                "action": one.do,
+                "reason": one.reason,
+                "code": one.code,
+                "needs": [key.arch for key in one.needs],
+                "to": list(one.to),
+            }
+            for one in plan.delivered
+            if one.do != "skip"
+        ],
+        "skipped": sum(one.do == "skip" for one in plan.actions),
+    }
+
+
+def workflow_plan(
+    workspace: Workspace,
+    decision: Decision,
+    pattern: str = "*",
+    *,
+    since: str | None = None,
+    client: Client | None = None,
+) -> WorkflowPlan:
+    """The work for a decision; `since`: a revision, only rows that differ from it are built.
+
+    Raises ConfigurationError for what cannot be read. What a registry refuses or fails to say is in the plan.
+    """
+    if decision.builds == "nothing":
+        return WorkflowPlan(decision, "", (), (), ())
+    weekly = decision.tags == "weekly"
+    workspace = workspace.unlocked if weekly else workspace
+    recipes = workspace.recipes()
+    selected = {RowKey(row.name, row.arch) for row in workspace.rows(pattern)}
+    rows = with_ancestors(workspace, recipes, selected)
+    images = {key.image: workspace.catalogue.images[key.image] for key in rows}
+    tags = {key: row_tag(recipes, row, decision) for key, row in rows.items()}
+    wholes = {name: index_tag(recipes, image, decision) for name, image in images.items()}
+    asks = not decision.force and decision.builds in ("missing", "asked") and bool(decision.reads)
+    states = _at(workspace, decision, (*tags.values(), *wholes.values()), client) if asks else {}
+    place = " or ".join(place_of(workspace, one).name for one in decision.reads)
+    before = Before.at(workspace, since) if since else None
+    touched = _touched(recipes, rows, before) if before else {}
+    candidates = [
+        Candidate(
+            key,
+            tags[key],
+            tuple(RowKey(parent.name, parent.arch) for parent in recipes.parent_rows(row)),
+            states.get(tags[key]),
+            before.changed(key, recipes.of(row)) if before else None,
+            publish_policy.why_not(workspace, row, weekly=weekly) if decision.push else "",
+            key in selected,
+            _forced(decision),
+            touched_only=before is not None and not touched.get(key.image, True),
+        )
+        for key, row in rows.items()
+    ]
+    actions = decide(candidates, place)
+    mirrors = _mirrors(workspace, decision, wholes, states, client) if decision.mirror else {}
+    delivered = deliveries(
+        [
+            Whole(name, wholes[name], _rows_of(image), states.get(wholes[name]), mirrors.get(name, {}))
+            for name, image in images.items()
+            if decision.push and any(key in selected for key in _rows_of(image))
+        ],
+        actions,
+        place,
+    )
+    surroundings = {key: _surroundings(workspace, decision, row) for key, row in rows.items()}
+    jobs = row_jobs(actions, surroundings)
+    depot = bool(jobs) and _at_depot(workspace, decision)
+    return WorkflowPlan(decision, place, actions, delivered, jobs, _remarks(workspace), depot)
+
+
+def _forced(decision: Decision) -> str:
+    """Why rows are built whatever their state; empty where the state decides."""
+    if decision.force:
+        return f"forced: {decision.reason}"
+    return f"all rows: {decision.reason}" if decision.builds == "all" else ""
+
+
+def _rows_of(image: Image) -> tuple[RowKey, ...]:
+    return tuple(RowKey(image.name, arch) for arch in image.arches)
+
+
+def _touched(recipes: Recipes, rows: Mapping[RowKey, Row], before: Before) -> dict[str, bool]:
+    """Whether any row of an image differs: the tag over its rows needs them all."""
+    found: dict[str, bool] = {}
+    for key, row in rows.items():
+        found[key.image] = found.get(key.image, False) or bool(before.changed(key, recipes.of(row)).words)
+    return found
+
+
+def _at(workspace: Workspace, decision: Decision, tags: Iterable[str], client: Client | None) -> Mapping[str, State]:
+    """The state of each tag, in the first of the readable repositories that does not lack it."""
+    from imageyard.project.places import gather
+
+    found: dict[str, State] = {tag: Absent() for tag in tags}
+    for at in decision.reads:
+        open_ = [tag for tag, state in found.items() if isinstance(state, Absent)]
+        found |= gather(workspace, place_of(workspace, at), open_, client) if open_ else {}
+    return found
+
+
+def _mirrors(
+    workspace: Workspace,
+    decision: Decision,
+    wholes: Mapping[str, str],
+    states: Mapping[str, State],
+    client: Client | None,
+) -> dict[str, dict[str, Copies]]:
+    """What each mirror has of each image; only those that are published are asked for, the others are new there."""
+    from imageyard.registry.client import Client as Registry
+    from imageyard.registry.states import states as ask
+
+    repositories = [parse_reference(one) for one in workspace.catalogue.mirrors]
+    wanted: dict[tuple[str, str], tuple[Reference, Reference]] = {
+        (name, one.name): (one.with_tag(tag), one.with_tag(name))
+        for name, tag in wholes.items()
+        for one in repositories
+        if isinstance(states.get(tag), Present)
+    }
+    told = ask(client or Registry(), [reference for pair in wanted.values() for reference in pair], platforms=False)
+    found: dict[str, dict[str, Copies]] = {name: {} for name in wholes}
+    for name in wholes:
+        for one in repositories:
+            pair = wanted.get((name, one.name))
+            found[name][one.name] = Copies(told[pair[0]], told[pair[1]]) if pair else Copies(Absent(), Absent())
+    return found
+
+
+def _at_depot(workspace: Workspace, decision: Decision) -> bool:
+    return decision.push is not None and depot_project(workspace.catalogue.builders, decision.push) is not None
+
+
+def _surroundings(workspace: Workspace, decision: Decision, row: Row) -> tuple[str, int, str]:
+    """The runner, the minutes and the worker of a row's job. A run that publishes nothing builds in its engine."""
+    depot = _at_depot(workspace, decision)
+    remote = workspace.catalogue.builders.remote if decision.push and not depot else None
+    address = remote.addresses.get(row.arch, "") if remote else ""
+    minutes = row.image.timeout * row.image.attempts / 60 + (remote.connect_timeout / 60 if remote and address else 0)
+    runner = row.image.runner or (_RUNNERS["amd64"] if address or depot else _RUNNERS[row.arch])
+    return runner, math.ceil(minutes) + _MARGIN, address
+
+
+def _remarks(workspace: Workspace) -> tuple[str, ...]:
+    if "backup" in workspace.catalogue.settings:
+        return ("the catalogue names a backup, which is not built yet: nothing is planned for it",)
+    return ()

@@ -1,0 +1,1 @@
+"""What one call writes down, and what it leaves behind."""

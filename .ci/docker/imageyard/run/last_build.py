@@ -1,0 +1,60 @@
+"""What a row was made of last time here, so that a build can say why it is needed; and the commit it comes from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imageyard import git
+from imageyard.errors import ImageyardError
+from imageyard.files import atomic_write, make_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from imageyard.catalogue.model import Row
+    from imageyard.project.workspace import Workspace
+    from imageyard.recipe.model import Recipe
+
+__all__ = ["commit", "keep", "last", "reason"]
+
+
+def reason(workspace: Workspace, row: Row, recipe: Recipe, *, forced: bool, place: str = "in the engine") -> str:
+    """Why the row is built, in words: forced, what changed since it was last built here, or that it is not there."""
+    from imageyard.recipe import words
+
+    if forced:
+        return "forced"
+    before = last(workspace, row)
+    changes = words.changes(before, recipe) if before else []
+    if not changes:
+        return f"not {place}"
+    return changes[0] if len(changes) == 1 else f"{changes[0]}, and {len(changes) - 1} more"
+
+
+def last(workspace: Workspace, row: Row) -> Recipe | None:
+    """What the row was made of when it was last built here; None where it never was."""
+    from imageyard.recipe import model
+
+    try:
+        return model.from_canonical(_file(workspace, row).read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def keep(workspace: Workspace, row: Row, recipe: Recipe) -> None:
+    """Remember what the row's image was made of."""
+    path = _file(workspace, row)
+    make_folder(path.parent)
+    atomic_write(path, recipe.canonical())
+
+
+def commit(workspace: Workspace) -> dict[str, object]:
+    """The commit and whether the context differs from it, for the record; nothing before the first commit."""
+    try:
+        return {"commit": git.head(workspace.top), "dirty": git.is_dirty(workspace.top, workspace.folder)}
+    except ImageyardError:
+        return {"commit": None, "dirty": True}
+
+
+def _file(workspace: Workspace, row: Row) -> Path:
+    return workspace.state / "last" / row.arch / f"{row.name}.json"

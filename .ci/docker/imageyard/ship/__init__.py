@@ -1,1 +1,0 @@
-"""Flows: what happens to a row, one flow a file."""

@@ -1,0 +1,124 @@
+"""`test_dockerfile`: from a Dockerfile or script that somebody changed to an image that was built and checked."""
+
+from __future__ import annotations
+
+import posixpath
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imageyard.building.row import build_row
+from imageyard.errors import BuildFailed, CheckFailed, ConfigurationError
+from imageyard.project.options import BuildOptions
+from imageyard.project.workspace import this_arch
+from imageyard.queries import describe
+
+if TYPE_CHECKING:
+    from imageyard.catalogue.model import Row
+    from imageyard.project.workspace import Workspace
+
+__all__ = ["test_dockerfile", "users"]
+
+
+def test_dockerfile(workspace: Workspace, file: str, *, shell: bool) -> None:
+    """Say which images use `file`, build and check the first of this machine's architecture.
+
+    With `shell`, open one in the image, also when a check failed, or after a failed step in what that step found.
+    Raises ConfigurationError where nothing uses the file, and what the build raises.
+    """
+    path = _in_repository(workspace, file)
+    found = users(workspace, path)
+    if not found:
+        raise ConfigurationError(
+            f"no image uses {path}",
+            doing="looking for the images that use it",
+            hint=["inv inputs '*'    (all files that images are made from)", "git status    (git must not ignore it)"],
+        )
+    names = list(dict.fromkeys(row.name for row in found))
+    workspace.story.step(f"{path} is used by {len(names)} image{'s' if len(names) > 1 else ''}: {', '.join(names)}")
+    here = [row for row in found if row.arch == this_arch()]
+    if not here:
+        raise ConfigurationError(
+            f"none of them is built for this machine's {this_arch()}",
+            hint=f"nox -s \"build_image(arch='{found[0].arch}', image='{names[0]}')\"",
+        )
+    row = here[0]
+    try:
+        build_row(workspace, row, BuildOptions(builder="local"))  # a shell needs the engine
+    except (BuildFailed, CheckFailed) as error:
+        if not shell or _is_blocked(workspace, row):
+            raise
+        workspace.story.error(error)
+        if isinstance(error, BuildFailed):
+            _shell_before(workspace, row, error)
+        else:
+            _shell_in_unchecked(workspace, row)
+        raise type(error)(error.headline, at=error.at) from None  # the rest was told before the shell
+    if shell:
+        tag = workspace.recipes().tag(row)
+        _open(workspace, row, str(workspace.repository.with_tag(tag)))
+
+
+def users(workspace: Workspace, path: str) -> list[Row]:
+    """The rows whose own recipe has a file, given relative to the repository's top; their children are not among them.
+
+    A row whose Dockerfile cannot be read is a user of that Dockerfile, and comes first, so that its error is seen.
+    """
+    found, broken = [], []
+    for row in workspace.catalogue.rows:
+        try:
+            recipe = workspace.recipes().of(row)
+        except ConfigurationError:
+            if workspace.shown(row) == path:
+                broken.append(row)
+            continue
+        if path in describe.paths(workspace, row, recipe):
+            found.append(row)
+    return [*broken, *found]
+
+
+def _in_repository(workspace: Workspace, file: str) -> str:
+    path = Path.cwd() / file
+    if not path.is_file() and (workspace.top / file).is_file():
+        path = workspace.top / file
+    if not path.exists():
+        raise ConfigurationError(f"there is no file {file}", hint="name a Dockerfile, or a file that one copies")
+    try:
+        return posixpath.join(*path.resolve().relative_to(workspace.top).parts)
+    except ValueError:
+        raise ConfigurationError(f"{file} is not in this repository") from None
+
+
+def _is_blocked(workspace: Workspace, row: Row) -> bool:
+    """Whether it is a parent that failed: there is nothing of the row itself to look into."""
+    return any((r.image, r.arch, r.outcome) == (row.name, row.arch, "blocked") for r in workspace.run.records()[0])
+
+
+def _shell_before(workspace: Workspace, row: Row, error: BuildFailed) -> None:
+    """A shell in what the steps before the failed one built: the same Dockerfile, cut off at that step."""
+    from imageyard.building.unchecked_image import candidate_before
+
+    line = int(error.at.rpartition(":")[2]) if error.at and error.at.rpartition(":")[2].isdigit() else None
+    if line is None:
+        workspace.story.warn("no step of the Dockerfile is to blame, so there is nothing to look into")
+        return
+    with candidate_before(workspace, row, line) as reference:
+        workspace.story.step(f"what the steps before line {line} built; the step itself did not run")
+        _open(workspace, row, str(reference))
+
+
+def _shell_in_unchecked(workspace: Workspace, row: Row) -> None:
+    from imageyard.building.unchecked_image import candidate
+
+    recipe = workspace.recipes().of(row)
+    with candidate(workspace, row, recipe, BuildOptions(), lambda **known: None) as reference:
+        _open(workspace, row, str(reference))
+
+
+def _open(workspace: Workspace, row: Row, reference: str) -> None:
+    from imageyard.names import platform_of
+    from imageyard.project.labels import RUN_LABEL
+
+    workspace.story.step(f"a shell in {row.name} {row.arch}; leave it with exit")
+    workspace.engine.shell(
+        reference, ("/bin/sh",), platform=platform_of(row.arch), labels={RUN_LABEL: workspace.run.id}
+    )
