@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from imageyard.names import Arch
-from imageyard.project.workspace import this_arch
+from imageyard.project.checkout import this_arch
 
 INSTALLED = Path("/bin/busybox")
 

@@ -19,7 +19,7 @@ from buildkit_remote import remote_buildkit
 from depot_plane import Plane, depot_plane
 from engine_private import PrivateEngine, private_engine
 from imageyard.names import Arch
-from imageyard.project.workspace import this_arch
+from imageyard.project.checkout import this_arch
 from registry_served import Served, lacking
 from socket_relay import Relay
 from yard_depot import DepotYard, make_depot_yard

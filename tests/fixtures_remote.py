@@ -12,7 +12,7 @@ from busybox_root import busybox_root
 from engine_private import PrivateEngine, private_engine
 from imageyard.errors import EnvironmentLacks
 from imageyard.names import ARCHES, Arch
-from imageyard.project.workspace import this_arch
+from imageyard.project.checkout import this_arch
 from imageyard.stack.emulation import ensure_emulation
 from registry_served import Served
 from yard_remote import RemoteYard, make_remote_yard

@@ -15,9 +15,11 @@ from uuid import uuid4
 import pytest
 from aws_served import Aws
 from imageyard.access.login import log_in
+from imageyard.catalogue import expand
 from imageyard.console import Form, Story
 from imageyard.plan.trust import Decision
-from imageyard.project.workspace import Workspace
+from imageyard.project.checkout import Checkout
+from imageyard.run.services import begin
 from oidc_served import Oidc
 
 TRUSTED = Decision("trusted", "push", "main is protected", push="trusted", reads=("trusted",), mirror=True)
@@ -79,8 +81,16 @@ class Scene:
             monkeypatch.delenv(name)
         for name, value in self.env.items():
             monkeypatch.setenv(name, value)
-        workspace = Workspace(self.top / "images.yml", self.top, Story(self.form, self.told))
-        return log_in(workspace, decision, os.environ, **options)
+        checkout = Checkout(self.top / "images.yml", self.top)
+        services = begin(checkout, Story(self.form, self.told))
+        return log_in(
+            expand.load(checkout.file, checkout.top),
+            services.reporter,
+            services.registry(),
+            decision,
+            os.environ,
+            **options,
+        )
 
     def on_github(self) -> None:
         """A job of GitHub: its folder, its file of variables, its log."""

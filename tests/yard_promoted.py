@@ -10,8 +10,10 @@ from typing import cast
 
 from engine_private import PrivateEngine
 from imageyard.names import Digest, Reference
+from imageyard.project.checkout import Checkout
 from imageyard.project.labels import INPUTS_LABEL
-from imageyard.project.workspace import Workspace
+from imageyard.project.project import Project, load_project
+from imageyard.project.recipes import recipes_of
 from imageyard.publishing import record_artifact
 from imageyard.records import Record
 from imageyard.registry.client import Client
@@ -54,27 +56,27 @@ class NoEngine:
 class PromotedYard(PublishingYard):
     """The scratch repository; its images come to be at the registry by `publish`."""
 
-    def workspace(self) -> Workspace:
+    def project(self) -> Project:
         """Where a command run in it would stand."""
-        return Workspace(self.top / ".ci/docker/images.yml", self.top)
+        return load_project(Checkout(self.top / ".ci/docker/images.yml", self.top))
 
     def inputs(self, image: str, arch: str) -> str:
         """What a row's label has to say."""
-        workspace = self.workspace()
-        return workspace.recipes().of(workspace.row(image, arch)).inputs
+        project = self.project()
+        return recipes_of(project).of(project.row(image, arch)).inputs
 
     def row_tag(self, image: str, arch: str) -> str:
-        workspace = self.workspace()
-        return workspace.recipes().tag(workspace.row(image, arch))
+        project = self.project()
+        return recipes_of(project).tag(project.row(image, arch))
 
     def index_tag(self, image: str) -> str:
-        workspace = self.workspace()
-        return workspace.recipes().index_tag(workspace.catalogue.images[image])
+        project = self.project()
+        return recipes_of(project).index_tag(project.catalogue.images[image])
 
     def publish(self, client: Client, image: str, *, branch: bool = False) -> Digest:
         """The rows of an image, each with its record, and the tag over them; its digest."""
         rows = {}
-        arches = self.workspace().catalogue.images[image].arches
+        arches = self.project().catalogue.images[image].arches
         for arch in arches:
             digest = self.publish_row(client, image, arch, branch=branch)
             rows[digest] = platform(arch)

@@ -17,7 +17,7 @@ from typing import Any
 from uuid import uuid4
 
 from engine_private import PrivateEngine
-from imageyard.project.workspace import this_arch
+from imageyard.project.checkout import this_arch
 
 ARCH = this_arch()
 BASE = "imageyard.local/base/busybox:1"

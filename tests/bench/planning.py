@@ -171,13 +171,14 @@ def _publish_all(top: Path) -> None:
 
 def publish_here() -> None:
     """The work of `_publish_all`, in a process whose environment is that of the plan."""
-    from imageyard.project.workspace import Workspace
+    from imageyard.project.project import find_project
+    from imageyard.project.recipes import recipes_of
 
-    workspace = Workspace.find()
-    recipes, images = workspace.recipes(), workspace.catalogue.images
-    tags = [recipes.tag(row) for row in workspace.catalogue.rows] + [recipes.index_tag(i) for i in images.values()]
-    _put(workspace.repository, tags)
-    mirror = replace(workspace.repository, repository="mirror")
+    project = find_project()
+    recipes, images = recipes_of(project), project.catalogue.images
+    tags = [recipes.tag(row) for row in project.catalogue.rows] + [recipes.index_tag(i) for i in images.values()]
+    _put(project.repository, tags)
+    mirror = replace(project.repository, repository="mirror")
     _put(mirror, [*(recipes.index_tag(image) for image in images.values()), *images])
 
 
@@ -200,10 +201,11 @@ def _registry(folder: Path) -> Iterator[str]:
 
 def _publish(yard: Path) -> None:
     """Put a small image under the tag of every row."""
-    from imageyard.project.workspace import Workspace
+    from imageyard.project.project import find_project
+    from imageyard.project.recipes import recipes_of
 
-    workspace = Workspace.find(start=yard)
-    _put(workspace.repository, [workspace.recipes().tag(row) for row in workspace.catalogue.rows])
+    project = find_project(start=yard)
+    _put(project.repository, [recipes_of(project).tag(row) for row in project.catalogue.rows])
 
 
 def _put(repository: Reference, tags: Sequence[str]) -> None:
@@ -268,12 +270,13 @@ def _families(variants: int) -> Iterator[str]:
 def bake(yard: Path) -> dict[str, object]:
     """The same images as bake targets: file, target, platform, args, tags and the bindings of their bases."""
     from imageyard.names import platform_of
-    from imageyard.project.workspace import Workspace
+    from imageyard.project.project import find_project
+    from imageyard.project.recipes import recipes_of
 
-    workspace = Workspace.find(start=yard)
-    recipes = workspace.recipes()
+    project = find_project(start=yard)
+    recipes = recipes_of(project)
     targets: dict[str, object] = {}
-    for row in workspace.catalogue.rows:
+    for row in project.catalogue.rows:
         recipe = recipes.of(row)
         name = row.name.replace(".", "_")
         targets[name] = {
@@ -283,6 +286,6 @@ def bake(yard: Path) -> dict[str, object]:
             "platforms": [platform_of(row.arch)],
             "args": dict(recipe.args),
             "contexts": {s.name: f"docker-image://{s.name}@{s.value}" for s in recipe.sources},
-            "tags": [f"{workspace.repository.with_tag(recipes.tag(row))}"],
+            "tags": [f"{project.repository.with_tag(recipes.tag(row))}"],
         }
     return {"group": {"default": {"targets": list(targets)}}, "target": targets}

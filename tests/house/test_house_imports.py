@@ -43,6 +43,7 @@ FLOORS = """
     building keep lanes
     queries
     ci workbench
+    nox_call
     cli sessions
     __main__
 """
@@ -133,7 +134,7 @@ def test_the_one_places_are_used(trees: dict[str, ast.Module]) -> None:
     assert "subprocess" in {name for name, _ in imports(trees["process"])}
 
 
-@pytest.mark.parametrize("room_at_start", ["console", "runs", "sessions", "cli", "__init__"])
+@pytest.mark.parametrize("room_at_start", ["console", "runs", "nox_call", "sessions", "cli", "__init__"])
 def test_what_start_up_does_not_load(room_at_start: str, trees: dict[str, ast.Module]) -> None:
     """`nox -l` and `inv --list` import these: what takes long to import waits inside the function that needs it."""
     names = [name for name in trees if room(name) == room_at_start]

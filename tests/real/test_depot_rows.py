@@ -106,10 +106,12 @@ def test_parents_of_the_other_repository_are_built_on_once_they_are_promoted(dep
     assert depot_yard.builds == [("ptrusted", BOTH)]
     script = (
         "from imageyard.plan.trust import Decision; from imageyard.project.options import BuildOptions;"
-        "from imageyard.building.rows import build_rows; from imageyard.project.workspace import Workspace;"
-        "w = Workspace.find(); d = Decision('branch', 'pull_request', 'a test', push='branch',"
+        "from imageyard.building.rows import build_rows; from imageyard.project.project import find_project;"
+        "from imageyard.project.recipes import recipes_of; from imageyard.run.services import begin;"
+        "p = find_project(); d = Decision('branch', 'pull_request', 'a test', push='branch',"
         " reads=('trusted', 'branch'));"
-        f"raise SystemExit(build_rows(w, w.rows('{TOOL}'), BuildOptions(builder='depot', decision=d)))"
+        f"o = BuildOptions(builder='depot', decision=d); rows = p.rows('{TOOL}');"
+        "raise SystemExit(build_rows(p, recipes_of(p), begin(p), rows, o))"
     )
     for promoted, builds in ((False, [["amd64"], ["arm64"]]), (True, [BOTH])):
         if promoted:

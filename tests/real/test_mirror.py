@@ -48,7 +48,7 @@ def yard(registry: Served, proxy: Proxy, tmp_path: Path) -> PromotedYard:
 
 
 def mirrors(yard: PromotedYard) -> list[Reference]:
-    return [parse_reference(one) for one in yard.workspace().catalogue.mirrors]
+    return [parse_reference(one) for one in yard.project().catalogue.mirrors]
 
 
 def ok(yard: PromotedYard, *argv: str) -> str:

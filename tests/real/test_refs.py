@@ -35,7 +35,7 @@ def test_references_are_by_digest_with_their_copies(yard: PromotedYard, registry
     for one in found["references"]:
         reference = parse_reference(one["reference"])
         assert reference.digest == tool("crane", "digest", yard.at(one["tag"]))
-        mirror = parse_reference(yard.workspace().catalogue.mirrors[0])
+        mirror = parse_reference(yard.project().catalogue.mirrors[0])
         assert one["mirrors"] == ([str(mirror.with_digest(reference.digest))] if one["image"] == ONE else [])
 
 
@@ -105,5 +105,5 @@ def test_a_job_without_credentials_is_handed_the_mirrors(yard: PromotedYard, reg
         proxy.faults = [Fault("manifests/linux", status=status, headers=words)]
         done = yard.inv("refs", ONE, "--json")
     assert done.code == 0, done.all
-    mirror = parse_reference(yard.workspace().catalogue.mirrors[0])
+    mirror = parse_reference(yard.project().catalogue.mirrors[0])
     assert {one["reference"] for one in json.loads(done.out)["references"]} == {str(mirror.with_digest(digest))}

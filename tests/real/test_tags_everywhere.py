@@ -14,7 +14,7 @@ from importlib.metadata import distribution, version
 from pathlib import Path
 
 import pytest
-from imageyard.project.workspace import this_arch
+from imageyard.project.checkout import this_arch
 
 TOP = Path(__file__).parents[2]
 DIGEST = "sha256:" + "0123456789abcdef" * 4

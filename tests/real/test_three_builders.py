@@ -9,7 +9,7 @@ import pytest
 from buildkit_remote import remote_buildkit
 from engine_private import PrivateEngine
 from imageyard.names import Arch
-from imageyard.project.workspace import this_arch
+from imageyard.project.checkout import this_arch
 from registry_served import tool
 from yard_depot import DepotYard
 from yard_remote import BASE

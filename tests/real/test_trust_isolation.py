@@ -16,7 +16,8 @@ from imageyard.builders import buildx
 from imageyard.errors import Denied
 from imageyard.names import Arch, Digest, Reference
 from imageyard.project.labels import INPUTS_LABEL
-from imageyard.project.workspace import Workspace
+from imageyard.project.project import find_project
+from imageyard.project.recipes import recipes_of
 from imageyard.registry.manifests import OCI_MANIFEST
 from imageyard.registry.upload import push_bytes
 from registry_faults import running
@@ -149,8 +150,8 @@ def test_no_cache_is_another_architectures_or_trusts(isolated: Isolated) -> None
 
 def forged(isolated: Isolated, suffix: str, image: str, tag: str) -> Digest:
     """An image of the branch's own making, which says that it is made of what main's next one is made of."""
-    workspace = Workspace.find(start=isolated.yard.top)
-    inputs = workspace.recipes().of(workspace.row(image, "amd64")).inputs
+    project = find_project(start=isolated.yard.top)
+    inputs = recipes_of(project).of(project.row(image, "amd64")).inputs
     client = isolated.gate.client(BRANCH)
     config = {"config": {"Labels": {INPUTS_LABEL: inputs}}}
     digest = put_image(client, isolated.at(suffix), note=f"forged {tag}", **config)  # type: ignore[arg-type]

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from imageyard.errors import ConfigurationError
-from imageyard.project.workspace import Workspace
+from imageyard.project.project import find_project
+from imageyard.project.recipes import recipes_of
 from imageyard.queries import describe
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
@@ -99,15 +100,17 @@ def edit(top: Path, path: str, old: str, new: str) -> None:
 
 def tags(top: Path) -> dict[str, str]:
     """`IMAGE ARCH` and the tag, of every row."""
-    workspace = Workspace.find(start=top)
-    found: Any = describe.tags(workspace, "*", None, {}, as_json=True)
+    project = find_project(start=top)
+    found: Any = describe.tags(project, recipes_of(project), "*", None, {}, as_json=True)
     return {f"{one['image']} {one['arch']}": one["tag"] for one in found}
 
 
 def against(
     top: Path, rev: str = "HEAD", pattern: str = "*", values: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    found: Any = describe.against(Workspace.find(start=top), pattern, rev, None, values or {}, as_json=True)
+    project = find_project(start=top)
+    recipes = recipes_of(project, values)
+    found: Any = describe.against(project, recipes, pattern, rev, None, values or {}, as_json=True)
     return {one["image"]: one for one in found}
 
 
@@ -207,8 +210,10 @@ def test_a_commit_and_its_revert_give_the_first_tags(top: Path) -> None:
 
 def test_it_is_told_in_words(top: Path) -> None:
     append(f"{D}/common/clang.sh")(top)
-    workspace = Workspace.find(start=top)
-    told = str(describe.against(workspace, "linux-bookworm-*", "HEAD", None, {}, as_json=False)).splitlines()
+    project = find_project(start=top)
+    told = str(
+        describe.against(project, recipes_of(project), "linux-bookworm-*", "HEAD", None, {}, as_json=False)
+    ).splitlines()
 
     was, now = against(top)["linux-bookworm-clang16"]["was"], against(top)["linux-bookworm-clang16"]["tag"]
     assert f"linux-bookworm-clang16 amd64: {was} -> {now}" in told
@@ -230,8 +235,8 @@ def test_an_architecture_that_is_new(top: Path) -> None:
     edit(top, f"{D}/images.yml", "arches: [amd64, arm64]", "arches: [arm64]")
     commit(top)
     edit(top, f"{D}/images.yml", "arches: [arm64]", "arches: [amd64, arm64]")
-    workspace = Workspace.find(start=top)
-    found: Any = describe.against(workspace, "linux-tools", "HEAD", None, {}, as_json=True)
+    project = find_project(start=top)
+    found: Any = describe.against(project, recipes_of(project), "linux-tools", "HEAD", None, {}, as_json=True)
 
     assert {one["arch"]: one["changes"] for one in found} == {"amd64": ["not in the catalogue at HEAD"], "arm64": []}
 
@@ -245,7 +250,8 @@ def test_an_image_that_was_deleted_is_named(top: Path) -> None:
     assert told["linux-tools"]["was"].startswith("linux-tools-")
     assert told["linux-tools"]["changes"] == ["not in the catalogue any more"]
     assert "linux-tools" not in against(top, pattern="linux-*-gcc12"), "it is not of that pattern"
-    only = describe.against(Workspace.find(start=top), "linux-tools", "HEAD", "amd64", {}, as_json=False)
+    project = find_project(start=top)
+    only = describe.against(project, recipes_of(project), "linux-tools", "HEAD", "amd64", {}, as_json=False)
     assert str(only).splitlines() == [
         f"linux-tools amd64: {before['linux-tools amd64']} -> nothing",
         "  not in the catalogue any more",
@@ -317,8 +323,10 @@ class TestTree:
         assert found["linux-bookworm-gcc12 amd64"] == f"linux-bookworm-gcc12-{id}"
         assert found["linux-tools amd64"] == f"linux-tools-{id}-amd64"
         assert found["linux-tools arm64"] == f"linux-tools-{id}-arm64"
-        workspace = Workspace.find(start=tree)
-        assert describe.tags(workspace, "linux-tools", None, {}, as_json=False) == f"linux-tools-{id}", "the index"
+        project = find_project(start=tree)
+        assert (
+            describe.tags(project, recipes_of(project), "linux-tools", None, {}, as_json=False) == f"linux-tools-{id}"
+        ), "the index"
 
     @pytest.mark.parametrize("change", ["change", "stage", "add", "delete"])
     def test_a_dirty_tree_gives_a_local_content_tag(self, tree: Path, change: str) -> None:
@@ -362,8 +370,9 @@ class TestTree:
             tags(tree)
 
     def test_a_set_is_local(self, tree: Path) -> None:
-        workspace = Workspace.find(start=tree)
-        found: Any = describe.tags(workspace, "*gcc12", None, {"GCC": "13"}, as_json=True)
+        project = find_project(start=tree)
+        recipes = recipes_of(project, {"GCC": "13"})
+        found: Any = describe.tags(project, recipes, "*gcc12", None, {"GCC": "13"}, as_json=True)
 
         assert all(one["tag"].endswith("-local") for one in found)
         assert json.dumps(found)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -146,9 +145,9 @@ FORK = Decision("fork", "pull_request", "from a fork")
 def test_depot_by_itself_builds_what_is_published_where_it_has_a_project(
     decision: Decision, projects: dict[str, str], builder: str
 ) -> None:
-    workspace: Any = SimpleNamespace(catalogue=catalogue(Builders(None, DepotBuilder(**projects))))
-    assert chosen(workspace, BuildOptions(decision=decision), {}).builder == builder
-    assert chosen(workspace, BuildOptions(decision=decision, builder="depot"), {}).builder == "depot"
+    found: Any = catalogue(Builders(None, DepotBuilder(**projects)))
+    assert chosen(found, BuildOptions(decision=decision), {}).builder == builder
+    assert chosen(found, BuildOptions(decision=decision, builder="depot"), {}).builder == "depot"
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from imageyard.catalogue import expand
+from imageyard.catalogue.model import Catalogue
 from imageyard.errors import Absent, Denied, EnvironmentLacks, ImageyardError, Transient
 from imageyard.keep.cache_clean import Wanted, clean
 from imageyard.names import Digest, Reference
-from imageyard.project.workspace import Workspace
 from imageyard.registry.client import Client
+from services_scratch import services
 
 TAGS = ("linux-a-amd64-pr-1", "linux-a-arm64-pr-1")
 
@@ -46,14 +48,14 @@ def failing(error: ImageyardError) -> Callable[[], None]:
     return answer
 
 
-def workspace(tmp_path: Path, host: str) -> Workspace:
+def catalogue(tmp_path: Path, host: str) -> Catalogue:
     (tmp_path / "Dockerfile").write_text("FROM scratch\n")
     file = tmp_path / "images.yml"
     file.write_text(
         f"cache: {{branch: {host}/ci/cache}}\naxes: {{plain: {{linux, a}}}}\n"
         "images: {a: {dockerfile: Dockerfile, arches: [amd64], names: {linux-a: }}}\n"
     )
-    return Workspace(file, tmp_path)
+    return expand.load(file, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +72,7 @@ def test_what_could_not_be_removed(
 ) -> None:
     client = Scripted(failing(error))
     with pytest.raises(kind) as raised:
-        clean(workspace(tmp_path, host), Wanted(pull=1), yes=True, as_json=False, client=client)
+        clean(catalogue(tmp_path, host), services(client), Wanted(pull=1), yes=True, as_json=False)
     assert raised.value.headline == "2 of 2 caches could not be removed"
     assert said in str(raised.value)
     assert len(client.deleted) == tries, "a registry that deletes nothing is asked once"
@@ -78,13 +80,13 @@ def test_what_could_not_be_removed(
 
 def test_what_is_gone_already_is_no_failure(tmp_path: Path) -> None:
     client = Scripted(failing(Absent("not there")))
-    clean(workspace(tmp_path, "registry.example.org"), Wanted(pull=1), yes=True, as_json=False, client=client)
+    clean(catalogue(tmp_path, "registry.example.org"), services(client), Wanted(pull=1), yes=True, as_json=False)
     assert len(client.deleted) == 2
 
 
 def test_what_was_written_again_meanwhile_stays(tmp_path: Path) -> None:
     client = Scripted(lambda: None, moved=TAGS[:1])
     with pytest.raises(Transient, match="1 of 2") as raised:
-        clean(workspace(tmp_path, "registry.example.org"), Wanted(pull=1), yes=True, as_json=False, client=client)
+        clean(catalogue(tmp_path, "registry.example.org"), services(client), Wanted(pull=1), yes=True, as_json=False)
     assert f"{TAGS[0]}: it was written again meanwhile" in str(raised.value)
     assert [one.digest for one in client.deleted] == [f"sha256:{1:064x}"]

@@ -11,13 +11,14 @@ from uuid import uuid4
 import boto3
 import pytest
 from aws_moto import moto_in_reach
+from imageyard.catalogue import expand
 from imageyard.errors import Transient
 from imageyard.keep.cache_clean import Wanted, clean
 from imageyard.names import Reference
-from imageyard.project.workspace import Workspace
 from imageyard.registry.client import Client
 from imageyard.registry.ecr_tags import pushed, untag
 from imageyard.registry.manifests import OCI_MANIFEST
+from services_scratch import services
 
 
 @pytest.fixture
@@ -94,13 +95,13 @@ def test_caches_at_ecr_go_tag_by_tag(repository: Reference, tmp_path: Path, caps
         def tags(self, repository: Reference) -> tuple[str, ...]:
             return tuple(sorted(tags(repository)))
 
-    workspace = Workspace(file, tmp_path)
+    catalogue = expand.load(file, tmp_path)
     wanted = Wanted(age=timedelta(days=7), open_pulls={2})
     now = datetime.now(timezone.utc)
-    clean(workspace, wanted, yes=True, as_json=True, client=Listing(), now=now)
+    clean(catalogue, services(Listing()), wanted, yes=True, as_json=True, now=now)
     assert "it is 0 h old" in capsys.readouterr().out
     assert len(tags(repository)) == 3
-    clean(workspace, wanted, yes=True, as_json=True, client=Listing(), now=now + timedelta(days=8))
+    clean(catalogue, services(Listing()), wanted, yes=True, as_json=True, now=now + timedelta(days=8))
     found = {one["tag"]: one["removed"] for one in json.loads(capsys.readouterr().out)}
     assert found == {"linux-a-amd64-main": False, "linux-a-amd64-pr-1": True, "linux-a-amd64-pr-2": False}
     assert tags(repository) == {"linux-a-amd64-main", "linux-a-amd64-pr-2"}

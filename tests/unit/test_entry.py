@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 from imageyard.cli.entry import task
+from imageyard.console import Story
 from imageyard.errors import CheckFailed, Terminated
-from imageyard.project.workspace import Workspace
-from imageyard.runs import VARIABLE
+from imageyard.nox_call import NoxCall
+from imageyard.project.checkout import Checkout
+from imageyard.runs import VARIABLE, Run
 from imageyard.sessions import _told_to_nox
 from invoke.context import Context
 from invoke.exceptions import Exit
@@ -57,13 +59,13 @@ def test_a_session_carries_the_code_in_its_reason_and_in_the_result(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raised: BaseException, code: int, words: str
 ) -> None:
     monkeypatch.setenv(VARIABLE, "")  # which run it is, is put there
-    workspace = Workspace(tmp_path / "images.yml", tmp_path)
-    with pytest.raises(Refused) as caught, _told_to_nox(workspace, Session()):  # type: ignore[arg-type]
+    call = NoxCall(Checkout(tmp_path / "images.yml", tmp_path), Run.begin(tmp_path))
+    with pytest.raises(Refused) as caught, _told_to_nox(call, Session()):  # type: ignore[arg-type]
         raise raised
     assert str(caught.value) == f"[{code}] {words}"
 
-    workspace.run.close(workspace.story)
-    result = json.loads((workspace.state / "result.json").read_bytes())
+    call.run.close(Story())
+    result = json.loads((call.checkout.state / "result.json").read_bytes())
     assert (result["code"], result["headline"]) == (code, words)
 
 

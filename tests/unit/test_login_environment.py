@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from imageyard.access.login import ENVIRONMENT, environment
+from imageyard.catalogue import expand
 from imageyard.plan.trust import LOCAL, Decision, Event, decide
-from imageyard.project.workspace import Workspace
 
 HERE = "example/images"
 TRUSTED = decide(Event("push", ref="refs/heads/main"), ["main"])
@@ -46,4 +46,4 @@ def test_who_needs_it(catalogue: str, decision: Decision, found: str, tmp_path: 
     file.write_text(
         f"{catalogue}\nimages: {{a: {{dockerfile: D, names: {{linux: }}}}}}\naxes: {{plain: {{linux: }}}}\n"
     )
-    assert environment(Workspace(file, tmp_path).catalogue, decision) == found
+    assert environment(expand.load(file, tmp_path), decision) == found

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from imageyard.ci.event import LIMIT, decision, read
 from imageyard.plan.caches import caches, repository_of
 from imageyard.plan.trust import LOCAL, Decision, Event, decide, in_one_repository, is_protected
-from imageyard.project.workspace import Workspace
+from imageyard.project.checkout import Checkout
+from imageyard.project.project import Project, load_project
 
 PAYLOADS = yaml.safe_load((Path(__file__).parents[1] / "corpus" / "events" / "payloads.yml").read_bytes())
 NAMES = [name for name in PAYLOADS if name != "repository"]
@@ -208,10 +209,10 @@ def test_nothing_protected_means_nothing_trusted() -> None:
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
+def project(tmp_path: Path) -> Project:
     file = tmp_path / "images.yml"
     file.write_text("protected: [stable]\nimages: {a: {dockerfile: D, names: {linux: }}}\naxes: {plain: {linux: }}\n")
-    return Workspace(file, tmp_path)
+    return load_project(Checkout(file, tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -225,18 +226,18 @@ def workspace(tmp_path: Path) -> Workspace:
         ({"GITHUB_ACTIONS": "yes", "CI": "true"}, "fork", "GITHUB_EVENT_PATH names no payload"),
     ],
 )
-def test_outside_of_github_a_run_is_a_persons(env: dict[str, str], trust: str, says: str, workspace: Workspace) -> None:
-    found = decision(workspace, env)
+def test_outside_of_github_a_run_is_a_persons(env: dict[str, str], trust: str, says: str, project: Project) -> None:
+    found = decision(project, env)
     assert (found.trust, found.push, found.cache_written, found.mirror) == (trust, None, None, False)
     assert says in found.reason
 
 
-def test_what_is_protected_is_the_catalogues_to_say(workspace: Workspace, tmp_path: Path) -> None:
+def test_what_is_protected_is_the_catalogues_to_say(project: Project, tmp_path: Path) -> None:
     file = tmp_path / "event.json"
     file.write_text(json.dumps({**PAYLOADS["push"], "ref": "refs/heads/stable", "after": COMMIT}))
     env = {"GITHUB_ACTIONS": "true", "GITHUB_EVENT_NAME": "push", "GITHUB_EVENT_PATH": str(file), "GITHUB_SHA": COMMIT}
     env |= {"GITHUB_REPOSITORY": "example/images", "GITHUB_REF": "refs/heads/stable"}
-    assert decision(workspace, env).push == "trusted"
+    assert decision(project, env).push == "trusted"
 
 
 @pytest.mark.parametrize(
@@ -260,7 +261,7 @@ def test_a_branch_pushes_where_it_has_a_repository_of_its_own(
     file.write_text(json.dumps({**PAYLOADS["push"], "ref": ref, "after": COMMIT}))
     env = {"GITHUB_ACTIONS": "true", "GITHUB_EVENT_NAME": "push", "GITHUB_EVENT_PATH": str(file), "GITHUB_SHA": COMMIT}
     env |= {"GITHUB_REPOSITORY": "example/images", "GITHUB_REF": ref}
-    assert decision(Workspace(catalogue, tmp_path), env).push == push
+    assert decision(load_project(Checkout(catalogue, tmp_path)), env).push == push
 
 
 def test_a_scheduled_run_without_a_day_takes_todays(tmp_path: Path) -> None:

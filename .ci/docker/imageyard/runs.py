@@ -59,6 +59,7 @@ class Run:
         self.owner = owner
         self._state = folder.parent.parent
         self._alive: int | None = None
+        self._done: set[str] = set()
 
     @classmethod
     def begin(cls, top: Path, environ: MutableMapping[str, str] | None = None) -> Run:
@@ -81,6 +82,12 @@ class Run:
     def id(self) -> str:
         """`20260131T120000.000Z-1a2b`: ids sort by time."""
         return self.folder.name
+
+    def first(self, what: str) -> bool:
+        """Whether this process has not asked the same before: what is done once in a run is done then."""
+        new = what not in self._done
+        self._done.add(what)
+        return new
 
     def log_of(self, image: str, arch: str) -> Path:
         """Where the raw stream of a row's build is kept; the folder is there after this call."""

@@ -16,11 +16,15 @@ from typing import TYPE_CHECKING, NoReturn
 import nox
 
 from imageyard.catalogue.suggest import did_you_mean
+from imageyard.console import Story
 from imageyard.errors import ConfigurationError, ImageyardError, refused_by_system
+from imageyard.nox_call import NoxCall
+from imageyard.project.checkout import find_checkout
+from imageyard.project.row_list import row_list
+from imageyard.runs import Run
 
 if TYPE_CHECKING:
     from imageyard.catalogue.listing import Listed
-    from imageyard.project.workspace import Workspace
 
 __all__ = ["register"]
 
@@ -33,30 +37,29 @@ def register(catalogue: str | None = None) -> None:
     Reads the catalogue and nothing else: no Dockerfile, no git, no engine, no registry. Ends the program with the
     error's code where the catalogue cannot be read, because Nox would print a traceback.
     """
-    from imageyard.project.workspace import Workspace
-
     try:
-        workspace = Workspace.find(catalogue)
-        rows = workspace.listed()
+        checkout = find_checkout(catalogue)
+        rows = row_list(checkout)
     except ImageyardError as error:
         _tell(error)
         sys.exit(error.code)
     for library in ("urllib3", "botocore", "boto3"):  # Nox prints the debug log of every library
         logging.getLogger(library).setLevel(logging.WARNING)
-    if workspace.run.owner:  # not in the workers of `nox -j`, which inherit it
-        atexit.register(_finish, workspace)
+    call = NoxCall(checkout, Run.begin(checkout.top))
+    if call.run.owner:  # not in the workers of `nox -j`, which inherit it
+        atexit.register(_finish, call)
     for how in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(how) is not signal.SIG_IGN:  # nohup(1) has it ignored
             signal.signal(how, signal.default_int_handler)  # Nox ends its children on an interrupt only
-    _register_rows(workspace, rows)
-    _register_dockerfile(workspace)
-    _register_plan(workspace)
-    _register_merge(workspace)
-    _register_shell(workspace)
-    _register_stack(workspace)
+    _register_rows(call, rows)
+    _register_dockerfile(call)
+    _register_plan(call)
+    _register_merge(call)
+    _register_shell(call)
+    _register_stack(call)
 
 
-def _register_rows(workspace: Workspace, rows: Sequence[Listed]) -> None:
+def _register_rows(call: NoxCall, rows: Sequence[Listed]) -> None:
     @nox.session(default=False, venv_backend="none", allow_parallel=True)
     @nox.parametrize("arch,image", [nox.param(r.arch, r.name, tags=_tags(r)) for r in rows])
     def build_image(session: nox.Session, arch: str, image: str) -> None:
@@ -68,7 +71,7 @@ def _register_rows(workspace: Workspace, rows: Sequence[Listed]) -> None:
         parser.add_argument("--builder", help="local, remote or depot")
         parser.add_argument("--address", help="a BuildKit worker instead of the catalogue's: tcp://HOST:PORT")
         parser.add_argument("--at", help="publish there: trusted or branch")
-        with _told_to_nox(workspace, session):
+        with _told_to_nox(call, session):
             from imageyard.building.row import build_row
             from imageyard.ci.event import decision
             from imageyard.project.options import (
@@ -81,8 +84,10 @@ def _register_rows(workspace: Workspace, rows: Sequence[Listed]) -> None:
             )
 
             options = parser.read(session.posargs)
-            row, values = workspace.row(image, arch), assignments(options.set)
-            refuse_unused(workspace, [row, *workspace.rows("*", arch)], values)  # an umbrella's arguments reach all
+            project, decided = call.project, decision(call.project)
+            row, values = project.row(image, arch), assignments(options.set)
+            recipes = call.recipes(values, locked=decided.uses_locked_bases)
+            refuse_unused(recipes, [row, *project.rows("*", arch)], values)  # an umbrella's arguments reach all
             asked = BuildOptions(
                 options.force,
                 options.expect,
@@ -90,10 +95,11 @@ def _register_rows(workspace: Workspace, rows: Sequence[Listed]) -> None:
                 builder=as_builder(options.builder),
                 address=options.address,
                 at=as_repository(options.at),
-                decision=decision(workspace),
+                decision=decided,
                 planned=os.environ.get(PLANNED) == "true",
             )
-            done = build_row(workspace, row, asked)
+            done, recipes = build_row(project, recipes, call.services, row, asked)
+            call.keep(recipes, values, locked=decided.uses_locked_bases)
         if done.outcome == "skipped":
             session.skip(done.why)
 
@@ -110,21 +116,21 @@ def _register_rows(workspace: Workspace, rows: Sequence[Listed]) -> None:
         )(everything)
 
 
-def _register_dockerfile(workspace: Workspace) -> None:
+def _register_dockerfile(call: NoxCall) -> None:
     @nox.session(default=False, venv_backend="none")
     def test_dockerfile(session: nox.Session) -> None:
         """Build and check the first image that uses a Dockerfile or script: `-- FILE [--shell]`."""
         parser = _parser("test_dockerfile")
         parser.add_argument("file", help="a Dockerfile or a file that one copies")
         parser.add_argument("--shell", action="store_true", help="a shell in the image, or in what a failed step found")
-        with _told_to_nox(workspace, session):
+        with _told_to_nox(call, session):
             from imageyard.workbench.test_dockerfile import test_dockerfile as flow
 
             options = parser.read(session.posargs)
-            flow(workspace, options.file, shell=options.shell)
+            flow(call.project, call.recipes(), call.services, options.file, shell=options.shell)
 
 
-def _register_plan(workspace: Workspace) -> None:
+def _register_plan(call: NoxCall) -> None:
     @nox.session(default=False, venv_backend="none")
     def plan(session: nox.Session) -> None:
         """Print what has to be built, and why: `-- [PATTERN] [--offline] [--at PLACE]`; `inv plan` is for machines."""
@@ -133,17 +139,17 @@ def _register_plan(workspace: Workspace) -> None:
         parser.add_argument("--offline", action="store_true", help="ask no place")
         parser.add_argument("--at", default="engine", help="engine, trusted or branch (the catalogue's repositories)")
         parser.add_argument("--changed-since", metavar="REV", help="say what changed since a revision")
-        with _told_to_nox(workspace, session):
+        with _told_to_nox(call, session):
             from imageyard.queries import plan as flow
 
             options = parser.read(session.posargs)
             asked = flow.Asked(options.pattern, None, None if options.offline else options.at, options.changed_since)
-            actions = flow.plan(workspace, asked)
-            workspace.story.result(flow.rendered(workspace, actions, as_json=False))
+            actions = flow.plan(call.project, call.recipes(), call.services, asked)
+            Story.result(flow.rendered(call.project.catalogue, actions, as_json=False))
             flow.check(actions)
 
 
-def _register_merge(workspace: Workspace) -> None:
+def _register_merge(call: NoxCall) -> None:
     @nox.session(default=False, venv_backend="none")
     def merge_image(session: nox.Session) -> None:
         """Give an image its tag over its published rows: `-- IMAGE [--at branch]`."""
@@ -151,18 +157,21 @@ def _register_merge(workspace: Workspace) -> None:
         parser.add_argument("image", help="the image's name")
         parser.add_argument("--at", help="trusted or branch (the catalogue's repositories)")
         parser.add_argument("--force", action="store_true", help="move the tag where it holds other images")
-        with _told_to_nox(workspace, session):
+        with _told_to_nox(call, session):
             from imageyard.ci.event import decision
             from imageyard.project.options import as_repository
             from imageyard.publishing.promote import promote
 
             options = parser.parse_args(session.posargs)
-            at, decided = as_repository(options.at), decision(workspace)
-            given = promote(workspace, options.image, at, force=options.force, decision=decided)
-            workspace.story.result(str(given))
+            at, decided = as_repository(options.at), decision(call.project)
+            recipes = call.recipes(locked=decided.uses_locked_bases)
+            reference = promote(
+                call.project, recipes, call.services, options.image, at, force=options.force, decision=decided
+            )
+            Story.result(str(reference))
 
 
-def _register_shell(workspace: Workspace) -> None:
+def _register_shell(call: NoxCall) -> None:
     @nox.session(default=False, venv_backend="none")
     def shell(session: nox.Session) -> None:
         """Open a shell in the image that CI made, pulled or built: `-- IMAGE [--arch A] [--print] [COMMAND...]`."""
@@ -170,28 +179,28 @@ def _register_shell(workspace: Workspace) -> None:
         parser.add_argument("image", help="the image's name; what follows it is a command to run instead of a shell")
         parser.add_argument("--arch", help="amd64 or arm64; this machine's unless told")
         parser.add_argument("--print", action="store_true", help="only bring it into the engine, and print its name")
-        with _told_to_nox(workspace, session):
+        with _told_to_nox(call, session):
             from imageyard.workbench import shell as flow
 
             own, command = flow.split(session.posargs)
             options = parser.read(own)
             if options.print:
-                row = flow.row_of(workspace, options.image, options.arch)
-                workspace.story.result(flow.bring(workspace, row))
+                row = flow.row_of(call.project, options.image, options.arch)
+                Story.result(flow.bring(call.project, call.recipes(), call.services, row))
                 return
-            code = flow.shell(workspace, options.image, options.arch, command)
+            code = flow.shell(call.project, call.recipes(), call.services, options.image, options.arch, command)
         if command and code:
             session.error(f"{command[0]} ended with exit code {code}")
 
 
-def _register_stack(workspace: Workspace) -> None:
+def _register_stack(call: NoxCall) -> None:
     @nox.session(default=False, venv_backend="none")
     def install_stack(session: nox.Session) -> None:
         """Print and run what installs an engine, buildx, a registry and emulators (Debian, Ubuntu; root)."""
-        with _told_to_nox(workspace, session):
+        with _told_to_nox(call, session):
             from imageyard.stack.install import install_stack as flow
 
-            flow(workspace.story)
+            flow(call.reporter)
 
     @nox.session(default=False, venv_backend="none")
     def local_stack(session: nox.Session) -> None:
@@ -199,15 +208,15 @@ def _register_stack(workspace: Workspace) -> None:
         parser = _parser("local_stack")
         parser.add_argument("what", nargs="?", type=_stack_word, default="start", help=", ".join(_STACK_WORDS))
         parser.add_argument("--purge", action="store_true", help="with stop: forget images and bases too")
-        with _told_to_nox(workspace, session):
+        with _told_to_nox(call, session):
             from imageyard.workbench.local_stack import local_stack as flow
 
             options = parser.read(_own(session.posargs))
-            flow(workspace, options.what, purge=options.purge)
+            flow(call.project.catalogue, call.recipes, call.reporter, options.what, purge=options.purge)
 
 
 @contextlib.contextmanager
-def _told_to_nox(workspace: Workspace, session: nox.Session) -> Iterator[None]:
+def _told_to_nox(call: NoxCall, session: nox.Session) -> Iterator[None]:
     """Nox ends with 0 or 1 whatever we say: our code travels in the reason and in `result.json`."""
     try:
         try:
@@ -217,22 +226,20 @@ def _told_to_nox(workspace: Workspace, session: nox.Session) -> Iterator[None]:
     except ImageyardError as error:
         _tell(error)
         with contextlib.suppress(ImageyardError):  # where no record can be kept, that was told
-            workspace.run.fail(error)
+            call.run.fail(error)
         session.error(f"[{error.code}] {error.headline}")  # any other exception would print a traceback
 
 
 def _tell(error: ImageyardError) -> None:
-    from imageyard.console import Story
-
     Story.detect().error(error)
 
 
-def _finish(workspace: Workspace) -> None:
+def _finish(call: NoxCall) -> None:
     """The table, at exit: an umbrella session is aborted when a row failed, and `-j` runs rows in other processes."""
-    if workspace.run.owner and workspace.run.folder.exists():
+    if call.run.owner and call.run.folder.exists():
         from imageyard.run.leftovers import finish
 
-        finish(workspace)
+        finish(call.project, call.services)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -11,11 +11,11 @@ from imageyard import aws
 from imageyard.access import aws_role, job_token
 from imageyard.access.step_environment import Handover, private_folder
 from imageyard.catalogue.model import Catalogue
+from imageyard.console import Story
 from imageyard.errors import Denied, EnvironmentLacks, ImageyardError
 from imageyard.names import Reference, parse_reference
 from imageyard.plan.trust import Decision
 from imageyard.process import redact
-from imageyard.project.workspace import Workspace
 from imageyard.registry import ecr, ghcr
 from imageyard.registry.client import Client
 from imageyard.registry.credentials import Credential, config_folder
@@ -27,7 +27,15 @@ ENVIRONMENT = "docker-mirror"
 """GitHub's environment that holds the token of GHCR: `docker-builds.yml` mirrors in it."""
 
 
-def log_in(workspace: Workspace, decision: Decision, environ: Mapping[str, str], *, with_ghcr: bool = False) -> Path:
+def log_in(
+    catalogue: Catalogue,
+    reporter: Story,
+    registry: Client,
+    decision: Decision,
+    environ: Mapping[str, str],
+    *,
+    with_ghcr: bool = False,
+) -> Path:
     """Make the private Docker folder, log in where `decision` writes, and hand the folder to the steps that follow.
 
     A job that may not log in somewhere is told why, in a sentence, and goes on. `with_ghcr`: a person asks for GHCR
@@ -35,7 +43,7 @@ def log_in(workspace: Workspace, decision: Decision, environ: Mapping[str, str],
     refused, Transient where nobody answers, EnvironmentLacks for what is asked for and not there, ConfigurationError
     for what cannot work.
     """
-    desk = _Desk(workspace, decision, environ, with_ghcr=with_ghcr)
+    desk = _Desk(catalogue, reporter, registry, decision, environ, with_ghcr=with_ghcr)
     try:
         if decision.trust == "fork":
             desk.story.step(f"No login: {decision.reason}; what is public can be read")
@@ -72,10 +80,18 @@ class _Desk:
     """One login: what is known of the run, the folder that it fills, and what must not be shown."""
 
     def __init__(
-        self, workspace: Workspace, decision: Decision, environ: Mapping[str, str], *, with_ghcr: bool
+        self,
+        catalogue: Catalogue,
+        reporter: Story,
+        registry: Client,
+        decision: Decision,
+        environ: Mapping[str, str],
+        *,
+        with_ghcr: bool,
     ) -> None:
-        self.story = workspace.story
-        self.catalogue = workspace.catalogue
+        self.story = reporter
+        self.registry = registry
+        self.catalogue = catalogue
         self.decision = decision
         self.environ = environ
         self.local = decision.trust == "local"
@@ -121,7 +137,9 @@ class _Desk:
         if self.local and (not (machine or self.asked) or aws.has_keys()):
             return "environment", "your own AWS credentials"
         if role and not self.local and job_token.in_reach(self.environ):
-            found: aws_role.Assumed | None = aws_role.assume(role, settings, self.environ, Client().http, self._hide)
+            found: aws_role.Assumed | None = aws_role.assume(
+                role, settings, self.environ, self.registry.http, self._hide
+            )
         elif machine:
             found = aws_role.assume_from_machine(role, settings, self._hide)
             if found is None:

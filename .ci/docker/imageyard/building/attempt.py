@@ -32,9 +32,11 @@ from imageyard.run import last_build, leftovers
 if TYPE_CHECKING:
     from imageyard.board import Board
     from imageyard.catalogue.model import Row
-    from imageyard.project.workspace import Workspace
+    from imageyard.project.project import Project
     from imageyard.publishing.destination import ParentOf
     from imageyard.recipe.model import Recipe
+    from imageyard.recipe.recipe import Recipes
+    from imageyard.run.services import Services
     from imageyard.treebase import Tree
 
 __all__ = ["Gone", "Runner", "Work", "build", "judge", "request", "versions"]
@@ -53,7 +55,9 @@ _POSITION = re.compile(r"^\[[^\]]*\] ")
 class Work:
     """What is built; `note` takes what is to be recorded, `tree` has the files where they are not the row's own."""
 
-    workspace: Workspace
+    project: Project
+    recipes: Recipes
+    services: Services
     row: Row
     recipe: Recipe
     options: BuildOptions
@@ -80,15 +84,15 @@ def build(
     """
     from imageyard.recipe.seal import seal
 
-    workspace, row = work.workspace, work.row
-    log = workspace.run.log_of(row.name, row.arch)
-    work.note(log=str(log.relative_to(workspace.run.folder)), **last_build.commit(workspace))
+    services, row = work.services, work.row
+    log = services.run.log_of(row.name, row.arch)
+    work.note(log=str(log.relative_to(services.run.folder)), **last_build.commit(work.project))
     _warn_unpinned(work)
     with tempfile.TemporaryDirectory(prefix=leftovers.SCRATCH, dir=log.parent) as staging:
         asked = ask(Path(staging))
-        with seal(work.recipe, work.tree or workspace.tree(row)) as context:
+        with seal(work.recipe, work.tree or work.recipes.tree(row)) as context:
             for attempt in range(1, row.image.attempts + 1):
-                with workspace.story.board(work.title) as board:
+                with services.reporter.board(work.title) as board:
                     outcome = runner(asked, context, board, log)
                 work.note(attempts=attempt)
                 if not isinstance(outcome, Failed) or attempt == row.image.attempts:
@@ -96,24 +100,24 @@ def build(
                 log.rename(log.with_suffix(f".{attempt}{log.suffix}"))
                 words = f"{work.title}: attempt {attempt} of {row.image.attempts} failed: {_headline(outcome)}"
                 cached = "without a cache" if asked.no_cache else "with what was built before"
-                workspace.story.warn(f"{words}; it is run again {cached}")
+                services.reporter.warn(f"{words}; it is run again {cached}")
                 context.seek(0)
     return judge(work, outcome, gone)
 
 
 def request(work: Work, parent: ParentOf, staging: Path) -> BuildRequest:
     """What every builder is asked for; where the image goes is the caller's to say."""
-    recipes, decision = work.workspace.recipes(work.options.set_args), work.options.decision
+    recipes, decision = work.recipes, work.options.decision
     recipe, declared = work.recipe, recipes.own(work.row).image
-    cache = layer_cache.of(work.workspace, work.row, decision)
+    cache = layer_cache.of(work.project.catalogue, work.row, decision)
     return BuildRequest(
         dockerfile=recipe.dockerfile,
         platform=recipe.platform,
         args={**recipe.args, **mount_namespace(decision)},
         target=recipe.target,
-        contexts=source_contexts.contexts(source_contexts.Binding(work.workspace, recipes, work.row, staging, parent)),
-        secrets=source_contexts.secrets(work.row, work.workspace.top),
-        labels=labels.of(work.workspace, work.row, recipe),
+        contexts=source_contexts.contexts(source_contexts.Binding(recipes, work.row, staging, parent)),
+        secrets=source_contexts.secrets(work.row, work.project.top),
+        labels=labels.of(work.project, work.row, recipe),
         no_cache=decision.no_cache,
         pull=decision.pull,
         reproducible=recipe.reproducible,
@@ -132,14 +136,14 @@ def judge(work: Work, outcome: Outcome, gone: Gone) -> Built:
         case Built(steps=steps, warnings=warnings):
             work.note(steps=steps.total, cached=steps.cached)
             for warning in warnings:
-                where = work.workspace.shown(work.row, warning.dockerfile)
-                work.workspace.story.annotate("warning", warning.text, where, warning.line)
+                where = work.project.shown(work.row, warning.dockerfile)
+                work.services.reporter.annotate("warning", warning.text, where, warning.line)
             for problem in outcome.cache_problems:  # the image is there all the same
-                work.workspace.story.warn(f"{work.title}: {problem}")
+                work.services.reporter.warn(f"{work.title}: {problem}")
             return outcome
         case Failed() as failed:
             work.note(steps=failed.steps.total, cached=failed.steps.cached)
-            where = work.workspace.shown(work.row, failed.dockerfile or work.row.image.dockerfile)
+            where = work.project.shown(work.row, failed.dockerfile or work.row.image.dockerfile)
             raise BuildFailed(
                 _headline(failed),
                 doing=doing,
@@ -162,12 +166,12 @@ def judge(work: Work, outcome: Outcome, gone: Gone) -> Built:
             assert_never(outcome)
 
 
-def versions(workspace: Workspace, **more: str) -> dict[str, str]:
+def versions(project: Project, **more: str) -> dict[str, str]:
     """The versions that a record keeps, `more` among them, and buildx's."""
     from imageyard.builders import buildx
 
     found = {"imageyard": __version__, "python": platform.python_version(), **more}
-    return found | {"buildx": buildx.kept_version(buildx.find(), workspace.state / "buildx.json")}
+    return found | {"buildx": buildx.kept_version(buildx.find(), project.state / "buildx.json")}
 
 
 def _headline(failed: Failed) -> str:
@@ -180,4 +184,4 @@ def _headline(failed: Failed) -> str:
 def _warn_unpinned(work: Work) -> None:
     if work.recipe.unpinned and not work.row.image.unpinned_allowed:
         words = ", ".join(work.recipe.unpinned)
-        work.workspace.story.warn(f"{work.title}: not pinned, and so not part of the tag: {words}")
+        work.services.reporter.warn(f"{work.title}: not pinned, and so not part of the tag: {words}")

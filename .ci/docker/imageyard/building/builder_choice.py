@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from imageyard.names import Arch
     from imageyard.plan.trust import Repository
     from imageyard.project.options import BuilderName, BuildOptions
-    from imageyard.project.workspace import Workspace
 
 __all__ = [
     "VARIABLE",
@@ -78,13 +77,13 @@ def choose(
     return Choice("local", "the default")
 
 
-def chosen(workspace: Workspace, options: BuildOptions, environ: Mapping[str, str] = os.environ) -> Choice:
+def chosen(catalogue: Catalogue, options: BuildOptions, environ: Mapping[str, str] = os.environ) -> Choice:
     """Who builds the rows of a call; Depot by itself only in a run that publishes where it has a project.
 
     A run that builds for the checks alone builds where they run, unless something else was typed: what its surroundings
     have for all runs would only be refused. Raises as `choose` does.
     """
-    builders, push = workspace.catalogue.builders, options.decision.push
+    builders, push = catalogue.builders, options.decision.push
     variable = None if options.decision.builds == "checks" else environ.get(VARIABLE)
     in_ci = push is not None and depot_project(builders, push) is not None
     return choose(options.builder, options.address, variable, builders, in_ci=in_ci)

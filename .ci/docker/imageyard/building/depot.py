@@ -25,13 +25,15 @@ if TYPE_CHECKING:
 
     from imageyard.board import Board
     from imageyard.builders.request import BuildRequest, Built, Lost, Outcome
+    from imageyard.catalogue.model import Catalogue
     from imageyard.names import Digest
     from imageyard.plan.trust import Repository
     from imageyard.project.options import BuildOptions
-    from imageyard.project.workspace import Workspace
+    from imageyard.project.project import Project
     from imageyard.publishing.destination import ParentOf
     from imageyard.registry.client import Raw
     from imageyard.run.row_run import Job
+    from imageyard.run.services import Services
 
 __all__ = ["AtDepot"]
 
@@ -53,10 +55,10 @@ class AtDepot(PushedRow):
 
     built_where = "built at Depot"
 
-    def __init__(self, workspace: Workspace, options: BuildOptions) -> None:
-        super().__init__(workspace, options)
+    def __init__(self, project: Project, services: Services, options: BuildOptions) -> None:
+        super().__init__(project, services, options)
         self.options = options
-        self.project = _project(workspace, self.destination.at)
+        self.depot_project = _project(project.catalogue, self.destination.at)
         self._came_of_it: Outcome | None = None
 
     def make(self, job: Job) -> None:
@@ -72,15 +74,15 @@ class AtDepot(PushedRow):
         if len(groups) > 1:
             arches = ", ".join(" ".join(job.row.arch for job in group) for group in groups)
             words = "its architectures have different args, files or bases, so one build cannot make them all"
-            self.workspace.story.detail(f"{jobs[0].row.name}: {words}: {arches}")
+            self.services.reporter.detail(f"{jobs[0].row.name}: {words}: {arches}")
         return groups
 
     def build_together(self, jobs: Sequence[Job]) -> Callable[[Job], None]:
         """Have them built and pushed by digest, and prove what the registry has; returns what gives a row its tag."""
-        parent = one_for_all(self.workspace, self.destination, jobs)
+        parent = one_for_all(self.project.catalogue, self.services, self.destination, jobs)
         if parent is None:
             where = "no index that may be used has its parents, so each architecture is built by itself"
-            self.workspace.story.detail(f"{jobs[0].row.name}: {where}")
+            self.services.reporter.detail(f"{jobs[0].row.name}: {where}")
             return self.make
         for job in jobs:
             self.destination.target(job.tag)
@@ -97,27 +99,27 @@ class AtDepot(PushedRow):
                 f"the Depot CLI does not say what it pushed to {repository.name}", doing="building at Depot"
             )
         meant = {platform: inputs for job in jobs for platform, inputs in wanted(job).items()}
-        whole = prove(self.workspace.client, repository.with_digest(built.digest), meant, RAISE_EPOCH).raw
+        whole = prove(self.services.registry(), repository.with_digest(built.digest), meant, RAISE_EPOCH).raw
         return partial(self._land, whole if len(jobs) > 1 else None, built.digest)
 
     def _built(self, jobs: Sequence[Job], parent: ParentOf) -> Built:
         from imageyard.builders import depot
 
-        workspace, first = self.workspace, jobs[0]
-        leftovers.dead_runs(workspace, None)
+        project, services, first = self.project, self.services, jobs[0]
+        leftovers.dead_runs(project, services, None)
         program = depot.find()
-        versions = attempt.versions(workspace) | {"depot": depot.version(program)}
+        versions = attempt.versions(project) | {"depot": depot.version(program)}
         place = f"at {self.destination.repository.name}"
         for job in jobs:
-            why = last_build.reason(workspace, job.row, job.recipe, forced=job.forced, place=place)
+            why = last_build.reason(project, job.row, job.recipe, forced=job.forced, place=place)
             job.note(why=why, versions=versions)
 
         def note(**known: object) -> None:
             for job in jobs:
                 job.note(**known)
 
-        work = _Work(workspace, first.row, first.recipe, first.options, note, jobs=tuple(jobs))
-        workspace.story.step(f"{work.title}: building at Depot, project {self.project}")
+        work = _Work(project, first.recipes, services, first.row, first.recipe, first.options, note, jobs=tuple(jobs))
+        services.reporter.step(f"{work.title}: building at Depot, project {self.depot_project}")
         timeout = max(job.row.image.timeout for job in jobs)
         return attempt.build(work, partial(self._request, work, parent), self._runner(program, timeout), _gone)
 
@@ -126,7 +128,7 @@ class AtDepot(PushedRow):
 
         def run(asked: BuildRequest, context: IO[bytes], board: Board, raw: Path) -> Outcome:
             self._came_of_it = depot.build(
-                asked, context, program=program, project=self.project, board=board, raw=raw, timeout=timeout
+                asked, context, program=program, project=self.depot_project, board=board, raw=raw, timeout=timeout
             )
             return self._came_of_it
 
@@ -158,17 +160,17 @@ class AtDepot(PushedRow):
         if not isinstance(found, Raw):
             return found
         target = self.destination.repository.with_digest(found.digest)
-        return self.workspace.client.put(target, found.body, found.media_type)
+        return self.services.registry().put(target, found.body, found.media_type)
 
     def _fallback(self, jobs: Sequence[Job], error: ImageyardError) -> Callable[[Job], None]:
         """What builds a row in the engine of this machine instead, where the catalogue says so; else the error."""
         from imageyard.building.local_publishing import FromEngine
 
-        depot = self.workspace.catalogue.builders.depot
+        depot = self.project.catalogue.builders.depot
         if depot is None or depot.fallback is None:
             raise error
-        self.workspace.story.warn(f"{error.headline}; fallback: {depot.fallback}")
-        flow = FromEngine(self.workspace, self.options)
+        self.services.reporter.warn(f"{error.headline}; fallback: {depot.fallback}")
+        flow = FromEngine(self.project, self.services, self.options)
         for job in jobs:
             job.note(builder="local", remarks=(f"built by docker buildx: {error.headline}",))
 
@@ -179,15 +181,15 @@ class AtDepot(PushedRow):
         return make
 
 
-def _project(workspace: Workspace, at: Repository) -> str:
+def _project(catalogue: Catalogue, at: Repository) -> str:
     """The project for what is published there. Raises ConfigurationError where the catalogue names none."""
-    if project := depot_project(workspace.catalogue.builders, at):
+    if project := depot_project(catalogue.builders, at):
         return project
     ignored = " (DEPOT_PROJECT_ID does not count: it would not tell trusted from branch)"
     raise ConfigurationError(
         f"builders.depot names no project for {at}",
         doing=f"choosing the project at Depot{ignored if os.environ.get('DEPOT_PROJECT_ID') else ''}",
-        at=workspace.catalogue.file,
+        at=catalogue.file,
         hint=f"add to the catalogue: builders: {{depot: {{{at}: PROJECT}}}}    (its id: depot list projects)",
     )
 

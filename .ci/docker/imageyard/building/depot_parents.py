@@ -12,16 +12,18 @@ from imageyard.publishing.destination import Destination, parents
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from imageyard.catalogue.model import Row
-    from imageyard.project.workspace import Workspace
+    from imageyard.catalogue.model import Catalogue, Row
     from imageyard.publishing.destination import ParentOf
     from imageyard.registry.client import Raw
     from imageyard.run.row_run import Job
+    from imageyard.run.services import Services
 
 __all__ = ["one_for_all"]
 
 
-def one_for_all(workspace: Workspace, destination: Destination, jobs: Sequence[Job]) -> ParentOf | None:
+def one_for_all(
+    catalogue: Catalogue, services: Services, destination: Destination, jobs: Sequence[Job]
+) -> ParentOf | None:
     """Where the parents of rows of one image are, by digest; None where no one reference leads to all of them.
 
     Of several architectures it is an index: put by digest beside the rows where this run may write, else the one that
@@ -33,7 +35,7 @@ def one_for_all(workspace: Workspace, destination: Destination, jobs: Sequence[J
     found: dict[str, Reference] = {}
     for name in names:
         rows = {platform_of(job.row.arch): _published(destination, job, name) for job in jobs}
-        index = _index(workspace, destination, rows, jobs[0], name)
+        index = _index(catalogue, services, destination, rows, jobs[0], name)
         if index is None:
             return None
         found[name] = index
@@ -41,7 +43,7 @@ def one_for_all(workspace: Workspace, destination: Destination, jobs: Sequence[J
 
 
 def _parents(job: Job) -> tuple[Row, ...]:
-    return job.workspace.parents(job.row, job.options.set_args)
+    return job.recipes.parent_rows(job.row)
 
 
 def _published(destination: Destination, job: Job, name: str) -> str:
@@ -50,12 +52,12 @@ def _published(destination: Destination, job: Job, name: str) -> str:
 
 
 def _index(
-    workspace: Workspace, destination: Destination, rows: Mapping[str, str], job: Job, name: str
+    catalogue: Catalogue, services: Services, destination: Destination, rows: Mapping[str, str], job: Job, name: str
 ) -> Reference | None:
     from imageyard.names import parse_reference
     from imageyard.registry.indexes import joined
 
-    client = workspace.client
+    client = services.registry()
     places = {platform: parse_reference(text) for platform, text in rows.items()}
     repositories = {(place.registry, place.repository) for place in places.values()}
     if len(repositories) > 1:
@@ -65,7 +67,7 @@ def _index(
     if repository.name == destination.repository.name:
         made = joined(parts)
         return repository.with_digest(client.put(repository.with_digest(made.digest), made.body, made.media_type))
-    image = workspace.catalogue.images[name]
+    image = catalogue.images[name]
     promoted = repository.with_tag(index_tag(job.recipes, image, job.options.decision))
     try:
         there = client.get(promoted)

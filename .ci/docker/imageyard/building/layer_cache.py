@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, cast
 from imageyard.plan.caches import Caches, caches, gha_in_reach
 
 if TYPE_CHECKING:
-    from imageyard.catalogue.model import Row
+    from imageyard.catalogue.model import Catalogue, Row
     from imageyard.plan.trust import Decision, Repository
-    from imageyard.project.workspace import Workspace
 
 __all__ = ["of", "passed"]
 
@@ -19,21 +18,21 @@ _GHA = ("ACTIONS_RUNTIME_TOKEN", "ACTIONS_RESULTS_URL", "ACTIONS_CACHE_URL", "AC
 """What BuildKit's client takes the token and the address of GitHub's cache from (buildx `util/gha`)."""
 
 
-def of(workspace: Workspace, row: Row, decision: Decision) -> Caches:
+def of(catalogue: Catalogue, row: Row, decision: Decision) -> Caches:
     """The caches of a row; none where the catalogue names none, and none on a person's machine."""
-    settings = _settings(workspace)
+    settings = _settings(catalogue)
     places = {trust: str(settings[trust]) for trust in ("trusted", "branch") if trust in settings}
     repositories = cast("Mapping[Repository, str]", places)
-    return caches(decision, row.name, row.arch, repositories, gha=bool(passed(workspace)))
+    return caches(decision, row.name, row.arch, repositories, gha=bool(passed(catalogue)))
 
 
-def passed(workspace: Workspace, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+def passed(catalogue: Catalogue, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """What of the environment a builder's client needs for caches; empty where GitHub's cache is not used."""
-    if not _settings(workspace).get("gha") or not gha_in_reach(environ):
+    if not _settings(catalogue).get("gha") or not gha_in_reach(environ):
         return {}
     return {name: environ[name] for name in _GHA if name in environ}
 
 
-def _settings(workspace: Workspace) -> Mapping[str, object]:
-    found = workspace.catalogue.settings.get("cache")
+def _settings(catalogue: Catalogue) -> Mapping[str, object]:
+    found = catalogue.settings.get("cache")
     return found if isinstance(found, Mapping) else {}

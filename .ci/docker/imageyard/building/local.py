@@ -8,14 +8,16 @@ from imageyard.building.source_contexts import in_engine
 from imageyard.errors import ConfigurationError
 from imageyard.names import platform_of
 from imageyard.project.labels import INPUTS_LABEL
+from imageyard.project.row_facts import identify
 from imageyard.run import findings
 
 if TYPE_CHECKING:
     from imageyard.engine import Engine, LoadedImage
     from imageyard.names import Reference
-    from imageyard.project.workspace import Workspace
+    from imageyard.project.project import Project
     from imageyard.publishing.destination import ParentOf
     from imageyard.run.row_run import Job
+    from imageyard.run.services import Services
 
 __all__ = ["InEngine"]
 
@@ -23,15 +25,16 @@ __all__ = ["InEngine"]
 class InEngine:
     """The flow of rows whose place is the engine."""
 
-    def __init__(self, workspace: Workspace) -> None:
-        self.workspace = workspace
+    def __init__(self, project: Project, services: Services) -> None:
+        self.project = project
+        self.services = services
 
     def prepare(self, job: Job) -> None:
         """Make the stand-ins that the row's tag depends on. Raises ConfigurationError for what no engine does."""
         from imageyard.building import stand_ins
 
         self.refuse_unbuilt(job)
-        stand_ins.ensure(self.workspace, job.row, job.options)
+        job.recipes = stand_ins.ensure(self.project, job.recipes, self.services, job.row)
 
     def is_there(self, job: Job) -> bool:
         """Ask the engine, and nobody else."""
@@ -52,21 +55,28 @@ class InEngine:
         from imageyard.building.unchecked_image import candidate
         from imageyard.run import last_build
 
-        engine, wanted = self.workspace.engine, self._wanted(job)
+        engine, wanted = self.services.engine(), self._wanted(job)
         with candidate(
-            self.workspace, job.row, job.recipe, job.options, job.note, parent=self.parent_of(job)
+            self.project,
+            job.recipes,
+            self.services,
+            job.row,
+            job.recipe,
+            job.options,
+            job.note,
+            parent=self.parent_of(job),
         ) as unchecked:
             _check(job, engine, unchecked)
             winner = None if job.forced else self.found(job)
             if winner is None:
                 engine.tag(str(unchecked), str(wanted))
             built = winner or engine.inspect(str(wanted))
-            last_build.keep(self.workspace, job.row, job.recipe)
+            last_build.keep(self.project, job.row, job.recipe)
             job.note(adopted=winner is not None, size=built.size if built else None)
 
     def parent_of(self, job: Job) -> ParentOf:
         """Where the row's parents are."""
-        return in_engine(self.workspace, job.options)
+        return in_engine(self.project, job.recipes, self.services, job.options)
 
     @staticmethod
     def refuse_unbuilt(job: Job) -> None:
@@ -81,15 +91,15 @@ class InEngine:
             )
 
     def _wanted(self, job: Job) -> Reference:
-        return self.workspace.repository.with_tag(job.tag)
+        return self.project.repository.with_tag(job.tag)
 
     def found(self, job: Job) -> LoadedImage | None:
         """What the engine has under the tag, if it was made of this recipe: anybody can name an image by hand."""
-        found = self.workspace.engine.inspect(str(self._wanted(job)))
+        found = self.services.engine().inspect(str(self._wanted(job)))
         made_of = found and (found.labels.get(INPUTS_LABEL), found.platform)
-        by_content = self.workspace.catalogue.tag == "content"
+        by_content = self.project.catalogue.tag == "content"
         if found and by_content and made_of != (job.recipe.inputs, job.recipe.platform):
-            self.workspace.story.warn(f"{job.title}: {job.tag} in the engine was not made of this recipe")
+            self.services.reporter.warn(f"{job.title}: {job.tag} in the engine was not made of this recipe")
             return None
         return found
 
@@ -98,13 +108,13 @@ def _check(job: Job, engine: Engine, unchecked: Reference) -> None:
     from imageyard.checks.run import run_checks
     from imageyard.project.labels import RUN_LABEL
 
-    workspace, values = job.workspace, job.options.set_args
+    facts = identify(job.recipes, job.row)
     found = run_checks(
         engine,
         str(unchecked),
-        workspace.checks(job.row, values),
-        workspace.check_args(job.row, values),
+        facts.checks,
+        facts.check_args,
         platform=platform_of(job.row.arch),
-        labels={RUN_LABEL: workspace.run.id},
+        labels={RUN_LABEL: job.services.run.id},
     )
     findings.keep(job, found)

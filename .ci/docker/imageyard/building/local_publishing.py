@@ -12,9 +12,10 @@ from imageyard.publishing.destination import destination, parents
 if TYPE_CHECKING:
     from imageyard.engine import LoadedImage
     from imageyard.project.options import BuildOptions
-    from imageyard.project.workspace import Workspace
+    from imageyard.project.project import Project
     from imageyard.publishing.destination import ParentOf
     from imageyard.run.row_run import Job
+    from imageyard.run.services import Services
 
 __all__ = ["FromEngine"]
 
@@ -22,14 +23,14 @@ __all__ = ["FromEngine"]
 class FromEngine(InEngine):
     """The flow of rows whose place is a repository, and whose builder is the engine."""
 
-    def __init__(self, workspace: Workspace, options: BuildOptions) -> None:
-        super().__init__(workspace)
-        self.destination = destination(workspace, options)
+    def __init__(self, project: Project, services: Services, options: BuildOptions) -> None:
+        super().__init__(project, services)
+        self.destination = destination(project.catalogue, options)
 
     def prepare(self, job: Job) -> None:
         """Refuse what must not be published. Stand-ins are not made: nothing on them ever is."""
         self.refuse_unbuilt(job)
-        publish_policy.refuse(self.workspace, job.row, job.options)
+        publish_policy.refuse(job.recipes, job.row, job.options)
 
     def is_there(self, job: Job) -> bool:
         """Ask the repositories in which the row counts as there."""
@@ -41,7 +42,7 @@ class FromEngine(InEngine):
 
     def make(self, job: Job) -> None:
         """Build and check it, unless a run that could not push it did, and send exactly that."""
-        client, target = self.workspace.client, self.destination.target(job.tag)
+        client, target = self.services.registry(), self.destination.target(job.tag)
         export.refuse_narrowed(job)
         if fresh := job.forced or self.found(job) is None:
             self.earn(job)
@@ -49,7 +50,7 @@ class FromEngine(InEngine):
         record = (
             job.ended("published")
             if fresh
-            else build_record.record(self.workspace, job.record, loaded, dated=not job.recipe.reproducible)
+            else build_record.record(self.project, job.record, loaded, dated=not job.recipe.reproducible)
         )
         given = export.send(job, client, target, record, move=self.destination.moves)
         job.published(target.with_digest(given.digest), adopted=given.adopted, size=loaded.size)

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from imageyard.building import attempt
     from imageyard.names import Digest
     from imageyard.project.options import BuildOptions
-    from imageyard.project.workspace import Workspace
+    from imageyard.project.project import Project
     from imageyard.run.row_run import Job
+    from imageyard.run.services import Services
 
 __all__ = ["PushedRow"]
 
@@ -30,15 +31,16 @@ class PushedRow:
 
     built_where: str
 
-    def __init__(self, workspace: Workspace, options: BuildOptions) -> None:
-        self.workspace = workspace
-        self.destination = destination(workspace, options)
+    def __init__(self, project: Project, services: Services, options: BuildOptions) -> None:
+        self.project = project
+        self.services = services
+        self.destination = destination(project.catalogue, options)
 
     def prepare(self, job: Job) -> None:
         """Refuse what must not be published."""
         if job.row.image.lane is not None:
             raise ConfigurationError(f"{job.row.name} is of a lane", at=job.row.image.where, hint="build it there")
-        publish_policy.refuse(self.workspace, job.row, job.options)
+        publish_policy.refuse(job.recipes, job.row, job.options)
 
     def is_there(self, job: Job) -> bool:
         """Ask the repositories in which the row counts as there."""
@@ -57,7 +59,7 @@ class PushedRow:
         else:
             job.remark(f"not checked: {self.built_where}")
         record = job.ended("published")
-        with lock_of(self.workspace, target):
-            given = land(self.workspace.client, image, job.tag, wanted(job), record, move=move)
-        last_build.keep(self.workspace, job.row, job.recipe)
+        with lock_of(self.services.reporter, target):
+            given = land(self.services.registry(), image, job.tag, wanted(job), record, move=move)
+        last_build.keep(self.project, job.row, job.recipe)
         job.published(target.with_digest(given.digest), adopted=given.adopted)

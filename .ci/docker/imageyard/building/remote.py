@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from imageyard.builders.request import BuildRequest, Built, Lost
     from imageyard.building.builder_choice import Choice
     from imageyard.project.options import BuildOptions
-    from imageyard.project.workspace import Workspace
+    from imageyard.project.project import Project
     from imageyard.run.row_run import Job
+    from imageyard.run.services import Services
 
 __all__ = ["Remote"]
 
@@ -32,14 +33,14 @@ class Remote(PushedRow):
 
     built_where = "built by remote workers"
 
-    def __init__(self, workspace: Workspace, options: BuildOptions, choice: Choice) -> None:
-        super().__init__(workspace, options)
+    def __init__(self, project: Project, services: Services, options: BuildOptions, choice: Choice) -> None:
+        super().__init__(project, services, options)
         self.choice = choice
 
     def prepare(self, job: Job) -> None:
         """Refuse what must not be published, and an architecture for which there is no worker."""
         super().prepare(job)
-        remote(self.choice, self.workspace.catalogue, job.row.arch)
+        remote(self.choice, self.project.catalogue, job.row.arch)
 
     def make(self, job: Job) -> None:
         """Have it built and pushed by digest, prove what the registry has, and give it the tag."""
@@ -52,13 +53,13 @@ class Remote(PushedRow):
         self.land(job, built.digest, self._runner(worker, remote_checks.TIMEOUT), partial(_gone, worker.address))
 
     def _built(self, job: Job, worker: Worker) -> Built:
-        workspace, row = self.workspace, job.row
-        leftovers.dead_runs(workspace, None)
+        project, services, row = self.project, self.services, job.row
+        leftovers.dead_runs(project, services, None)
         place = f"at {self.destination.repository.name}"
-        why = last_build.reason(workspace, row, job.recipe, forced=job.forced, place=place)
-        job.note(why=why, versions=attempt.versions(workspace))
+        why = last_build.reason(project, row, job.recipe, forced=job.forced, place=place)
+        job.note(why=why, versions=attempt.versions(project))
         job.step(f"building on {worker.address}")
-        work = attempt.Work(workspace, row, job.recipe, job.options, job.note)
+        work = attempt.Work(project, job.recipes, services, row, job.recipe, job.options, job.note)
         ask, runner = partial(self._request, job, work), self._runner(worker, row.image.timeout)
         return attempt.build(work, ask, runner, partial(_gone, worker.address))
 
@@ -66,7 +67,7 @@ class Remote(PushedRow):
         from imageyard.builders import buildx
         from imageyard.builders import remote as builder
 
-        story, env = self.workspace.story, layer_cache.passed(self.workspace)
+        story, env = self.services.reporter, layer_cache.passed(self.project.catalogue)
         run = partial(builder.build, program=buildx.find(), story=story, env=env, timeout=timeout)
         return lambda asked, context, board, raw: run(asked, context, worker, board=board, raw=raw)
 
@@ -77,7 +78,7 @@ class Remote(PushedRow):
     def _worker(self, job: Job) -> Worker:
         from imageyard.builders.remote import Worker
 
-        address, known = remote(self.choice, self.workspace.catalogue, job.row.arch)
+        address, known = remote(self.choice, self.project.catalogue, job.row.arch)
         return Worker(address, known.insecure, known.tls, known.connect_timeout)
 
 

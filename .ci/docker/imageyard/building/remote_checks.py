@@ -16,6 +16,7 @@ from imageyard.building import attempt
 from imageyard.checks.judge import Ended, NotStarted, Ran, TimedOut, judge
 from imageyard.checks.run import TIMEOUT
 from imageyard.names import platform_of
+from imageyard.project.row_facts import identify
 from imageyard.recipe.model import File
 from imageyard.recipe.seal import seal
 from imageyard.run import leftovers
@@ -41,20 +42,21 @@ def run_checks(job: Job, image: Reference, runner: attempt.Runner, gone: attempt
     `runner` ends a build that takes longer than the TIMEOUT of checks. Raises what `build` does for a builder that is
     not there or went away.
     """
-    workspace, values = job.workspace, job.options.set_args
-    args = workspace.check_args(job.row, values)
-    work = attempt.Work(workspace, job.row, job.recipe, job.options, lambda **known: None)
-    log = workspace.run.log_of(job.row.name, job.row.arch)
+    facts, services = identify(job.recipes, job.row), job.services
+    work = attempt.Work(job.project, job.recipes, services, job.row, job.recipe, job.options, lambda **known: None)
+    log = services.run.log_of(job.row.name, job.row.arch)
     found = []
     with tempfile.TemporaryDirectory(prefix=leftovers.SCRATCH, dir=log.parent) as folder:
-        for check in workspace.checks(job.row, values):
+        for check in facts.checks:
             raw = Path(folder, "check.rawjson")
             request = BuildRequest("Dockerfile", platform_of(job.row.arch), output="nothing", no_cache=True)
             with _context(dockerfile(image, check)) as context:
                 outcome = runner(request, context, _Quiet(), raw)
             if not isinstance(outcome, (Built, Failed)):
                 attempt.judge(work, outcome, gone)
-            found.append(judge(check, args, _ran(outcome, *written(raw.read_text(encoding="utf-8").splitlines()))))
+            found.append(
+                judge(check, facts.check_args, _ran(outcome, *written(raw.read_text(encoding="utf-8").splitlines())))
+            )
     return tuple(found)
 
 

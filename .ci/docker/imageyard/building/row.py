@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from imageyard.building.builder_choice import Choice, chosen
 from imageyard.errors import Absent, BuildFailed, ImageyardError
@@ -16,11 +16,13 @@ from imageyard.publishing.destination import destination
 from imageyard.run.row_run import Job
 
 if TYPE_CHECKING:
-    from imageyard.catalogue.model import Row
-    from imageyard.project.workspace import Workspace
+    from imageyard.catalogue.model import Catalogue, Row
+    from imageyard.project.project import Project
+    from imageyard.recipe.recipe import Recipes
     from imageyard.records import Record, RowOutcome
+    from imageyard.run.services import Services
 
-__all__ = ["Flow", "Together", "build_row", "build_together", "needs_engine"]
+__all__ = ["BuiltRows", "Flow", "Together", "build_row", "build_together", "needs_engine"]
 
 _OUTCOMES: Mapping[int, RowOutcome] = {2: "failed", 5: "failed", 6: "check failed", 10: "refused"}
 
@@ -49,30 +51,37 @@ class Together(Protocol):
         """Build them, their parents being there; returns what brings one of them to its place."""
 
 
-def build_row(workspace: Workspace, row: Row, options: BuildOptions | None = None) -> Record:
-    """Bring a row's image to its place under its tag, unless it is there; its parents first.
+def build_row(
+    project: Project, recipes: Recipes, services: Services, row: Row, options: BuildOptions | None = None
+) -> tuple[Record, Recipes]:
+    """Build a row's image under its tag at its place, unless it is there; its parents first.
 
     Its place is the engine, or a repository where the builder pushes or the decision says so. The record is on disk
-    as `interrupted` before anything is done. Raises the error that the record then tells of: BuildFailed, CheckFailed,
-    PolicyRefused for another tag than `expect`, EnvironmentLacks without an engine, Denied and Transient for a place
-    that does not say what it has.
+    as `interrupted` before anything is done. Returns it with the recipes to go on with: stand-ins that were made for
+    the row are in them. Raises the error that the record then tells of: BuildFailed, CheckFailed, PolicyRefused for
+    another tag than `expect`, EnvironmentLacks without an engine, Denied and Transient for a place that does not say
+    what it has.
     """
-    (record,), errors = build_together(workspace, [row], options or BuildOptions())
-    if errors:
-        raise errors[0]
-    return record
+    built = build_together(project, recipes, services, [row], options or BuildOptions())
+    if built.errors:
+        raise built.errors[0]
+    return built.records[0], built.recipes
+
+
+class BuiltRows(NamedTuple):
+    """The records of rows, the errors that these tell of, and the recipes to go on with."""
+
+    records: tuple[Record, ...]
+    errors: tuple[ImageyardError, ...]
+    recipes: Recipes
 
 
 def build_together(
-    workspace: Workspace, rows: Sequence[Row], options: BuildOptions
-) -> tuple[list[Record], list[ImageyardError]]:
-    """The same for rows of one image, in as few builds as the builder can make them in; one that fails stops no other.
-
-    Returns their records, and the errors that these tell of.
-    """
-    choice = chosen(workspace, options)
-    workspace = workspace.unlocked if options.decision.tags == "weekly" else workspace
-    jobs = [Job(workspace, row, options, choice.builder) for row in rows]
+    project: Project, recipes: Recipes, services: Services, rows: Sequence[Row], options: BuildOptions
+) -> BuiltRows:
+    """Build the rows of one image, in as few builds as the builder can; one that fails stops no other."""
+    choice = chosen(project.catalogue, options)
+    jobs = [Job(project, recipes, services, row, options, choice.builder) for row in rows]
     ends = _Ends()
     with ExitStack() as locks:
         try:
@@ -87,12 +96,12 @@ def build_together(
             _build_parents(todo)
             todo = ends.going(todo, _has_parents, blocked=True)
             _make(flow, todo, ends)
-    return [job.record for job in jobs], ends.errors
+    return BuiltRows(tuple(job.record for job in jobs), tuple(ends.errors), jobs[-1].recipes)
 
 
-def needs_engine(workspace: Workspace, options: BuildOptions) -> bool:
+def needs_engine(catalogue: Catalogue, options: BuildOptions) -> bool:
     """Whether rows are built in an engine of this machine."""
-    return chosen(workspace, options).builder == "local"
+    return chosen(catalogue, options).builder == "local"
 
 
 class _Ends:
@@ -133,18 +142,18 @@ def _flow(job: Job, choice: Choice) -> Flow:
     if choice.builder == "remote":
         from imageyard.building.remote import Remote
 
-        return Remote(job.workspace, job.options, choice)
+        return Remote(job.project, job.services, job.options, choice)
     if choice.builder == "depot":
         from imageyard.building.depot import AtDepot
 
-        return AtDepot(job.workspace, job.options)
+        return AtDepot(job.project, job.services, job.options)
     if job.options.at is not None or job.options.decision.push is not None:
         from imageyard.building.local_publishing import FromEngine
 
-        return FromEngine(job.workspace, job.options)
+        return FromEngine(job.project, job.services, job.options)
     from imageyard.building.local import InEngine
 
-    return InEngine(job.workspace)
+    return InEngine(job.project, job.services)
 
 
 def _wanted(job: Job, flow: Flow) -> bool:
@@ -166,7 +175,7 @@ def _locked(job: Job, flow: Flow, locks: ExitStack) -> bool:
 
 
 def _parents(job: Job) -> tuple[Row, ...]:
-    return job.workspace.parents(job.row, job.options.set_args)
+    return job.recipes.parent_rows(job.row)
 
 
 def _build_parents(jobs: Sequence[Job]) -> None:
@@ -185,8 +194,8 @@ def _build_parents(jobs: Sequence[Job]) -> None:
         if first:
             decision = replace(job.options.decision, force=False)
             options = replace(job.options, force=False, expect=None, extra=(), decision=decision)
-            for error in build_together(job.workspace, first, options)[1]:
-                job.workspace.story.error(error)
+            for error in build_together(job.project, job.recipes, job.services, first, options).errors:
+                job.services.reporter.error(error)
 
 
 def _planned(job: Job) -> bool:
@@ -196,10 +205,10 @@ def _planned(job: Job) -> bool:
 
 def _has_parents(job: Job) -> bool:
     if _planned(job):
-        target = destination(job.workspace, job.options)
+        target = destination(job.project.catalogue, job.options)
         for parent in _parents(job):
             tag = row_tag(job.recipes, parent, job.options.decision)
-            if target.find(job.workspace.client, tag, parent.arch) is None:
+            if target.find(job.services.registry(), tag, parent.arch) is None:
                 raise _blocked(parent, Absent.code, f"{tag} is not at {target.repository.name}")
         return True
     for parent in _parents(job):

@@ -12,13 +12,17 @@ from imageyard.project.options import BuildOptions, refuse_unused
 from imageyard.run.leftovers import finish
 
 if TYPE_CHECKING:
-    from imageyard.catalogue.model import Row
-    from imageyard.project.workspace import Workspace
+    from imageyard.catalogue.model import Catalogue, Row
+    from imageyard.project.project import Project
+    from imageyard.recipe.recipe import Recipes
+    from imageyard.run.services import Services
 
 __all__ = ["build_rows"]
 
 
-def build_rows(workspace: Workspace, rows: Sequence[Row], options: BuildOptions) -> int:
+def build_rows(
+    project: Project, recipes: Recipes, services: Services, rows: Sequence[Row], options: BuildOptions
+) -> int:
     """Build rows one after the other, parents first; the exit code of the whole, 0 where all is well.
 
     Raises PolicyRefused where one tag is expected of several rows, ConfigurationError for a `--set` without a use,
@@ -26,29 +30,31 @@ def build_rows(workspace: Workspace, rows: Sequence[Row], options: BuildOptions)
     """
     if options.expect and len(rows) > 1:
         raise PolicyRefused(f"--expect names one tag, and {len(rows)} rows are selected", hint="name one image")
-    refuse_unused(workspace, rows, options.set_args)
-    _refuse_unaddressed(workspace, rows, options)
+    refuse_unused(recipes, rows, options.set_args)
+    _refuse_unaddressed(project.catalogue, rows, options)
     try:
-        if not needs_engine(workspace, options) or _has_engine(workspace):
-            for group in _groups(workspace, rows, options):
-                for error in build_together(workspace, group, options)[1]:
-                    workspace.story.error(error)
+        if not needs_engine(project.catalogue, options) or _has_engine(services):
+            for group in _groups(project.catalogue, rows, options):
+                built = build_together(project, recipes, services, group, options)
+                recipes = built.recipes
+                for error in built.errors:
+                    services.reporter.error(error)
     finally:
-        code = finish(workspace)
+        code = finish(project, services)
     return code
 
 
-def _refuse_unaddressed(workspace: Workspace, rows: Sequence[Row], options: BuildOptions) -> None:
+def _refuse_unaddressed(catalogue: Catalogue, rows: Sequence[Row], options: BuildOptions) -> None:
     """Raise ConfigurationError for an architecture without a worker before hours are spent on another."""
-    choice = chosen(workspace, options)
+    choice = chosen(catalogue, options)
     if choice.builder == "remote":
         for row in rows:
-            remote(choice, workspace.catalogue, row.arch)
+            remote(choice, catalogue, row.arch)
 
 
-def _groups(workspace: Workspace, rows: Sequence[Row], options: BuildOptions) -> list[list[Row]]:
+def _groups(catalogue: Catalogue, rows: Sequence[Row], options: BuildOptions) -> list[list[Row]]:
     """The rows of an image together where the builder can make them so, else each by itself."""
-    if chosen(workspace, options).builder != "depot":
+    if chosen(catalogue, options).builder != "depot":
         return [[row] for row in rows]
     found: dict[str, list[Row]] = {}
     for row in rows:
@@ -56,11 +62,11 @@ def _groups(workspace: Workspace, rows: Sequence[Row], options: BuildOptions) ->
     return list(found.values())
 
 
-def _has_engine(workspace: Workspace) -> bool:
+def _has_engine(services: Services) -> bool:
     """Whether an engine answers; where none does that is told once, not by each row."""
     try:
-        return bool(workspace.engine)
+        return bool(services.engine())
     except ImageyardError as error:
-        workspace.story.error(error)
-        workspace.run.fail(error)
+        services.reporter.error(error)
+        services.run.fail(error)
         return False

@@ -18,10 +18,11 @@ from imageyard.stack import local
 if TYPE_CHECKING:
     from imageyard.catalogue.model import Row
     from imageyard.project.options import BuildOptions
-    from imageyard.project.workspace import Workspace
+    from imageyard.project.project import Project
     from imageyard.publishing.destination import ParentOf
     from imageyard.recipe.model import Source
     from imageyard.recipe.recipe import Recipes
+    from imageyard.run.services import Services
 
 __all__ = ["Binding", "contexts", "in_engine", "secrets"]
 
@@ -33,7 +34,6 @@ _TICK = 2**30
 class Binding:
     """What sources are bound in: a row with its recipe among `recipes`, a folder to stage files in, its parents."""
 
-    workspace: Workspace
     recipes: Recipes
     row: Row
     staging: Path
@@ -65,14 +65,12 @@ def _bound(binding: Binding, source: Source) -> str | None:
             assert_never(source.kind)
 
 
-def in_engine(workspace: Workspace, options: BuildOptions) -> ParentOf:
+def in_engine(project: Project, recipes: Recipes, services: Services, options: BuildOptions) -> ParentOf:
     """Parents as the engine has them, under their tags: by digest in a store that has digests."""
 
     def find(parent: Row) -> str:
-        engine = workspace.engine
-        reference = workspace.repository.with_tag(
-            row_tag(workspace.recipes(options.set_args), parent, options.decision)
-        )
+        engine = services.engine()
+        reference = project.repository.with_tag(row_tag(recipes, parent, options.decision))
         found = engine.inspect(str(reference))
         if found is None:
             doing = f"building on {parent.name} {parent.arch}"
@@ -90,7 +88,7 @@ def _staged(binding: Binding, source: Source) -> Path:
     buildx sends only files whose size or time differ from those it sent last (fsutil, tried with buildx 0.29), so the
     time of each file is made from its content: other bytes, another time.
     """
-    tree = binding.workspace.tree(binding.row)
+    tree = binding.recipes.tree(binding.row)
     prefix = f"{source.name}//"
     top = binding.staging / quote(source.name, safe="")
     top.mkdir()

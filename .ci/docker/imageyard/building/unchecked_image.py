@@ -22,16 +22,20 @@ if TYPE_CHECKING:
     from imageyard.catalogue.model import Row
     from imageyard.engine import Engine
     from imageyard.names import Reference
-    from imageyard.project.workspace import Workspace
+    from imageyard.project.project import Project
     from imageyard.publishing.destination import ParentOf
     from imageyard.recipe.model import Recipe
+    from imageyard.recipe.recipe import Recipes
+    from imageyard.run.services import Services
 
 __all__ = ["candidate", "candidate_before"]
 
 
 @contextmanager
 def candidate(
-    workspace: Workspace,
+    project: Project,
+    recipes: Recipes,
+    services: Services,
     row: Row,
     recipe: Recipe,
     options: BuildOptions,
@@ -47,26 +51,30 @@ def candidate(
     """
     from imageyard.builders import buildx
 
-    engine = workspace.engine
-    leftovers.dead_runs(workspace, engine)
-    unchecked = leftovers.unchecked(workspace, row, recipe)
-    work = attempt.Work(workspace, row, recipe, options, note, tree)
+    engine = services.engine()
+    leftovers.dead_runs(project, services, engine)
+    unchecked = leftovers.unchecked(project, services, row, recipe)
+    work = attempt.Work(project, recipes, services, row, recipe, options, note, tree)
     forced = options.force or options.decision.force
     note(
-        why=last_build.reason(workspace, row, recipe, forced=forced),
-        versions=attempt.versions(workspace, engine=engine.version),
+        why=last_build.reason(project, row, recipe, forced=forced),
+        versions=attempt.versions(project, engine=engine.version),
     )
     run = partial(
         buildx.build,
         program=buildx.find(),
-        env={**engine.env, **layer_cache.passed(workspace)},
+        env={**engine.env, **layer_cache.passed(project.catalogue)},
         timeout=row.image.timeout,
     )
     try:
         attempt.build(
             work,
             lambda staging: _request(
-                work, engine, unchecked, parent or source_contexts.in_engine(workspace, options), staging
+                work,
+                engine,
+                unchecked,
+                parent or source_contexts.in_engine(project, recipes, services, options),
+                staging,
             ),
             lambda asked, context, board, raw: _loaded(asked, run(asked, context, board=board, raw=raw), engine),
             _gone,
@@ -78,9 +86,11 @@ def candidate(
 
 
 @contextmanager
-def candidate_before(workspace: Workspace, row: Row, line: int) -> Iterator[Reference]:
+def candidate_before(
+    project: Project, recipes: Recipes, services: Services, row: Row, line: int
+) -> Iterator[Reference]:
     """Build what the step at a line of the row's Dockerfile finds: the same file, cut off above that line."""
-    recipe, tree = workspace.recipes().of(row), workspace.tree(row)
+    recipe, tree = recipes.of(row), recipes.tree(row)
     above = b"".join(tree.read(recipe.dockerfile).splitlines(keepends=True)[: line - 1])
     contents = {file: tree.read(file.path) for file in recipe.files if "//" not in file.path}
     cut = DictTree(
@@ -93,7 +103,7 @@ def candidate_before(workspace: Workspace, row: Row, line: int) -> Iterator[Refe
     )
     files = tuple(replace(file, digest=cut.digest(file.path)) if file in contents else file for file in recipe.files)
     shorter = replace(recipe, files=files, target=None)
-    with candidate(workspace, row, shorter, BuildOptions(), lambda **known: None, cut) as reference:
+    with candidate(project, recipes, services, row, shorter, BuildOptions(), lambda **known: None, cut) as reference:
         yield reference
 
 
@@ -101,9 +111,9 @@ def _request(work: attempt.Work, engine: Engine, unchecked: Reference, parent: P
     asked, left_out = loadable(attempt.request(work, parent, staging), engine.image_store)
     if left_out:
         words = ", ".join(left_out)
-        work.workspace.story.detail(f"without {words}: the engine's classic image store cannot hold that")
+        work.services.reporter.detail(f"without {words}: the engine's classic image store cannot hold that")
     if asked.cache_to and engine.image_store == "classic":  # `Cache export is not supported` (buildx 0.29)
-        work.workspace.story.detail("no layer cache is written: the engine's classic image store cannot")
+        work.services.reporter.detail("no layer cache is written: the engine's classic image store cannot")
         asked = replace(asked, cache_to=())
     if asked.reproducible:  # `"rewrite-timestamp" conflicts with "unpack"`, which loading always is (engine 26.1, 28.5)
         asked = replace(asked, output="archive", archive=staging / "image.tar")

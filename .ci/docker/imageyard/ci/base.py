@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 from imageyard import git
 
 if TYPE_CHECKING:
-    from imageyard.project.workspace import Workspace
+    from imageyard.console import Story
+    from imageyard.project.project import Project
 
 __all__ = ["base"]
 
 _EVENTS = ("pull_request", "pull_request_target")
 
 
-def base(workspace: Workspace, environ: Mapping[str, str] = os.environ) -> str | None:
+def base(project: Project, reporter: Story, environ: Mapping[str, str] = os.environ) -> str | None:
     """The revision to compare with; None where the event is no pull request, and where it cannot be told.
 
     GitHub checks out the merge of the two branches, whose first parent is the base as it is now (docs.github.com,
@@ -26,9 +27,9 @@ def base(workspace: Workspace, environ: Mapping[str, str] = os.environ) -> str |
     """
     if environ.get("GITHUB_EVENT_NAME") not in _EVENTS:
         return None
-    if _exists(workspace.top, "HEAD^2") and _exists(workspace.top, "HEAD^1"):
+    if _exists(project.top, "HEAD^2") and _exists(project.top, "HEAD^1"):
         return "HEAD^1"
-    workspace.story.warn(
+    reporter.warn(
         "what this pull request changes is not known here, so all that is absent is built "
         "(fetch the merge commit with its parents: fetch-depth: 2)"
     )

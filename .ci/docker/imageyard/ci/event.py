@@ -15,7 +15,7 @@ from imageyard.errors import ImageyardError
 from imageyard.plan.trust import LOCAL, Decision, Event, decide, in_one_repository, is_protected
 
 if TYPE_CHECKING:
-    from imageyard.project.workspace import Workspace
+    from imageyard.project.project import Project
 
 __all__ = ["DAY", "decision", "read"]
 
@@ -36,14 +36,14 @@ class _Odd(Exception):
     """An event that cannot be believed, and why."""
 
 
-def decision(workspace: Workspace, environ: Mapping[str, str] = os.environ) -> Decision:
+def decision(project: Project, environ: Mapping[str, str] = os.environ) -> Decision:
     """What this run may do: in GitHub Actions by its event, elsewhere what a person may.
 
     Another CI has no events that are known here: there a run is a local one, which writes nothing unless it is told to.
     """
     if environ.get("GITHUB_ACTIONS", "").lower() not in _OFF:
-        protected, registry = workspace.catalogue.protected, workspace.catalogue.registry
-        decided = decide(read(environ, workspace.top, protected), protected)
+        protected, registry = project.catalogue.protected, project.catalogue.registry
+        decided = decide(read(environ, project.top, protected), protected)
         return in_one_repository(decided) if registry and registry.trusted == registry.branch else decided
     if environ.get("CI", "").lower() not in _OFF:
         words = "a CI other than GitHub Actions: its events are not known, so nothing is written unless it is asked for"

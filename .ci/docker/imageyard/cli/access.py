@@ -16,10 +16,13 @@ def login(context: Context, ghcr: bool = False, catalogue: str | None = None) ->
     """Log in where this run may write, into a private Docker folder; prints its path, for DOCKER_CONFIG."""
     from imageyard.access.login import log_in
     from imageyard.ci.event import decision
-    from imageyard.project.workspace import Workspace
+    from imageyard.project.project import find_project
+    from imageyard.run.services import begin
 
-    workspace = Workspace.find(catalogue)
-    return str(log_in(workspace, decision(workspace), os.environ, with_ghcr=ghcr))
+    project = find_project(catalogue)
+    services, decided = begin(project), decision(project)
+    folder = log_in(project.catalogue, services.reporter, services.registry(), decided, os.environ, with_ghcr=ghcr)
+    return str(folder)
 
 
 TASKS = [login]

@@ -46,22 +46,28 @@ def build(
     from imageyard.building.row import needs_engine
     from imageyard.building.rows import build_rows
     from imageyard.ci.event import decision
+    from imageyard.project.checkout import this_arch
     from imageyard.project.options import BuildOptions, as_builder, as_repository, assignments
-    from imageyard.project.workspace import Workspace, this_arch
+    from imageyard.project.project import find_project
+    from imageyard.project.recipes import UNLOCKED, recipes_of
+    from imageyard.run.services import begin
 
-    workspace = Workspace.find(catalogue)
+    project = find_project(catalogue)
+    decided, values = decision(project), assignments(set_ or ())
     options = BuildOptions(
         force=force,
         expect=expect,
-        set_args=assignments(set_ or ()),
+        set_args=values,
         extra=passed_through(),
         builder=as_builder(builder),
         address=address,
         at=as_repository(at),
-        decision=decision(workspace),
+        decision=decided,
     )
-    arch = arch or (this_arch() if needs_engine(workspace, options) else None)
-    code = build_rows(workspace, workspace.rows(pattern, arch), options)
+    arch = arch or (this_arch() if needs_engine(project.catalogue, options) else None)
+    rows = project.rows(pattern, arch)
+    recipes = recipes_of(project, values, pins=None if decided.uses_locked_bases else UNLOCKED)
+    code = build_rows(project, recipes, begin(project), rows, options)
     if code:
         raise Exit(code=code)
 
@@ -71,11 +77,15 @@ def check(
     context: Context, pattern: str, arch: str | None = None, json: bool = False, catalogue: str | None = None
 ) -> object:
     """Run the checks again in images that the engine has under their tags."""
-    from imageyard.project.workspace import Workspace, this_arch
+    from imageyard.project.checkout import this_arch
+    from imageyard.project.project import find_project
+    from imageyard.project.recipes import recipes_of
     from imageyard.queries.recheck import recheck
+    from imageyard.run.services import begin
 
-    workspace = Workspace.find(catalogue)
-    return recheck(workspace, workspace.rows(pattern, arch or this_arch()), as_json=json)
+    project = find_project(catalogue)
+    rows = project.rows(pattern, arch or this_arch())
+    return recheck(project, recipes_of(project), begin(project), rows, as_json=json)
 
 
 @task(
@@ -89,9 +99,12 @@ def clean(
 ) -> object:
     """Remove from the engine what is ours: leftovers of dead runs and images whose inputs have moved on."""
     from imageyard.keep.engine_clean import clean as flow
-    from imageyard.project.workspace import Workspace
+    from imageyard.project.project import find_project
+    from imageyard.project.recipes import recipes_of
+    from imageyard.run.services import begin
 
-    return flow(Workspace.find(catalogue), yes=yes, everything=all, as_json=json)
+    project = find_project(catalogue)
+    return flow(project, recipes_of(project), begin(project), yes=yes, everything=all, as_json=json)
 
 
 TASKS = [build, check, clean]

@@ -37,11 +37,12 @@ def clean_caches(
     from imageyard.catalogue.scalars import Fault, duration
     from imageyard.errors import ConfigurationError
     from imageyard.keep import cache_clean
-    from imageyard.project.workspace import Workspace
+    from imageyard.project.project import find_project
+    from imageyard.run.services import begin
 
     if (pr is None) == (older_than is None):
         raise ConfigurationError("name one of --pr and --older-than", hint="inv --help cache.clean")
-    workspace = Workspace.find(catalogue)
+    project = find_project(catalogue)
     if pr is not None:
         if not (pr.isascii() and pr.isdigit() and int(pr)):
             raise ConfigurationError(f"--pr takes the number of a pull request, not {pr!r}")
@@ -59,7 +60,7 @@ def clean_caches(
         else:
             api = Api(os.environ)
             wanted = cache_clean.Wanted(age=age, open_pulls=pulls.open_pulls(api), is_open=partial(pulls.is_open, api))
-    cache_clean.clean(workspace, wanted, yes=yes, as_json=json)
+    cache_clean.clean(project.catalogue, begin(project), wanted, yes=yes, as_json=json)
 
 
 TASKS = [clean_caches]

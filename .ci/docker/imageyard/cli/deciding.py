@@ -16,9 +16,9 @@ def decide(context: Context, json: bool = False, catalogue: str | None = None) -
 
     from imageyard.ci import event
     from imageyard.layout import aligned
-    from imageyard.project.workspace import Workspace
+    from imageyard.project.project import find_project
 
-    found = asdict(event.decision(Workspace.find(catalogue)))
+    found = asdict(event.decision(find_project(catalogue)))
     if json:
         return found
     return "\n".join(aligned(("what", "decision"), [(key.replace("_", " "), _word(found[key])) for key in found]))

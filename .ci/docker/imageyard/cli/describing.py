@@ -22,19 +22,19 @@ def list_images(
     catalogue: str | None = None,
 ) -> object:
     """Print the images that a pattern selects, with their family and architectures."""
-    from imageyard.project.workspace import Workspace
+    from imageyard.project.project import find_project
     from imageyard.queries.describe import listing
 
-    return listing(Workspace.find(catalogue), pattern, arch, as_json=json)
+    return listing(find_project(catalogue), pattern, arch, as_json=json)
 
 
 @task(image="the image's name", json=JSON, catalogue=CATALOGUE)
 def explain(context: Context, image: str, json: bool = False, catalogue: str | None = None) -> object:
     """Print what an image's name stands for: each word, arg, check and field, and which line says so."""
-    from imageyard.project.workspace import Workspace
+    from imageyard.project.checkout import find_checkout
     from imageyard.queries.describe import explanation
 
-    return explanation(Workspace.find(catalogue), image, as_json=json)
+    return explanation(find_checkout(catalogue), image, as_json=json)
 
 
 @task(
@@ -59,16 +59,18 @@ def tag(
 ) -> object:
     """Print the tag of an image, calculated from its content; for a pattern: IMAGE ARCH TAG."""
     from imageyard.project.options import assignments
-    from imageyard.project.workspace import Workspace
+    from imageyard.project.project import find_project
+    from imageyard.project.recipes import recipes_of
     from imageyard.queries import describe
 
-    workspace = Workspace.find(catalogue)
+    project = find_project(catalogue)
     values = assignments(set_ or ())
+    recipes = recipes_of(project, values)
     if against is not None:
-        return describe.against(workspace, pattern, against, arch, values, as_json=json)
+        return describe.against(project, recipes, pattern, against, arch, values, as_json=json)
     if explain:
-        return describe.recipes(workspace, pattern, arch, values, as_json=json)
-    return describe.tags(workspace, pattern, arch, values, as_json=json)
+        return describe.contents(project, recipes, pattern, arch, values, as_json=json)
+    return describe.tags(project, recipes, pattern, arch, values, as_json=json)
 
 
 @task(iterable=["set_"], pattern=PATTERN, arch=ARCH, json=JSON, catalogue=CATALOGUE, set_=SET)
@@ -82,10 +84,12 @@ def inputs(
 ) -> object:
     """Print the files that an image is made from, relative to the repository's top."""
     from imageyard.project.options import assignments
-    from imageyard.project.workspace import Workspace
+    from imageyard.project.project import find_project
+    from imageyard.project.recipes import recipes_of
     from imageyard.queries import describe
 
-    return describe.inputs(Workspace.find(catalogue), pattern, arch, assignments(set_ or ()), as_json=json)
+    project, values = find_project(catalogue), assignments(set_ or ())
+    return describe.inputs(project, recipes_of(project, values), pattern, arch, values, as_json=json)
 
 
 TASKS = [list_images, explain, tag, inputs]

@@ -72,10 +72,11 @@ def passed_through() -> tuple[str, ...]:
 
 
 def _keep(options: dict[str, Any], code: int, headline: str) -> None:
-    from imageyard.project.workspace import Workspace
+    from imageyard.project.checkout import find_checkout
+    from imageyard.runs import Run
 
     with contextlib.suppress(ImageyardError, OSError):  # what it says was told, and the exit code says the same
-        Workspace.find(options.get("catalogue")).run.settle(code, headline)
+        Run.begin(find_checkout(options.get("catalogue")).top).settle(code, headline)
 
 
 def _dashed(name: str) -> str:

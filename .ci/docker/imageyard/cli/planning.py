@@ -11,7 +11,7 @@ from imageyard.cli.describing import PATTERN
 from imageyard.cli.entry import ARCH, CATALOGUE, JSON, task
 
 if TYPE_CHECKING:
-    from imageyard.project.workspace import Workspace
+    from imageyard.project.project import Project
 
 __all__ = ["TASKS"]
 
@@ -44,45 +44,50 @@ def plan(
     """Print what has to be built, why, and in which order; with --at, for a repository at a registry."""
     from imageyard.console import Story
     from imageyard.errors import ConfigurationError
-    from imageyard.project.workspace import Workspace
-    from imageyard.queries import plan
+    from imageyard.project.project import find_project
+    from imageyard.project.recipes import recipes_of
+    from imageyard.queries import plan as planning
+    from imageyard.run.services import begin
 
     if github:
         if offline or at or arch or exit_code:
             raise ConfigurationError("--github plans for the event alone", hint="leave out the other options")
-        _for_workflow(Workspace.find(catalogue), pattern, changed_since)
+        _for_workflow(find_project(catalogue), pattern, changed_since)
         return
     if offline and at:
         raise ConfigurationError("--offline asks no place, and --at names one", hint="leave one of them out")
-    workspace = Workspace.find(catalogue)
-    asked = plan.Asked(pattern, arch, None if offline else at or "engine", changed_since)
-    actions = plan.plan(workspace, asked)
-    Story.result(plan.rendered(workspace, actions, as_json=json))
-    plan.check(actions, nothing_is_news=exit_code)
+    project = find_project(catalogue)
+    asked = planning.Asked(pattern, arch, None if offline else at or "engine", changed_since)
+    actions = planning.plan(project, recipes_of(project), begin(project), asked)
+    Story.result(planning.rendered(project.catalogue, actions, as_json=json))
+    planning.check(actions, nothing_is_news=exit_code)
 
 
-def _for_workflow(workspace: Workspace, pattern: str, since: str | None) -> None:
+def _for_workflow(project: Project, pattern: str, since: str | None) -> None:
     from imageyard.access.login import environment
     from imageyard.ci import event, outputs
     from imageyard.ci.base import base
     from imageyard.console import Story
     from imageyard.plan import matrix
+    from imageyard.project.recipes import UNLOCKED, recipes_of
     from imageyard.queries.workflow_plan import plain, workflow_plan
+    from imageyard.run.services import begin
 
-    decision = event.decision(workspace)
-    wanted = decision.pattern if pattern == "*" else pattern
-    plan = workflow_plan(workspace, decision, wanted, since=since or base(workspace))
+    decided, services = event.decision(project), begin(project)
+    recipes = recipes_of(project, pins=None if decided.uses_locked_bases else UNLOCKED)
+    wanted = decided.pattern if pattern == "*" else pattern
+    plan = workflow_plan(project, recipes, services, decided, wanted, since=since or base(project, services.reporter))
     for remark in plan.remarks:
-        workspace.story.warn(remark)
+        services.reporter.warn(remark)
     alike: dict[tuple[int, str], list[str]] = {}
     for code, what, why in plan.blocked:
         alike.setdefault((code, why), []).append(what)
     for (code, why), names in alike.items():  # GitHub shows the first ten of a step
         more = f" and {len(names) - 1} more" if names[1:] else ""
-        workspace.story.annotate("error", f"[{code}] {names[0]}{more} cannot be planned: {why}")
+        services.reporter.annotate("error", f"[{code}] {names[0]}{more} cannot be planned: {why}")
     found = matrix.outputs(plan.jobs, plan.delivered, blocked=bool(plan.blocked))
-    told = {"push": decision.push or "", "day": decision.day, "depot": "true" if plan.depot else "false"}
-    outputs.emit({**told, "environment": environment(workspace.catalogue, decision), **found})
+    told = {"push": decided.push or "", "day": decided.day, "depot": "true" if plan.depot else "false"}
+    outputs.emit({**told, "environment": environment(project.catalogue, decided), **found})
     outputs.summarize(outputs.plan_summary(plan))
     Story.result(plain(plan))
 
@@ -102,10 +107,13 @@ def lock(
     catalogue: str | None = None,
 ) -> object:
     """Ask registries for the digests of the bases that are not locked, and write them to images.lock."""
-    from imageyard.keep import lock
-    from imageyard.project.workspace import Workspace
+    from imageyard.keep import lock as locking
+    from imageyard.project.project import find_project
+    from imageyard.project.recipes import recipes_of
+    from imageyard.run.services import begin
 
-    return lock.lock(Workspace.find(catalogue), base or (), refresh=refresh, as_json=json)
+    project = find_project(catalogue)
+    return locking.lock(project, recipes_of(project), begin(project), base or (), refresh=refresh, as_json=json)
 
 
 @task(
@@ -117,11 +125,14 @@ def stale(context: Context, exit_code: bool = False, json: bool = False, catalog
     """Ask registries which locked bases have moved, and print which images that concerns."""
     from imageyard.console import Story
     from imageyard.errors import NothingToDo
-    from imageyard.keep import lock
-    from imageyard.project.workspace import Workspace
+    from imageyard.keep import lock as locking
+    from imageyard.project.project import find_project
+    from imageyard.project.recipes import recipes_of
+    from imageyard.run.services import begin
 
-    found = lock.stale(Workspace.find(catalogue))
-    Story.result(lock.rendered(found, as_json=json))
+    project = find_project(catalogue)
+    found = locking.stale(project, recipes_of(project), begin(project).registry())
+    Story.result(locking.rendered(found, as_json=json))
     if exit_code and not any(one.moved for one in found):
         raise NothingToDo("no locked base has moved")
 

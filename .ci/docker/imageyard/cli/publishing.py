@@ -32,15 +32,19 @@ def push(
     """Publish images that passed their checks here, each with its record; prints IMAGE ARCH REPOSITORY@DIGEST."""
     from imageyard.ci.event import decision
     from imageyard.console import Story
+    from imageyard.project.checkout import this_arch
     from imageyard.project.options import as_repository
-    from imageyard.project.workspace import Workspace, this_arch
+    from imageyard.project.project import find_project
+    from imageyard.project.recipes import recipes_of
     from imageyard.publishing.destination import place
     from imageyard.publishing.push import push_rows
+    from imageyard.run.services import begin
 
-    workspace = Workspace.find(catalogue)
-    decided, asked = decision(workspace), as_repository(at)
+    project = find_project(catalogue)
+    decided, asked = decision(project), as_repository(at)
     where = asked or "trusted" if decided.trust == "local" else place(decided, asked)[0]
-    done, code = push_rows(workspace, workspace.rows(pattern, arch or this_arch()), where, force=force)
+    rows = project.rows(pattern, arch or this_arch())
+    done, code = push_rows(project, recipes_of(project), begin(project), rows, where, force=force)
     if done:
         Story.result("\n".join(f"{row.name} {row.arch} {reference}" for row, reference in done))
     if code:
@@ -60,11 +64,16 @@ def promote(
     """Give an image its tag over the rows that are published; prints REPOSITORY@DIGEST."""
     from imageyard.ci.event import decision
     from imageyard.project.options import as_repository
-    from imageyard.project.workspace import Workspace
+    from imageyard.project.project import find_project
+    from imageyard.project.recipes import UNLOCKED, recipes_of
     from imageyard.publishing.promote import promote as flow
+    from imageyard.run.services import begin
 
-    workspace = Workspace.find(catalogue)
-    return str(flow(workspace, image, as_repository(at), force=force, decision=decision(workspace)))
+    project = find_project(catalogue)
+    decided = decision(project)
+    recipes = recipes_of(project, pins=None if decided.uses_locked_bases else UNLOCKED)
+    at_repository = as_repository(at)
+    return str(flow(project, recipes, begin(project), image, at_repository, force=force, decision=decided))
 
 
 @task(image=PATTERN, arch=f"{ARCH}; default: all", at=AT, json=JSON, catalogue=CATALOGUE)
@@ -77,10 +86,13 @@ def records(
     catalogue: str | None = None,
 ) -> object:
     """Print the records that are published beside an image: when, from which commit, with which checks."""
-    from imageyard.project.workspace import Workspace
+    from imageyard.project.project import find_project
+    from imageyard.project.recipes import recipes_of
     from imageyard.queries.resolve import records as flow
+    from imageyard.run.services import begin
 
-    return flow(Workspace.find(catalogue), image, arch, at, as_json=json)
+    project = find_project(catalogue)
+    return flow(project, recipes_of(project), begin(project), image, arch, at, as_json=json)
 
 
 @task(image=IMAGE, arch=f"{ARCH}; default: the image as a whole", at=AT, catalogue=CATALOGUE)
@@ -88,10 +100,13 @@ def resolve(
     context: Context, image: str, arch: str | None = None, at: str = "trusted", catalogue: str | None = None
 ) -> object:
     """Print REPOSITORY@DIGEST of a published image, which stays the same whatever becomes of tags."""
-    from imageyard.project.workspace import Workspace
+    from imageyard.project.project import find_project
+    from imageyard.project.recipes import recipes_of
     from imageyard.queries.resolve import resolve as flow
+    from imageyard.run.services import begin
 
-    return flow(Workspace.find(catalogue), image, arch, at)
+    project = find_project(catalogue)
+    return flow(project, recipes_of(project), image, arch, at, begin(project).registry())
 
 
 @task(
@@ -113,13 +128,15 @@ def wait(
 ) -> object:
     """Wait until an image is published, then print REPOSITORY@DIGEST; fail at once where nobody will publish it."""
     from imageyard.ci.event import decision
-    from imageyard.project.workspace import Workspace
+    from imageyard.project.project import find_project
+    from imageyard.project.recipes import recipes_of
     from imageyard.queries import wait as waiting
+    from imageyard.run.services import begin
 
     limit = waiting.seconds(timeout)
-    workspace = Workspace.find(catalogue)
-    where = (at,) if at else decision(workspace).reads or ("trusted",)
-    return waiting.wait(workspace, image, arch, where, timeout=limit, expect=expect)
+    project = find_project(catalogue)
+    where = (at,) if at else decision(project).reads or ("trusted",)
+    return waiting.wait(project, recipes_of(project), begin(project), image, arch, where, timeout=limit, expect=expect)
 
 
 TASKS = [push, promote, records, resolve, wait]

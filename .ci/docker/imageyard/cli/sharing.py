@@ -31,15 +31,17 @@ def mirror(
     """Copy promoted images by digest to every mirror of the catalogue; prints IMAGE REPOSITORY@DIGEST."""
     from imageyard.ci.event import decision
     from imageyard.console import Story
-    from imageyard.project.workspace import Workspace
+    from imageyard.project.project import find_project
+    from imageyard.project.recipes import recipes_of
     from imageyard.publishing.mirror import Wanted
     from imageyard.publishing.mirror import mirror as flow
+    from imageyard.run.services import begin
 
-    workspace = Workspace.find(catalogue)
-    decided = decision(workspace)
+    project = find_project(catalogue)
+    decided = decision(project)
     if branch is None and decided.mirror:  # an event that was believed, so its ref is what the variable says
         branch = os.environ.get("GITHUB_REF", "").removeprefix("refs/heads/") or None
-    done, code = flow(workspace, Wanted(pattern, floating, force, branch, decided))
+    done, code = flow(project, recipes_of(project), begin(project), Wanted(pattern, floating, force, branch, decided))
     if done:
         Story.result("\n".join(f"{image} {reference}" for image, reference in done))
     if code:
@@ -66,11 +68,15 @@ def refs(
     """Print REPOSITORY@DIGEST of all images that exist, with their copies at mirrors, and list those that do not."""
     from imageyard.ci.event import decision
     from imageyard.console import Story
-    from imageyard.project.workspace import Workspace
+    from imageyard.project.project import find_project
+    from imageyard.project.recipes import recipes_of
     from imageyard.queries import references
+    from imageyard.run.services import begin
 
-    workspace = Workspace.find(catalogue)
-    entries = references.references(workspace, pattern, arch, references.places(decision(workspace), at))
+    project = find_project(catalogue)
+    entries = references.references(
+        project, recipes_of(project), begin(project), pattern, arch, references.places(decision(project), at)
+    )
     Story.result(references.rendered(entries, as_json=json))
     references.check(entries, existing=existing)
 

@@ -17,10 +17,10 @@ def result(context: Context, catalogue: str | None = None) -> None:
     """Put the table of the last run into the job's summary, and end with that run's exit code."""
     from imageyard.ci import outputs, results
     from imageyard.console import Story
-    from imageyard.project.workspace import Workspace
+    from imageyard.project.checkout import find_checkout
     from imageyard.records import HEADERS, from_json, table
 
-    found = results.last(Workspace.find(catalogue).state)
+    found = results.last(find_checkout(catalogue).state)
     records = [from_json(record, "result.json") for record in found["rows"]]
     if records:
         outputs.summarize(outputs.table(HEADERS, table(records)))

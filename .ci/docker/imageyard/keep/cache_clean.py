@@ -15,9 +15,11 @@ from imageyard.records import worst
 from imageyard.registry import ecr, ecr_tags
 
 if TYPE_CHECKING:
+    from imageyard.catalogue.model import Catalogue
+    from imageyard.console import Story
     from imageyard.names import Digest
-    from imageyard.project.workspace import Workspace
     from imageyard.registry.client import Client
+    from imageyard.run.services import Services
 
 __all__ = ["Item", "Wanted", "clean"]
 
@@ -49,12 +51,12 @@ class Item:
 
 
 def clean(
-    workspace: Workspace,
+    catalogue: Catalogue,
+    services: Services,
     wanted: Wanted,
     *,
     yes: bool,
     as_json: bool,
-    client: Client | None = None,
     now: datetime | None = None,
 ) -> None:
     """Remove with `yes` what goes; without it only say what would.
@@ -63,14 +65,12 @@ def clean(
     Raises Denied or Transient, before anything is removed, where one of them cannot be read. After the rest is done it
     raises what kept the registry from letting go: EnvironmentLacks where it deletes nothing at all.
     """
-    from imageyard.registry.client import Client as Registry
-
-    client = client or Registry()
-    repository = _repository(workspace)
+    client = services.registry()
+    repository = _repository(catalogue)
     if repository is None:
-        workspace.story.step("the catalogue names no repository for the caches of branches: nothing to clean")
+        services.reporter.step("the catalogue names no repository for the caches of branches: nothing to clean")
         if as_json:
-            workspace.story.result([])
+            services.reporter.result([])
         return
     try:
         tags = client.tags(repository)
@@ -87,15 +87,15 @@ def clean(
                 items = [replace(item, removed=item.goes and item.tag not in refused) for item in items]
     finally:
         if as_json:
-            workspace.story.result([asdict(item) for item in items])
+            services.reporter.result([asdict(item) for item in items])
         else:
-            _tell(workspace, repository, items, yes=yes)
+            _tell(services.reporter, repository, items, yes=yes)
     if refused:
         raise _refusal(repository, refused, sum(item.goes for item in items))
 
 
-def _repository(workspace: Workspace) -> Reference | None:
-    settings = workspace.catalogue.settings.get("cache")
+def _repository(catalogue: Catalogue) -> Reference | None:
+    settings = catalogue.settings.get("cache")
     named = settings.get("branch") if isinstance(settings, Mapping) else None
     return parse_reference(str(named)) if named else None
 
@@ -216,15 +216,15 @@ def _days(age: timedelta) -> str:
     return f"{age.days} d" if age.days else f"{age.seconds // 3600} h"
 
 
-def _tell(workspace: Workspace, repository: Reference, items: Sequence[Item], *, yes: bool) -> None:
+def _tell(reporter: Story, repository: Reference, items: Sequence[Item], *, yes: bool) -> None:
     def fate(item: Item) -> str:
         if not item.goes:
             return "stays"
         return "removed" if item.removed else "refused" if yes else "would go"
 
     if items:
-        workspace.story.table(("", "cache", "why"), [(fate(item), item.tag, item.reason) for item in items])
+        reporter.table(("", "cache", "why"), [(fate(item), item.tag, item.reason) for item in items])
     going = sum(item.removed if yes else item.goes for item in items)
     again = "; --yes does it" if going and not yes else ""
     words = "removed" if yes else "would go"
-    workspace.story.step(f"{going} of {len(items)} tags of {repository.name} {words}{again}")
+    reporter.step(f"{going} of {len(items)} tags of {repository.name} {words}{again}")

@@ -13,8 +13,12 @@ from imageyard.project.labels import IMAGE_LABEL
 from imageyard.run import leftovers
 
 if TYPE_CHECKING:
+    from imageyard.catalogue.model import Catalogue
+    from imageyard.console import Story
     from imageyard.engine import Engine, LoadedImage
-    from imageyard.project.workspace import Workspace
+    from imageyard.project.project import Project
+    from imageyard.recipe.recipe import Recipes
+    from imageyard.run.services import Services
 
 __all__ = ["Item", "clean"]
 
@@ -34,7 +38,9 @@ class Item:
     removed: bool = False
 
 
-def clean(workspace: Workspace, *, yes: bool, everything: bool, as_json: bool) -> object:
+def clean(
+    project: Project, recipes: Recipes, services: Services, *, yes: bool, everything: bool, as_json: bool
+) -> object:
     """Remove with `yes` what is not current; without it only say what would go.
 
     Current is what the catalogue's rows would be tagged now; `everything` takes that too. Tags of other catalogues
@@ -42,15 +48,15 @@ def clean(workspace: Workspace, *, yes: bool, everything: bool, as_json: bool) -
     Raises EnvironmentLacks, after the rest is done, for what the engine does not let go, and ConfigurationError, before
     anything is, where a recipe cannot be worked out.
     """
-    engine = workspace.engine
-    items = [*_containers(workspace, engine), *_images(workspace, engine, everything=everything)]
+    engine = services.engine()
+    items = [*_containers(project, engine), *_images(project, recipes, engine, everything=everything)]
     refused: list[str] = []
     if yes:
         items = [_removed(engine, item, refused) if item.goes else item for item in items]
     if as_json:
-        workspace.story.result([asdict(item) for item in items])
+        services.reporter.result([asdict(item) for item in items])
     else:
-        _tell(workspace, items, yes=yes, everything=everything)
+        _tell(services.reporter, items, yes=yes, everything=everything)
     if refused:
         raise EnvironmentLacks(
             f"{len(refused)} of {len(items)} could not be removed",
@@ -69,7 +75,7 @@ def _removed(engine: Engine, item: Item, refused: list[str]) -> Item:
     return replace(item, removed=True)
 
 
-def _tell(workspace: Workspace, items: Sequence[Item], *, yes: bool, everything: bool) -> None:
+def _tell(reporter: Story, items: Sequence[Item], *, yes: bool, everything: bool) -> None:
     def fate(item: Item) -> str:
         if not item.goes:
             return "stays"
@@ -77,32 +83,32 @@ def _tell(workspace: Workspace, items: Sequence[Item], *, yes: bool, everything:
 
     if items:
         cells = [(fate(i), i.what, i.name, i.reason, size(i.bytes) if i.bytes else "-") for i in items]
-        workspace.story.table(("", "what", "name", "why", "size"), cells)
+        reporter.table(("", "what", "name", "why", "size"), cells)
     going = len([item for item in items if (item.removed if yes else item.goes)])
     again = "" if yes or not going else f"; to do it: inv clean {'--all ' if everything else ''}--yes"
-    workspace.story.step(f"{going} of {len(items)} {'removed' if yes else 'would go'}{again}")
+    reporter.step(f"{going} of {len(items)} {'removed' if yes else 'would go'}{again}")
 
 
-def _containers(workspace: Workspace, engine: Engine) -> list[Item]:
+def _containers(project: Project, engine: Engine) -> list[Item]:
     return [
         Item("container", container.name, f"of {'a run that died' if goes else 'a run that lives'}", goes)
-        for container, goes in leftovers.containers(workspace, engine)
+        for container, goes in leftovers.containers(project, engine)
     ]
 
 
-def _images(workspace: Workspace, engine: Engine, *, everything: bool) -> list[Item]:
-    current = _current(workspace)
-    dead = set(leftovers.leftovers(workspace, engine))
-    ours = {f"{workspace.repository}:", *(f"{parse_reference(one).name}:" for one in workspace.catalogue.mirrors)}
+def _images(project: Project, recipes: Recipes, engine: Engine, *, everything: bool) -> list[Item]:
+    current = _current(project.catalogue, recipes)
+    dead = set(leftovers.leftovers(project, engine))
+    ours = {f"{project.repository}:", *(f"{parse_reference(one).name}:" for one in project.catalogue.mirrors)}
     items = []
     for image in sorted(engine.images(IMAGE_LABEL), key=lambda image: image.tags):
         for name in image.tags or (image.id,):
-            items.append(_judged(workspace, image, name, ours, current, dead, everything=everything))
+            items.append(_judged(project.catalogue, image, name, ours, current, dead, everything=everything))
     return items
 
 
 def _judged(
-    workspace: Workspace,
+    catalogue: Catalogue,
     image: LoadedImage,
     name: str,
     ours: set[str],
@@ -123,14 +129,14 @@ def _judged(
     if tag in current:
         return Item("image", name, "current", everything, image.size)
     parsed = parse_tag(tag)
-    if parsed is None or parsed.image not in workspace.catalogue.images:
+    if parsed is None or parsed.image not in catalogue.images:
         return Item("image", name, "of no image in this catalogue", False, image.size)
     return Item("image", name, "its inputs have moved on", True, image.size)
 
 
-def _current(workspace: Workspace) -> set[str]:
+def _current(catalogue: Catalogue, recipes: Recipes) -> set[str]:
     """The tags that the rows would have now; a Dockerfile that cannot be read ends it: unreadable means hands off."""
     found = set()
-    for row in workspace.catalogue.rows:
-        found.add(workspace.recipes().tag(row))
+    for row in catalogue.rows:
+        found.add(recipes.tag(row))
     return found

@@ -13,12 +13,14 @@ from imageyard.errors import Absent, ConfigurationError
 from imageyard.files import atomic_write, keep_out_of_git, locked, make_folder
 from imageyard.layout import aligned
 from imageyard.names import Digest, parse_reference
+from imageyard.project.recipes import read_lock
 
 if TYPE_CHECKING:
-    from imageyard.catalogue.model import Row
-    from imageyard.project.workspace import Workspace
+    from imageyard.catalogue.model import Catalogue, Row
+    from imageyard.project.project import Project
     from imageyard.recipe.recipe import Recipes
     from imageyard.registry.client import Client
+    from imageyard.run.services import Services
 
 __all__ = ["Pin", "lock", "rendered", "stale"]
 
@@ -44,26 +46,27 @@ class Pin:
 
 
 def lock(
-    workspace: Workspace,
+    project: Project,
+    recipes: Recipes,
+    services: Services,
     only: Sequence[str] = (),
     *,
     refresh: bool,
     as_json: bool = False,
-    client: Client | None = None,
 ) -> object:
     """Pin the bases that are not locked, with `refresh` all, at what their registries answer, in one write.
 
     Raises Absent, Denied or Transient with the registry's words where one base has no answer: nothing is written then.
     ConfigurationError for a base that no Dockerfile names.
     """
-    known = workspace.lock
-    bases = _chosen(_bases(workspace), only)
+    known = read_lock(project)
+    bases = _chosen(_bases(project.catalogue, recipes), only)
     wanted = {key: images for key, images in bases.items() if refresh or only or key not in known.pinned}
     if wanted:
-        workspace.story.step(f"asking for {', '.join(wanted)}")
-    now = _ask(wanted, client, may_be_gone=False)
+        services.reporter.step(f"asking for {', '.join(wanted)}")
+    now = _ask(wanted, services.registry(), may_be_gone=False)
     pins = [Pin(key, known.pinned.get(key), now[key], images) for key, images in wanted.items()]
-    _write(workspace, {pin.reference: pin.now for pin in pins if pin.moved and pin.now})
+    _write(project, {pin.reference: pin.now for pin in pins if pin.moved and pin.now})
     if as_json:
         return _plain(pins)
     if not pins:
@@ -71,14 +74,14 @@ def lock(
     return "\n".join(f"{pin.reference}: {_said(pin)}" for pin in pins)
 
 
-def stale(workspace: Workspace, client: Client | None = None) -> tuple[Pin, ...]:
+def stale(project: Project, recipes: Recipes, registry: Client) -> tuple[Pin, ...]:
     """Every locked base with what its registry has now; one that is gone there has None.
 
     Raises Denied or Transient with the registry's words: what cannot be asked is not called fresh.
     """
-    pinned = workspace.lock.pinned
-    bases = _bases(workspace) if pinned else {}
-    now = _ask(pinned, client, may_be_gone=True)
+    pinned = read_lock(project).pinned
+    bases = _bases(project.catalogue, recipes) if pinned else {}
+    now = _ask(pinned, registry, may_be_gone=True)
     return tuple(Pin(key, digest, now[key], bases.get(key, ())) for key, digest in pinned.items())
 
 
@@ -107,12 +110,12 @@ def _plain(pins: Sequence[Pin]) -> list[dict[str, object]]:
     ]
 
 
-def _bases(workspace: Workspace) -> dict[str, tuple[str, ...]]:
+def _bases(catalogue: Catalogue, recipes: Recipes) -> dict[str, tuple[str, ...]]:
     """The references that Dockerfiles pull by tag, as a lock spells them, each with the images above it."""
-    recipes = workspace.recipes()
+    recipes = recipes
     under: dict[tuple[str, str], dict[str, None]] = {}
     images: dict[str, dict[str, None]] = {}
-    for row in workspace.catalogue.rows:
+    for row in catalogue.rows:
         mine = dict.fromkeys(_own(recipes, row))
         for parent in recipes.parent_rows(row):
             mine |= under[parent.name, parent.arch]
@@ -147,17 +150,15 @@ def _chosen(bases: Mapping[str, tuple[str, ...]], only: Sequence[str]) -> Mappin
     return {key: bases[key] for key in keys}
 
 
-def _ask(keys: Iterable[str], client: Client | None, *, may_be_gone: bool) -> dict[str, Digest | None]:
+def _ask(keys: Iterable[str], registry: Client, *, may_be_gone: bool) -> dict[str, Digest | None]:
     """The digest that each reference has at its registry now: of its index, where it has one."""
-    from imageyard.registry.client import Client
     from imageyard.registry.parallel import each
 
     wanted = tuple(keys)
-    asking = client or Client()
 
     def ask(key: str) -> Digest | None:
         try:
-            return asking.head(parse_reference(key))[0]
+            return registry.head(parse_reference(key))[0]
         except Absent:
             if may_be_gone:
                 return None
@@ -169,13 +170,13 @@ def _ask(keys: Iterable[str], client: Client | None, *, may_be_gone: bool) -> di
     return found | dict(zip(rest, each(rest, ask, workers=8), strict=True))
 
 
-def _write(workspace: Workspace, pins: Mapping[str, Digest]) -> None:
+def _write(project: Project, pins: Mapping[str, Digest]) -> None:
     if not pins:
         return
-    path = workspace.file.parent / "images.lock"
+    path = project.file.parent / "images.lock"
     today = datetime.now(timezone.utc).date().isoformat()
-    keep_out_of_git(workspace.state)
-    guard = workspace.state / "locks"
+    keep_out_of_git(project.state)
+    guard = project.state / "locks"
     make_folder(guard)
     with locked(guard / "images.lock"):
         text = path.read_bytes().decode("utf-8") if path.exists() else ""

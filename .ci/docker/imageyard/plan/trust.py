@@ -91,6 +91,11 @@ class Decision:
     pattern: str = "*"
     day: str = ""
 
+    @property
+    def uses_locked_bases(self) -> bool:
+        """Whether bases are those that `images.lock` pins; a weekly build is made from whatever they are now."""
+        return self.tags != "weekly"
+
 
 LOCAL = Decision("local", "none", "no CI: this is a person's machine")
 

@@ -9,7 +9,7 @@ from imageyard import git
 
 if TYPE_CHECKING:
     from imageyard.catalogue.model import Row
-    from imageyard.project.workspace import Workspace
+    from imageyard.project.project import Project
     from imageyard.recipe.model import Recipe
 
 __all__ = ["IMAGE_LABEL", "INPUTS_LABEL", "RUN_LABEL", "of", "source_of"]
@@ -26,7 +26,7 @@ _URL = re.compile(r"(?:https?|ssh|git)://(?:[^/@]*@)?(?P<host>[A-Za-z0-9.-]+)(?:
 _SCP = re.compile(r"(?:[^/@:\s]+@)?(?P<host>[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+):(?P<path>[^/:?#\s][^:?#\s]*)")
 
 
-def of(workspace: Workspace, row: Row, recipe: Recipe) -> dict[str, str]:
+def of(project: Project, row: Row, recipe: Recipe) -> dict[str, str]:
     """The labels of a row's image. Never the commit, which would give one tag several digests: the record has it.
 
     Nor the source where the image is to be reproducible: a fork is cloned from elsewhere, and its inputs are the same.
@@ -37,7 +37,7 @@ def of(workspace: Workspace, row: Row, recipe: Recipe) -> dict[str, str]:
         "io.imageyard.recipe-version": str(recipe.v),
         "org.opencontainers.image.title": row.name,  # OCI image-spec 1.1, annotations.md
     }
-    if not row.image.reproducible and (source := source_of(git.origin(workspace.top))):
+    if not row.image.reproducible and (source := source_of(git.origin(project.top))):
         found["org.opencontainers.image.source"] = source
     return found
 

@@ -11,7 +11,7 @@ from imageyard.plan.trust import LOCAL, Decision, Repository
 
 if TYPE_CHECKING:
     from imageyard.catalogue.model import Row
-    from imageyard.project.workspace import Workspace
+    from imageyard.recipe.recipe import Recipes
 
 __all__ = ["PLANNED", "BuildOptions", "BuilderName", "as_builder", "as_repository", "assignments", "refuse_unused"]
 
@@ -84,7 +84,7 @@ def assignments(pairs: Sequence[str]) -> Mapping[str, str]:
     return found
 
 
-def refuse_unused(workspace: Workspace, rows: Sequence[Row], values: Mapping[str, str]) -> None:
+def refuse_unused(recipes: Recipes, rows: Sequence[Row], values: Mapping[str, str]) -> None:
     """Raise ConfigurationError for a `--set` that none of the rows, nor what they start from, declares.
 
     It would change nothing, and the tag would be the one that everybody has. Where a recipe cannot be worked out, with
@@ -96,8 +96,8 @@ def refuse_unused(workspace: Workspace, rows: Sequence[Row], values: Mapping[str
     while unused and todo:
         row = todo.pop(0)
         try:
-            declared.update(dict.fromkeys((*workspace.recipes(values).of(row).args, *row.args, *row.image.parents)))
-            todo += workspace.parents(row, values)
+            declared.update(dict.fromkeys((*recipes.of(row).args, *row.args, *row.image.parents)))
+            todo += recipes.parent_rows(row)
         except ConfigurationError:
             return
         unused = {name: None for name in unused if name not in declared}

@@ -8,25 +8,25 @@ from imageyard.errors import ConfigurationError, PolicyRefused
 from imageyard.project.places import place_of
 
 if TYPE_CHECKING:
-    from imageyard.catalogue.model import Row
+    from imageyard.catalogue.model import Catalogue, Row
     from imageyard.names import Reference
     from imageyard.project.options import BuildOptions
-    from imageyard.project.workspace import Workspace
+    from imageyard.recipe.recipe import Recipes
 
 __all__ = ["at_option", "commands", "refuse", "repository", "why_not"]
 
 
-def repository(workspace: Workspace, at: str) -> Reference:
+def repository(catalogue: Catalogue, at: str) -> Reference:
     """The repository of a place, `trusted` or `branch`. Raises ConfigurationError for any other."""
-    found = place_of(workspace, at).repository
+    found = place_of(catalogue, at).repository
     if found is None:
         raise ConfigurationError(f"{at} is no registry", hint="use one of: trusted, branch")
     return found
 
 
-def commands(workspace: Workspace, row: Row, at: str) -> tuple[str, ...]:
+def commands(catalogue: Catalogue, row: Row, at: str) -> tuple[str, ...]:
     """What publishes a row at a place, as a person types it: from the engine, and by those who build elsewhere."""
-    asked, builders = f"{row.name} --arch {row.arch}", workspace.catalogue.builders
+    asked, builders = f"{row.name} --arch {row.arch}", catalogue.builders
     elsewhere = [name for name, known in (("remote", builders.remote), ("depot", builders.depot)) if known]
     return (
         f"inv push {asked}{at_option(at)}    (what the engine has)",
@@ -39,7 +39,7 @@ def at_option(at: str) -> str:
     return "" if at == "trusted" else f" --at {at}"
 
 
-def refuse(workspace: Workspace, row: Row, options: BuildOptions | None = None) -> None:
+def refuse(recipes: Recipes, row: Row, options: BuildOptions | None = None) -> None:
     """Raise PolicyRefused where the row's tag ends in `-local`, or does not say all that decides the content.
 
     A weekly build is of whatever its bases are now, and its tag says so. `--set` and docker arguments are refused.
@@ -52,7 +52,7 @@ def refuse(workspace: Workspace, row: Row, options: BuildOptions | None = None) 
             hint=("say it in the catalogue", "or build it in the engine: --builder local"),
         )
     weekly = options is not None and options.decision.tags == "weekly"
-    unpinned = [] if weekly else _unpinned(workspace, row)
+    unpinned = [] if weekly else _unpinned(recipes, row)
     if unpinned:
         raise PolicyRefused(
             f"{row.name} is not pinned: {_first(unpinned)}",
@@ -60,16 +60,16 @@ def refuse(workspace: Workspace, row: Row, options: BuildOptions | None = None) 
             detail=unpinned,
             hint=("inv lock    (pins the bases)", "or say in the catalogue: unpinned: allowed"),
         )
-    if local := _local(workspace, row):
-        tag = workspace.recipes().tag(row)
+    if local := _local(recipes, row):
+        tag = recipes.tag(row)
         hint = f"inv tag {row.name} --explain    (what it is made of here)"
         raise PolicyRefused(f"{tag} is never published: {local}", doing=doing, hint=hint)
 
 
-def why_not(workspace: Workspace, row: Row, *, weekly: bool = False) -> str:
+def why_not(recipes: Recipes, row: Row, *, weekly: bool = False) -> str:
     """Why `refuse` would refuse the row, in words for a plan; empty where it would not."""
-    unpinned = [] if weekly else _unpinned(workspace, row)
-    why = _first(unpinned) if unpinned else _local(workspace, row)
+    unpinned = [] if weekly else _unpinned(recipes, row)
+    why = _first(unpinned) if unpinned else _local(recipes, row)
     return f"{why}: inv lock" if why else ""
 
 
@@ -77,19 +77,19 @@ def _first(unpinned: list[str]) -> str:
     return f"{unpinned[0]}{f', and {len(unpinned) - 1} more' if unpinned[1:] else ''}"
 
 
-def _unpinned(workspace: Workspace, row: Row) -> list[str]:
+def _unpinned(recipes: Recipes, row: Row) -> list[str]:
     """What may change under the row's tag, in words, its ancestors' with their names."""
-    found = [] if row.image.unpinned_allowed else list(workspace.recipes().of(row).unpinned)
-    for parent in workspace.parents(row):
+    found = [] if row.image.unpinned_allowed else list(recipes.of(row).unpinned)
+    for parent in recipes.parent_rows(row):
         found += [
-            f"{words} (in {parent.name})" if "(in " not in words else words for words in _unpinned(workspace, parent)
+            f"{words} (in {parent.name})" if "(in " not in words else words for words in _unpinned(recipes, parent)
         ]
     return found
 
 
-def _local(workspace: Workspace, row: Row) -> str:
+def _local(recipes: Recipes, row: Row) -> str:
     """Why the row's tag ends in `-local`; empty where it does not."""
-    recipes = workspace.recipes()
+    recipes = recipes
     if not recipes.tag(row).endswith("-local"):
         return ""
     for source in recipes.of(row).sources:

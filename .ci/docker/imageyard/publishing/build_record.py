@@ -11,19 +11,19 @@ from imageyard.records import Record, from_json
 
 if TYPE_CHECKING:
     from imageyard.engine import LoadedImage
-    from imageyard.project.workspace import Workspace
+    from imageyard.project.project import Project
 
 __all__ = ["record"]
 
 
-def record(workspace: Workspace, pushed: Record, loaded: LoadedImage, *, dated: bool = True) -> Record:
+def record(project: Project, pushed: Record, loaded: LoadedImage, *, dated: bool = True) -> Record:
     """The newest record of a build of this row under this tag; what the image itself says where none was kept.
 
     The same image gives the same record, however often it is pushed; but one that is not `dated`, a reproducible one,
     does not say when it was built, and the time of the push has to do.
     """
     name = f"{pushed.image}.{pushed.arch}.json"
-    for path in sorted((workspace.state / "runs").glob(f"*/rows/{name}"), reverse=True):
+    for path in sorted((project.state / "runs").glob(f"*/rows/{name}"), reverse=True):
         with suppress(OSError, ConfigurationError):
             found = from_json(path.read_bytes(), str(path))
             if found.outcome == "built" and found.tag == pushed.tag and found.recipe == pushed.recipe:

@@ -16,11 +16,10 @@ from imageyard.registry import ecr
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imageyard.catalogue.model import Row
+    from imageyard.catalogue.model import Catalogue, Row
     from imageyard.names import Arch
     from imageyard.plan.trust import Decision, Repository
     from imageyard.project.options import BuildOptions
-    from imageyard.project.workspace import Workspace
     from imageyard.registry.client import Client
     from imageyard.run.row_run import Job
 
@@ -71,7 +70,7 @@ class Destination:
 
     def skipped(self, job: Job) -> bool:
         """Whether the row is there; if so, its record is closed. Raises as `find` does."""
-        found = self.find(job.workspace.client, job.tag, job.row.arch)
+        found = self.find(job.services.registry(), job.tag, job.row.arch)
         if found is not None:
             job.step(f"skipped, {job.tag} is at {found.name}")
             job.end("skipped", why=f"at {found.name}", digest=found.digest)
@@ -104,17 +103,17 @@ def place(decision: Decision, asked: Repository | None) -> tuple[Repository, tup
     return at, (*decision.reads, *(() if at in decision.reads else (at,)))
 
 
-def destination(workspace: Workspace, options: BuildOptions) -> Destination:
+def destination(catalogue: Catalogue, options: BuildOptions) -> Destination:
     """The place for the rows of a call. Raises as `place` does, ConfigurationError where there is no registry.
 
     In CI a forced build replaces nothing in the trusted repository; a person may.
     """
     decision = options.decision
     at, reads = place(decision, options.at)
-    repository = publish_policy.repository(workspace, at)
-    found = dict.fromkeys(publish_policy.repository(workspace, one) for one in reads)
+    repository = publish_policy.repository(catalogue, at)
+    found = dict.fromkeys(publish_policy.repository(catalogue, one) for one in reads)
     forced = options.force or decision.force
-    trusted = publish_policy.repository(workspace, "trusted")
+    trusted = publish_policy.repository(catalogue, "trusted")
     return Destination(at, repository, tuple(found), forced and (decision.trust == "local" or repository != trusted))
 
 
@@ -123,7 +122,7 @@ def parents(job: Job, target: Destination) -> ParentOf:
 
     def find(parent: Row) -> str:
         tag = row_tag(job.recipes, parent, job.options.decision)
-        found = target.find(job.workspace.client, tag, parent.arch)
+        found = target.find(job.services.registry(), tag, parent.arch)
         if found is None:
             where = " nor ".join(repository.name for repository in target.reads)
             raise errors.Absent(

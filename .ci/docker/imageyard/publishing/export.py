@@ -42,7 +42,7 @@ def refuse_narrowed(job: Job) -> None:
         sbom=image.sbom,
         reproducible=image.reproducible,
     )
-    _, left_out = loadable(declared, job.workspace.engine.image_store)
+    _, left_out = loadable(declared, job.services.engine().image_store)
     if left_out:
         raise EnvironmentLacks(
             f"{image.name} is declared with {', '.join(left_out)}: the engine's classic image store cannot hold that",
@@ -61,7 +61,7 @@ def loaded(job: Job) -> LoadedImage:
     """
     refuse_narrowed(job)
     name = _name(job)
-    found = job.workspace.engine.inspect(name)
+    found = job.services.engine().inspect(name)
     if found is None:
         raise Absent(
             f"the engine has no {name}",
@@ -88,9 +88,9 @@ def send(job: Job, client: Client, target: Reference, record: Record, *, move: b
     from imageyard.registry.deliver import deliver
     from imageyard.registry.tagging import Given
 
-    rows = job.workspace.run.log_of(job.row.name, job.row.arch).parent  # a later build sweeps it where we are killed
+    rows = job.services.run.log_of(job.row.name, job.row.arch).parent  # a later build sweeps it where we are killed
     with (
-        lock_of(job.workspace, target),
+        lock_of(job.services.reporter, target),
         tempfile.TemporaryDirectory(prefix=leftovers.SCRATCH, dir=rows) as folder,
     ):
         if not move and (winner := _winner(client, target)):
@@ -112,7 +112,7 @@ def _winner(client: Client, target: Reference) -> Digest | None:
 
 
 def _save(job: Job, file: Path) -> None:
-    engine, name = job.workspace.engine, _name(job)
+    engine, name = job.services.engine(), _name(job)
     answer = process.run([engine.program, "save", "--output", str(file), name], env=engine.env)
     if answer.code:
         raise EnvironmentLacks(
@@ -121,4 +121,4 @@ def _save(job: Job, file: Path) -> None:
 
 
 def _name(job: Job) -> str:
-    return str(job.workspace.repository.with_tag(job.tag))
+    return str(job.project.repository.with_tag(job.tag))

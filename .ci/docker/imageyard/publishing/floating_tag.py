@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from imageyard import git
 from imageyard.errors import ConfigurationError, Transient
 from imageyard.plan.trust import is_protected
+from imageyard.project.recipes import recipes_at
 
 if TYPE_CHECKING:
-    from imageyard.project.workspace import Workspace
+    from imageyard.project.project import Project
     from imageyard.recipe.recipe import Recipes
 
 __all__ = ["Branch", "credentials", "tip"]
@@ -31,16 +32,16 @@ class Branch:
     between the question and the answer; its own run finds the floating tag at another image, and that is work.
     """
 
-    def __init__(self, workspace: Workspace, name: str | None = None) -> None:
+    def __init__(self, project: Project, name: str | None = None) -> None:
         """`name`: the branch that CI says it is, else the one that is checked out."""
-        self._workspace = workspace
+        self.project = project
         self._given = name
         self._at: dict[str, Recipes] = {}
 
     @cached_property
     def name(self) -> str | None:
         """The branch, None where HEAD is detached and nobody named one."""
-        return self._given or git.branch(self._workspace.top)
+        return self._given or git.branch(self.project.top)
 
     def why_not(self, image: str, tag: str) -> str:
         """Why the floating tag of an image must not name what this checkout tags `tag`; empty where it may.
@@ -50,9 +51,9 @@ class Branch:
         name = self.name
         if name is None:
             return "no branch is checked out (--branch names it)"
-        if not is_protected(name, self._workspace.catalogue.protected):
+        if not is_protected(name, self.project.catalogue.protected):
             return f"{name} is not protected"
-        newest = tip(self._workspace.top, name)
+        newest = tip(self.project.top, name)
         if newest is None:
             return f"{name} is gone"
         recipes = self._recipes(newest)
@@ -66,7 +67,7 @@ class Branch:
 
     def _recipes(self, commit: str) -> Recipes:
         if commit not in self._at:
-            self._at[commit] = self._workspace.recipes_at(commit)
+            self._at[commit] = recipes_at(self.project, commit)
         return self._at[commit]
 
 

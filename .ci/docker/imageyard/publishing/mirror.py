@@ -22,8 +22,10 @@ from imageyard.run.leftovers import finish
 from imageyard.runs import now
 
 if TYPE_CHECKING:
-    from imageyard.project.workspace import Workspace
+    from imageyard.project.project import Project
+    from imageyard.recipe.recipe import Recipes
     from imageyard.registry.client import Client, Raw
+    from imageyard.run.services import Services
 
 __all__ = ["Wanted", "mirror"]
 
@@ -51,46 +53,48 @@ class _Part:
 
 
 def mirror(
-    workspace: Workspace, wanted: Wanted, client: Client | None = None
+    project: Project, recipes: Recipes, services: Services, wanted: Wanted
 ) -> tuple[list[tuple[str, Reference]], int]:
     """Copy the images of a pattern to every mirror; returns each copy by digest, and the exit code of the whole.
 
     One mirror, or one image, that fails stops no other; a mirror that refused us or was silent is not asked again.
     Raises PolicyRefused where a run in CI must not mirror, ConfigurationError where there is no mirror.
     """
-    from imageyard.registry.client import Client as Registry
-
     decision = wanted.decision
     if decision.trust != "local" and not decision.mirror:
         raise PolicyRefused(
             f"this run does not mirror: {decision.reason}", doing="mirroring", hint="inv ci.decide    (why)"
         )
-    mirrors = [parse_reference(one) for one in workspace.catalogue.mirrors]
+    mirrors = [parse_reference(one) for one in project.catalogue.mirrors]
     if not mirrors:
         raise ConfigurationError(
-            "the catalogue names no mirror", at=workspace.catalogue.file, hint="add to it: mirrors: [HOST/REPOSITORY]"
+            "the catalogue names no mirror", at=project.catalogue.file, hint="add to it: mirrors: [HOST/REPOSITORY]"
         )
-    names = list(dict.fromkeys(row.name for row in workspace.rows(wanted.pattern)))
-    flow = _Flow(workspace, wanted, mirrors, client or Registry())
+    names = list(dict.fromkeys(row.name for row in project.rows(wanted.pattern)))
+    flow = _Flow(project, recipes, services, wanted, mirrors)
     done: list[tuple[str, Reference]] = []
     try:
         for name in names:
             done += flow.image(name)
     finally:
-        code = finish(workspace)
+        code = finish(project, services)
     return done, code
 
 
 class _Flow:
     """One call; `silent`: mirrors that need not be asked again, and why."""
 
-    def __init__(self, workspace: Workspace, wanted: Wanted, mirrors: Sequence[Reference], client: Client) -> None:
-        self.workspace = workspace
+    def __init__(
+        self, project: Project, recipes: Recipes, services: Services, wanted: Wanted, mirrors: Sequence[Reference]
+    ) -> None:
+        self.project = project
+        self.recipes = recipes
+        self.services = services
         self.wanted = wanted
         self.mirrors = mirrors
-        self.client = client
-        self.source = publish_policy.repository(workspace, "trusted")
-        self.branch = Branch(workspace, wanted.branch)
+        self.client = services.registry()
+        self.source = publish_policy.repository(project.catalogue, "trusted")
+        self.branch = Branch(project, wanted.branch)
         self.silent: dict[Reference, ImageyardError] = {}
         self.told: list[ImageyardError] = []
 
@@ -98,7 +102,7 @@ class _Flow:
         """Bring one image to every mirror, and record how that went."""
         clock = time.monotonic()
         record = Record(name, "all", "interrupted", 130, "interrupted", started=now(), forced=self.wanted.force)
-        self.workspace.run.write(record)
+        self.services.run.write(record)
         done: list[tuple[str, Reference]] = []
         failed: list[ImageyardError] = []
         said: list[str] = []
@@ -107,7 +111,7 @@ class _Flow:
         except ImageyardError as error:
             parts = []
             failed.append(error)
-            self.workspace.story.error(error)
+            self.services.reporter.error(error)
         for mirror in self.mirrors if parts else ():
             try:
                 said += [f"{words} at {mirror.name}" for words in self._bring(name, parts, mirror)]
@@ -121,7 +125,7 @@ class _Flow:
         ended = {"ended": now(), "seconds": time.monotonic() - clock}
         if parts:
             ended |= {"tag": parts[-1].tag, "digest": parts[-1].raw.digest}
-        self.workspace.run.write(
+        self.services.run.write(
             replace(record, outcome=outcome, code=code, headline=headline, why="; ".join(said), **ended)  # type: ignore[arg-type]
         )
         return done
@@ -129,20 +133,20 @@ class _Flow:
     def _tell(self, name: str, mirror: Reference, error: ImageyardError) -> None:
         """Tell what went wrong, at length the first time."""
         if error in self.told:
-            self.workspace.story.step(f"{name}: {mirror.name} is not asked again: {error.headline}")
+            self.services.reporter.step(f"{name}: {mirror.name} is not asked again: {error.headline}")
             return
         self.told.append(error)
-        self.workspace.story.error(error)
+        self.services.reporter.error(error)
 
     def _parts(self, name: str) -> list[_Part]:
         """The image's rows, and last the image, as the trusted repository has them; of one row they are the same.
 
         A mirror answers for a row as the trusted repository does, and the records are beside the rows.
         """
-        recipes, image = self.workspace.recipes(), self.workspace.catalogue.images[name]
-        rows = [row for row in self.workspace.catalogue.rows if row.name == name]
+        recipes, image = self.recipes, self.project.catalogue.images[name]
+        rows = [row for row in self.project.catalogue.rows if row.name == name]
         for row in rows:
-            publish_policy.refuse(self.workspace, row)
+            publish_policy.refuse(self.recipes, row)
         inputs = {platform_of(row.arch): recipes.of(row).inputs for row in rows}
         tags = {recipes.tag(row): {platform_of(row.arch): inputs[platform_of(row.arch)]} for row in rows}
         tags[recipes.index_tag(image)] = inputs
@@ -171,7 +175,7 @@ class _Flow:
             if error.headline.startswith(mirror.registry):  # and not the trusted repository
                 self.silent[mirror] = error
             raise
-        self.workspace.story.step(f"{name}: {', '.join(words)}: {mirror.with_tag(parts[-1].tag)}")
+        self.services.reporter.step(f"{name}: {', '.join(words)}: {mirror.with_tag(parts[-1].tag)}")
         return words
 
     def _content(self, part: _Part, mirror: Reference) -> bool:
@@ -184,7 +188,7 @@ class _Flow:
 
         client, target, there = self.client, mirror.with_tag(part.tag), mirror.with_digest(part.raw.digest)
         source = self.source.with_digest(part.raw.digest)
-        with lock_of(self.workspace, target):
+        with lock_of(self.services.reporter, target):
             held = _digest(client, target)
             if held not in (None, part.raw.digest):
                 if not self.wanted.force:
@@ -208,7 +212,7 @@ class _Flow:
         try:
             prove(self.client, there, part.wanted)
         except PolicyRefused as lost:
-            self.workspace.story.step(f"{target} lost a part, and is brought again ({lost.headline})")
+            self.services.reporter.step(f"{target} lost a part, and is brought again ({lost.headline})")
             return False
         return True
 
@@ -217,11 +221,11 @@ class _Flow:
         from imageyard.registry.tagging import give
 
         target = mirror.with_tag(name)
-        with lock_of(self.workspace, target):
+        with lock_of(self.services.reporter, target):
             if _digest(self.client, target) == whole.raw.digest:
                 return []
             if why := self.branch.why_not(name, whole.tag):
-                self.workspace.story.step(f"{name}: {target} is left alone: {why}")
+                self.services.reporter.step(f"{name}: {target} is left alone: {why}")
                 return [f"floating tag left alone ({why})"]
             try:
                 given = give(self.client, target, whole.raw, force=True)

@@ -21,12 +21,15 @@ from imageyard.publishing.verify_published import prove
 from imageyard.registry import ecr
 
 if TYPE_CHECKING:
-    from imageyard.catalogue.model import Row
+    from imageyard.catalogue.model import Catalogue, Row
+    from imageyard.console import Story
     from imageyard.names import Digest
     from imageyard.plan.trust import Repository
-    from imageyard.project.workspace import Workspace
+    from imageyard.project.project import Project
+    from imageyard.recipe.recipe import Recipes
     from imageyard.registry.client import Client, Raw
     from imageyard.registry.manifests import Index, Manifest
+    from imageyard.run.services import Services
 
 __all__ = ["Piece", "contents", "differences", "promote"]
 
@@ -42,13 +45,14 @@ class Piece:
 
 
 def promote(
-    workspace: Workspace,
+    project: Project,
+    recipes: Recipes,
+    services: Services,
     image: str,
     at: Repository | None = None,
     *,
     force: bool,
     decision: Decision = LOCAL,
-    client: Client | None = None,
 ) -> Reference:
     """Give an image its tag at `at`, or where the decision says, and return it by digest; one that has it is proven.
 
@@ -58,30 +62,27 @@ def promote(
     Raises Absent where a row is not published, PolicyRefused for rows that do not belong together, and Denied or
     Transient for a registry that refuses us or does not answer.
     """
-    from imageyard.registry.client import Client as Registry
-
     options = BuildOptions(force=force, at=at, decision=decision)
     if decision.trust == "local":
-        repository = publish_policy.repository(workspace, at or "trusted")
+        repository = publish_policy.repository(project.catalogue, at or "trusted")
         place = Destination(at or "trusted", repository, (repository,), moves=force)
     else:
-        place = destination(workspace, options)
+        place = destination(project.catalogue, options)
         place = replace(place, moves=force or place.moves)
         repository = place.repository
-    workspace = workspace.unlocked if decision.tags == "weekly" else workspace
-    rows = workspace.rows(image)
-    if image not in workspace.catalogue.images:
+    rows = project.rows(image)
+    if image not in project.catalogue.images:
         raise errors.ConfigurationError(f"{image} is not the name of one image", hint=f"inv list --pattern '{image}'")
     for row in rows:
-        publish_policy.refuse(workspace, row, options)
-    client = client or Registry()
-    pieces = [_piece(workspace, client, place, row, decision) for row in rows]
+        publish_policy.refuse(recipes, row, options)
+    client = services.registry()
+    pieces = [_piece(project.catalogue, recipes, client, place, row, decision) for row in rows]
     wanted = {platform_of(piece.row.arch): piece.inputs for piece in pieces}
-    target = repository.with_tag(index_tag(workspace.recipes(), workspace.catalogue.images[image], decision))
-    with lock_of(workspace, target):
-        digest = _given(workspace, client, target, pieces, wanted, force=place.moves)
+    target = repository.with_tag(index_tag(recipes, project.catalogue.images[image], decision))
+    with lock_of(services.reporter, target):
+        digest = _given(services.reporter, client, target, pieces, wanted, force=place.moves)
     prove(client, repository.with_digest(digest), wanted)
-    workspace.story.step(f"{image}: {target} holds {', '.join(wanted)}")
+    services.reporter.step(f"{image}: {target} holds {', '.join(wanted)}")
     return repository.with_digest(digest)
 
 
@@ -105,11 +106,12 @@ def contents(root: Index | Manifest) -> frozenset[Digest]:
     return frozenset(entry.digest for entry in root.manifests)
 
 
-def _piece(workspace: Workspace, client: Client, place: Destination, row: Row, decision: Decision) -> Piece:
+def _piece(
+    catalogue: Catalogue, recipes: Recipes, client: Client, place: Destination, row: Row, decision: Decision
+) -> Piece:
     """A row where it is published, brought with its records to `place` where that is another."""
     from imageyard.registry.copying import copy, copy_referrers
 
-    recipes = workspace.recipes()
     inputs = recipes.of(row).inputs
     missing: errors.Absent | None = None
     for repository in place.reads:
@@ -127,12 +129,12 @@ def _piece(workspace: Workspace, client: Client, place: Destination, row: Row, d
     raise errors.Absent(
         missing.headline if missing else f"no repository is read for {row.name}",
         doing=f"promoting {row.name}: its row for {row.arch} is not published",
-        hint=publish_policy.commands(workspace, row, place.at),
+        hint=publish_policy.commands(catalogue, row, place.at),
     )
 
 
 def _given(
-    workspace: Workspace,
+    reporter: Story,
     client: Client,
     target: Reference,
     pieces: Sequence[Piece],
@@ -157,7 +159,7 @@ def _given(
     prove(client, target.with_digest(index.digest), wanted)
     given = give(client, target, index, force=force)
     if given.adopted:
-        workspace.story.step(f"another was faster: {target} is adopted")
+        reporter.step(f"another was faster: {target} is adopted")
         return _agreed(target, pieces, given.digest, contents(states.inspect(client, target).root))
     return given.digest
 

@@ -14,8 +14,8 @@ from imageyard.publishing.verify_published import prove
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from imageyard.console import Story
     from imageyard.names import Reference
-    from imageyard.project.workspace import Workspace
     from imageyard.records import Record
     from imageyard.registry.client import Client
     from imageyard.registry.tagging import Given
@@ -44,12 +44,12 @@ def land(
     return given
 
 
-def lock_of(workspace: Workspace, target: Reference) -> AbstractContextManager[None]:
+def lock_of(reporter: Story, target: Reference) -> AbstractContextManager[None]:
     """The lock of a tag, for all processes of this user on this machine, in whatever checkout they are."""
     from imageyard.stack.state import Folders
 
     folder = Folders.of_user().state.parent / "locks"
     folder.mkdir(parents=True, exist_ok=True)
     name = hashlib.sha256(str(target).encode()).hexdigest()[:32]
-    waiting = lambda: workspace.story.step(f"another process is publishing {target}: waiting for it")  # noqa: E731
+    waiting = lambda: reporter.step(f"another process is publishing {target}: waiting for it")  # noqa: E731
     return locked(folder / f"{name}.lock", waiting)

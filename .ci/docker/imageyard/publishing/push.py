@@ -21,8 +21,10 @@ from imageyard.run.row_run import Job
 if TYPE_CHECKING:
     from imageyard.catalogue.model import Row
     from imageyard.names import Digest
-    from imageyard.project.workspace import Workspace
+    from imageyard.project.project import Project
+    from imageyard.recipe.recipe import Recipes
     from imageyard.registry.client import Client
+    from imageyard.run.services import Services
 
 __all__ = ["push_rows"]
 
@@ -30,7 +32,7 @@ _OUTCOMES: Mapping[int, RowOutcome] = {10: "refused"}
 
 
 def push_rows(
-    workspace: Workspace, rows: Sequence[Row], at: str, *, force: bool, client: Client | None = None
+    project: Project, recipes: Recipes, services: Services, rows: Sequence[Row], at: str, *, force: bool
 ) -> tuple[list[tuple[Row, Reference]], int]:
     """Publish rows at `at` (trusted, branch); returns each one's reference by digest, and the exit code of the whole.
 
@@ -39,19 +41,19 @@ def push_rows(
     """
     from imageyard.registry.states import states
 
-    repository = publish_policy.repository(workspace, at)
-    client = client or workspace.client
+    repository = publish_policy.repository(project.catalogue, at)
+    client = services.registry()
     options = BuildOptions(force=force)
     done: list[tuple[Row, Reference]] = []
     try:
-        pushes = [_Push(Job(workspace, row, options, "local"), repository, client) for row in rows]
+        pushes = [_Push(Job(project, recipes, services, row, options, "local"), repository, client) for row in rows]
         allowed = [push for push in pushes if push.tried(push.allow)]
         told = states(client, [push.target for push in allowed])
         for push in allowed:
             if push.tried(partial(push.publish, told[push.target])) and push.digest:
                 done.append((push.job.row, repository.with_digest(push.digest)))
     finally:
-        code = finish(workspace)
+        code = finish(project, services)
     return done, code
 
 
@@ -70,7 +72,7 @@ class _Push:
             step()
         except ImageyardError as error:
             self.job.end(_OUTCOMES.get(error.code, "blocked"), code=error.code, headline=error.headline)
-            self.job.workspace.story.error(error)
+            self.job.services.reporter.error(error)
             return False
         return True
 
@@ -78,7 +80,7 @@ class _Push:
         """Work out the tag, and raise PolicyRefused where it must not be published."""
         self.job.identify()
         self.target = self.target.with_tag(self.job.tag)
-        publish_policy.refuse(self.job.workspace, self.job.row)
+        publish_policy.refuse(self.job.recipes, self.job.row)
 
     def publish(self, there: State) -> None:
         """Bring the image to its place, unless it is there."""
@@ -97,7 +99,7 @@ class _Push:
             job,
             client,
             target,
-            build_record.record(job.workspace, job.record, loaded, dated=not job.recipe.reproducible),
+            build_record.record(job.project, job.record, loaded, dated=not job.recipe.reproducible),
             move=job.forced,
         )
         self.digest = given.digest

@@ -10,19 +10,22 @@ from typing import TYPE_CHECKING
 from imageyard.errors import ConfigurationError
 from imageyard.layout import aligned
 from imageyard.project.options import refuse_unused
+from imageyard.project.recipes import recipes_at
 
 if TYPE_CHECKING:
     from imageyard.catalogue.model import Catalogue, Row
-    from imageyard.project.workspace import Workspace
+    from imageyard.project.checkout import Checkout
+    from imageyard.project.project import Project
     from imageyard.recipe.model import Recipe
+    from imageyard.recipe.recipe import Recipes
 
-__all__ = ["against", "explanation", "inputs", "listing", "paths", "recipes", "tags"]
+__all__ = ["against", "contents", "explanation", "inputs", "listing", "paths", "tags"]
 
 
-def listing(workspace: Workspace, pattern: str, arch: str | None, *, as_json: bool) -> object:
+def listing(project: Project, pattern: str, arch: str | None, *, as_json: bool) -> object:
     """The images of a pattern with family, architectures and Dockerfile."""
-    rows = workspace.rows(pattern, arch)
-    images = {row.name: workspace.catalogue.images[row.name] for row in rows}
+    rows = project.rows(pattern, arch)
+    images = {row.name: project.catalogue.images[row.name] for row in rows}
     arches = {name: [row.arch for row in rows if row.name == name] for name in images}
     if as_json:
         return [
@@ -33,53 +36,59 @@ def listing(workspace: Workspace, pattern: str, arch: str | None, *, as_json: bo
     return "\n".join(aligned(("image", "family", "arches", "dockerfile"), cells))
 
 
-def explanation(workspace: Workspace, image: str, *, as_json: bool) -> object:
+def explanation(checkout: Checkout, image: str, *, as_json: bool) -> object:
     """The sentence that an image's name is."""
     from imageyard.catalogue import explain
 
     if as_json:
-        return explain.explain_data(workspace.file, workspace.top, image)
-    return explain.explain(workspace.file, workspace.top, image)
+        return explain.explain_data(checkout.file, checkout.top, image)
+    return explain.explain(checkout.file, checkout.top, image)
 
 
-def tags(workspace: Workspace, pattern: str, arch: str | None, values: Mapping[str, str], *, as_json: bool) -> object:
+def tags(
+    project: Project, recipes: Recipes, pattern: str, arch: str | None, values: Mapping[str, str], *, as_json: bool
+) -> object:
     """One tag for an image (its index's where it has several architectures), `IMAGE ARCH TAG` for a pattern."""
-    rows = _rows(workspace, pattern, arch, values)
-    found = [(row, workspace.recipes(values).tag(row)) for row in rows]
+    rows = _rows(project, recipes, pattern, arch, values)
+    found = [(row, recipes.tag(row)) for row in rows]
     if as_json:
         return [{"image": row.name, "arch": row.arch, "tag": tag} for row, tag in found]
-    if pattern not in workspace.catalogue.images:
+    if pattern not in project.catalogue.images:
         return "\n".join(f"{row.name} {row.arch} {tag}" for row, tag in found)
-    return found[0][1] if len(found) == 1 else workspace.recipes(values).index_tag(workspace.catalogue.images[pattern])
+    return found[0][1] if len(found) == 1 else recipes.index_tag(project.catalogue.images[pattern])
 
 
-def recipes(
-    workspace: Workspace, pattern: str, arch: str | None, values: Mapping[str, str], *, as_json: bool
+def contents(
+    project: Project, recipes: Recipes, pattern: str, arch: str | None, values: Mapping[str, str], *, as_json: bool
 ) -> object:
     """What the tags are made of."""
     from imageyard.recipe import words
 
-    rows = _rows(workspace, pattern, arch, values)
-    found = [(row, workspace.recipes(values)) for row in rows]
+    rows = _rows(project, recipes, pattern, arch, values)
     if as_json:
-        return [_plain(row, known.of(row), known.tag(row)) for row, known in found]
-    return "\n\n".join(
-        f"{row.name} {row.arch}: {known.tag(row)}\n{words.explain(known.of(row))}" for row, known in found
-    )
+        return [_plain(row, recipes.of(row), recipes.tag(row)) for row in rows]
+    return "\n\n".join(f"{row.name} {row.arch}: {recipes.tag(row)}\n{words.explain(recipes.of(row))}" for row in rows)
 
 
 def against(
-    workspace: Workspace, pattern: str, rev: str, arch: str | None, values: Mapping[str, str], *, as_json: bool
+    project: Project,
+    recipes: Recipes,
+    pattern: str,
+    rev: str,
+    arch: str | None,
+    values: Mapping[str, str],
+    *,
+    as_json: bool,
 ) -> object:
     """What makes each tag another one than at a revision, in words; images that are gone since then are told too."""
     from imageyard.recipe import words
 
-    before = workspace.recipes_at(rev)
+    before = recipes_at(project, rev)
     old_rows = {(row.name, row.arch): row for row in before.catalogue.rows}
-    gone = [row for row in _gone(workspace, pattern, before.catalogue) if arch in (None, row.arch)]
+    gone = [row for row in _gone(project.catalogue, pattern, before.catalogue) if arch in (None, row.arch)]
     found = []
-    for row in [] if _only_gone(workspace, pattern, gone) else _rows(workspace, pattern, arch, values):
-        known, old = workspace.recipes(values), old_rows.get((row.name, row.arch))
+    for row in [] if _only_gone(project, pattern, gone) else _rows(project, recipes, pattern, arch, values):
+        known, old = recipes, old_rows.get((row.name, row.arch))
         changes = [f"not in the catalogue at {rev}"] if old is None else words.changes(before.of(old), known.of(row))
         was = None if old is None else before.tag(old)
         found.append({"image": row.name, "arch": row.arch, "tag": known.tag(row), "was": was, "changes": changes})
@@ -91,25 +100,29 @@ def against(
     return "\n".join(_difference(one) for one in found)
 
 
-def inputs(workspace: Workspace, pattern: str, arch: str | None, values: Mapping[str, str], *, as_json: bool) -> object:
+def inputs(
+    project: Project, recipes: Recipes, pattern: str, arch: str | None, values: Mapping[str, str], *, as_json: bool
+) -> object:
     """The files that rows are made from, relative to the repository's top; those of their parents too."""
     files: dict[str, set[str]] = {}
-    for row in _rows(workspace, pattern, arch, values):
+    for row in _rows(project, recipes, pattern, arch, values):
         mine = files.setdefault(row.name, set())
-        for one in _lineage(workspace, row, values):
-            mine.update(paths(workspace, one, workspace.recipes(values).of(one)))
+        for one in _lineage(recipes, row, values):
+            mine.update(paths(project, one, recipes.of(one)))
     if as_json:
         return [{"image": name, "files": sorted(paths)} for name, paths in files.items()]
     return "\n".join(sorted(set().union(*files.values())))
 
 
-def _rows(workspace: Workspace, pattern: str, arch: str | None, values: Mapping[str, str]) -> Sequence[Row]:
-    rows = workspace.rows(pattern, arch)
-    refuse_unused(workspace, rows, values)
+def _rows(
+    project: Project, recipes: Recipes, pattern: str, arch: str | None, values: Mapping[str, str]
+) -> Sequence[Row]:
+    rows = project.rows(pattern, arch)
+    refuse_unused(recipes, rows, values)
     return rows
 
 
-def _gone(workspace: Workspace, pattern: str, before: Catalogue) -> list[Row]:
+def _gone(catalogue: Catalogue, pattern: str, before: Catalogue) -> list[Row]:
     """The rows of an older catalogue that the pattern selects there and that are no longer in this one."""
     from imageyard.catalogue.select import select
 
@@ -117,34 +130,34 @@ def _gone(workspace: Workspace, pattern: str, before: Catalogue) -> list[Row]:
         names = set(select(pattern, tuple(before.images), before.axes))
     except ConfigurationError:
         return []
-    here = {(row.name, row.arch) for row in workspace.catalogue.rows}
+    here = {(row.name, row.arch) for row in catalogue.rows}
     return [row for row in before.rows if row.name in names and (row.name, row.arch) not in here]
 
 
-def _only_gone(workspace: Workspace, pattern: str, gone: Sequence[Row]) -> bool:
+def _only_gone(project: Project, pattern: str, gone: Sequence[Row]) -> bool:
     """Whether the pattern names images that were, and none that is."""
     try:
-        return not workspace.rows(pattern)
+        return not project.rows(pattern)
     except ConfigurationError:
         if not gone:
             raise
         return True
 
 
-def _lineage(workspace: Workspace, row: Row, values: Mapping[str, str]) -> Sequence[Row]:
+def _lineage(recipes: Recipes, row: Row, values: Mapping[str, str]) -> Sequence[Row]:
     found = [row]
-    for parent in workspace.parents(row, values):
-        found += _lineage(workspace, parent, values)
+    for parent in recipes.parent_rows(row):
+        found += _lineage(recipes, parent, values)
     return found
 
 
-def paths(workspace: Workspace, row: Row, recipe: Recipe) -> list[str]:
+def paths(project: Project, row: Row, recipe: Recipe) -> list[str]:
     """The files of a row's recipe, those of named contexts among them, relative to the repository's top."""
     folders = {source.name: source.value for source in recipe.sources if source.kind == "directory"}
     found = []
     for file in recipe.files:
         name, inside, path = file.path.rpartition("//")
-        found.append(workspace.shown(row, posixpath.join(folders[name], path) if inside else path))
+        found.append(project.shown(row, posixpath.join(folders[name], path) if inside else path))
     return found
 
 

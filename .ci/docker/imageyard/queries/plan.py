@@ -12,14 +12,16 @@ from imageyard.errors import ConfigurationError, Denied, ImageyardError, Nothing
 from imageyard.layout import aligned
 from imageyard.plan.plan import Action, Candidate, Changed, RowKey, decide, failing
 from imageyard.project import publish_policy
-from imageyard.project.places import Place, gather, place_of
+from imageyard.project.places import Place, place_of
+from imageyard.project.recipes import recipes_at
+from imageyard.queries.place_states import states_at
 
 if TYPE_CHECKING:
-    from imageyard.catalogue.model import Row
-    from imageyard.project.workspace import Workspace
+    from imageyard.catalogue.model import Catalogue, Row
+    from imageyard.project.project import Project
     from imageyard.recipe.model import Recipe
     from imageyard.recipe.recipe import Recipes
-    from imageyard.registry.client import Client
+    from imageyard.run.services import Services
 
 __all__ = ["Asked", "Before", "check", "plan", "rendered", "with_ancestors"]
 
@@ -36,27 +38,27 @@ class Asked:
     since: str | None = None
 
 
-def plan(workspace: Workspace, asked: Asked, client: Client | None = None) -> tuple[Action, ...]:
+def plan(project: Project, recipes: Recipes, services: Services, asked: Asked) -> tuple[Action, ...]:
     """The actions for the rows that are asked for and the ancestors that must be built for them, parents first.
 
     Raises EnvironmentLacks where the engine is the place and none answers, ConfigurationError for what cannot be read.
     What a registry refuses or fails to say is in the actions: `check` raises it.
     """
-    place = place_of(workspace, asked.at) if asked.at else None
-    recipes = workspace.recipes()
-    selected = {RowKey(row.name, row.arch) for row in workspace.rows(asked.pattern, asked.arch)}
-    rows = with_ancestors(workspace, recipes, selected)
+    place = place_of(project.catalogue, asked.at) if asked.at else None
+    recipes = recipes
+    selected = {RowKey(row.name, row.arch) for row in project.rows(asked.pattern, asked.arch)}
+    rows = with_ancestors(project.catalogue, recipes, selected)
     tags = {key: recipes.tag(row) for key, row in rows.items()}
-    states = gather(workspace, place, tags.values(), client) if place else {}
-    before = Before.at(workspace, asked.since) if asked.since else None
+    states = states_at(project, services, place, tags.values()) if place else {}
+    before = Before.at(project, asked.since) if asked.since else None
     candidates = [
         Candidate(
             key,
             tags[key],
             tuple(RowKey(parent.name, parent.arch) for parent in recipes.parent_rows(row)),
             states.get(tags[key]),
-            before.changed(key, recipes.of(row)) if before else _last(workspace, row, recipes.of(row), place),
-            publish_policy.why_not(workspace, row) if place and place.repository else "",
+            before.changed(key, recipes.of(row)) if before else _last(project, row, recipes.of(row), place),
+            publish_policy.why_not(recipes, row) if place and place.repository else "",
             key in selected,
         )
         for key, row in rows.items()
@@ -80,12 +82,12 @@ def check(actions: Sequence[Action], *, nothing_is_news: bool = False) -> None:
         raise NothingToDo(f"nothing to build: all {len(actions)} rows are there")
 
 
-def rendered(workspace: Workspace, actions: Sequence[Action], *, as_json: bool) -> str:
+def rendered(catalogue: Catalogue, actions: Sequence[Action], *, as_json: bool) -> str:
     """The plan as text: a table, or one JSON value with a row a line."""
     if not as_json:
         cells = [(one.row.image, one.row.arch, str(one.level), one.do, one.reason, one.tag) for one in actions]
         return "\n".join(aligned(("image", "arch", "level", "action", "why", "tag"), cells))
-    images = workspace.catalogue.images
+    images = catalogue.images
     lines = [json.dumps(_plain(one, images[one.row.image].runner)) for one in actions]
     return '{"rows": [' + ",".join(f"\n  {line}" for line in lines) + "\n]}"
 
@@ -103,9 +105,9 @@ def _plain(one: Action, runner: str | None) -> dict[str, object]:
     }
 
 
-def with_ancestors(workspace: Workspace, recipes: Recipes, selected: set[RowKey]) -> dict[RowKey, Row]:
+def with_ancestors(catalogue: Catalogue, recipes: Recipes, selected: set[RowKey]) -> dict[RowKey, Row]:
     """The selected rows and all that they start from, parents first."""
-    rows = {RowKey(row.name, row.arch): row for row in workspace.catalogue.rows}
+    rows = {RowKey(row.name, row.arch): row for row in catalogue.rows}
     wanted: set[RowKey] = set()
     todo = list(selected)
     while todo:
@@ -116,14 +118,14 @@ def with_ancestors(workspace: Workspace, recipes: Recipes, selected: set[RowKey]
     return {key: row for key, row in rows.items() if key in wanted}
 
 
-def _last(workspace: Workspace, row: Row, recipe: Recipe, place: Place | None) -> Changed | None:
+def _last(project: Project, row: Row, recipe: Recipe, place: Place | None) -> Changed | None:
     """What changed since the row was last built here, where the engine is asked."""
     if place is None or place.repository is not None:
         return None
     from imageyard.recipe import words
     from imageyard.run import last_build
 
-    last = last_build.last(workspace, row)
+    last = last_build.last(project, row)
     return None if last is None else Changed("it was last built here", tuple(words.changes(last, recipe)))
 
 
@@ -136,13 +138,13 @@ class Before:
         self.rows = {(row.name, row.arch): row for row in recipes.catalogue.rows} if recipes else {}
 
     @classmethod
-    def at(cls, workspace: Workspace, since: str) -> Before:
+    def at(cls, project: Project, since: str) -> Before:
         """Raises ConfigurationError for no revision; one from before there was a catalogue has no rows."""
         from imageyard.tree import GitTree
 
-        folder = "" if workspace.folder == "." else workspace.folder
-        there = GitTree(workspace.top, git.resolve(workspace.top, since), folder).entries()
-        return cls(since, workspace.recipes_at(since) if workspace.file.name in there else None)
+        folder = "" if project.folder == "." else project.folder
+        there = GitTree(project.top, git.resolve(project.top, since), folder).entries()
+        return cls(since, recipes_at(project, since) if project.file.name in there else None)
 
     def changed(self, key: RowKey, recipe: Recipe) -> Changed:
         """What became different of a row since then."""

@@ -9,26 +9,29 @@ from typing import TYPE_CHECKING
 from imageyard.errors import Absent, CheckFailed
 from imageyard.names import platform_of
 from imageyard.project.labels import RUN_LABEL
+from imageyard.project.row_facts import identify
 
 if TYPE_CHECKING:
     from imageyard.catalogue.model import Row
-    from imageyard.project.workspace import Workspace
+    from imageyard.project.project import Project
+    from imageyard.recipe.recipe import Recipes
     from imageyard.records import Finding
+    from imageyard.run.services import Services
 
 __all__ = ["recheck"]
 
 
-def recheck(workspace: Workspace, rows: Sequence[Row], *, as_json: bool) -> object:
+def recheck(project: Project, recipes: Recipes, services: Services, rows: Sequence[Row], *, as_json: bool) -> object:
     """Run every check of the rows and tell what each found; changes nothing.
 
     Raises Absent for a row that the engine does not have, CheckFailed where one fails, both after all were run.
     """
-    found = [(row, _findings(workspace, row)) for row in rows]
+    found = [(row, _findings(project, recipes, services, row)) for row in rows]
     for row, findings in found:
         for finding in findings or ():
-            workspace.story.step(f"{row.name} {row.arch}: {'ok  ' if finding.ok else 'FAIL'} {_words(finding)}")
+            services.reporter.step(f"{row.name} {row.arch}: {'ok  ' if finding.ok else 'FAIL'} {_words(finding)}")
     if as_json:
-        workspace.story.result(
+        services.reporter.result(
             [
                 {"image": row.name, "arch": row.arch, "findings": None if all_ is None else [asdict(f) for f in all_]}
                 for row, all_ in found
@@ -51,19 +54,19 @@ def recheck(workspace: Workspace, rows: Sequence[Row], *, as_json: bool) -> obje
     return None
 
 
-def _findings(workspace: Workspace, row: Row) -> tuple[Finding, ...] | None:
+def _findings(project: Project, recipes: Recipes, services: Services, row: Row) -> tuple[Finding, ...] | None:
     from imageyard.checks.run import run_checks
 
-    reference = str(workspace.repository.with_tag(workspace.recipes().tag(row)))
-    if workspace.engine.inspect(reference) is None:
+    reference = str(project.repository.with_tag(recipes.tag(row)))
+    if services.engine().inspect(reference) is None:
         return None
     return run_checks(
-        workspace.engine,
+        services.engine(),
         reference,
-        workspace.checks(row),
-        workspace.check_args(row),
+        identify(recipes, row).checks,
+        identify(recipes, row).check_args,
         platform=platform_of(row.arch),
-        labels={RUN_LABEL: workspace.run.id},
+        labels={RUN_LABEL: services.run.id},
     )
 
 

@@ -16,8 +16,9 @@ from imageyard.publishing.verify_published import unknown
 if TYPE_CHECKING:
     from imageyard.catalogue.model import Row
     from imageyard.plan.trust import Decision
-    from imageyard.project.workspace import Workspace
-    from imageyard.registry.client import Client
+    from imageyard.project.project import Project
+    from imageyard.recipe.recipe import Recipes
+    from imageyard.run.services import Services
 
 __all__ = ["Entry", "check", "places", "references", "rendered"]
 
@@ -53,7 +54,12 @@ def places(decision: Decision, at: str | None) -> tuple[str, ...]:
 
 
 def references(
-    workspace: Workspace, pattern: str, arch: str | None, at: Sequence[str], client: Client | None = None
+    project: Project,
+    recipes: Recipes,
+    services: Services,
+    pattern: str,
+    arch: str | None,
+    at: Sequence[str],
 ) -> list[Entry]:
     """What the first of the repositories that has it says of each image of a pattern, and of each of its rows.
 
@@ -61,21 +67,20 @@ def references(
     credentials is handed that. A mirror that does not say is told, and is not mentioned with the reference. Raises
     ConfigurationError for a pattern or a place that is none.
     """
-    from imageyard.registry.client import Client as Registry
     from imageyard.registry.states import states
 
-    client = client or Registry()
-    repositories = [publish_policy.repository(workspace, one) for one in at]
-    asked = _asked(workspace, pattern, arch)
+    client = services.registry()
+    repositories = [publish_policy.repository(project.catalogue, one) for one in at]
+    asked = _asked(project, recipes, pattern, arch)
     wanted = [repository.with_tag(one.tag) for repository in repositories for one in asked if not one.refused]
     told = states(client, wanted)
     entries = [_entry(one, repositories, told) for one in asked]
-    mirrors = [parse_reference(one) for one in workspace.catalogue.mirrors]
+    mirrors = [parse_reference(one) for one in project.catalogue.mirrors]
     copies = states(client, [m.with_tag(one.tag) for m in mirrors for one in asked if not one.refused])
     for mirror in mirrors:
         silent = [s for r, s in copies.items() if r.name == mirror.name and isinstance(s, Unknown)]
         if silent:
-            workspace.story.warn(f"the mirror {mirror.name} did not say what it has: {silent[0].why}")
+            services.reporter.warn(f"the mirror {mirror.name} did not say what it has: {silent[0].why}")
     return [
         entry if one.refused else _with_mirrors(entry, one.platforms, mirrors, copies)
         for entry, one in zip(entries, asked, strict=True)
@@ -113,19 +118,19 @@ def check(entries: Sequence[Entry], *, existing: bool) -> None:
         )
 
 
-def _asked(workspace: Workspace, pattern: str, arch: str | None) -> list[_Asked]:
-    recipes = workspace.recipes()
+def _asked(project: Project, recipes: Recipes, pattern: str, arch: str | None) -> list[_Asked]:
+    recipes = recipes
     found: dict[str, list[Row]] = {}
-    for row in workspace.rows(pattern, arch):
+    for row in project.rows(pattern, arch):
         found.setdefault(row.name, []).append(row)
     asked = []
     for name, rows in found.items():
-        refused = next(filter(None, (publish_policy.why_not(workspace, row) for row in rows)), "")
+        refused = next(filter(None, (publish_policy.why_not(recipes, row) for row in rows)), "")
         if arch is None:
-            tag = recipes.index_tag(workspace.catalogue.images[name])
+            tag = recipes.index_tag(project.catalogue.images[name])
             asked.append(_Asked(name, None, tag, tuple(platform_of(row.arch) for row in rows), refused))
         asked += [
-            _Asked(name, row.arch, recipes.tag(row), (platform_of(row.arch),), publish_policy.why_not(workspace, row))
+            _Asked(name, row.arch, recipes.tag(row), (platform_of(row.arch),), publish_policy.why_not(recipes, row))
             for row in rows
         ]
     return asked

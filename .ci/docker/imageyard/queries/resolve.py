@@ -14,10 +14,13 @@ from imageyard.records import to_json
 
 if TYPE_CHECKING:
     from imageyard.catalogue.model import Row
+    from imageyard.console import Story
     from imageyard.names import State
-    from imageyard.project.workspace import Workspace
+    from imageyard.project.project import Project
+    from imageyard.recipe.recipe import Recipes
     from imageyard.records import Record
     from imageyard.registry.client import Client
+    from imageyard.run.services import Services
 
 __all__ = ["Target", "judged", "records", "resolve", "target_of"]
 
@@ -31,33 +34,32 @@ class Target:
     commands: tuple[str, ...]  # what publishes it
 
 
-def target_of(workspace: Workspace, image: str, arch: str | None, at: str) -> Target:
+def target_of(project: Project, recipes: Recipes, image: str, arch: str | None, at: str) -> Target:
     """The tag of an image at a place. Raises ConfigurationError for no image, PolicyRefused for a `-local` tag."""
-    repository = publish_policy.repository(workspace, at)
-    rows = workspace.rows(image, arch)
-    if image not in workspace.catalogue.images:
+    repository = publish_policy.repository(project.catalogue, at)
+    rows = project.rows(image, arch)
+    if image not in project.catalogue.images:
         raise errors.ConfigurationError(f"{image} is not the name of one image", hint=f"inv list --pattern '{image}'")
     for row in rows:
-        publish_policy.refuse(workspace, row)
-    recipes = workspace.recipes()
+        publish_policy.refuse(recipes, row)
+    recipes = recipes
     whole = arch is None and len(rows) > 1
-    tag = recipes.index_tag(workspace.catalogue.images[image]) if whole else recipes.tag(rows[0])
+    tag = recipes.index_tag(project.catalogue.images[image]) if whole else recipes.tag(rows[0])
     promote = (f"inv promote {image}{publish_policy.at_option(at)}",)
-    commands = promote if whole else publish_policy.commands(workspace, rows[0], at)
+    commands = promote if whole else publish_policy.commands(project.catalogue, rows[0], at)
     return Target(repository.with_tag(tag), tuple(platform_of(row.arch) for row in rows), commands)
 
 
-def resolve(workspace: Workspace, image: str, arch: str | None, at: str, client: Client | None = None) -> str:
+def resolve(project: Project, recipes: Recipes, image: str, arch: str | None, at: str, registry: Client) -> str:
     """`REPOSITORY@sha256:...` of an image, or of its row of one architecture.
 
     Raises Absent where it is not published, Denied or Transient where the registry does not say, PolicyRefused where
     it holds something else.
     """
-    from imageyard.registry.client import Client as Registry
     from imageyard.registry.states import state
 
-    target = target_of(workspace, image, arch, at)
-    found = judged(target, state(client or Registry(), target.reference))
+    target = target_of(project, recipes, image, arch, at)
+    found = judged(target, state(registry, target.reference))
     if found is None:
         raise errors.Absent(f"{target.reference} is not there", doing=f"resolving {image}", hint=target.commands)
     return found
@@ -81,19 +83,24 @@ def judged(target: Target, state: State) -> str | None:
 
 
 def records(
-    workspace: Workspace, image: str, arch: str | None, at: str, *, as_json: bool, client: Client | None = None
+    project: Project,
+    recipes: Recipes,
+    services: Services,
+    image: str,
+    arch: str | None,
+    at: str,
+    *,
+    as_json: bool,
 ) -> object:
     """The records beside an image's rows: a table, or with `as_json` a list of all they hold.
 
     Raises Absent where no row is published, Denied or Transient where the registry does not say.
     """
-    from imageyard.registry.client import Client as Registry
-
-    client = client or Registry()
-    repository = publish_policy.repository(workspace, at)
-    found = [_beside(workspace, client, repository, row) for row in workspace.rows(image, arch)]
+    client = services.registry()
+    repository = publish_policy.repository(project.catalogue, at)
+    found = [_beside(recipes, services.reporter, client, repository, row) for row in project.rows(image, arch)]
     if all(one is None for one in found):
-        hint = publish_policy.commands(workspace, workspace.rows(image, arch)[0], at)
+        hint = publish_policy.commands(project.catalogue, project.rows(image, arch)[0], at)
         raise errors.Absent(f"no row of {image} is published at {repository.name}", hint=hint)
     listed = [(reference, record) for one in found if one for reference, record in one]
     if as_json:
@@ -103,16 +110,18 @@ def records(
     return "\n".join(aligned(("image", "arch", "built", "commit", "checks", "reference"), [_cells(*o) for o in listed]))
 
 
-def _beside(workspace: Workspace, client: Client, repository: Reference, row: Row) -> list[tuple[str, Record]] | None:
+def _beside(
+    recipes: Recipes, reporter: Story, client: Client, repository: Reference, row: Row
+) -> list[tuple[str, Record]] | None:
     from imageyard.publishing import record_artifact
 
-    tag = workspace.recipes().tag(row)
+    tag = recipes.tag(row)
     try:
         image = repository.with_digest(client.head(repository.with_tag(tag))[0])
     except errors.Absent:
-        workspace.story.detail(f"{row.name} {row.arch}: {repository.with_tag(tag)} is not there")
+        reporter.detail(f"{row.name} {row.arch}: {repository.with_tag(tag)} is not there")
         return None
-    return [(str(image), record) for record in record_artifact.read(client, image, workspace.story)]
+    return [(str(image), record) for record in record_artifact.read(client, image, reporter)]
 
 
 def _cells(reference: str, record: Record) -> tuple[str, ...]:

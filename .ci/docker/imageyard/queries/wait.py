@@ -11,8 +11,9 @@ from imageyard.errors import ConfigurationError, PolicyRefused, Transient
 from imageyard.queries.resolve import judged, target_of
 
 if TYPE_CHECKING:
-    from imageyard.project.workspace import Workspace
-    from imageyard.registry.client import Client
+    from imageyard.project.project import Project
+    from imageyard.recipe.recipe import Recipes
+    from imageyard.run.services import Services
 
 __all__ = ["seconds", "wait"]
 
@@ -30,14 +31,15 @@ def seconds(text: str) -> float:
 
 
 def wait(
-    workspace: Workspace,
+    project: Project,
+    recipes: Recipes,
+    services: Services,
     image: str,
     arch: str | None,
     at: Sequence[str],
     *,
     timeout: float,
     expect: str | None = None,
-    client: Client | None = None,
 ) -> str:
     """`REPOSITORY@sha256:...` once the image is there, looked for with growing pauses for at most `timeout` seconds.
 
@@ -47,10 +49,9 @@ def wait(
     does not answer is asked again, like one that does not have it yet.
     Past `timeout`: Absent, or Transient with the registry's last words.
     """
-    from imageyard.registry.client import Client as Registry
     from imageyard.registry.states import state
 
-    targets = [target_of(workspace, image, arch, one) for one in at]
+    targets = [target_of(project, recipes, image, arch, one) for one in at]
     target = targets[0]
     if expect not in (None, target.reference.tag):
         raise PolicyRefused(
@@ -58,7 +59,7 @@ def wait(
             doing=f"waiting for {image}",
             hint=f"check out the commit that {expect} is made from, or leave --expect out",
         )
-    client = client or Registry()
+    client = services.registry()
     clock = client.http.clock
     deadline = clock.monotonic() + timeout
     pause, told = _FIRST, ""
@@ -80,7 +81,7 @@ def wait(
             raise error
         if told != error.headline:
             told = error.headline
-            workspace.story.step(f"{told}; waiting")
+            services.reporter.step(f"{told}; waiting")
         clock.sleep(min(pause, left))
         pause = min(pause * _FACTOR, _LONGEST)
 

@@ -15,14 +15,15 @@ from imageyard.plan.plan import Action, Candidate, RowKey, decide
 from imageyard.project import publish_policy
 from imageyard.project.places import place_of
 from imageyard.project.tags import index_tag, row_tag
+from imageyard.queries.place_states import states_at
 from imageyard.queries.plan import Before, with_ancestors
 
 if TYPE_CHECKING:
-    from imageyard.catalogue.model import Image, Row
+    from imageyard.catalogue.model import Catalogue, Image, Row
     from imageyard.plan.trust import Decision
-    from imageyard.project.workspace import Workspace
+    from imageyard.project.project import Project
     from imageyard.recipe.recipe import Recipes
-    from imageyard.registry.client import Client
+    from imageyard.run.services import Services
 
 __all__ = ["WorkflowPlan", "plain", "workflow_plan"]
 
@@ -97,12 +98,13 @@ def plain(plan: WorkflowPlan) -> dict[str, object]:
 
 
 def workflow_plan(
-    workspace: Workspace,
+    project: Project,
+    recipes: Recipes,
+    services: Services,
     decision: Decision,
     pattern: str = "*",
     *,
     since: str | None = None,
-    client: Client | None = None,
 ) -> WorkflowPlan:
     """The work for a decision; `since`: a revision, only rows that differ from it are built.
 
@@ -110,18 +112,16 @@ def workflow_plan(
     """
     if decision.builds == "nothing":
         return WorkflowPlan(decision, "", (), (), ())
-    weekly = decision.tags == "weekly"
-    workspace = workspace.unlocked if weekly else workspace
-    recipes = workspace.recipes()
-    selected = {RowKey(row.name, row.arch) for row in workspace.rows(pattern)}
-    rows = with_ancestors(workspace, recipes, selected)
-    images = {key.image: workspace.catalogue.images[key.image] for key in rows}
+    weekly = not decision.uses_locked_bases
+    selected = {RowKey(row.name, row.arch) for row in project.rows(pattern)}
+    rows = with_ancestors(project.catalogue, recipes, selected)
+    images = {key.image: project.catalogue.images[key.image] for key in rows}
     tags = {key: row_tag(recipes, row, decision) for key, row in rows.items()}
     wholes = {name: index_tag(recipes, image, decision) for name, image in images.items()}
     asks = not decision.force and decision.builds in ("missing", "asked") and bool(decision.reads)
-    states = _at(workspace, decision, (*tags.values(), *wholes.values()), client) if asks else {}
-    place = " or ".join(place_of(workspace, one).name for one in decision.reads)
-    before = Before.at(workspace, since) if since else None
+    states = _at(project, services, decision, (*tags.values(), *wholes.values())) if asks else {}
+    place = " or ".join(place_of(project.catalogue, one).name for one in decision.reads)
+    before = Before.at(project, since) if since else None
     touched = _touched(recipes, rows, before) if before else {}
     candidates = [
         Candidate(
@@ -130,7 +130,7 @@ def workflow_plan(
             tuple(RowKey(parent.name, parent.arch) for parent in recipes.parent_rows(row)),
             states.get(tags[key]),
             before.changed(key, recipes.of(row)) if before else None,
-            publish_policy.why_not(workspace, row, weekly=weekly) if decision.push else "",
+            publish_policy.why_not(recipes, row, weekly=weekly) if decision.push else "",
             key in selected,
             _forced(decision),
             touched_only=before is not None and not touched.get(key.image, True),
@@ -138,7 +138,7 @@ def workflow_plan(
         for key, row in rows.items()
     ]
     actions = decide(candidates, place)
-    mirrors = _mirrors(workspace, decision, wholes, states, client) if decision.mirror else {}
+    mirrors = _mirrors(project.catalogue, services, decision, wholes, states) if decision.mirror else {}
     delivered = deliveries(
         [
             Whole(name, wholes[name], _rows_of(image), states.get(wholes[name]), mirrors.get(name, {}))
@@ -148,10 +148,10 @@ def workflow_plan(
         actions,
         place,
     )
-    surroundings = {key: _surroundings(workspace, decision, row) for key, row in rows.items()}
+    surroundings = {key: _surroundings(project.catalogue, decision, row) for key, row in rows.items()}
     jobs = row_jobs(actions, surroundings)
-    depot = bool(jobs) and _at_depot(workspace, decision)
-    return WorkflowPlan(decision, place, actions, delivered, jobs, _remarks(workspace), depot)
+    depot = bool(jobs) and _at_depot(project.catalogue, decision)
+    return WorkflowPlan(decision, place, actions, delivered, jobs, _remarks(project.catalogue), depot)
 
 
 def _forced(decision: Decision) -> str:
@@ -173,36 +173,33 @@ def _touched(recipes: Recipes, rows: Mapping[RowKey, Row], before: Before) -> di
     return found
 
 
-def _at(workspace: Workspace, decision: Decision, tags: Iterable[str], client: Client | None) -> Mapping[str, State]:
+def _at(project: Project, services: Services, decision: Decision, tags: Iterable[str]) -> Mapping[str, State]:
     """The state of each tag, in the first of the readable repositories that does not lack it."""
-    from imageyard.project.places import gather
-
     found: dict[str, State] = {tag: Absent() for tag in tags}
     for at in decision.reads:
         open_ = [tag for tag, state in found.items() if isinstance(state, Absent)]
-        found |= gather(workspace, place_of(workspace, at), open_, client) if open_ else {}
+        found |= states_at(project, services, place_of(project.catalogue, at), open_) if open_ else {}
     return found
 
 
 def _mirrors(
-    workspace: Workspace,
+    catalogue: Catalogue,
+    services: Services,
     decision: Decision,
     wholes: Mapping[str, str],
     states: Mapping[str, State],
-    client: Client | None,
 ) -> dict[str, dict[str, Copies]]:
     """What each mirror has of each image; only those that are published are asked for, the others are new there."""
-    from imageyard.registry.client import Client as Registry
     from imageyard.registry.states import states as ask
 
-    repositories = [parse_reference(one) for one in workspace.catalogue.mirrors]
+    repositories = [parse_reference(one) for one in catalogue.mirrors]
     wanted: dict[tuple[str, str], tuple[Reference, Reference]] = {
         (name, one.name): (one.with_tag(tag), one.with_tag(name))
         for name, tag in wholes.items()
         for one in repositories
         if isinstance(states.get(tag), Present)
     }
-    told = ask(client or Registry(), [reference for pair in wanted.values() for reference in pair], platforms=False)
+    told = ask(services.registry(), [reference for pair in wanted.values() for reference in pair], platforms=False)
     found: dict[str, dict[str, Copies]] = {name: {} for name in wholes}
     for name in wholes:
         for one in repositories:
@@ -211,21 +208,21 @@ def _mirrors(
     return found
 
 
-def _at_depot(workspace: Workspace, decision: Decision) -> bool:
-    return decision.push is not None and depot_project(workspace.catalogue.builders, decision.push) is not None
+def _at_depot(catalogue: Catalogue, decision: Decision) -> bool:
+    return decision.push is not None and depot_project(catalogue.builders, decision.push) is not None
 
 
-def _surroundings(workspace: Workspace, decision: Decision, row: Row) -> tuple[str, int, str]:
+def _surroundings(catalogue: Catalogue, decision: Decision, row: Row) -> tuple[str, int, str]:
     """The runner, the minutes and the worker of a row's job. A run that publishes nothing builds in its engine."""
-    depot = _at_depot(workspace, decision)
-    remote = workspace.catalogue.builders.remote if decision.push and not depot else None
+    depot = _at_depot(catalogue, decision)
+    remote = catalogue.builders.remote if decision.push and not depot else None
     address = remote.addresses.get(row.arch, "") if remote else ""
     minutes = row.image.timeout * row.image.attempts / 60 + (remote.connect_timeout / 60 if remote and address else 0)
     runner = row.image.runner or (_RUNNERS["amd64"] if address or depot else _RUNNERS[row.arch])
     return runner, math.ceil(minutes) + _MARGIN, address
 
 
-def _remarks(workspace: Workspace) -> tuple[str, ...]:
-    if "backup" in workspace.catalogue.settings:
+def _remarks(catalogue: Catalogue) -> tuple[str, ...]:
+    if "backup" in catalogue.settings:
         return ("the catalogue names a backup, which is not built yet: nothing is planned for it",)
     return ()

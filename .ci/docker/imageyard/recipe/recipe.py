@@ -75,6 +75,7 @@ class Recipes:
     ) -> None:
         self.catalogue = catalogue
         self.set_args = dict(set_args or {})
+        self.pins = lock
         self._tree_for = tree_for
         self._tree_id = lru_cache(maxsize=None)(tree_id)
         self._binder_for = lru_cache(maxsize=None)(lambda arch: Binder(lock, standins(arch)))
@@ -108,6 +109,10 @@ class Recipes:
     def own(self, row: Row) -> Row:
         """A row as the catalogue of these recipes has it: `--set` may have changed its args, parents and checks."""
         return self._rows[row.name, row.arch]
+
+    def tree(self, row: Row) -> Tree:
+        """The files of a row's context, those that no build sees among them."""
+        return self._tree_for(row.image.context)
 
     def parent_rows(self, row: Row) -> tuple[Row, ...]:
         """The rows that this one is built from, of its architecture."""

@@ -23,9 +23,9 @@ def keep(job: Job, findings: Sequence[Finding]) -> None:
             bad[0].headline if len(bad) == 1 else f"{len(bad)} checks failed, first {bad[0].headline}",
             doing=f"checking {job.title}; it gets no tag",
             detail=[line for found in bad for line in (found.headline, *_indented(found.why, found.output))],
-            hint=f"nox -s test_dockerfile -- {job.workspace.shown(job.row)} --shell    (look inside)",
+            hint=f"nox -s test_dockerfile -- {job.project.shown(job.row)} --shell    (look inside)",
         )
-    job.workspace.story.detail(f"{len(findings)} check{'' if len(findings) == 1 else 's'} passed")
+    job.services.reporter.detail(f"{len(findings)} check{'' if len(findings) == 1 else 's'} passed")
 
 
 def _indented(why: str, output: tuple[str, ...]) -> list[str]:

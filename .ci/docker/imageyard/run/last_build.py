@@ -12,49 +12,49 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imageyard.catalogue.model import Row
-    from imageyard.project.workspace import Workspace
+    from imageyard.project.project import Project
     from imageyard.recipe.model import Recipe
 
 __all__ = ["commit", "keep", "last", "reason"]
 
 
-def reason(workspace: Workspace, row: Row, recipe: Recipe, *, forced: bool, place: str = "in the engine") -> str:
+def reason(project: Project, row: Row, recipe: Recipe, *, forced: bool, place: str = "in the engine") -> str:
     """Why the row is built, in words: forced, what changed since it was last built here, or that it is not there."""
     from imageyard.recipe import words
 
     if forced:
         return "forced"
-    before = last(workspace, row)
+    before = last(project, row)
     changes = words.changes(before, recipe) if before else []
     if not changes:
         return f"not {place}"
     return changes[0] if len(changes) == 1 else f"{changes[0]}, and {len(changes) - 1} more"
 
 
-def last(workspace: Workspace, row: Row) -> Recipe | None:
+def last(project: Project, row: Row) -> Recipe | None:
     """What the row was made of when it was last built here; None where it never was."""
     from imageyard.recipe import model
 
     try:
-        return model.from_canonical(_file(workspace, row).read_bytes())
+        return model.from_canonical(_file(project, row).read_bytes())
     except (OSError, ValueError):
         return None
 
 
-def keep(workspace: Workspace, row: Row, recipe: Recipe) -> None:
+def keep(project: Project, row: Row, recipe: Recipe) -> None:
     """Remember what the row's image was made of."""
-    path = _file(workspace, row)
+    path = _file(project, row)
     make_folder(path.parent)
     atomic_write(path, recipe.canonical())
 
 
-def commit(workspace: Workspace) -> dict[str, object]:
+def commit(project: Project) -> dict[str, object]:
     """The commit and whether the context differs from it, for the record; nothing before the first commit."""
     try:
-        return {"commit": git.head(workspace.top), "dirty": git.is_dirty(workspace.top, workspace.folder)}
+        return {"commit": git.head(project.top), "dirty": git.is_dirty(project.top, project.folder)}
     except ImageyardError:
         return {"commit": None, "dirty": True}
 
 
-def _file(workspace: Workspace, row: Row) -> Path:
-    return workspace.state / "last" / row.arch / f"{row.name}.json"
+def _file(project: Project, row: Row) -> Path:
+    return project.state / "last" / row.arch / f"{row.name}.json"

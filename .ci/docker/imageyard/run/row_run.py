@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from imageyard.catalogue.model import Row
     from imageyard.names import Reference
     from imageyard.project.options import BuilderName, BuildOptions
-    from imageyard.project.workspace import Workspace
+    from imageyard.project.project import Project
     from imageyard.recipe.model import Recipe
     from imageyard.recipe.recipe import Recipes
+    from imageyard.run.services import Services
 
 __all__ = ["Job"]
 
@@ -27,8 +28,18 @@ __all__ = ["Job"]
 class Job:
     """The work on one row; `record` is what can be said of it so far, on disk from the start."""
 
-    def __init__(self, workspace: Workspace, row: Row, options: BuildOptions, builder: BuilderName) -> None:
-        self.workspace = workspace
+    def __init__(
+        self,
+        project: Project,
+        recipes: Recipes,
+        services: Services,
+        row: Row,
+        options: BuildOptions,
+        builder: BuilderName,
+    ) -> None:
+        self.project = project
+        self.services = services
+        self.recipes = recipes
         self.row = row
         self.options = options
         self.clock = time.monotonic()
@@ -42,7 +53,7 @@ class Job:
             forced=self.forced,
             builder=builder,
         )
-        workspace.run.write(self.record)
+        services.run.write(self.record)
 
     @property
     def title(self) -> str:
@@ -53,11 +64,6 @@ class Job:
     def forced(self) -> bool:
         """Whether it is built although it may be there."""
         return self.options.force or self.options.decision.force
-
-    @property
-    def recipes(self) -> Recipes:
-        """The recipes of this call."""
-        return self.workspace.recipes(self.options.set_args)
 
     @property
     def recipe(self) -> Recipe:
@@ -71,7 +77,7 @@ class Job:
 
     def step(self, text: str) -> None:
         """Tell what is done with the row."""
-        self.workspace.story.step(f"{self.title}: {text}")
+        self.services.reporter.step(f"{self.title}: {text}")
 
     def remark(self, text: str) -> None:
         """Tell what a reader of the table should know too, and keep it."""
@@ -91,7 +97,7 @@ class Job:
         """Close the record."""
         self.note(**known)
         self.record = self.ended(outcome, code=code, headline=headline)
-        self.workspace.run.write(self.record)
+        self.services.run.write(self.record)
 
     def published(self, image: Reference, *, adopted: bool, **known: object) -> None:
         """Close the record of a row that now has its tag."""
@@ -111,13 +117,13 @@ class Job:
 
     def lock(self) -> AbstractContextManager[None]:
         """Held while the row is built: several rows of a checkout may want it at the same time."""
-        locks = self.workspace.state / "locks"
+        locks = self.project.state / "locks"
         make_folder(locks)
         return locked(locks / f"{self.tag}.lock", lambda: self.step("another process builds it; waiting"))
 
     def failure_of(self, row: Row) -> Record | None:
         """The record of a row that failed in this run, in whichever of its processes."""
-        for record in self.workspace.run.records()[0]:
+        for record in self.services.run.records()[0]:
             if (record.image, record.arch) == (row.name, row.arch) and record.code and record.outcome != "interrupted":
                 return record
         return None

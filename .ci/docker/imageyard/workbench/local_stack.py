@@ -6,25 +6,36 @@ from typing import TYPE_CHECKING, Literal
 
 from imageyard.building import stand_ins
 from imageyard.errors import assert_never
-from imageyard.project.workspace import this_arch
+from imageyard.project.checkout import this_arch
 from imageyard.stack import local
 
 if TYPE_CHECKING:
-    from imageyard.project.workspace import Workspace
+    from collections.abc import Callable
+
+    from imageyard.catalogue.model import Catalogue
+    from imageyard.console import Story
+    from imageyard.recipe.recipe import Recipes
 
 __all__ = ["local_stack"]
 
 
-def local_stack(workspace: Workspace, what: Literal["start", "status", "stop"], *, purge: bool = False) -> None:
+def local_stack(
+    catalogue: Catalogue,
+    recipes: Callable[[], Recipes],
+    reporter: Story,
+    what: Literal["start", "status", "stop"],
+    *,
+    purge: bool = False,
+) -> None:
     """Start what is missing, tell what runs, or stop what was started here."""
     match what:
         case "start":
             arch = this_arch()
-            rows = [row for row in workspace.catalogue.rows if row.arch == arch]
-            local.start(workspace.story, stand_ins.needed(workspace, rows), arch)
+            rows = [row for row in catalogue.rows if row.arch == arch]
+            local.start(reporter, stand_ins.needed(recipes(), rows), arch)
         case "status":
-            local.status(workspace.story)
+            local.status(reporter)
         case "stop":
-            local.stop(workspace.story, purge=purge)
+            local.stop(reporter, purge=purge)
         case _:
             assert_never(what)

@@ -20,70 +20,74 @@ from imageyard.project.labels import INPUTS_LABEL
 
 if TYPE_CHECKING:
     from imageyard.catalogue.model import Row
-    from imageyard.project.workspace import Workspace
+    from imageyard.project.project import Project
+    from imageyard.recipe.recipe import Recipes
     from imageyard.registry.client import Client
+    from imageyard.run.services import Services
 
 __all__ = ["bring", "shell", "split"]
 
 
-def shell(workspace: Workspace, image: str, arch: str | None, command: Sequence[str]) -> int:
+def shell(
+    project: Project, recipes: Recipes, services: Services, image: str, arch: str | None, command: Sequence[str]
+) -> int:
     """Run a command, or an interactive shell, in an image; returns its exit code."""
     from imageyard.project.labels import RUN_LABEL
 
-    row = row_of(workspace, image, arch)
-    reference = bring(workspace, row)
+    row = row_of(project, image, arch)
+    reference = bring(project, recipes, services, row)
     if not command:
-        workspace.story.step(f"a shell in {row.name} {row.arch}; leave it with exit")
-    labels = {RUN_LABEL: workspace.run.id}
-    return workspace.engine.shell(
+        services.reporter.step(f"a shell in {row.name} {row.arch}; leave it with exit")
+    labels = {RUN_LABEL: services.run.id}
+    return services.engine().shell(
         reference, tuple(command) or ("/bin/sh",), platform=platform_of(row.arch), labels=labels
     )
 
 
-def row_of(workspace: Workspace, image: str, arch: str | None) -> Row:
+def row_of(project: Project, image: str, arch: str | None) -> Row:
     """The row that is meant: this machine's unless told. Raises ConfigurationError where there is none."""
-    from imageyard.project.workspace import this_arch
+    from imageyard.project.checkout import this_arch
 
-    rows = workspace.rows(image)
-    if image not in workspace.catalogue.images:
+    rows = project.rows(image)
+    if image not in project.catalogue.images:
         raise ConfigurationError(f"{image} is not the name of one image", hint=f"inv list --pattern '{image}'")
     if arch is None and this_arch() not in {row.arch for row in rows}:
         raise ConfigurationError(
             f"{image} is not built for this machine's {this_arch()}", hint=f"--arch {rows[0].arch}    (emulated)"
         )
-    return workspace.row(image, arch or this_arch())
+    return project.row(image, arch or this_arch())
 
 
-def bring(workspace: Workspace, row: Row) -> str:
+def bring(project: Project, recipes: Recipes, services: Services, row: Row) -> str:
     """See to it that the engine has a row, and return the name that it has there; says from where, and why from there.
 
     A mirror is asked without an account, the trusted repository with one where it wants one. What is published is not
     asked for under a tag that is never published. What was pulled keeps the name of where it is from: it did not pass
     its checks here, and is not pushed from here.
     """
-    recipes, story = workspace.recipes(), workspace.story
+    recipes, story = recipes, services.reporter
     tag, inputs = recipes.tag(row), recipes.of(row).inputs
     title = f"{row.name} {row.arch}"
-    mirrors = [parse_reference(one).with_tag(tag) for one in workspace.catalogue.mirrors]
-    for name in (workspace.repository.with_tag(tag), *mirrors):
-        if _is_there(workspace, row, name, inputs):
+    mirrors = [parse_reference(one).with_tag(tag) for one in project.catalogue.mirrors]
+    for name in (project.repository.with_tag(tag), *mirrors):
+        if _is_there(services, row, name, inputs):
             story.step(f"{title}: {name} is in the engine")
             return str(name)
-    if why := publish_policy.why_not(workspace, row):
+    if why := publish_policy.why_not(recipes, row):
         story.step(f"{title}: built here, because its tag is never published: {why}")
     else:
         places = [
             *mirrors,
-            *([publish_policy.repository(workspace, "trusted")] if workspace.catalogue.registry else []),
+            *([publish_policy.repository(project.catalogue, "trusted")] if project.catalogue.registry else []),
         ]
         for place in places:
-            if found := _pulled(workspace, row, place.with_tag(tag), inputs):
+            if found := _pulled(services, row, place.with_tag(tag), inputs):
                 return found
         story.step(f"{title}: built here, because {tag} was found nowhere")
     from imageyard.building.row import build_row
 
-    build_row(workspace, row)
-    return str(workspace.repository.with_tag(workspace.recipes().tag(row)))
+    _, recipes = build_row(project, recipes, services, row)
+    return str(project.repository.with_tag(recipes.tag(row)))
 
 
 def split(posargs: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -103,26 +107,26 @@ def split(posargs: Sequence[str]) -> tuple[list[str], list[str]]:
     return list(posargs[:at]), list(posargs[at:])
 
 
-def _is_there(workspace: Workspace, row: Row, name: Reference, inputs: str) -> bool:
+def _is_there(services: Services, row: Row, name: Reference, inputs: str) -> bool:
     """Whether the engine has it under this name, made of these inputs: anybody can name an image by hand."""
-    found = workspace.engine.inspect(str(name))
+    found = services.engine().inspect(str(name))
     return found is not None and (found.labels.get(INPUTS_LABEL), found.platform) == (inputs, platform_of(row.arch))
 
 
-def _pulled(workspace: Workspace, row: Row, place: Reference, inputs: str) -> str | None:
+def _pulled(services: Services, row: Row, place: Reference, inputs: str) -> str | None:
     """Pull from one place; None, with the reason told, where it does not have it or does not let us."""
     from imageyard.workbench.pull import pull
 
     reasons: list[str] = []
     for account, client in _clients(place):
         try:
-            return pull(workspace.engine, workspace.story, client, place, row, inputs, account=account)
+            return pull(services.engine(), services.reporter, client, place, row, inputs, account=account)
         except Denied as error:
             reasons.append(error.headline)
         except (Absent, Transient, PolicyRefused, EnvironmentLacks) as error:
             reasons.append("; ".join((error.headline, *error.detail[-1:])))
             break
-    workspace.story.step(f"{row.name} {row.arch}: not from {place.name}: {reasons[-1]}")
+    services.reporter.step(f"{row.name} {row.arch}: not from {place.name}: {reasons[-1]}")
     return None
 
 

@@ -8,25 +8,27 @@ from typing import TYPE_CHECKING
 
 from imageyard.building.row import build_row
 from imageyard.errors import BuildFailed, CheckFailed, ConfigurationError
+from imageyard.project.checkout import this_arch
 from imageyard.project.options import BuildOptions
-from imageyard.project.workspace import this_arch
 from imageyard.queries import describe
 
 if TYPE_CHECKING:
     from imageyard.catalogue.model import Row
-    from imageyard.project.workspace import Workspace
+    from imageyard.project.project import Project
+    from imageyard.recipe.recipe import Recipes
+    from imageyard.run.services import Services
 
 __all__ = ["test_dockerfile", "users"]
 
 
-def test_dockerfile(workspace: Workspace, file: str, *, shell: bool) -> None:
+def test_dockerfile(project: Project, recipes: Recipes, services: Services, file: str, *, shell: bool) -> None:
     """Say which images use `file`, build and check the first of this machine's architecture.
 
     With `shell`, open one in the image, also when a check failed, or after a failed step in what that step found.
     Raises ConfigurationError where nothing uses the file, and what the build raises.
     """
-    path = _in_repository(workspace, file)
-    found = users(workspace, path)
+    path = _in_repository(project, file)
+    found = users(project, recipes, path)
     if not found:
         raise ConfigurationError(
             f"no image uses {path}",
@@ -34,7 +36,7 @@ def test_dockerfile(workspace: Workspace, file: str, *, shell: bool) -> None:
             hint=["inv inputs '*'    (all files that images are made from)", "git status    (git must not ignore it)"],
         )
     names = list(dict.fromkeys(row.name for row in found))
-    workspace.story.step(f"{path} is used by {len(names)} image{'s' if len(names) > 1 else ''}: {', '.join(names)}")
+    services.reporter.step(f"{path} is used by {len(names)} image{'s' if len(names) > 1 else ''}: {', '.join(names)}")
     here = [row for row in found if row.arch == this_arch()]
     if not here:
         raise ConfigurationError(
@@ -43,82 +45,84 @@ def test_dockerfile(workspace: Workspace, file: str, *, shell: bool) -> None:
         )
     row = here[0]
     try:
-        build_row(workspace, row, BuildOptions(builder="local"))  # a shell needs the engine
+        _, recipes = build_row(
+            project, recipes, services, row, BuildOptions(builder="local")
+        )  # a shell needs the engine
     except (BuildFailed, CheckFailed) as error:
-        if not shell or _is_blocked(workspace, row):
+        if not shell or _is_blocked(services, row):
             raise
-        workspace.story.error(error)
+        services.reporter.error(error)
         if isinstance(error, BuildFailed):
-            _shell_before(workspace, row, error)
+            _shell_before(project, recipes, services, row, error)
         else:
-            _shell_in_unchecked(workspace, row)
+            _shell_in_unchecked(project, recipes, services, row)
         raise type(error)(error.headline, at=error.at) from None  # the rest was told before the shell
     if shell:
-        tag = workspace.recipes().tag(row)
-        _open(workspace, row, str(workspace.repository.with_tag(tag)))
+        tag = recipes.tag(row)
+        _open(services, row, str(project.repository.with_tag(tag)))
 
 
-def users(workspace: Workspace, path: str) -> list[Row]:
+def users(project: Project, recipes: Recipes, path: str) -> list[Row]:
     """The rows whose own recipe has a file, given relative to the repository's top; their children are not among them.
 
     A row whose Dockerfile cannot be read is a user of that Dockerfile, and comes first, so that its error is seen.
     """
     found, broken = [], []
-    for row in workspace.catalogue.rows:
+    for row in project.catalogue.rows:
         try:
-            recipe = workspace.recipes().of(row)
+            recipe = recipes.of(row)
         except ConfigurationError:
-            if workspace.shown(row) == path:
+            if project.shown(row) == path:
                 broken.append(row)
             continue
-        if path in describe.paths(workspace, row, recipe):
+        if path in describe.paths(project, row, recipe):
             found.append(row)
     return [*broken, *found]
 
 
-def _in_repository(workspace: Workspace, file: str) -> str:
+def _in_repository(project: Project, file: str) -> str:
     path = Path.cwd() / file
-    if not path.is_file() and (workspace.top / file).is_file():
-        path = workspace.top / file
+    if not path.is_file() and (project.top / file).is_file():
+        path = project.top / file
     if not path.exists():
         raise ConfigurationError(f"there is no file {file}", hint="name a Dockerfile, or a file that one copies")
     try:
-        return posixpath.join(*path.resolve().relative_to(workspace.top).parts)
+        return posixpath.join(*path.resolve().relative_to(project.top).parts)
     except ValueError:
         raise ConfigurationError(f"{file} is not in this repository") from None
 
 
-def _is_blocked(workspace: Workspace, row: Row) -> bool:
+def _is_blocked(services: Services, row: Row) -> bool:
     """Whether it is a parent that failed: there is nothing of the row itself to look into."""
-    return any((r.image, r.arch, r.outcome) == (row.name, row.arch, "blocked") for r in workspace.run.records()[0])
+    return any((r.image, r.arch, r.outcome) == (row.name, row.arch, "blocked") for r in services.run.records()[0])
 
 
-def _shell_before(workspace: Workspace, row: Row, error: BuildFailed) -> None:
+def _shell_before(project: Project, recipes: Recipes, services: Services, row: Row, error: BuildFailed) -> None:
     """A shell in what the steps before the failed one built: the same Dockerfile, cut off at that step."""
     from imageyard.building.unchecked_image import candidate_before
 
     line = int(error.at.rpartition(":")[2]) if error.at and error.at.rpartition(":")[2].isdigit() else None
     if line is None:
-        workspace.story.warn("no step of the Dockerfile is to blame, so there is nothing to look into")
+        services.reporter.warn("no step of the Dockerfile is to blame, so there is nothing to look into")
         return
-    with candidate_before(workspace, row, line) as reference:
-        workspace.story.step(f"what the steps before line {line} built; the step itself did not run")
-        _open(workspace, row, str(reference))
+    with candidate_before(project, recipes, services, row, line) as reference:
+        services.reporter.step(f"what the steps before line {line} built; the step itself did not run")
+        _open(services, row, str(reference))
 
 
-def _shell_in_unchecked(workspace: Workspace, row: Row) -> None:
+def _shell_in_unchecked(project: Project, recipes: Recipes, services: Services, row: Row) -> None:
     from imageyard.building.unchecked_image import candidate
 
-    recipe = workspace.recipes().of(row)
-    with candidate(workspace, row, recipe, BuildOptions(), lambda **known: None) as reference:
-        _open(workspace, row, str(reference))
+    recipe = recipes.of(row)
+    with candidate(project, recipes, services, row, recipe, BuildOptions(), lambda **known: None) as reference:
+        _open(services, row, str(reference))
 
 
-def _open(workspace: Workspace, row: Row, reference: str) -> None:
+def _open(services: Services, row: Row, reference: str) -> None:
     from imageyard.names import platform_of
     from imageyard.project.labels import RUN_LABEL
 
-    workspace.story.step(f"a shell in {row.name} {row.arch}; leave it with exit")
-    workspace.engine.shell(
-        reference, ("/bin/sh",), platform=platform_of(row.arch), labels={RUN_LABEL: workspace.run.id}
+    services.reporter.step(f"a shell in {row.name} {row.arch}; leave it with exit")
+    services.engine().shell(
+        reference, ("/bin/sh",), platform=platform_of(row.arch), labels={RUN_LABEL: services.run.id}
     )

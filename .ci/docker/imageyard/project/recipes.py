@@ -1,0 +1,92 @@
+"""The recipes of a project's rows: worked out once, and handed on to whoever asks for a tag."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+
+from imageyard import git
+from imageyard.catalogue import expand, lock, text
+from imageyard.catalogue.lock import Lock
+from imageyard.errors import ConfigurationError
+from imageyard.names import ARCHES
+from imageyard.project.checkout import Checkout
+from imageyard.project.project import Project
+from imageyard.recipe.recipe import Recipes
+from imageyard.recipe.sources import Locked
+from imageyard.stack import local
+from imageyard.tree import GitTree, WorkTree
+
+__all__ = ["UNLOCKED", "read_lock", "recipes_at", "recipes_of"]
+
+UNLOCKED = Lock({})
+"""The lock of a weekly build, which pins no base: it is made from whatever its bases are now."""
+
+
+def read_lock(checkout: Checkout) -> Lock:
+    """Read the digests that `images.lock` beside the catalogue pins."""
+    return lock.read(checkout.file.parent / "images.lock", checkout.in_repository("images.lock"))
+
+
+def recipes_of(project: Project, set_args: Mapping[str, str] | None = None, *, pins: Locked | None = None) -> Recipes:
+    """Make the recipes of the working tree; the locks and the stand-ins of this machine are read once, here.
+
+    `set_args` replace build args of the catalogue; `pins` replace `images.lock` (UNLOCKED for a weekly build). Raises
+    ConfigurationError for a lock that cannot be read.
+    """
+    catalogue = expand.load(project.file, project.top, set_args) if set_args else project.catalogue
+    stand_ins = {arch: local.standins(arch) for arch in ARCHES}
+    return Recipes(
+        catalogue,
+        _work_trees(project),
+        read_lock(project) if pins is None else pins,
+        stand_ins.__getitem__,
+        set_args,
+        lambda context: _committed_tree(project, context),
+    )
+
+
+def recipes_at(project: Project, rev: str) -> Recipes:
+    """Make the recipes of a revision: its catalogue, its files, its lock. Raises ConfigurationError for no revision."""
+    commit = git.resolve(project.top, rev)
+    folder = _git_folder(project.folder)
+    tree = GitTree(project.top, commit, folder)
+    shown = project.in_repository(project.file.name)
+    if project.file.name not in tree.entries():
+        raise ConfigurationError(f"{rev} has no catalogue {shown}")
+    root = text.parse(tree.read(project.file.name), f"{rev}:{shown}")
+    catalogue = expand.expand(root, project.file.name, project.folder).catalogue
+    locked = tree.read("images.lock").decode() if "images.lock" in tree.entries() else ""
+    return Recipes(
+        catalogue,
+        lambda context: tree.sub("" if context == "." else context),
+        lock.parse(locked, f"{rev}:{project.in_repository('images.lock')}"),
+        local.standins,
+        tree_id=lambda context: git.tree_id(project.top, commit, folder),
+    )
+
+
+def _work_trees(project: Project) -> Callable[[str], WorkTree]:
+    """A function that gives the files of a context, read from disk once for each context."""
+    return lru_cache(maxsize=None)(lambda context: WorkTree(project.top, _git_folder(project.in_repository(context))))
+
+
+def _committed_tree(project: Project, context: str) -> str | None:
+    """The id of a context's git tree, None where it has changes.
+
+    Raises ConfigurationError for a context that is not the catalogue's folder: args, lock and parents are outside
+    that tree, so that other ones would give the same tag.
+    """
+    if posixpath.normpath(context) != ".":
+        raise ConfigurationError(
+            f"`tag: tree` cannot tell what is made of {project.in_repository(context)}: the catalogue is not in it",
+            at=project.in_repository(project.file.name),
+            hint=("use tag: content", "or leave out `context`, and name files relative to the catalogue's folder"),
+        )
+    folder = _git_folder(project.in_repository(context))
+    return None if git.is_dirty(project.top, folder) else git.tree_id(project.top, "HEAD", folder)
+
+
+def _git_folder(path: str) -> str:
+    return "" if path == "." else path

@@ -1,0 +1,40 @@
+"""The rows of a catalogue as Nox lists them, kept on disk so that `nox -l` reads no YAML."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from imageyard.catalogue import listing
+from imageyard.errors import EnvironmentLacks
+from imageyard.files import atomic_write, keep_out_of_git
+
+if TYPE_CHECKING:
+    from imageyard.catalogue.listing import Listed
+    from imageyard.project.checkout import Checkout
+
+__all__ = ["row_list"]
+
+
+def row_list(checkout: Checkout) -> tuple[Listed, ...]:
+    """The catalogue's rows, from the list that is kept of a catalogue with the same bytes.
+
+    Raises ConfigurationError as reading the catalogue does; the list of a catalogue with an error is never kept.
+    """
+    kept = checkout.state / "listing.json"
+    try:
+        key = listing.key(checkout.file.read_bytes(), str(checkout.file))
+    except OSError as error:
+        raise EnvironmentLacks(f"{checkout.file} cannot be read: {error.strerror}") from None
+    try:
+        rows = listing.loads(kept.read_bytes(), key)
+    except OSError:
+        rows = None
+    if rows is None:
+        from imageyard.catalogue import expand  # reads YAML, whose import alone takes longer than `nox -l` may
+
+        rows = listing.listed(expand.load(checkout.file, checkout.top))
+        with suppress(EnvironmentLacks):  # a checkout that cannot be written to is listed all the same
+            keep_out_of_git(checkout.state)
+            atomic_write(kept, listing.dumps(key, rows))
+    return rows

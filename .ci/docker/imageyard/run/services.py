@@ -1,0 +1,38 @@
+"""Whom one run talks to: the person, the run's folder, the engine, the registries. Each is made once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+from imageyard.console import Story
+from imageyard.engine import Engine
+from imageyard.project.checkout import Checkout
+from imageyard.registry.client import Client
+from imageyard.runs import Run
+from imageyard.stack import local
+
+__all__ = ["Services", "begin"]
+
+
+@dataclass(frozen=True)
+class Services:
+    """`engine` looks for an engine at its first call and raises EnvironmentLacks where none answers; `registry` gives
+    the one client of the run, for all registries. Both give the same object at each call.
+    """
+
+    reporter: Story
+    run: Run
+    engine: Callable[[], Engine]
+    registry: Callable[[], Client]
+
+
+def begin(checkout: Checkout, reporter: Story | None = None) -> Services:
+    """Begin a run, or join the one that this process was started in. Nothing is asked, and nothing is on disk yet."""
+    return Services(
+        reporter or Story.detect(),
+        Run.begin(checkout.top),
+        cache(lambda: Engine.find(local.socket())),
+        cache(Client),
+    )
