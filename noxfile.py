@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent / ".ci" / "docker"))  # not needed 
 
 from imageyard import sessions  # noqa: E402
 from imageyard.console import Story  # noqa: E402
-from imageyard.errors import ImageyardError  # noqa: E402
+from imageyard.errors import ImageyardError, exit_code  # noqa: E402
 
 sessions.register()
 
@@ -68,7 +68,7 @@ def install_test_tools(session: nox.Session) -> None:
         install.install_test_tools(Story.detect())
     except ImageyardError as error:
         Story.detect().error(error)
-        session.error(f"[{error.code}] {error.headline}")
+        session.error(f"[{exit_code(error)}] {error.headline}")
 
 
 @nox.session

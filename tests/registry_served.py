@@ -14,7 +14,8 @@ from typing import NoReturn
 
 import pytest
 from child_server import listening
-from imageyard.names import Digest, Reference
+from imageyard.errors import Denied, Transient
+from imageyard.names import Digest, Reference, State, Unknown
 from imageyard.registry.backoff import Clock, Policy
 from imageyard.registry.client import Client
 from imageyard.registry.credentials import Credential
@@ -22,6 +23,12 @@ from imageyard.registry.manifests import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX
 from imageyard.registry.upload import push_bytes
 
 USER, PASSWORD = "ci-user", "correct horse battery"
+
+
+def unknown(state: State) -> tuple[type[Denied | Transient], str]:
+    """Whether a state that is not known is a refusal or a failure, and the place's words."""
+    assert isinstance(state, Unknown), state
+    return Denied if isinstance(state.error, Denied) else Transient, state.why
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from imageyard.errors import Absent, ConfigurationError, PolicyRefused, Transient
 from imageyard.names import Absent as IsAbsent
-from imageyard.names import Present, Reference, Unknown
+from imageyard.names import Present, Reference
 from imageyard.registry.manifests import OCI_INDEX, OCI_MANIFEST, Index, digest_of
 from imageyard.registry.states import inspect, state, states
 from registry_faults import Answer, Fault, Proxy, running
-from registry_served import Served, platform, put_image, put_index, tool
+from registry_served import Served, platform, put_image, put_index, tool, unknown
 
 pytest_plugins = ("fixtures_registry",)
 
@@ -96,7 +96,7 @@ def test_an_index_whose_child_went_away_is_not_present(registry: Served) -> None
     put_index(client, reference, {amd: platform("amd64"), arm: platform("arm64")})
     client.delete(reference.with_digest(arm))
     told = state(client, reference)
-    assert told == Unknown(f"{reference} is incomplete: child {arm} (linux/arm64) is missing")
+    assert unknown(told) == (Transient, f"{reference} is incomplete: child {arm} (linux/arm64) is missing")
     assert inspect(client, reference).faults(["linux/amd64", "linux/arm64"]) == [
         f"child {arm} (linux/arm64) is missing"
     ]

@@ -16,7 +16,7 @@ from imageyard.registry.credentials import Credential, DockerConfig
 from imageyard.registry.states import state, states
 from registry_bearer import Bearer
 from registry_faults import running
-from registry_served import PASSWORD, USER, Served, platform, put_image, put_index, tool
+from registry_served import PASSWORD, USER, Served, platform, put_image, put_index, tool, unknown
 
 pytest_plugins = ("fixtures_registry",)
 
@@ -49,7 +49,7 @@ def test_denied_is_not_absent(locked_registry: Served, credential: Credential | 
     reference = locked_registry.reference("basic/never", "t")
     told = state(client, reference)
     assert isinstance(told, Unknown)
-    assert told.denied
+    assert isinstance(told.error, Denied)
     assert "UNAUTHORIZED" in told.why
     with pytest.raises(Denied) as raised:
         client.get(reference)
@@ -83,7 +83,7 @@ def test_a_private_ca(tls_registry: Served, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("SSL_CERT_DIR", os.devnull)
     told = state(Client(credentials=lambda _: None), reference)
     assert isinstance(told, Unknown)
-    assert not told.denied
+    assert not isinstance(told.error, Denied)
     assert "certificate is not trusted" in told.why
 
 
@@ -154,8 +154,9 @@ def test_bearer_refused(registry: Served) -> None:
         served = Served(gate.host, registry.storage, credential=Credential(USER, PASSWORD))
         client = served.client()
         told = state(client, served.reference("bearer/image", "t"))
-        assert told == Unknown(
-            f"{gate.host} refused us a token (HTTP 401): UNAUTHORIZED: wrong name or password", denied=True
+        assert unknown(told) == (
+            Denied,
+            f"{gate.host} refused us a token (HTTP 401): UNAUTHORIZED: wrong name or password",
         )
         with pytest.raises(Denied, match="refused us a token"):
             client.tags(served.reference("bearer/image"))

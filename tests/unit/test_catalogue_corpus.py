@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from imageyard.catalogue.expand import load
-from imageyard.errors import ConfigurationError
+from imageyard.errors import ConfigurationError, exit_code
 
 CORPUS = Path(__file__).parent.parent / "corpus" / "catalogues"
 CASES = sorted(CORPUS.glob("*.yml"))
@@ -14,7 +14,7 @@ CASES = sorted(CORPUS.glob("*.yml"))
 def test_a_bad_catalogue_is_refused_in_these_words(path):
     with pytest.raises(ConfigurationError) as caught:
         load(path, CORPUS)
-    said = f"exit {caught.value.code}\n{caught.value}\n"
+    said = f"exit {exit_code(caught.value)}\n{caught.value}\n"
     assert said == path.with_suffix(".expect").read_text()
 
 

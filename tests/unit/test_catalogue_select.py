@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from imageyard.catalogue.select import select
-from imageyard.errors import ConfigurationError
+from imageyard.errors import ConfigurationError, exit_code
 
 NAMES = [
     "linux-bookworm-py3.11-gcc11",
@@ -66,7 +66,7 @@ def test_a_slip_is_an_error(pattern, said, hint):
         select(pattern, NAMES)
     assert said in caught.value.headline
     assert hint in " ".join(caught.value.hint)
-    assert caught.value.code == 2
+    assert exit_code(caught.value) == 2
 
 
 def test_many_stars_take_no_longer_than_few():

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from imageyard.errors import Denied, Transient, exit_code
 from imageyard.names import Absent, Digest, Present, State, Unknown
 from imageyard.plan.delivery import Copies, Whole, deliveries
 from imageyard.plan.plan import Action, Do, RowKey
 
 MINE, OTHER = (Present(Digest("sha256:" + digit * 64)) for digit in "12")
 ABSENT = Absent()
-REFUSED = Unknown("ghcr.io refused us (HTTP 401)", denied=True)
-SILENT = Unknown("registry.test did not answer (HTTP 503)")
+REFUSED = Unknown(Denied("ghcr.io refused us (HTTP 401)"))
+SILENT = Unknown(Transient("registry.test did not answer (HTTP 503)"))
 AMD, ARM = RowKey("tool", "amd64"), RowKey("tool", "arm64")
 
 
@@ -110,4 +111,4 @@ def test_only_the_mirrors_that_lack_it_are_named() -> None:
 def test_a_blocked_image_has_the_code_of_its_own_refusal_only() -> None:
     (denied,) = deliveries([both(REFUSED)], [row(AMD, "skip"), row(ARM, "skip")], "ECR")
     (behind,) = deliveries([both(REFUSED)], [row(AMD, "blocked"), row(ARM, "skip")], "ECR")
-    assert (denied.code, behind.code) == (8, 0)
+    assert (exit_code(denied.error), exit_code(behind.error)) == (8, 0)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from imageyard.catalogue import text
 from imageyard.catalogue.expand import expand
 from imageyard.catalogue.lock import Lock
-from imageyard.errors import ConfigurationError
+from imageyard.errors import ConfigurationError, exit_code
 from imageyard.recipe.recipe import Recipe, Recipes
 from imageyard.tree import DictTree, Link
 
@@ -56,7 +56,7 @@ def test_a_bad_dockerfile_is_refused_with_line_and_words(name: str) -> None:
 
     error = refusal((CORPUS / f"{name}.Dockerfile").read_bytes())
 
-    assert error.code == 2
+    assert exit_code(error) == 2
     assert error.at == f"Dockerfile:{line.removeprefix('line ')}"
     assert headline in error.headline
     assert all(any(expected in given for given in error.hint) for expected in hint)

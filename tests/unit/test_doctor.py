@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from imageyard import doctor
-from imageyard.errors import EnvironmentLacks
+from imageyard.errors import EnvironmentLacks, exit_code
 from imageyard.stack.health import CHECKS, GIB, Check, Facts, diagnose, numbers
 
 WELL = Facts(
@@ -95,7 +95,7 @@ def test_something_needed_is_broken(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     monkeypatch.setattr(doctor, "gather", lambda: replace(WELL, engine=None, git=None))
     with pytest.raises(EnvironmentLacks, match="git is not installed") as caught:
         doctor.examine()
-    assert caught.value.code == 4
+    assert exit_code(caught.value) == 4
     assert caught.value.detail == ("also: No Docker engine answers.",)
     assert "WRONG  engine" in capsys.readouterr().out
 

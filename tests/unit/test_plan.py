@@ -7,13 +7,14 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from imageyard.errors import Denied, Transient, exit_code
 from imageyard.names import Absent, Digest, Present, State, Unknown
 from imageyard.plan.plan import Action, Candidate, Changed, RowKey, decide, failing
 
 PRESENT = Present(Digest("sha256:" + "1" * 64))
 ABSENT = Absent()
-REFUSED = Unknown("registry.test refused us (HTTP 401): UNAUTHORIZED", denied=True)
-SILENT = Unknown("registry.test did not answer (HTTP 503)")
+REFUSED = Unknown(Denied("registry.test refused us (HTTP 401): UNAUTHORIZED"))
+SILENT = Unknown(Transient("registry.test did not answer (HTTP 503)"))
 NO_CHANGE = Changed("main", ())
 CHANGE = Changed("main", ("common/install_python.sh changed",))
 CHANGES = Changed("main", ("base debian:bookworm-slim moved (sha256:111… -> sha256:222…)", "epoch: 1 -> 2"))
@@ -159,13 +160,13 @@ def test_what_is_unknown_of_a_parent_that_nobody_needs_is_not_asked() -> None:
 )
 def test_the_row_that_a_plan_fails_for(states: Sequence[State], row_that_fails: str | None, code: int) -> None:
     found = failing(decide([one(str(n), state) for n, state in enumerate(states)], "REGISTRY"))
-    assert (found and found.row.image, found.code if found else 0) == (row_that_fails, code)
+    assert (found and found.row.image, exit_code(found and found.error)) == (row_that_fails, code)
 
 
 def test_a_refusal_of_ours_fails_the_plan_too() -> None:
     found = failing(decide([one("a", ABSENT, refused="debian:12 is not locked")], "REGISTRY"))
     assert found is not None
-    assert found.code == 10
+    assert exit_code(found.error) == 10
 
 
 STATES = st.sampled_from([None, PRESENT, ABSENT, REFUSED, SILENT])
@@ -237,6 +238,6 @@ def test_nothing_is_built_on_an_unknown_state(given_rows: list[Candidate]) -> No
     for action in decide(given_rows, "REGISTRY"):
         if isinstance(states[action.row], Unknown):
             assert action.do == "blocked"
-            assert action.code in (8, 9)
+            assert action.error is states[action.row].error
         elif action.do == "skip":
             assert not isinstance(states[action.row], Absent)

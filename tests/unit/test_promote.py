@@ -70,7 +70,7 @@ def test_what_a_state_means_for_who_asks() -> None:
     with pytest.raises(PolicyRefused, match="is for linux/amd64, not for linux/amd64, linux/arm64"):
         judged(TARGET, Present(A, ("linux/amd64",)))
     with pytest.raises(Denied, match="no entry") as denied:
-        judged(TARGET, Unknown("no entry", denied=True))
+        judged(TARGET, Unknown(Denied("no entry")))
     assert denied.value.hint == ("docker login registry.test",)
     with pytest.raises(Transient, match="HTTP 502"):
-        judged(TARGET, Unknown("HTTP 502"))
+        judged(TARGET, Unknown(Transient("HTTP 502")))

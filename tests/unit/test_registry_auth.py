@@ -14,7 +14,7 @@ from imageyard.registry.credentials import Credential
 from imageyard.registry.states import state, states
 from registry_bearer import Bearer
 from registry_faults import HTML, Fault, Proxy, running
-from registry_served import moving_clock
+from registry_served import moving_clock, unknown
 
 CREDENTIAL = Credential("me", "hunter22")
 MISSING = Fault(
@@ -77,13 +77,13 @@ def test_what_is_no_token_is_unknown_not_denied(server: Proxy, body: bytes, stat
     told = state(client(), reference)
     assert isinstance(told, Unknown)
     assert "gave no token" in told.why
-    assert not told.denied
+    assert not isinstance(told.error, Denied)
 
 
 @pytest.mark.parametrize("realm", ["", "ftp://x/token", "/token", "http://192.0.2.1/token", "file:///etc/passwd"])
 def test_a_password_goes_to_no_place_without_tls(server: Proxy, realm: str) -> None:
     told = state(client(), asks_for(server, realm))
-    assert told == Unknown(f"{server.host} names no HTTPS address that gives tokens")
+    assert unknown(told) == (Transient, f"{server.host} names no HTTPS address that gives tokens")
     assert not [headers for _, headers in server.log if "authorization" in headers]
 
 
@@ -111,7 +111,7 @@ def test_an_unknown_scheme_is_denied(server: Proxy) -> None:
     server.faults.append(Fault("/v2/", status=401, headers={"WWW-Authenticate": "Negotiate"}))
     told = state(client(), Reference(server.host, "a/b", "t"))
     assert isinstance(told, Unknown)
-    assert told.denied
+    assert isinstance(told.error, Denied)
 
 
 def test_a_401_of_another_host_gets_nothing(server: Proxy) -> None:
@@ -121,7 +121,7 @@ def test_a_401_of_another_host_gets_nothing(server: Proxy) -> None:
         server.faults.append(Fault("/v2/", status=307, headers={"Location": f"http://{other.host}/v2/a/b/manifests/t"}))
         told = state(client(), Reference(server.host, "a/b", "t"))
         assert isinstance(told, Unknown)
-        assert told.denied
+        assert isinstance(told.error, Denied)
         assert len(other.log) == 1
         assert not [headers for _, headers in other.log if "authorization" in headers]
 
@@ -155,4 +155,4 @@ def test_a_helper_that_is_not_there_makes_it_unknown(server: Proxy) -> None:
 
     reference = asks_for(server, f"http://{server.host}/token")
     asking = Client(credentials=broken, policy=Policy(attempts=1))
-    assert state(asking, reference) == Unknown(f"the helper of {server.host} is broken")
+    assert unknown(state(asking, reference)) == (Transient, f"the helper of {server.host} is broken")

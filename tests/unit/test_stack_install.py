@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from imageyard.console import Story
-from imageyard.errors import EnvironmentLacks
+from imageyard.errors import EnvironmentLacks, exit_code
 from imageyard.stack import install
 from imageyard.stack.packages import Need, Plan
 
@@ -46,7 +46,7 @@ def test_who_is_not_root_gets_lines_to_paste_and_nothing_is_done(
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(EnvironmentLacks, match="takes root") as caught:
         install.install_stack(Story(stream=told))
-    assert caught.value.code == 4
+    assert exit_code(caught.value) == 4
     assert [line.strip() for line in told.getvalue().splitlines()[1:]] == [
         f"sudo tee {file} >/dev/null <<'EOF'",
         "Types: deb",

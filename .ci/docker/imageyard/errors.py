@@ -1,17 +1,20 @@
-"""One exception per exit code, each with what was being done, what happened and what to type next."""
+"""One exception per kind of failure, each with what was being done, what happened and what to type next."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar, NoReturn
+from collections.abc import Mapping, Sequence
+from typing import NoReturn
 
 __all__ = [
+    "EXIT_CODES",
     "Absent",
+    "Blocked",
     "BuildFailed",
     "CheckFailed",
     "ConfigurationError",
     "Denied",
     "EnvironmentLacks",
+    "FailedBefore",
     "ImageyardError",
     "Interrupted",
     "NothingToDo",
@@ -19,6 +22,7 @@ __all__ = [
     "Terminated",
     "Transient",
     "assert_never",
+    "exit_code",
     "refused_by_system",
 ]
 
@@ -29,9 +33,9 @@ class ImageyardError(Exception):
     `headline` says in one line what happened; it travels in Nox's reason and in `result.json`.
     `doing` says what was being done when it happened, `at` is `FILE:LINE:COLUMN` where there is one, `detail` holds
     further lines (the last words of a failed step), and `hint` what to type or change next, one line each.
+    `registry` is the host whose answer, or whose silence, this is. What follows from an error is decided by its class
+    and its fields, never by its words.
     """
-
-    code: ClassVar[int]
 
     def __init__(
         self,
@@ -41,6 +45,7 @@ class ImageyardError(Exception):
         at: object = None,
         detail: Sequence[str] = (),
         hint: str | Sequence[str] = (),
+        registry: str = "",
     ) -> None:
         super().__init__(headline)
         self.headline = headline
@@ -48,6 +53,7 @@ class ImageyardError(Exception):
         self.at = None if at is None else str(at)
         self.detail = tuple(detail)
         self.hint = (hint,) if isinstance(hint, str) else tuple(hint)
+        self.registry = registry
 
     def __str__(self) -> str:
         where = f"{self.at}: " if self.at else ""
@@ -62,19 +68,13 @@ class ImageyardError(Exception):
 class ConfigurationError(ImageyardError):
     """The catalogue, a Dockerfile or the command line says something that cannot be meant."""
 
-    code = 2
-
 
 class NothingToDo(ImageyardError):
     """There is nothing to do, and the caller asked to be told so by exit code."""
 
-    code = 3
-
 
 class EnvironmentLacks(ImageyardError):
     """A program, a service or a permission that the work needs is not there."""
-
-    code = 4
 
 
 def refused_by_system(error: OSError) -> EnvironmentLacks:
@@ -86,49 +86,81 @@ def refused_by_system(error: OSError) -> EnvironmentLacks:
 class BuildFailed(ImageyardError):
     """A step of a Dockerfile failed, or the builder refused the Dockerfile."""
 
-    code = 5
-
 
 class CheckFailed(ImageyardError):
     """The image was built and is not what its name says."""
-
-    code = 6
 
 
 class Absent(ImageyardError):
     """A registry or the engine answered that it does not have what was asked for."""
 
-    code = 7
-
 
 class Denied(ImageyardError):
     """A registry or a cloud refused our credentials, or there were none."""
-
-    code = 8
 
 
 class Transient(ImageyardError):
     """What failed may succeed when it is tried again: a network, a limit, a worker that went away."""
 
-    code = 9
-
 
 class PolicyRefused(ImageyardError):
     """It could be done and must not be: unlocked bases, a wrong tag, a forbidden place."""
-
-    code = 10
 
 
 class Interrupted(ImageyardError):
     """The user pressed Ctrl-C, or a SIGINT came from elsewhere."""
 
-    code = 130
-
 
 class Terminated(BaseException):
-    """SIGTERM, raised where the program stands, so that every `finally` runs. Its exit code is 143."""
+    """SIGTERM, raised where the program stands, so that every `finally` runs."""
 
-    code: ClassVar[int] = 143
+
+class FailedBefore(ImageyardError):
+    """A row failed earlier in this run; `recorded` is the exit code that its record holds."""
+
+    def __init__(self, headline: str, *, recorded: int, doing: str = "") -> None:
+        super().__init__(headline, doing=doing)
+        self.recorded = recorded
+
+
+class Blocked(ImageyardError):
+    """A row cannot be built because `by`, a row that it starts from, failed with `cause`."""
+
+    def __init__(self, headline: str, *, by: str, cause: ImageyardError, hint: str = "") -> None:
+        super().__init__(headline, hint=hint)
+        self.by = by
+        self.cause = cause
+
+
+EXIT_CODES: Mapping[type[BaseException], int] = {
+    ConfigurationError: 2,
+    NothingToDo: 3,
+    EnvironmentLacks: 4,
+    BuildFailed: 5,
+    CheckFailed: 6,
+    Absent: 7,
+    Denied: 8,
+    Transient: 9,
+    PolicyRefused: 10,
+    Interrupted: 130,
+    Terminated: 143,
+}
+
+
+def exit_code(error: ImageyardError | Terminated | None) -> int:
+    """The exit code that an error calls for, as records and `result.json` hold it; 0 for none.
+
+    It is for what leaves the program. Nothing is decided by it: that is what the classes are for.
+    """
+    match error:
+        case None:
+            return 0
+        case Blocked(cause=cause):
+            return exit_code(cause)
+        case FailedBefore(recorded=recorded):
+            return recorded
+        case _:
+            return next(EXIT_CODES[kind] for kind in type(error).__mro__ if kind in EXIT_CODES)
 
 
 def assert_never(value: NoReturn) -> NoReturn:

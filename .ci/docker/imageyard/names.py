@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal, NewType, TypeAlias, cast, get_args
 
-from imageyard.errors import ConfigurationError
+from imageyard.errors import ConfigurationError, Denied, Transient
 
 __all__ = [
     "ARCHES",
@@ -184,10 +184,14 @@ class Absent:
 
 @dataclass(frozen=True)
 class Unknown:
-    """The place did not say; `why` holds its own words. `denied` tells a refusal from a failure."""
+    """The place refused us, or did not say; `error` is that."""
 
-    why: str
-    denied: bool = False
+    error: Denied | Transient
+
+    @property
+    def why(self) -> str:
+        """The place's own words."""
+        return "; ".join((self.error.headline, *self.error.detail))
 
 
 State: TypeAlias = Present | Absent | Unknown

@@ -7,10 +7,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, TypeAlias, get_args
 
-from imageyard.errors import ConfigurationError
+from imageyard.errors import ConfigurationError, ImageyardError, exit_code
 from imageyard.layout import duration, size
 
-__all__ = ["HEADERS", "Finding", "Record", "RowOutcome", "from_json", "headers", "table", "to_json", "worst"]
+__all__ = ["HEADERS", "Finding", "Record", "RowOutcome", "from_json", "gravest", "headers", "table", "to_json", "worst"]
 
 VERSION = 2
 """The version of the form below; one that reads it refuses any later one."""
@@ -145,7 +145,16 @@ to what is wrong with the request; an interrupt says that the rest was not even 
 
 def worst(codes: Iterable[int]) -> int:
     """The exit code of a run with these rows; a code that nobody planned is the worst, no row at all is 0."""
-    return max(codes, key=lambda code: _SEVERITY.index(code) if code in _SEVERITY else len(_SEVERITY), default=0)
+    return max(codes, key=_severity, default=0)
+
+
+def gravest(errors: Iterable[ImageyardError]) -> ImageyardError | None:
+    """The first of the errors with whose exit code a run ends that has them all; None where there is none."""
+    return max(errors, key=lambda error: _severity(exit_code(error)), default=None)
+
+
+def _severity(code: int) -> int:
+    return _SEVERITY.index(code) if code in _SEVERITY else len(_SEVERITY)
 
 
 def _why(record: Record) -> str:

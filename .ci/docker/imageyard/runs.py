@@ -15,7 +15,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imageyard.errors import ConfigurationError, EnvironmentLacks, ImageyardError
+from imageyard.errors import ConfigurationError, EnvironmentLacks, ImageyardError, exit_code
 from imageyard.files import atomic_write, keep_out_of_git, locked
 from imageyard.records import Record, from_json, headers, table, to_json, worst
 
@@ -109,7 +109,7 @@ class Run:
     def fail(self, error: ImageyardError) -> None:
         """Keep an error that belongs to no row, so that `result.json` has it in the end."""
         self._open()
-        atomic_write(self.folder / "failure.json", _encoded({"code": error.code, "headline": error.headline}))
+        atomic_write(self.folder / "failure.json", _encoded({"code": exit_code(error), "headline": error.headline}))
 
     def settle(self, code: int, headline: str) -> None:
         """Keep how a call without rows ended as `result.json`, for workflows."""

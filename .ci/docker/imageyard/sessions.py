@@ -17,7 +17,7 @@ import nox
 
 from imageyard.catalogue.suggest import did_you_mean
 from imageyard.console import Story
-from imageyard.errors import ConfigurationError, ImageyardError, refused_by_system
+from imageyard.errors import ConfigurationError, ImageyardError, exit_code, refused_by_system
 from imageyard.nox_call import NoxCall
 from imageyard.project.checkout import find_checkout
 from imageyard.project.row_list import row_list
@@ -42,7 +42,7 @@ def register(catalogue: str | None = None) -> None:
         rows = row_list(checkout)
     except ImageyardError as error:
         _tell(error)
-        sys.exit(error.code)
+        sys.exit(exit_code(error))
     for library in ("urllib3", "botocore", "boto3"):  # Nox prints the debug log of every library
         logging.getLogger(library).setLevel(logging.WARNING)
     call = NoxCall(checkout, Run.begin(checkout.top))
@@ -227,7 +227,7 @@ def _told_to_nox(call: NoxCall, session: nox.Session) -> Iterator[None]:
         _tell(error)
         with contextlib.suppress(ImageyardError):  # where no record can be kept, that was told
             call.run.fail(error)
-        session.error(f"[{error.code}] {error.headline}")  # any other exception would print a traceback
+        session.error(f"[{exit_code(error)}] {error.headline}")  # any other exception would print a traceback
 
 
 def _tell(error: ImageyardError) -> None:

@@ -16,7 +16,7 @@ from typing import IO
 from imageyard import process
 from imageyard.board import Board
 from imageyard.builders.following import keeper, scrubber, secret_values, show
-from imageyard.builders.outcome import failed, judge
+from imageyard.builders.outcome import judge, timed_out
 from imageyard.builders.progress import Progress
 from imageyard.builders.request import BuildRequest, Built, Outcome, Unreachable, argv
 from imageyard.errors import EnvironmentLacks
@@ -120,11 +120,7 @@ def build(
     if code is None and not progress.started:
         return Unreachable(progress.failure().message or "no answer")
     if code is None:
-        step, lines = progress.at
-        timed_out = failed(progress, progress.failure())
-        return replace(
-            timed_out, step=step, lines=lines, message=f"the build did not end within {timeout:.0f} s", hint=""
-        )
+        return timed_out(progress, timeout)
     return judge(progress, code)
 
 

@@ -20,7 +20,7 @@ from imageyard import process
 from imageyard.board import Board
 from imageyard.builders.depot_request import LOGINS, PASSED, argv, login, platforms
 from imageyard.builders.following import keeper, scrubber, secret_values, show
-from imageyard.builders.outcome import failed, judge
+from imageyard.builders.outcome import judge, timed_out
 from imageyard.builders.plain import Plain
 from imageyard.builders.progress import Progress
 from imageyard.builders.request import BuildRequest, Built, Failed, Interrupted, Lost, Outcome, Unreachable
@@ -132,9 +132,7 @@ def build(
     if code is None and plain.build is None:
         raise _not_now("it said nothing for so long that the CLI was stopped")
     if code is None:
-        step, lines = progress.at
-        late = failed(progress, progress.failure())
-        return replace(late, step=step, lines=lines, message=f"the build did not end within {timeout:.0f} s", hint="")
+        return timed_out(progress, timeout)
     return _after(progress, code) if plain.build else _before(progress.failure().message, code)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 from imageyard.builders.progress import Failure, Progress
-from imageyard.builders.request import Failed, Interrupted, Lost, Outcome, RegistryFailed, Unreachable
+from imageyard.builders.request import BuildTimedOut, Failed, Interrupted, Lost, Outcome, RegistryFailed, Unreachable
 from imageyard.builders.vertex import WAITING
 
-__all__ = ["failed", "judge"]
+__all__ = ["failed", "judge", "timed_out"]
 
 # What gRPC and Go's net package say of a connection; looked for in buildx's own last error only, never in a step's.
 _CONNECTION = re.compile(
@@ -80,6 +80,22 @@ def failed(progress: Progress, failure: Failure) -> Failed:
         lines=failure.lines,
         message=failure.message,
         hint=_DISK_HINT if full else "",
+        steps=progress.steps,
+        warnings=tuple(progress.warnings),
+    )
+
+
+def timed_out(progress: Progress, timeout: float | None) -> BuildTimedOut:
+    """A build that was stopped after `timeout` seconds, as it is told: where it stood, and its last lines."""
+    step, lines = progress.at
+    failure = progress.failure()
+    return BuildTimedOut(
+        step=step,
+        dockerfile=failure.dockerfile,
+        line=failure.line,
+        exit_code=failure.exit_code,
+        lines=lines,
+        message=f"the build did not end within {timeout:.0f} s",
         steps=progress.steps,
         warnings=tuple(progress.warnings),
     )

@@ -130,6 +130,11 @@ class Failed:
 
 
 @dataclass(frozen=True)
+class BuildTimedOut(Failed):
+    """The build did not end within the time that it was given; `step` is where it stood."""
+
+
+@dataclass(frozen=True)
 class RegistryFailed:
     """A registry was at fault, not a step: it could not be asked for a base, or did not take the image or the cache.
 

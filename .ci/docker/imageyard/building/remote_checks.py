@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from imageyard.builders.request import BuildRequest, Built, Failed
+from imageyard.builders.request import BuildRequest, BuildTimedOut, Built, Failed
 from imageyard.building import attempt
 from imageyard.checks.judge import Ended, NotStarted, Ran, TimedOut, judge
 from imageyard.checks.run import TIMEOUT
@@ -88,7 +88,7 @@ def _ran(outcome: Outcome, out: str, err: str) -> Ran:
             return NotStarted(unstarted["why"])
         case Failed(exit_code=int(code)):
             return Ended(code, out, err)
-        case Failed(message=message) if "did not end within" in message:
+        case BuildTimedOut():
             return TimedOut(TIMEOUT, out, err)
         case Failed(message=message):
             return NotStarted(message)

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from imageyard.building.builder_choice import Choice, chosen
-from imageyard.errors import Absent, BuildFailed, ImageyardError
+from imageyard.errors import (
+    Absent,
+    Blocked,
+    BuildFailed,
+    CheckFailed,
+    ConfigurationError,
+    FailedBefore,
+    ImageyardError,
+    PolicyRefused,
+)
 from imageyard.project.options import BuildOptions
 from imageyard.project.tags import row_tag
 from imageyard.publishing.destination import destination
@@ -23,8 +31,6 @@ if TYPE_CHECKING:
     from imageyard.run.services import Services
 
 __all__ = ["BuiltRows", "Flow", "Together", "build_row", "build_together", "needs_engine"]
-
-_OUTCOMES: Mapping[int, RowOutcome] = {2: "failed", 5: "failed", 6: "check failed", 10: "refused"}
 
 
 class Flow(Protocol):
@@ -134,8 +140,19 @@ class _Ends:
         self.errors.append(error)
         for job in jobs:
             if job.record.outcome == "interrupted":
-                outcome = "blocked" if blocked else _OUTCOMES.get(error.code, "blocked")
-                job.end(outcome, code=error.code, headline=error.headline)
+                job.fail("blocked" if blocked else _outcome(error), error)
+
+
+def _outcome(error: ImageyardError) -> RowOutcome:
+    match error:
+        case ConfigurationError() | BuildFailed():
+            return "failed"
+        case CheckFailed():
+            return "check failed"
+        case PolicyRefused():
+            return "refused"
+        case _:
+            return "blocked"
 
 
 def _flow(job: Job, choice: Choice) -> Flow:
@@ -170,7 +187,8 @@ def _locked(job: Job, flow: Flow, locks: ExitStack) -> bool:
         return False
     if before := job.failure_of(job.row):
         job.record = before
-        raise _error(before.code, before.headline, doing=f"building {job.title}, which failed in this run")
+        doing = f"building {job.title}, which failed in this run"
+        raise FailedBefore(before.headline, recorded=before.code, doing=doing)
     return True
 
 
@@ -209,12 +227,27 @@ def _has_parents(job: Job) -> bool:
         for parent in _parents(job):
             tag = row_tag(job.recipes, parent, job.options.decision)
             if target.find(job.services.registry(), tag, parent.arch) is None:
-                raise _blocked(parent, Absent.code, f"{tag} is not at {target.repository.name}")
+                raise _blocked(parent, parent, Absent(f"{tag} is not at {target.repository.name}"))
         return True
     for parent in _parents(job):
-        if before := job.failure_of(parent):
-            raise _blocked(parent, before.code, before.headline)
+        if found := _failed(job, parent):
+            by, before = found
+            raise _blocked(parent, by, FailedBefore(before.headline, recorded=before.code))
     return True
+
+
+def _failed(job: Job, row: Row) -> tuple[Row, Record] | None:
+    """The row that failed in this run for which this one has no image, with its record: itself, or an ancestor.
+
+    A record does not say by which row its own was blocked: that is the first of its parents that failed as it did.
+    """
+    before = job.failure_of(row)
+    if before is None:
+        return None
+    for parent in job.recipes.parent_rows(row) if before.outcome == "blocked" else ():
+        if (found := _failed(job, parent)) and found[1].code == before.code:
+            return found
+    return row, before
 
 
 def _make(flow: Flow, jobs: Sequence[Job], ends: _Ends) -> None:
@@ -230,16 +263,11 @@ def _make(flow: Flow, jobs: Sequence[Job], ends: _Ends) -> None:
     ends.done(jobs, flow.make)
 
 
-def _blocked(parent: Row, code: int, headline: str) -> ImageyardError:
-    further = re.match("its (parent|ancestor) ", headline)
-    return _error(
-        code,
-        f"its ancestor {headline[further.end() :]}" if further else f"its parent {parent.name} failed: {headline}",
+def _blocked(parent: Row, by: Row, cause: ImageyardError) -> Blocked:
+    """The error of a row whose parent has no image, because `by`, itself or an ancestor of it, failed."""
+    return Blocked(
+        f"its {'parent' if by.name == parent.name else 'ancestor'} {by.name} failed: {cause.headline}",
+        by=by.name,
+        cause=cause,
         hint=f"nox -s \"build_image(arch='{parent.arch}', image='{parent.name}')\"    (the parent alone)",
     )
-
-
-def _error(code: int, headline: str, *, doing: str = "", hint: str = "") -> ImageyardError:
-    """An error of the class that ends with `code`."""
-    kind = next((k for k in ImageyardError.__subclasses__() if k.code == code), BuildFailed)
-    return kind(headline, doing=doing, hint=hint)

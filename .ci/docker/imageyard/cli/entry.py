@@ -16,7 +16,7 @@ from invoke.exceptions import Exit
 from invoke.tasks import task as invoke_task
 
 from imageyard.console import Story
-from imageyard.errors import EnvironmentLacks, ImageyardError, Terminated, refused_by_system
+from imageyard.errors import ImageyardError, Terminated, exit_code, refused_by_system
 
 __all__ = ["ARCH", "CATALOGUE", "JSON", "SET", "passed_through", "task"]
 
@@ -51,14 +51,15 @@ def task(
                     _keep(options, 0, _dashed(function.__name__))
             except ImageyardError as error:
                 if kept:
-                    _keep(options, error.code, error.headline)
-                raise Exit(str(error), error.code) from None
+                    _keep(options, exit_code(error), error.headline)
+                raise Exit(str(error), exit_code(error)) from None
             except OSError as error:
-                raise Exit(str(refused_by_system(error)), EnvironmentLacks.code) from None
+                refused = refused_by_system(error)
+                raise Exit(str(refused), exit_code(refused)) from None
             except KeyboardInterrupt:
                 raise Exit("interrupted", 130) from None
             except Terminated as ended:
-                raise Exit("terminated", ended.code) from None
+                raise Exit("terminated", exit_code(ended)) from None
 
         decorated = invoke_task(name=name, help=dict(help_texts), iterable=list(iterable), auto_shortflags=False)
         return decorated(run)

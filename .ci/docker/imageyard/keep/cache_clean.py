@@ -11,7 +11,7 @@ from imageyard import errors
 from imageyard.errors import Denied, EnvironmentLacks, ImageyardError, Transient
 from imageyard.names import Reference, parse_reference
 from imageyard.plan.caches import parse_cache_tag
-from imageyard.records import worst
+from imageyard.records import gravest
 from imageyard.registry import ecr, ecr_tags
 
 if TYPE_CHECKING:
@@ -197,8 +197,8 @@ def _remove(client: Client, repository: Reference, items: Sequence[Item]) -> dic
 
 def _refusal(repository: Reference, refused: Mapping[str, ImageyardError], going: int) -> ImageyardError:
     """What is raised where something stayed: an error of the worst kind among them."""
-    code = worst(error.code for error in refused.values())
-    kind = next(type(error) for error in refused.values() if error.code == code)
+    worst = gravest(refused.values())
+    kind = EnvironmentLacks if worst is None else type(worst)
     hint = "run it again"
     if kind is EnvironmentLacks:
         hint = "deletion may be switched off there"

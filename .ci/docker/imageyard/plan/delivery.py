@@ -6,15 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
-from imageyard.errors import assert_never
+from imageyard.errors import Denied, Transient, assert_never
 from imageyard.names import Absent, Present, State, Unknown
 from imageyard.plan.plan import Action, RowKey
 
 __all__ = ["Copies", "Delivery", "Step", "Whole", "deliveries"]
 
 Step: TypeAlias = Literal["promote", "mirror"]
-
-_DENIED, _TRANSIENT = 8, 9  # exit codes of `errors`
 
 
 class Copies(NamedTuple):
@@ -42,8 +40,7 @@ class Whole:
 class Delivery:
     """What is to be done for an image as a whole, and why; `needs` are the rows that the plan builds before.
 
-    `code` is the exit code that a blocked one calls for; 0 where it is blocked by a row, which has its own. `to` are
-    the mirrors that lack it.
+    `error` is what blocks it; None where that is a row, which has its own. `to` are the mirrors that lack it.
     """
 
     image: str
@@ -52,7 +49,7 @@ class Delivery:
     do: Literal["work", "skip", "blocked"]
     reason: str
     needs: tuple[RowKey, ...] = ()
-    code: int = 0
+    error: Denied | Transient | None = field(default=None, compare=False)
     to: tuple[str, ...] = ()
 
 
@@ -83,8 +80,8 @@ def _promotion(whole: Whole, rows: Sequence[Action], place: str) -> Delivery | N
         case Absent():
             reason = f"its rows are in {place}, the tag over them is not"
             return Delivery(whole.image, whole.tag, "promote", "work", reason)
-        case Unknown(why=why, denied=denied):
-            return Delivery(whole.image, whole.tag, "promote", "blocked", why, code=_DENIED if denied else _TRANSIENT)
+        case Unknown(error=error):
+            return Delivery(whole.image, whole.tag, "promote", "blocked", whole.state.why, error=error)
         case None:
             return None
         case _:

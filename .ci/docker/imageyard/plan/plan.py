@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
-from imageyard.errors import assert_never
+from imageyard.errors import Denied, PolicyRefused, Transient, assert_never
 from imageyard.names import Absent, Arch, Present, State, Unknown
 
-__all__ = ["Action", "Candidate", "Changed", "Do", "RowKey", "decide", "failing"]
+__all__ = ["Action", "Candidate", "Changed", "Do", "RowKey", "Stop", "alike", "decide", "failing"]
 
 Do: TypeAlias = Literal["build", "skip", "blocked"]
 
-_DENIED, _TRANSIENT, _POLICY = 8, 9, 10  # exit codes of `errors`
+Stop: TypeAlias = Denied | Transient | PolicyRefused
+"""Why a row cannot be planned."""
+
+_FIRST = (Denied, Transient, PolicyRefused)
+"""What a plan ends with, where several rows are blocked: first what hides the rest."""
 
 
 class RowKey(NamedTuple):
@@ -53,7 +57,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Action:
-    """What is to be done for a row, and why; `code` is the exit code that a blocked row calls for.
+    """What is to be done for a row, and why; `error` is what blocks it, None too where that is a parent.
 
     `needs` are the parents that this plan builds. Rows of one level can be built at the same time, after all levels
     below theirs. `left`: it is absent and left alone, because it did not change.
@@ -65,7 +69,7 @@ class Action:
     reason: str
     needs: tuple[RowKey, ...] = ()
     level: int = 0
-    code: int = 0
+    error: Stop | None = field(default=None, compare=False)
     left: bool = False
 
 
@@ -74,7 +78,7 @@ class _Verdict(NamedTuple):
 
     do: Do
     reason: str
-    code: int = 0
+    error: Stop | None = None
     left: bool = False
 
 
@@ -94,9 +98,17 @@ def decide(candidates: Sequence[Candidate], place: str) -> tuple[Action, ...]:
 
 
 def failing(actions: Sequence[Action]) -> Action | None:
-    """The row whose exit code the plan ends with: refusals first; None where all is well."""
-    blocked = [one for one in actions if one.code]
-    return min(blocked, key=lambda one: one.code, default=None)
+    """The row whose error the plan ends with: refusals first; None where all is well."""
+    for kind in _FIRST:
+        if found := next((one for one in actions if isinstance(one.error, kind)), None):
+            return found
+    return None
+
+
+def alike(actions: Sequence[Action], error: Stop) -> int:
+    """How many rows are blocked by an error of the same kind."""
+    kind = next(kind for kind in _FIRST if isinstance(error, kind))
+    return sum(isinstance(one.error, kind) for one in actions)
 
 
 def _wanted(
@@ -110,7 +122,7 @@ def _wanted(
                 if verdicts[parent].left:
                     why = refused[parent]
                     needed = f"absent, {one.row.image} needs it"
-                    verdicts[parent] = _Verdict("blocked", why, _POLICY) if why else _Verdict("build", needed)
+                    verdicts[parent] = _refusal(why) if why else _Verdict("build", needed)
                     wanted.setdefault(parent, "")
                 elif verdicts[parent].do != "skip":
                     wanted.setdefault(parent, one.row.image)
@@ -120,12 +132,12 @@ def _wanted(
 def _verdict(one: Candidate, place: str) -> _Verdict:
     """What follows from the row alone."""
     if one.forced and one.selected:
-        return _Verdict("blocked", one.refused, _POLICY) if one.refused else _Verdict("build", one.forced)
+        return _refusal(one.refused) if one.refused else _Verdict("build", one.forced)
     match one.state:
         case Present():
             return _Verdict("skip", f"in {place}")
         case Unknown():
-            return _Verdict("blocked", one.state.why, _DENIED if one.state.denied else _TRANSIENT)
+            return _Verdict("blocked", one.state.why, one.state.error)
         case Absent():
             if one.touched_only and one.changed and not one.changed.words:
                 return _Verdict("skip", f"absent in {place}, and unchanged since {one.changed.since}", left=True)
@@ -136,7 +148,11 @@ def _verdict(one: Candidate, place: str) -> _Verdict:
             reason = _since(one.changed) or "no place was asked"
         case _:
             assert_never(one.state)
-    return _Verdict("blocked", one.refused, _POLICY) if one.refused else _Verdict("build", reason)
+    return _refusal(one.refused) if one.refused else _Verdict("build", reason)
+
+
+def _refusal(why: str) -> _Verdict:
+    return _Verdict("blocked", why, PolicyRefused(why))
 
 
 def _since(changed: Changed | None) -> str:
@@ -147,7 +163,7 @@ def _since(changed: Changed | None) -> str:
 
 
 def _action(one: Candidate, verdict: _Verdict, before: Mapping[RowKey, Action], why_here: str) -> Action:
-    do, reason, code, left = verdict
+    do, reason, error, left = verdict
     needs: tuple[RowKey, ...] = ()
     if do == "build":
         parents = [before[parent] for parent in one.parents if parent in before]
@@ -156,4 +172,4 @@ def _action(one: Candidate, verdict: _Verdict, before: Mapping[RowKey, Action], 
         else:
             needs = tuple(parent.row for parent in parents if parent.do == "build")
     level = 1 + max((before[key].level for key in needs), default=-1)
-    return Action(one.row, one.tag, do, reason + why_here, needs, level, code, left)
+    return Action(one.row, one.tag, do, reason + why_here, needs, level, error, left)

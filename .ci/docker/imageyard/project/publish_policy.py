@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imageyard.errors import ConfigurationError, PolicyRefused
@@ -14,6 +15,18 @@ if TYPE_CHECKING:
     from imageyard.recipe.recipe import Recipes
 
 __all__ = ["at_option", "commands", "refuse", "repository", "why_not"]
+
+
+@dataclass(frozen=True)
+class _Unpinned:
+    """What may change under a row's tag, in words, and the image of whose recipe it is."""
+
+    what: str
+    image: str
+
+    def told(self, row: Row) -> str:
+        """The words as they are said of `row`: an ancestor's with its name."""
+        return self.what if self.image == row.name else f"{self.what} (in {self.image})"
 
 
 def repository(catalogue: Catalogue, at: str) -> Reference:
@@ -52,7 +65,7 @@ def refuse(recipes: Recipes, row: Row, options: BuildOptions | None = None) -> N
             hint=("say it in the catalogue", "or build it in the engine: --builder local"),
         )
     weekly = options is not None and options.decision.tags == "weekly"
-    unpinned = [] if weekly else _unpinned(recipes, row)
+    unpinned = [] if weekly else [one.told(row) for one in _unpinned(recipes, row)]
     if unpinned:
         raise PolicyRefused(
             f"{row.name} is not pinned: {_first(unpinned)}",
@@ -68,7 +81,7 @@ def refuse(recipes: Recipes, row: Row, options: BuildOptions | None = None) -> N
 
 def why_not(recipes: Recipes, row: Row, *, weekly: bool = False) -> str:
     """Why `refuse` would refuse the row, in words for a plan; empty where it would not."""
-    unpinned = [] if weekly else _unpinned(recipes, row)
+    unpinned = [] if weekly else [one.told(row) for one in _unpinned(recipes, row)]
     why = _first(unpinned) if unpinned else _local(recipes, row)
     return f"{why}: inv lock" if why else ""
 
@@ -77,13 +90,12 @@ def _first(unpinned: list[str]) -> str:
     return f"{unpinned[0]}{f', and {len(unpinned) - 1} more' if unpinned[1:] else ''}"
 
 
-def _unpinned(recipes: Recipes, row: Row) -> list[str]:
-    """What may change under the row's tag, in words, its ancestors' with their names."""
-    found = [] if row.image.unpinned_allowed else list(recipes.of(row).unpinned)
+def _unpinned(recipes: Recipes, row: Row) -> list[_Unpinned]:
+    """What may change under the row's tag: its own, and after that its ancestors'."""
+    own = () if row.image.unpinned_allowed else recipes.of(row).unpinned
+    found = [_Unpinned(what, row.name) for what in own]
     for parent in recipes.parent_rows(row):
-        found += [
-            f"{words} (in {parent.name})" if "(in " not in words else words for words in _unpinned(recipes, parent)
-        ]
+        found += _unpinned(recipes, parent)
     return found
 
 

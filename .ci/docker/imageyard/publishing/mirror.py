@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from imageyard import errors
-from imageyard.errors import ConfigurationError, Denied, ImageyardError, PolicyRefused
+from imageyard.errors import ConfigurationError, Denied, ImageyardError, PolicyRefused, exit_code
 from imageyard.names import Reference, parse_reference, platform_of
 from imageyard.plan.trust import LOCAL, Decision
 from imageyard.project import publish_policy
@@ -16,7 +16,7 @@ from imageyard.publishing.floating_tag import Branch
 from imageyard.publishing.publish import lock_of
 from imageyard.publishing.record_artifact import ARTIFACT_TYPE
 from imageyard.publishing.verify_published import prove
-from imageyard.records import Record, RowOutcome, worst
+from imageyard.records import Record, RowOutcome, gravest
 from imageyard.registry import ecr
 from imageyard.run.leftovers import finish
 from imageyard.runs import now
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from imageyard.run.services import Services
 
 __all__ = ["Wanted", "mirror"]
-
-_OUTCOMES: Mapping[int, RowOutcome] = {0: "published", 10: "refused"}
 
 
 @dataclass(frozen=True)
@@ -50,6 +48,14 @@ class _Part:
     tag: str
     raw: Raw
     wanted: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class _Brought:
+    """What was done for an image at one mirror: whether anything was copied, and all of it in words."""
+
+    copied: bool
+    words: tuple[str, ...]
 
 
 def mirror(
@@ -106,6 +112,7 @@ class _Flow:
         done: list[tuple[str, Reference]] = []
         failed: list[ImageyardError] = []
         said: list[str] = []
+        copied = False
         try:
             parts = self._parts(name)
         except ImageyardError as error:
@@ -114,20 +121,19 @@ class _Flow:
             self.services.reporter.error(error)
         for mirror in self.mirrors if parts else ():
             try:
-                said += [f"{words} at {mirror.name}" for words in self._bring(name, parts, mirror)]
+                brought = self._bring(name, parts, mirror)
+                copied = copied or brought.copied
+                said += [f"{words} at {mirror.name}" for words in brought.words]
                 done.append((name, mirror.with_digest(parts[-1].raw.digest)))
             except ImageyardError as error:
                 failed.append(error)
                 self._tell(name, mirror, error)
-        code = worst(error.code for error in failed)
-        headline = next((error.headline for error in failed if error.code == code), "")
-        outcome = _OUTCOMES.get(code, "blocked") if code or any(w.startswith("copied") for w in said) else "skipped"
+        worst = gravest(failed)
         ended = {"ended": now(), "seconds": time.monotonic() - clock}
         if parts:
             ended |= {"tag": parts[-1].tag, "digest": parts[-1].raw.digest}
-        self.services.run.write(
-            replace(record, outcome=outcome, code=code, headline=headline, why="; ".join(said), **ended)  # type: ignore[arg-type]
-        )
+        ended |= {"code": exit_code(worst), "headline": worst.headline if worst else "", "why": "; ".join(said)}
+        self.services.run.write(replace(record, outcome=_outcome(worst, copied=copied), **ended))  # type: ignore[arg-type]
         return done
 
     def _tell(self, name: str, mirror: Reference, error: ImageyardError) -> None:
@@ -160,8 +166,8 @@ class _Flow:
                 ) from None
         return parts
 
-    def _bring(self, name: str, parts: Sequence[_Part], mirror: Reference) -> list[str]:
-        """One image at one mirror: its content tags, and the floating one last. Says what was done."""
+    def _bring(self, name: str, parts: Sequence[_Part], mirror: Reference) -> _Brought:
+        """One image at one mirror: its content tags, and the floating one last."""
         from imageyard.registry.http import NoAnswer
 
         if mirror in self.silent:
@@ -172,11 +178,11 @@ class _Flow:
             if self.wanted.floating:
                 words += self._floating(name, parts[-1], mirror)
         except (Denied, NoAnswer) as error:
-            if error.headline.startswith(mirror.registry):  # and not the trusted repository
+            if error.registry == mirror.registry:  # and not the trusted repository
                 self.silent[mirror] = error
             raise
         self.services.reporter.step(f"{name}: {', '.join(words)}: {mirror.with_tag(parts[-1].tag)}")
-        return words
+        return _Brought(any(copied), tuple(words))
 
     def _content(self, part: _Part, mirror: Reference) -> bool:
         """Bring what a content tag names, by digest, its records beside it, proven, and then the tag.
@@ -236,6 +242,12 @@ class _Flow:
                     hint="a floating tag has to move: exempt it from the mirror's immutability, or say --no-floating",
                 ) from None
         return ["floating tag moved" if given.digest == whole.raw.digest else "floating tag moved on by another run"]
+
+
+def _outcome(error: ImageyardError | None, *, copied: bool) -> RowOutcome:
+    if error is None:
+        return "published" if copied else "skipped"
+    return "refused" if isinstance(error, PolicyRefused) else "blocked"
 
 
 def _digest(client: Client, target: Reference) -> str | None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from imageyard.errors import ImageyardError
+from imageyard.errors import ImageyardError, PolicyRefused
 from imageyard.names import Present, Reference, State, Unknown
 from imageyard.project import publish_policy
 from imageyard.project.options import BuildOptions
 from imageyard.publishing import build_record, export
 from imageyard.publishing.publish import RAISE_EPOCH
 from imageyard.publishing.verify_published import prove, unknown
-from imageyard.records import RowOutcome
 from imageyard.registry import ecr
 from imageyard.run.leftovers import finish
 from imageyard.run.row_run import Job
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from imageyard.run.services import Services
 
 __all__ = ["push_rows"]
-
-_OUTCOMES: Mapping[int, RowOutcome] = {10: "refused"}
 
 
 def push_rows(
@@ -71,7 +68,7 @@ class _Push:
         try:
             step()
         except ImageyardError as error:
-            self.job.end(_OUTCOMES.get(error.code, "blocked"), code=error.code, headline=error.headline)
+            self.job.fail("refused" if isinstance(error, PolicyRefused) else "blocked", error)
             self.job.services.reporter.error(error)
             return False
         return True

@@ -44,7 +44,7 @@ def unknown(state: Unknown, reference: Reference, doing: str) -> Denied | Transi
     """The error that a state which nobody knows is: of a registry that refused us, or that did not answer."""
     from imageyard.registry.answers import login_hint
 
-    if state.denied:
+    if isinstance(state.error, Denied):
         return Denied(state.why, doing=doing, hint=login_hint(reference.registry))
     return Transient(state.why, doing=doing, hint="run it again")
 

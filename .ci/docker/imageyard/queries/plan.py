@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imageyard import git
-from imageyard.errors import ConfigurationError, Denied, ImageyardError, NothingToDo, PolicyRefused, Transient
+from imageyard.errors import ConfigurationError, Denied, NothingToDo, PolicyRefused, Transient, assert_never
 from imageyard.layout import aligned
-from imageyard.plan.plan import Action, Candidate, Changed, RowKey, decide, failing
+from imageyard.plan.plan import Action, Candidate, Changed, RowKey, alike, decide, failing
 from imageyard.project import publish_policy
 from imageyard.project.places import Place, place_of
 from imageyard.project.recipes import recipes_at
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from imageyard.run.services import Services
 
 __all__ = ["Asked", "Before", "check", "plan", "rendered", "with_ancestors"]
-
-_ERRORS: Mapping[int, type[ImageyardError]] = {8: Denied, 9: Transient, 10: PolicyRefused}
 
 
 @dataclass(frozen=True)
@@ -71,13 +69,21 @@ def check(actions: Sequence[Action], *, nothing_is_news: bool = False) -> None:
 
     `nothing_is_news`: raise NothingToDo where nothing has to be built.
     """
-    if worst := failing(actions):
-        alike = sum(1 for one in actions if one.code == worst.code)
-        more = f" (and {alike - 1} more rows)" if alike > 1 else ""
-        raise _ERRORS[worst.code](
-            f"{worst.row.image} {worst.row.arch} cannot be planned: {worst.reason}{more}",
-            hint="nothing is built on a guess: see the reasons in the plan, then run it again",
-        )
+    worst = failing(actions)
+    if worst is not None and worst.error is not None:
+        count = alike(actions, worst.error)
+        more = f" (and {count - 1} more rows)" if count > 1 else ""
+        headline = f"{worst.row.image} {worst.row.arch} cannot be planned: {worst.reason}{more}"
+        hint = "nothing is built on a guess: see the reasons in the plan, then run it again"
+        match worst.error:
+            case Denied():
+                raise Denied(headline, hint=hint)
+            case Transient():
+                raise Transient(headline, hint=hint)
+            case PolicyRefused():
+                raise PolicyRefused(headline, hint=hint)
+            case _:
+                assert_never(worst.error)
     if nothing_is_news and not any(one.do == "build" for one in actions):
         raise NothingToDo(f"nothing to build: all {len(actions)} rows are there")
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from imageyard.building.builder_choice import depot_project
+from imageyard.errors import exit_code
 from imageyard.names import Absent, Arch, Present, Reference, State, parse_reference
 from imageyard.plan.delivery import Copies, Delivery, Whole, deliveries
 from imageyard.plan.matrix import RowJob, row_jobs
@@ -52,8 +53,9 @@ class WorkflowPlan:
     @property
     def blocked(self) -> tuple[tuple[int, str, str], ...]:
         """What must not or cannot be planned, each with its exit code and why; what only hangs on it is not in here."""
-        rows = [(one.code, f"{one.row.image} {one.row.arch}", one.reason) for one in self.actions if one.code]
-        return (*rows, *((one.code, f"{one.image}: {one.step}", one.reason) for one in self.delivered if one.code))
+        rows = [(one.error, f"{one.row.image} {one.row.arch}", one.reason) for one in self.actions]
+        wholes = [(one.error, f"{one.image}: {one.step}", one.reason) for one in self.delivered]
+        return tuple((exit_code(error), what, why) for error, what, why in (*rows, *wholes) if error is not None)
 
 
 def plain(plan: WorkflowPlan) -> dict[str, object]:
@@ -70,7 +72,7 @@ def plain(plan: WorkflowPlan) -> dict[str, object]:
                 "tag": one.tag,
                 "action": one.do,
                 "reason": one.reason,
-                "code": one.code,
+                "code": exit_code(one.error),
                 "level": one.level,
                 "needs": [key.image for key in one.needs],
                 **({"runner": job.runner, "timeout": job.timeout, "address": job.address} if job else {}),
@@ -86,7 +88,7 @@ def plain(plan: WorkflowPlan) -> dict[str, object]:
                 "step": one.step,
                 "action": one.do,
                 "reason": one.reason,
-                "code": one.code,
+                "code": exit_code(one.error),
                 "needs": [key.arch for key in one.needs],
                 "to": list(one.to),
             }

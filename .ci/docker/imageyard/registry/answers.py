@@ -51,7 +51,9 @@ def failure(reply: Reply, what: str, registry: str, doing: str, secrets: Iterabl
     tail = f": {said}" if said else ""
     status = f"HTTP {reply.status}"
     if reply.status in (401, 403):
-        return Denied(f"{registry} refused us ({status}){tail}", doing=doing, hint=login_hint(registry))
+        return Denied(
+            f"{registry} refused us ({status}){tail}", doing=doing, hint=login_hint(registry), registry=registry
+        )
     if is_absent(reply):
         return Absent(f"{what} is not there ({status}{tail})", doing=doing)
     if reply.status == 405:
@@ -60,7 +62,7 @@ def failure(reply: Reply, what: str, registry: str, doing: str, secrets: Iterabl
         return PolicyRefused(f"{registry} refused {what} ({status}){tail}", doing=doing)
     hint = "try again later, or log in: limits are wider for known users" if reply.status == 429 else ""
     error = NoAnswer if reply.status in AGAIN else Transient
-    return error(f"{registry} did not answer for {what} ({status}){tail}", doing=doing, hint=hint)
+    return error(f"{registry} did not answer for {what} ({status}){tail}", doing=doing, hint=hint, registry=registry)
 
 
 def login_hint(registry: str) -> str:

@@ -162,6 +162,7 @@ class Auth:
                 f"{registry} refused us a token (HTTP {reply.status}){f': {said}' if said else ''}",
                 doing=doing,
                 hint=login_hint(registry),
+                registry=registry,
             )
         try:
             answer = json.loads(reply.body) if reply.status == 200 else {}

@@ -12,9 +12,13 @@ from imageyard.registry.client import Client
 from imageyard.registry.http import MANIFEST_LIMIT, Reply, origin_of
 from imageyard.registry.manifests import Descriptor, is_digest, matches
 
-__all__ = ["fetch", "has", "read"]
+__all__ = ["WrongDigest", "fetch", "has", "read"]
 
 _STALLS = 5
+
+
+class WrongDigest(Transient):
+    """The registry answered with other bytes than those asked for: no other try in this run mends that."""
 
 
 def has(client: Client, repository: Reference, digest: Digest) -> bool:
@@ -105,9 +109,9 @@ def _part(
                         hasher.update(fresh)
                         place += len(fresh)
                     return place
+        except WrongDigest:
+            raise
         except Transient as error:
-            if error.detail:
-                raise  # the bytes are wrong: no other try mends that
             raise _Broke(place, error.headline) from None
         ours = client.endpoints.origin(repository.registry) == origin_of(reply.url)
         known = client.auth.answer(repository.registry, scopes, reply, known) if ours else None
@@ -127,8 +131,8 @@ def _start(client: Client, repository: Reference, blob: Descriptor, reply: Reply
     raise client.failure(reply, repository, f"reading blob {blob.digest}", what=f"blob {blob.digest}")
 
 
-def _wrong(repository: Reference, digest: str) -> Transient:
-    return Transient(
+def _wrong(repository: Reference, digest: str) -> WrongDigest:
+    return WrongDigest(
         f"{repository.registry} answered with bytes of another digest",
         doing=f"reading blob {digest:.80}",
         detail=("nothing of it was used",),

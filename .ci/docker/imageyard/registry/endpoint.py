@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from imageyard.errors import Transient
 from imageyard.registry.connections import is_loopback
-from imageyard.registry.http import Http
+from imageyard.registry.http import Http, TlsRefused
 
 __all__ = ["Endpoints"]
 
@@ -61,6 +61,8 @@ class Endpoints:
             pass
         try:
             self._http.send("GET", f"https://{registry}/v2/", again=False)
-        except Transient as error:
-            return "https" if "certificate" in error.headline else None
+        except TlsRefused:
+            return "https"
+        except Transient:
+            return None
         return "https"

@@ -17,7 +17,17 @@ from imageyard.registry.connections import manager
 if TYPE_CHECKING:
     import urllib3
 
-__all__ = ["AGAIN", "MANIFEST_LIMIT", "Http", "NoAnswer", "Reply", "origin_of", "shown"]
+__all__ = [
+    "AGAIN",
+    "MANIFEST_LIMIT",
+    "BodyTooLarge",
+    "Http",
+    "NoAnswer",
+    "Reply",
+    "TlsRefused",
+    "origin_of",
+    "shown",
+]
 
 MANIFEST_LIMIT = 4 * 1024 * 1024
 """Bytes; OCI distribution-spec 1.1, "Pushing Manifests": registries should take 4 MiB, and few take more."""
@@ -43,13 +53,22 @@ class NoAnswer(Transient):
     """The host did not answer, or only to say that it cannot now: what it has is not known."""
 
 
-class _Broken(Exception):
-    """There was no whole answer. `again` tells whether another try may help."""
+class BodyTooLarge(NoAnswer):
+    """The host's answer is larger than the caller takes; the rest of it was not read."""
 
-    def __init__(self, why: str, *, again: bool = True, hint: str = "") -> None:
+
+class TlsRefused(NoAnswer):
+    """The host speaks TLS, and we do not trust its certificate."""
+
+
+class _Broken(Exception):
+    """There was no whole answer. `again` tells whether another try may help, `kind` which error it is at last."""
+
+    def __init__(self, why: str, *, again: bool = True, hint: str = "", kind: type[NoAnswer] = NoAnswer) -> None:
         super().__init__(why)
         self.again = again
         self.hint = hint
+        self.kind = kind
 
 
 class Http:
@@ -81,7 +100,7 @@ class Http:
         deadline = self.clock.monotonic() + self.policy.budget
         attempts = 0
         reply: Reply | None = None
-        why, hint = "it asked to be left alone for longer than we wait", ""
+        last = _Broken("it asked to be left alone for longer than we wait")
         while self.backoff.wait(host, deadline):
             attempts += 1
             asked: float | None = None
@@ -93,14 +112,14 @@ class Http:
                 asked = retry_after(reply.headers.get("retry-after"), self.clock.now())
                 self.backoff.failed(host, asked)
             except _Broken as broken:
-                reply, why, hint = None, str(broken), broken.hint
+                reply, last = None, broken
                 self.backoff.failed(host)
                 if not broken.again:
                     break
             if not again or (asked is None and attempts >= self.policy.attempts):
                 break
         if reply is None:
-            raise self._gave_up(host, method, url, why, attempts, hint)
+            raise self._gave_up(host, method, url, last, attempts)
         return reply
 
     @contextmanager
@@ -111,7 +130,9 @@ class Http:
         """
         host = urlsplit(url).netloc
         if not self.backoff.wait(host, self.clock.monotonic() + self.policy.budget):
-            raise NoAnswer(f"{host} asked to be left alone for longer than we wait", doing=f"GET {shown(url)}")
+            raise NoAnswer(
+                f"{host} asked to be left alone for longer than we wait", doing=f"GET {shown(url)}", registry=host
+            )
         try:
             response, final = self._open("GET", url, dict(headers), None, self.policy.read)
             if response.status in AGAIN:
@@ -124,7 +145,7 @@ class Http:
                 response.close()
         except _Broken as broken:
             self.backoff.failed(host)
-            raise self._gave_up(host, "GET", url, str(broken), 1, broken.hint) from None
+            raise self._gave_up(host, "GET", url, broken, 1) from None
 
     def _whole(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limit: int, deadline: float
@@ -138,7 +159,7 @@ class Http:
                 parts.append(piece)
                 size += len(piece)
                 if size > limit:
-                    raise _Broken(f"its answer is larger than {limit} bytes", again=False)
+                    raise _Broken(f"its answer is larger than {limit} bytes", again=False, kind=BodyTooLarge)
                 if self.clock.monotonic() > deadline:
                     raise _Broken("its answer did not end in time", again=False)
             done = True
@@ -194,9 +215,9 @@ class Http:
             return self._pools[origin]
 
     @staticmethod
-    def _gave_up(host: str, method: str, url: str, why: str, attempts: int, hint: str) -> NoAnswer:
+    def _gave_up(host: str, method: str, url: str, last: _Broken, attempts: int) -> NoAnswer:
         tries = f" ({attempts} attempts)" if attempts > 1 else ""
-        return NoAnswer(f"{host}: {why}{tries}", doing=f"{method} {shown(url)}", hint=hint)
+        return last.kind(f"{host}: {last}{tries}", doing=f"{method} {shown(url)}", hint=last.hint, registry=host)
 
 
 def origin_of(url: str) -> str:
@@ -255,7 +276,7 @@ def _tls(error: Exception) -> _Broken:
     if "CERTIFICATE_VERIFY_FAILED" in text:
         why = text.partition("certificate verify failed: ")[2].partition(" (_ssl")[0] or "not trusted"
         hint = "point SSL_CERT_FILE at the CA bundle that signed the registry's certificate"
-        return _Broken(f"its certificate is not trusted: {why}", again=False, hint=hint)
+        return _Broken(f"its certificate is not trusted: {why}", again=False, hint=hint, kind=TlsRefused)
     if "WRONG_VERSION_NUMBER" in text or "RECORD_LAYER_FAILURE" in text or "HTTP_REQUEST" in text:
         return _Broken("it does not speak TLS (plain HTTP is used only where it is asked for)", again=False)
     return _Broken("the TLS handshake failed", again=False)

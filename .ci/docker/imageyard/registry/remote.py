@@ -8,6 +8,7 @@ import threading
 from imageyard.errors import Transient
 from imageyard.names import Reference
 from imageyard.registry.client import Client
+from imageyard.registry.http import BodyTooLarge
 from imageyard.registry.manifests import Descriptor
 
 __all__ = ["PIECE", "RangesRefused", "RemoteBlob"]
@@ -88,10 +89,10 @@ class RemoteBlob(io.RawIOBase):
             reply = self._client.call(
                 "GET", self._repository, f"blobs/{self._blob.digest}", headers=headers, limit=max(last - at + 1, _WORDS)
             )
-        except Transient as error:
-            if not whole and "is larger than" in error.headline:
-                raise RangesRefused from None
-            raise
+        except BodyTooLarge:
+            if whole:
+                raise
+            raise RangesRefused from None
         doing = f"reading blob {self._blob.digest}"
         if reply.status not in (200, 206):
             raise self._client.failure(reply, self._repository, doing, what=f"blob {self._blob.digest}")

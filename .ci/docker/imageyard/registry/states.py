@@ -101,13 +101,20 @@ def _state(client: Client, reference: Reference, platforms: bool) -> tuple[State
     except errors.Absent:
         return Absent(), True
     except errors.ImageyardError as error:
-        why = "; ".join((error.headline, *error.detail))
-        return Unknown(why, denied=isinstance(error, errors.Denied)), not isinstance(error, NoAnswer)
+        return Unknown(_silence(error)), not isinstance(error, NoAnswer)
     if isinstance(seen.root, Manifest):
         return Present(seen.raw.digest, seen.found()), True
     if gone := missing(seen.root, seen.documents, seen.present):
-        return Unknown(f"{reference} is incomplete: {'; '.join(gone[:3])}"), True
+        why = f"{reference} is incomplete: {'; '.join(gone[:3])}"
+        return Unknown(errors.Transient(why, doing=f"reading {reference}")), True
     return Present(seen.raw.digest, seen.found(), attested(seen.root, seen.documents)), True
+
+
+def _silence(error: errors.ImageyardError) -> errors.Denied | errors.Transient:
+    """What kept us from knowing: whatever is no refusal of our credentials may be otherwise the next time."""
+    if isinstance(error, (errors.Denied, errors.Transient)):
+        return error
+    return errors.Transient(error.headline, doing=error.doing, detail=error.detail, hint=error.hint)
 
 
 def _below(client: Client, reference: Reference, seen: Complete, index: Index, thorough: bool, depth: int) -> None:

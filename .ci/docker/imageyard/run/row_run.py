@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from imageyard.errors import PolicyRefused
+from imageyard.errors import ImageyardError, PolicyRefused, exit_code
 from imageyard.files import locked, make_folder
 from imageyard.project.tags import row_tag
 from imageyard.records import Record, RowOutcome
@@ -98,6 +98,10 @@ class Job:
         self.note(**known)
         self.record = self.ended(outcome, code=code, headline=headline)
         self.services.run.write(self.record)
+
+    def fail(self, outcome: RowOutcome, error: ImageyardError) -> None:
+        """Close the record with the error that the row ended with."""
+        self.end(outcome, code=exit_code(error), headline=error.headline)
 
     def published(self, image: Reference, *, adopted: bool, **known: object) -> None:
         """Close the record of a row that now has its tag."""

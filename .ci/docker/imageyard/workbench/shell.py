@@ -65,7 +65,7 @@ def bring(project: Project, recipes: Recipes, services: Services, row: Row) -> s
     asked for under a tag that is never published. What was pulled keeps the name of where it is from: it did not pass
     its checks here, and is not pushed from here.
     """
-    recipes, story = recipes, services.reporter
+    story = services.reporter
     tag, inputs = recipes.tag(row), recipes.of(row).inputs
     title = f"{row.name} {row.arch}"
     mirrors = [parse_reference(one).with_tag(tag) for one in project.catalogue.mirrors]
@@ -76,10 +76,8 @@ def bring(project: Project, recipes: Recipes, services: Services, row: Row) -> s
     if why := publish_policy.why_not(recipes, row):
         story.step(f"{title}: built here, because its tag is never published: {why}")
     else:
-        places = [
-            *mirrors,
-            *([publish_policy.repository(project.catalogue, "trusted")] if project.catalogue.registry else []),
-        ]
+        own = [publish_policy.repository(project.catalogue, "trusted")] if project.catalogue.registry else []
+        places = [*mirrors, *own]
         for place in places:
             if found := _pulled(services, row, place.with_tag(tag), inputs):
                 return found

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imageyard.building.row import build_row
-from imageyard.errors import BuildFailed, CheckFailed, ConfigurationError
+from imageyard.errors import BuildFailed, CheckFailed, ConfigurationError, FailedBefore, ImageyardError
 from imageyard.project.checkout import this_arch
 from imageyard.project.options import BuildOptions
 from imageyard.queries import describe
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from imageyard.catalogue.model import Row
     from imageyard.project.project import Project
     from imageyard.recipe.recipe import Recipes
+    from imageyard.records import RowOutcome
     from imageyard.run.services import Services
 
 __all__ = ["test_dockerfile", "users"]
@@ -45,18 +46,19 @@ def test_dockerfile(project: Project, recipes: Recipes, services: Services, file
         )
     row = here[0]
     try:
-        _, recipes = build_row(
-            project, recipes, services, row, BuildOptions(builder="local")
-        )  # a shell needs the engine
-    except (BuildFailed, CheckFailed) as error:
-        if not shell or _is_blocked(services, row):
-            raise
+        options = BuildOptions(builder="local")  # a shell needs the engine
+        _, recipes = build_row(project, recipes, services, row, options)
+    except (BuildFailed, CheckFailed, FailedBefore) as error:
+        outcome = _outcome(services, row)
+        if not shell or outcome not in ("failed", "check failed"):
+            raise  # a parent that failed, say: there is nothing of the row itself to look into
         services.reporter.error(error)
-        if isinstance(error, BuildFailed):
+        if outcome == "failed":
             _shell_before(project, recipes, services, row, error)
         else:
             _shell_in_unchecked(project, recipes, services, row)
-        raise type(error)(error.headline, at=error.at) from None  # the rest was told before the shell
+        error.doing, error.detail, error.hint = "", (), ()  # they were told before the shell
+        raise
     if shell:
         tag = recipes.tag(row)
         _open(services, row, str(project.repository.with_tag(tag)))
@@ -92,12 +94,13 @@ def _in_repository(project: Project, file: str) -> str:
         raise ConfigurationError(f"{file} is not in this repository") from None
 
 
-def _is_blocked(services: Services, row: Row) -> bool:
-    """Whether it is a parent that failed: there is nothing of the row itself to look into."""
-    return any((r.image, r.arch, r.outcome) == (row.name, row.arch, "blocked") for r in services.run.records()[0])
+def _outcome(services: Services, row: Row) -> RowOutcome | None:
+    """What the row came to in this run, as its record says."""
+    found = (one.outcome for one in services.run.records()[0] if (one.image, one.arch) == (row.name, row.arch))
+    return next(found, None)
 
 
-def _shell_before(project: Project, recipes: Recipes, services: Services, row: Row, error: BuildFailed) -> None:
+def _shell_before(project: Project, recipes: Recipes, services: Services, row: Row, error: ImageyardError) -> None:
     """A shell in what the steps before the failed one built: the same Dockerfile, cut off at that step."""
     from imageyard.building.unchecked_image import candidate_before
 
