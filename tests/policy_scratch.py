@@ -12,10 +12,10 @@ from uuid import uuid4
 
 from aws_served import Aws
 from imageyard.names import Digest, Reference
+from imageyard.oci.manifests import Manifest
 from imageyard.registry.blobs import read
 from imageyard.registry.client import Client
 from imageyard.registry.credentials import DockerConfig
-from imageyard.registry.manifests import Manifest
 from imageyard.registry.referrers import referrers
 from login_scratch import BRANCH, TRUSTED, Scene, ecr, scene
 from oidc_served import Oidc

@@ -13,8 +13,8 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+from imageyard.http.backoff import Policy
 from imageyard.names import Reference
-from imageyard.registry.backoff import Policy
 from imageyard.registry.client import Client
 from imageyard.registry.credentials import Credential
 from registry_faults import Answer, Proxy

@@ -15,11 +15,11 @@ from typing import NoReturn
 import pytest
 from child_server import listening
 from imageyard.errors import Denied, Transient
+from imageyard.http.backoff import Clock, Policy
 from imageyard.names import Digest, Reference, State, Unknown
-from imageyard.registry.backoff import Clock, Policy
+from imageyard.oci.manifests import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, digest_of
 from imageyard.registry.client import Client
 from imageyard.registry.credentials import Credential
-from imageyard.registry.manifests import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, digest_of
 from imageyard.registry.upload import push_bytes
 
 USER, PASSWORD = "ci-user", "correct horse battery"

@@ -10,6 +10,7 @@ from typing import cast
 
 from engine_private import PrivateEngine
 from imageyard.names import Digest, Reference
+from imageyard.oci.manifests import OCI_MANIFEST, digest_of
 from imageyard.project.checkout import Checkout
 from imageyard.project.labels import INPUTS_LABEL
 from imageyard.project.project import Project, load_project
@@ -17,7 +18,6 @@ from imageyard.project.recipes import recipes_of
 from imageyard.publishing import record_artifact
 from imageyard.records import Record
 from imageyard.registry.client import Client
-from imageyard.registry.manifests import OCI_MANIFEST, digest_of
 from imageyard.registry.upload import push_bytes
 from registry_served import Served, platform, put_index
 from yard_publishing import PublishingYard

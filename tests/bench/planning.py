@@ -209,9 +209,9 @@ def _publish(yard: Path) -> None:
 
 
 def _put(repository: Reference, tags: Sequence[str]) -> None:
+    from imageyard.http.parallel import each
+    from imageyard.oci.manifests import OCI_MANIFEST
     from imageyard.registry.client import Client
-    from imageyard.registry.manifests import OCI_MANIFEST
-    from imageyard.registry.parallel import each
     from imageyard.registry.upload import push_bytes
 
     client = Client()

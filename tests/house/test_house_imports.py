@@ -23,6 +23,7 @@ FLOORS = """
     board
     console
     files git aws
+    http oci
     treebase
     tree
     records
@@ -52,6 +53,8 @@ FLOORS = """
 FLOOR = {room: number for number, line in enumerate(FLOORS.strip().splitlines()) for room in line.split()}
 
 STRANGERS = {
+    "http": ("registry", "catalogue", "recipe", "plan"),
+    "oci": ("registry", "http", "catalogue", "recipe", "plan"),
     "registry": ("catalogue", "recipe", "plan"),
     "daemon": ("catalogue", "recipe", "plan"),
     "engine": ("catalogue", "recipe", "plan"),
@@ -65,11 +68,13 @@ ONLY_IN = {
     "multiprocessing": None,
     "asyncio": None,
     "pty": None,
+    "urllib.request": "http.connections",
+    "http.client": None,
     "boto3": "aws",
     "botocore": "aws",
 }
 
-HEAVY = ("boto3", "botocore", "jinja2", "rich", "stamina", "urllib3", "yaml")
+HEAVY = ("boto3", "botocore", "jinja2", "rich", "urllib3", "yaml")
 
 
 def imports(tree: ast.Module) -> Iterator[tuple[str, int]]:

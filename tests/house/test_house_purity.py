@@ -24,7 +24,7 @@ PURE = (
     "builders.vertex",
     "builders.outcome",
     "checks.judge",
-    "registry.manifests",
+    "oci.manifests",
     "keep.retention",
     "keep.pins",
     "keep.page",

@@ -21,10 +21,10 @@ from aws_served import ACCOUNT, PROVIDER, Aws
 from imageyard.aws import call
 from imageyard.errors import Absent, Denied
 from imageyard.names import Reference
+from imageyard.oci.manifests import OCI_MANIFEST
 from imageyard.registry.client import Client
 from imageyard.registry.ecr import log_in
 from imageyard.registry.ecr_tags import pushed, untag
-from imageyard.registry.manifests import OCI_MANIFEST
 from imageyard.registry.upload import push_bytes
 from login_scratch import TRUSTED, Scene, ecr, scene
 from oidc_served import Oidc

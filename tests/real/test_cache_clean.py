@@ -12,9 +12,9 @@ from engine_private import PrivateEngine
 from github_served import GitHub, github
 from imageyard.keep.cache_age import CONFIG, written
 from imageyard.names import Digest, Reference
+from imageyard.oci.manifests import OCI_MANIFEST
 from imageyard.plan.caches import cache_tag
 from imageyard.registry.client import Client
-from imageyard.registry.manifests import OCI_MANIFEST
 from imageyard.registry.upload import push_bytes
 from registry_faults import Fault, Proxy, running
 from registry_served import Served

@@ -17,9 +17,9 @@ from depot_plane import TOKEN, Plane
 from imageyard.builders import depot as builder
 from imageyard.builders.request import BuildRequest, Built, Failed, Lost, Outcome, Unreachable
 from imageyard.errors import Absent, ConfigurationError, EnvironmentLacks, Transient
+from imageyard.oci.manifests import Index, Manifest
 from imageyard.recipe.model import File, Mode
 from imageyard.recipe.seal import seal
-from imageyard.registry.manifests import Index, Manifest
 from imageyard.registry.states import inspect
 from imageyard.treebase import DictTree, Link
 from registry_served import PASSWORD, USER, Served

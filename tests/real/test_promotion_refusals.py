@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from imageyard.names import Absent, Digest, Reference
+from imageyard.oci.manifests import OCI_INDEX, OCI_MANIFEST, digest_of
 from imageyard.registry.client import Client
-from imageyard.registry.manifests import OCI_INDEX, OCI_MANIFEST, digest_of
 from imageyard.registry.states import state
 from imageyard.registry.upload import push_bytes
 from registry_served import Served, tool

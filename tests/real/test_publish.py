@@ -90,8 +90,8 @@ def test_a_record_is_no_signature(port: PublishingYard) -> None:
 
 
 def test_what_else_is_beside_an_image_does_no_harm(port: PublishingYard, registry: Served) -> None:
-    from imageyard.registry.client import Raw
-    from imageyard.registry.manifests import OCI_EMPTY, OCI_MANIFEST
+    from imageyard.oci.manifests import OCI_EMPTY, OCI_MANIFEST
+    from imageyard.oci.raw import Raw
     from imageyard.registry.referrers import attach
     from imageyard.registry.upload import push_bytes
 

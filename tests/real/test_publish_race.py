@@ -12,8 +12,8 @@ from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler
 
 import pytest
+from imageyard.http.backoff import Clock
 from imageyard.names import Absent, Present
-from imageyard.registry.backoff import Clock
 from imageyard.registry.states import inspect, state
 from imageyard.registry.tagging import SETTLE, Given, give
 from registry_faults import Answer, Proxy, running

@@ -11,7 +11,7 @@ import pytest
 from imageyard.errors import Absent, ConfigurationError, PolicyRefused, Transient
 from imageyard.names import Absent as IsAbsent
 from imageyard.names import Present, Reference
-from imageyard.registry.manifests import OCI_INDEX, OCI_MANIFEST, Index, digest_of
+from imageyard.oci.manifests import OCI_INDEX, OCI_MANIFEST, Index, digest_of
 from imageyard.registry.states import inspect, state, states
 from registry_faults import Answer, Fault, Proxy, running
 from registry_served import Served, platform, put_image, put_index, tool, unknown

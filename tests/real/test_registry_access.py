@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from imageyard.errors import Denied
+from imageyard.http import connections
 from imageyard.names import Absent as IsAbsent
 from imageyard.names import Present, Unknown
-from imageyard.registry import connections
 from imageyard.registry.client import Client
 from imageyard.registry.credentials import Credential, DockerConfig
 from imageyard.registry.states import state, states

@@ -7,8 +7,8 @@ import random
 
 import pytest
 from imageyard.errors import Absent, Transient
+from imageyard.oci.manifests import Descriptor, digest_of
 from imageyard.registry import blobs, upload
-from imageyard.registry.manifests import Descriptor, digest_of
 from registry_faults import Fault, Proxy, running
 from registry_served import Served, platform, put_image, put_index
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from imageyard.errors import Absent, Denied, PolicyRefused, Transient
 from imageyard.names import Digest, Reference
+from imageyard.oci.manifests import Descriptor, digest_of
 from imageyard.registry import blobs, upload
 from imageyard.registry.client import Client
 from imageyard.registry.copying import copy, copy_referrers
-from imageyard.registry.manifests import Descriptor, digest_of
 from imageyard.registry.referrers import referrers
 from imageyard.registry.remote import RangesRefused, RemoteBlob
 from registry_faults import Answer, Fault, Proxy, running

@@ -7,12 +7,12 @@ import json
 
 import pytest
 from imageyard.errors import Absent, Denied, ImageyardError, PolicyRefused, Transient
+from imageyard.http.backoff import Policy
 from imageyard.names import Absent as IsAbsent
 from imageyard.names import Present, Reference, Unknown
+from imageyard.oci.manifests import OCI_INDEX, Descriptor, digest_of
 from imageyard.registry import blobs, upload
-from imageyard.registry.backoff import Policy
 from imageyard.registry.client import Client
-from imageyard.registry.manifests import OCI_INDEX, Descriptor, digest_of
 from imageyard.registry.states import state, states
 from registry_faults import HTML, Fault, Proxy, running
 from registry_served import Served, moving_clock, platform, put_image, put_index, unknown

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from imageyard.errors import Denied, Transient
+from imageyard.http.backoff import Policy
+from imageyard.http.parallel import each
+from imageyard.oci.manifests import OCI_EMPTY, OCI_INDEX, OCI_MANIFEST, Descriptor, digest_of
 from imageyard.registry import upload
-from imageyard.registry.backoff import Policy
 from imageyard.registry.client import Client
-from imageyard.registry.manifests import OCI_EMPTY, OCI_INDEX, OCI_MANIFEST, Descriptor, digest_of
-from imageyard.registry.parallel import each
 from imageyard.registry.referrers import attach, detach, fallback_tag, referrers
 from registry_faults import Answer, Fault, Proxy, running
 from registry_served import Served, platform, put_image, put_index, tool

@@ -38,8 +38,8 @@ from imageyard.builders.request import (
 from imageyard.builders.worker import Worker
 from imageyard.console import Story
 from imageyard.errors import EnvironmentLacks
+from imageyard.http.backoff import Clock
 from imageyard.names import parse_reference
-from imageyard.registry.backoff import Clock
 from registry_faults import Fault, Proxy, running
 from registry_served import Served, tool
 from socket_relay import Relay

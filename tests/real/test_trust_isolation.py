@@ -15,10 +15,10 @@ from engine_private import PrivateEngine
 from imageyard.builders import buildx
 from imageyard.errors import Denied
 from imageyard.names import Arch, Digest, Reference
+from imageyard.oci.manifests import OCI_MANIFEST
 from imageyard.project.labels import INPUTS_LABEL
 from imageyard.project.project import find_project
 from imageyard.project.recipes import recipes_of
-from imageyard.registry.manifests import OCI_MANIFEST
 from imageyard.registry.upload import push_bytes
 from registry_faults import running
 from registry_gate import Gate

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from imageyard.errors import EnvironmentLacks
 from imageyard.names import Digest
-from imageyard.registry.archive import Archive
-from imageyard.registry.manifests import OCI_INDEX, OCI_MANIFEST, digest_of
+from imageyard.oci.archive import Archive
+from imageyard.oci.manifests import OCI_INDEX, OCI_MANIFEST, digest_of
 
 
 def tar_of(file: Path, files: dict[str, bytes]) -> Path:

@@ -9,7 +9,8 @@ import pytest
 from imageyard.errors import Absent
 from imageyard.keep.cache_age import times, written
 from imageyard.names import Reference
-from imageyard.registry.client import Client, Raw
+from imageyard.oci.raw import Raw
+from imageyard.registry.client import Client
 
 NEWEST = datetime(2026, 1, 31, 12, 0, 1, tzinfo=timezone.utc)
 

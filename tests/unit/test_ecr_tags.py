@@ -15,9 +15,9 @@ from imageyard.catalogue import expand
 from imageyard.errors import Transient
 from imageyard.keep.cache_clean import Wanted, clean
 from imageyard.names import Reference
+from imageyard.oci.manifests import OCI_MANIFEST
 from imageyard.registry.client import Client
 from imageyard.registry.ecr_tags import pushed, untag
-from imageyard.registry.manifests import OCI_MANIFEST
 from services_scratch import services
 
 

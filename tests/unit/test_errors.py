@@ -27,12 +27,12 @@ from imageyard.errors import (
     Transient,
     exit_code,
 )
+from imageyard.http.transport import BodyTooLarge, NoAnswer, TlsRefused
 from imageyard.names import Digest, Reference, Unknown
+from imageyard.oci.manifests import Descriptor
 from imageyard.records import gravest
 from imageyard.registry import blobs
 from imageyard.registry.client import Client
-from imageyard.registry.http import BodyTooLarge, NoAnswer, TlsRefused
-from imageyard.registry.manifests import Descriptor
 from imageyard.registry.remote import RangesRefused, RemoteBlob
 from registry_faults import Fault, Proxy, running
 from registry_served import moving_clock

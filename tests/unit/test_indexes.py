@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from imageyard.errors import Transient
 from imageyard.names import Digest
-from imageyard.registry.client import Raw
-from imageyard.registry.indexes import joined, part
-from imageyard.registry.manifests import OCI_INDEX, OCI_MANIFEST, digest_of
-from imageyard.registry.verify import faults
+from imageyard.oci.indexes import joined, part
+from imageyard.oci.manifests import OCI_INDEX, OCI_MANIFEST, digest_of
+from imageyard.oci.raw import Raw
+from imageyard.oci.verify import faults
 
 
 def digest(number: int) -> Digest:

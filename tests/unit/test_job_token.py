@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from imageyard.access.job_token import _claims, fetch, in_reach
 from imageyard.errors import Denied, EnvironmentLacks, Transient
-from imageyard.registry.backoff import Policy
-from imageyard.registry.http import Http
+from imageyard.http.backoff import Policy
+from imageyard.http.transport import Http
 from oidc_served import Oidc, served
 from registry_faults import Fault
 

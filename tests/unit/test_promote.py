@@ -8,10 +8,10 @@ from types import SimpleNamespace
 import pytest
 from imageyard.errors import ConfigurationError, Denied, PolicyRefused, Transient
 from imageyard.names import Absent, Digest, Present, Unknown, parse_reference
+from imageyard.oci.manifests import OCI_INDEX, OCI_MANIFEST, parse
 from imageyard.publishing.promote import Piece, contents, differences
 from imageyard.queries.resolve import Target, judged
 from imageyard.queries.wait import seconds
-from imageyard.registry.manifests import OCI_INDEX, OCI_MANIFEST, parse
 
 A, B, C, D = (Digest(f"sha256:{letter * 64}") for letter in "abcd")
 

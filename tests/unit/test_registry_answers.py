@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from imageyard.errors import Absent, Denied, EnvironmentLacks, ImageyardError, PolicyRefused, Transient
+from imageyard.http.transport import NoAnswer, Reply
 from imageyard.registry.answers import codes, failure, is_absent, login_hint, words
-from imageyard.registry.http import NoAnswer, Reply
 
 VERSION = {"docker-distribution-api-version": "registry/2.0"}
 

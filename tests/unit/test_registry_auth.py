@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 from imageyard.errors import Denied, Transient
+from imageyard.http.backoff import Policy
 from imageyard.names import Absent, Reference, Unknown
-from imageyard.registry.backoff import Policy
 from imageyard.registry.client import Client
 from imageyard.registry.credentials import Credential
 from imageyard.registry.states import state, states

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from imageyard.registry.backoff import Backoff, Policy, retry_after
+from imageyard.http.backoff import Backoff, Policy, retry_after
 from registry_served import moving_clock
 
 NOW = 784111770.0  # Sun, 06 Nov 1994 08:49:30 GMT

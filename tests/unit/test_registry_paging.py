@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from imageyard.errors import Transient
-from imageyard.registry.http import Reply
+from imageyard.http.transport import Reply
 from imageyard.registry.paging import next_page
 
 PAGE = "https://r.io/v2/a/b/tags/list?n=10"

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from imageyard.names import Digest
-from imageyard.registry.manifests import OCI_EMPTY, OCI_INDEX, OCI_MANIFEST, Index, Manifest, digest_of, parse
-from imageyard.registry.verify import attested, faults, leaves, runnable
+from imageyard.oci.manifests import OCI_EMPTY, OCI_INDEX, OCI_MANIFEST, Index, Manifest, digest_of, parse
+from imageyard.oci.verify import attested, faults, leaves, runnable
 
 Documents = dict[Digest, "Index | Manifest | None"]
 

@@ -9,7 +9,7 @@ from typing import Any
 from imageyard import aws
 from imageyard.access import job_token
 from imageyard.errors import ConfigurationError, Denied, ImageyardError
-from imageyard.registry.http import Http
+from imageyard.http.transport import Http
 
 __all__ = ["Assumed", "assume", "assume_from_machine"]
 

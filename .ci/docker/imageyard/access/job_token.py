@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit
 
 from imageyard.errors import Denied, EnvironmentLacks, Transient
-from imageyard.registry.connections import is_loopback
-from imageyard.registry.http import AGAIN, Http, Reply
+from imageyard.http.connections import is_loopback
+from imageyard.http.transport import AGAIN, Http, Reply
 
 __all__ = ["AUDIENCE", "JobToken", "fetch", "in_reach"]
 

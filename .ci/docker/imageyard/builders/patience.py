@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from imageyard.builders.request import BuildRequest, RegistryFailed
 from imageyard.builders.worker import Worker
+from imageyard.http.backoff import Clock
 from imageyard.layout import duration, step_line
-from imageyard.registry.backoff import Clock
 
 if TYPE_CHECKING:
     from imageyard.board import Board

@@ -16,7 +16,7 @@ from imageyard.builders.patience import Connecting, Guard, Retries, WouldRunAgai
 from imageyard.builders.request import BuildRequest, Failed, Outcome, RegistryFailed, Unreachable, csv_line
 from imageyard.builders.worker import Worker
 from imageyard.errors import EnvironmentLacks
-from imageyard.registry.backoff import Clock
+from imageyard.http.backoff import Clock
 
 if TYPE_CHECKING:
     from imageyard.board import Board

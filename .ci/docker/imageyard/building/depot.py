@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from imageyard.builders.request import BuildRequest, Built, Lost, Outcome
     from imageyard.catalogue.model import Catalogue
     from imageyard.names import Digest
+    from imageyard.oci.raw import Raw
     from imageyard.plan.trust import Repository
     from imageyard.project.options import BuildOptions
     from imageyard.project.project import Project
     from imageyard.publishing.destination import ParentOf
-    from imageyard.registry.client import Raw
     from imageyard.run.row_run import Job
     from imageyard.run.services import Services
 
@@ -153,8 +153,8 @@ class AtDepot(PushedRow):
 
     def _part(self, job: Job, whole: Raw) -> Digest:
         """The row's part of the index, which the repository then has by digest."""
-        from imageyard.registry.client import Raw
-        from imageyard.registry.indexes import part
+        from imageyard.oci.indexes import part
+        from imageyard.oci.raw import Raw
 
         found = part(whole, platform_of(job.row.arch))
         if not isinstance(found, Raw):

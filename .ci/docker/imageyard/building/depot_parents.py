@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from imageyard.catalogue.model import Catalogue, Row
+    from imageyard.oci.raw import Raw
     from imageyard.publishing.destination import ParentOf
-    from imageyard.registry.client import Raw
     from imageyard.run.row_run import Job
     from imageyard.run.services import Services
 
@@ -55,7 +55,7 @@ def _index(
     catalogue: Catalogue, services: Services, destination: Destination, rows: Mapping[str, str], job: Job, name: str
 ) -> Reference | None:
     from imageyard.names import parse_reference
-    from imageyard.registry.indexes import joined
+    from imageyard.oci.indexes import joined
 
     client = services.registry()
     places = {platform: parse_reference(text) for platform, text in rows.items()}
@@ -78,7 +78,7 @@ def _index(
 
 def _images(raw: Raw) -> frozenset[str]:
     """The digests of the images in an index."""
-    from imageyard.registry.manifests import Index
+    from imageyard.oci.manifests import Index
 
     root = raw.parsed()
     assert isinstance(root, Index)

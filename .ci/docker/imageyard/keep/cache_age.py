@@ -45,8 +45,8 @@ def written(client: Client, repository: Reference, tags: Sequence[str]) -> dict[
 
 
 def _written(client: Client, reference: Reference) -> datetime | None:
+    from imageyard.oci.manifests import Index
     from imageyard.registry import blobs
-    from imageyard.registry.manifests import Index
 
     raw = client.get(reference)
     document = raw.parsed()
@@ -59,7 +59,7 @@ def _written(client: Client, reference: Reference) -> datetime | None:
 
 
 def _modified(client: Client, reference: Reference) -> datetime | None:
-    from imageyard.registry.manifests import ACCEPT
+    from imageyard.oci.manifests import ACCEPT
 
     reply = client.call("HEAD", reference, f"manifests/{reference.tag}", headers={"Accept": ACCEPT})
     try:

@@ -150,7 +150,7 @@ def _alone(client: Client, repository: Reference, items: Sequence[Item]) -> list
     """
     if ecr.region_of(repository.registry):
         return list(items)
-    from imageyard.registry.parallel import each
+    from imageyard.http.parallel import each
 
     def digest(item: Item) -> Digest | None:
         try:

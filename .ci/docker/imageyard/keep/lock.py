@@ -152,7 +152,7 @@ def _chosen(bases: Mapping[str, tuple[str, ...]], only: Sequence[str]) -> Mappin
 
 def _ask(keys: Iterable[str], registry: Client, *, may_be_gone: bool) -> dict[str, Digest | None]:
     """The digest that each reference has at its registry now: of its index, where it has one."""
-    from imageyard.registry.parallel import each
+    from imageyard.http.parallel import each
 
     wanted = tuple(keys)
 

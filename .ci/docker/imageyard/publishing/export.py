@@ -84,7 +84,7 @@ def loaded(job: Job) -> LoadedImage:
 
 def send(job: Job, client: Client, target: Reference, record: Record, *, move: bool) -> Given:
     """Bring a row to `target`: all by digest, then its record, then the tag, unless somebody gave it meanwhile."""
-    from imageyard.registry.archive import Archive
+    from imageyard.oci.archive import Archive
     from imageyard.registry.deliver import deliver
     from imageyard.registry.tagging import Given
 

@@ -22,9 +22,10 @@ from imageyard.run.leftovers import finish
 from imageyard.runs import now
 
 if TYPE_CHECKING:
+    from imageyard.oci.raw import Raw
     from imageyard.project.project import Project
     from imageyard.recipe.recipe import Recipes
-    from imageyard.registry.client import Client, Raw
+    from imageyard.registry.client import Client
     from imageyard.run.services import Services
 
 __all__ = ["Wanted", "mirror"]
@@ -168,7 +169,7 @@ class _Flow:
 
     def _bring(self, name: str, parts: Sequence[_Part], mirror: Reference) -> _Brought:
         """One image at one mirror: its content tags, and the floating one last."""
-        from imageyard.registry.http import NoAnswer
+        from imageyard.http.transport import NoAnswer
 
         if mirror in self.silent:
             raise self.silent[mirror]

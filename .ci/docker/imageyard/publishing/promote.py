@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     from imageyard.catalogue.model import Catalogue, Row
     from imageyard.console import Story
     from imageyard.names import Digest
+    from imageyard.oci.manifests import Index, Manifest
+    from imageyard.oci.raw import Raw
     from imageyard.plan.trust import Repository
     from imageyard.project.project import Project
     from imageyard.recipe.recipe import Recipes
-    from imageyard.registry.client import Client, Raw
-    from imageyard.registry.manifests import Index, Manifest
+    from imageyard.registry.client import Client
     from imageyard.run.services import Services
 
 __all__ = ["Piece", "contents", "differences", "promote"]
@@ -99,7 +100,7 @@ def differences(pieces: Sequence[Piece], held: frozenset[Digest]) -> list[str]:
 
 def contents(root: Index | Manifest) -> frozenset[Digest]:
     """The digests of the manifests that make up an image: its own, or those in its index."""
-    from imageyard.registry.manifests import Manifest
+    from imageyard.oci.manifests import Manifest
 
     if isinstance(root, Manifest):
         return frozenset([root.digest])
@@ -183,8 +184,8 @@ def _index(target: Reference, pieces: Sequence[Piece], wanted: Mapping[str, str]
     read first, put by digest, proven, and only then given the tag.
     """
     from imageyard.builders import buildx
-    from imageyard.registry.client import Raw
-    from imageyard.registry.manifests import digest_of, parse
+    from imageyard.oci.manifests import digest_of, parse
+    from imageyard.oci.raw import Raw
 
     sources = [str(target.with_digest(piece.digest)) for piece in pieces]
     options = ["--dry-run", *(["--prefer-index=false"] if len(sources) == 1 else []), "--tag", str(target)]

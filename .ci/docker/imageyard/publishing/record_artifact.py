@@ -11,7 +11,8 @@ from imageyard.records import Record, from_json, to_json
 if TYPE_CHECKING:
     from imageyard.console import Story
     from imageyard.names import Digest, Reference
-    from imageyard.registry.client import Client, Raw
+    from imageyard.oci.raw import Raw
+    from imageyard.registry.client import Client
 
 __all__ = ["ARTIFACT_TYPE", "attach", "read"]
 
@@ -23,8 +24,8 @@ def attach(client: Client, repository: Reference, image: Raw, record: Record) ->
 
     OCI image-spec 1.1, "Guidelines for Artifact Usage": the empty config, the content as the one layer.
     """
+    from imageyard.oci.manifests import OCI_EMPTY, OCI_MANIFEST
     from imageyard.registry import referrers
-    from imageyard.registry.manifests import OCI_EMPTY, OCI_MANIFEST
     from imageyard.registry.upload import push_bytes
 
     content = json.dumps(to_json(record), sort_keys=True, separators=(",", ":")).encode()
@@ -48,8 +49,8 @@ def read(client: Client, image: Reference, story: Story) -> list[Record]:
 
     Whoever may write to the repository may put artifacts there. Raises Denied or Transient.
     """
+    from imageyard.oci.manifests import Manifest
     from imageyard.registry import blobs, referrers
-    from imageyard.registry.manifests import Manifest
 
     found = []
     for entry in referrers.referrers(client, image, ARTIFACT_TYPE):

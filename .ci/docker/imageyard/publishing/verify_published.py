@@ -11,8 +11,8 @@ from imageyard.project.labels import INPUTS_LABEL
 
 if TYPE_CHECKING:
     from imageyard.names import Digest, Reference, Unknown
+    from imageyard.oci.manifests import Manifest
     from imageyard.registry.client import Client
-    from imageyard.registry.manifests import Manifest
     from imageyard.registry.states import Complete
 
 __all__ = ["prove", "unknown"]
@@ -62,8 +62,8 @@ def _recipes(client: Client, reference: Reference, seen: Complete, wanted: Mappi
 
 
 def _images(seen: Complete) -> list[Manifest]:
-    from imageyard.registry.manifests import Manifest
-    from imageyard.registry.verify import runnable
+    from imageyard.oci.manifests import Manifest
+    from imageyard.oci.verify import runnable
 
     if isinstance(seen.root, Manifest):
         return [seen.root]

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable
 
 from imageyard.errors import Absent, Denied, EnvironmentLacks, ImageyardError, PolicyRefused, Transient
+from imageyard.http.transport import AGAIN, NoAnswer, Reply
 from imageyard.process import redact
-from imageyard.registry.http import AGAIN, NoAnswer, Reply
 
 __all__ = ["codes", "failure", "is_absent", "login_hint", "words"]
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from urllib.parse import quote, urlencode, urlsplit
 
 from imageyard.errors import Denied, ImageyardError, Transient
+from imageyard.http.connections import is_loopback
+from imageyard.http.transport import Http, Reply, shown
 from imageyard.process import redact
 from imageyard.registry.answers import login_hint, words
 from imageyard.registry.challenge import Challenge, parse
-from imageyard.registry.connections import is_loopback
 from imageyard.registry.credentials import Credential
-from imageyard.registry.http import Http, Reply, shown
 
 __all__ = ["Auth", "Scopes", "scope"]
 

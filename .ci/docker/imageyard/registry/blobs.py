@@ -6,11 +6,11 @@ import hashlib
 from typing import IO
 
 from imageyard.errors import Transient
+from imageyard.http.transport import MANIFEST_LIMIT, Reply, origin_of
 from imageyard.names import Digest, Reference
+from imageyard.oci.manifests import Descriptor, is_digest, matches
 from imageyard.registry.answers import is_absent
 from imageyard.registry.client import Client
-from imageyard.registry.http import MANIFEST_LIMIT, Reply, origin_of
-from imageyard.registry.manifests import Descriptor, is_digest, matches
 
 __all__ = ["WrongDigest", "fetch", "has", "read"]
 

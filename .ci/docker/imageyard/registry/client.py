@@ -4,38 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urljoin
 
 from imageyard.errors import ConfigurationError, ImageyardError, Transient
+from imageyard.http.backoff import Clock, Policy
+from imageyard.http.transport import MANIFEST_LIMIT, Http, Reply, origin_of
 from imageyard.names import Digest, Reference
+from imageyard.oci.manifests import ACCEPT, MEDIA_TYPES, digest_of, is_digest, matches
+from imageyard.oci.raw import Raw
 from imageyard.registry.answers import failure
 from imageyard.registry.auth import Auth, Scopes, scope
-from imageyard.registry.backoff import Clock, Policy
 from imageyard.registry.credentials import Credential, DockerConfig
 from imageyard.registry.endpoint import Endpoints
-from imageyard.registry.http import MANIFEST_LIMIT, Http, Reply, origin_of
-from imageyard.registry.manifests import ACCEPT, MEDIA_TYPES, Index, Manifest, digest_of, is_digest, matches, parse
 from imageyard.registry.paging import next_page
 
-__all__ = ["Client", "Raw"]
+__all__ = ["Client"]
 
 _TAGS_LIMIT = 16 * 1024 * 1024
 _MOST_PAGES = 10_000
-
-
-@dataclass(frozen=True)
-class Raw:
-    """A manifest as the registry keeps it: the digest is of these bytes."""
-
-    media_type: str
-    digest: Digest
-    body: bytes
-
-    def parsed(self) -> Index | Manifest:
-        """The document in these bytes. Raises Transient where it is none."""
-        return parse(self.body, self.media_type)
 
 
 class Client:

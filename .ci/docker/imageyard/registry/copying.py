@@ -6,11 +6,12 @@ import tempfile
 from typing import IO, cast
 
 from imageyard.errors import Absent, PolicyRefused
+from imageyard.http.parallel import each
 from imageyard.names import Digest, Reference
+from imageyard.oci.manifests import Descriptor, Index, Manifest
+from imageyard.oci.raw import Raw
 from imageyard.registry import blobs, referrers
-from imageyard.registry.client import Client, Raw
-from imageyard.registry.manifests import Descriptor, Index, Manifest
-from imageyard.registry.parallel import each
+from imageyard.registry.client import Client
 from imageyard.registry.remote import RangesRefused, RemoteBlob
 from imageyard.registry.upload import push
 

@@ -10,11 +10,12 @@ import tempfile
 from pathlib import Path
 from typing import IO, Any, cast
 
+from imageyard.http.parallel import each
 from imageyard.names import Digest, Reference
-from imageyard.registry.archive import Archive
-from imageyard.registry.client import Client, Raw
-from imageyard.registry.manifests import Descriptor, Index, Manifest, digest_of, parse
-from imageyard.registry.parallel import each
+from imageyard.oci.archive import Archive
+from imageyard.oci.manifests import Descriptor, Index, Manifest, digest_of, parse
+from imageyard.oci.raw import Raw
+from imageyard.registry.client import Client
 from imageyard.registry.upload import push
 
 __all__ = ["deliver"]

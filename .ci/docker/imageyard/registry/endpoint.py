@@ -6,8 +6,8 @@ import threading
 from collections.abc import Collection
 
 from imageyard.errors import Transient
-from imageyard.registry.connections import is_loopback
-from imageyard.registry.http import Http, TlsRefused
+from imageyard.http.connections import is_loopback
+from imageyard.http.transport import Http, TlsRefused
 
 __all__ = ["Endpoints"]
 

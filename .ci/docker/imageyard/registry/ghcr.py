@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from imageyard.http.connections import is_loopback
 from imageyard.names import Reference
-from imageyard.registry.connections import is_loopback
 from imageyard.registry.credentials import Credential
 
 __all__ = ["HOST", "VARIABLES", "Token", "find", "is_ours"]

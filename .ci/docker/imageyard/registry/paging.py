@@ -6,7 +6,7 @@ import re
 from urllib.parse import urljoin, urlsplit
 
 from imageyard.errors import Transient
-from imageyard.registry.http import Reply, origin_of
+from imageyard.http.transport import Reply, origin_of
 
 __all__ = ["next_page"]
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from imageyard.errors import Absent, ConfigurationError, Transient
 from imageyard.names import Digest, Reference
+from imageyard.oci.manifests import OCI_INDEX, Descriptor, Index, Manifest, digest_of, parse
 from imageyard.registry.client import Client
-from imageyard.registry.manifests import OCI_INDEX, Descriptor, Index, Manifest, digest_of, parse
 from imageyard.registry.paging import next_page
 
 __all__ = ["attach", "detach", "fallback_tag", "referrers"]

@@ -6,10 +6,10 @@ import io
 import threading
 
 from imageyard.errors import Transient
+from imageyard.http.transport import BodyTooLarge
 from imageyard.names import Reference
+from imageyard.oci.manifests import Descriptor
 from imageyard.registry.client import Client
-from imageyard.registry.http import BodyTooLarge
-from imageyard.registry.manifests import Descriptor
 
 __all__ = ["PIECE", "RangesRefused", "RemoteBlob"]
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from imageyard.errors import Absent, PolicyRefused, Transient
 from imageyard.names import Digest, Reference
-from imageyard.registry.client import Client, Raw
+from imageyard.oci.raw import Raw
+from imageyard.registry.client import Client
 
 __all__ = ["SETTLE", "Given", "give"]
 

@@ -8,12 +8,12 @@ from typing import IO
 from urllib.parse import urljoin
 
 from imageyard.errors import Absent, Transient
+from imageyard.http.transport import Reply
 from imageyard.names import Digest, Reference
+from imageyard.oci.manifests import digest_of
 from imageyard.registry.auth import Scopes, scope
 from imageyard.registry.blobs import has
 from imageyard.registry.client import Client
-from imageyard.registry.http import Reply
-from imageyard.registry.manifests import digest_of
 
 __all__ = ["push", "push_bytes"]
 

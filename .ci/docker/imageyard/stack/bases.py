@@ -10,7 +10,9 @@ from pathlib import Path
 from imageyard import process
 from imageyard.catalogue import lock
 from imageyard.catalogue.lock import Lock
-from imageyard.errors import EnvironmentLacks
+from imageyard.errors import EnvironmentLacks, Transient
+from imageyard.http.backoff import Policy
+from imageyard.http.transport import Http
 from imageyard.names import Arch, Digest, Reference, parse_reference
 from imageyard.stack import apt, rootfs
 from imageyard.stack.push import push_root
@@ -76,21 +78,15 @@ def suite_of(ref: str) -> str | None:
     return suite if re.fullmatch(r"[a-z]+", suite) and suite != "latest" else None
 
 
-def hub_answers(url: str = _HUB, timeout: float = 3.0) -> bool:
-    """Whether Docker Hub can be reached from here, through the proxy of the environment where there is one.
+def hub_answers(url: str = _HUB, patience: float = 3.0) -> bool:
+    """Whether Docker Hub can be reached from here within `patience` seconds, through the proxy if there is one.
 
     It answers 401 without credentials, and that is an answer (distribution-spec 1.1, "Determining Support").
     """
-    import urllib.error
-    import urllib.request
-
-    request = urllib.request.Request(url, method="HEAD")  # noqa: S310
+    http = Http(policy=Policy(connect=patience, read=patience, budget=patience, attempts=1))
     try:
-        with urllib.request.urlopen(request, timeout=timeout):  # noqa: S310
-            return True
-    except urllib.error.HTTPError as error:
-        return error.code == 401
-    except OSError:
+        return http.send("HEAD", url).status in (200, 401)
+    except Transient:
         return False
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from imageyard import process
+from imageyard import daemon, process
 from imageyard.stack import service
 from imageyard.stack.service import Service
 from imageyard.stack.state import Folders
@@ -78,17 +77,10 @@ def start_dockerd(folders: Folders) -> Service:
 def engine_version(path: Path) -> str | None:
     """The version of the engine that listens at a socket, or None (Engine API, `GET /version`)."""
     try:
-        connection = HTTPConnection("localhost", timeout=10)
-        connection.sock = socket.socket(socket.AF_UNIX)
-        with connection.sock:
-            connection.sock.settimeout(10)
-            connection.sock.connect(str(path))
-            connection.request("GET", "/version")
-            answer = connection.getresponse()
-            found = json.loads(answer.read())
-            return str(found["Version"]) if answer.status == 200 else None
-    except (OSError, HTTPException, ValueError, KeyError, TypeError):
+        answer = daemon.ask(str(path), "/version", patience=10.0)
+    except TimeoutError:
         return None
+    return str(answer[1]["Version"]) if answer and answer[0] == 200 and "Version" in (answer[1] or {}) else None
 
 
 def _start(folders: Folders, name: str, argv: list[str], ready: Callable[[], object]) -> Service:

@@ -8,8 +8,8 @@ from typing import Any
 
 from imageyard.errors import Transient
 from imageyard.names import Digest
-from imageyard.registry.client import Raw
-from imageyard.registry.manifests import OCI_INDEX, Index, digest_of
+from imageyard.oci.manifests import OCI_INDEX, Index, digest_of
+from imageyard.oci.raw import Raw
 
 __all__ = ["joined", "part"]
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from imageyard.names import Digest
-from imageyard.registry.manifests import Descriptor, Index, Manifest
+from imageyard.oci.manifests import Descriptor, Index, Manifest
 
 __all__ = ["Leaf", "attested", "faults", "leaves", "missing", "runnable"]
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from imageyard.errors import Transient
-from imageyard.registry.backoff import Backoff, Clock, Policy, retry_after
-from imageyard.registry.connections import manager
+from imageyard.http.backoff import Backoff, Clock, Policy, retry_after
+from imageyard.http.connections import manager
 
 if TYPE_CHECKING:
     import urllib3

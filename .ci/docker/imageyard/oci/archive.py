@@ -9,7 +9,7 @@ from typing import IO, Any
 
 from imageyard.errors import EnvironmentLacks
 from imageyard.names import Digest
-from imageyard.registry.manifests import Descriptor, Index, matches, parse
+from imageyard.oci.manifests import Descriptor, Index, matches, parse
 
 __all__ = ["Archive"]
 

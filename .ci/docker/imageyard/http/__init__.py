@@ -1,0 +1,1 @@
+"""HTTP over the network: pooled, bounded, retried; it knows nothing of who is asked."""

@@ -1,0 +1,1 @@
+"""Images as the OCI specifications have them: manifests, indexes, stores. No network."""
