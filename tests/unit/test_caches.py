@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from imageyard.ci.providers.github.environment import cache_variables
 from imageyard.names import ARCHES, Arch, image_name_fault, parse_reference, parse_tag
-from imageyard.plan.caches import Caches, CacheTag, cache_tag, caches, gha_in_reach, mount_namespace, parse_cache_tag
+from imageyard.plan.caches import Caches, CacheTag, cache_tag, caches, mount_namespace, parse_cache_tag
 from imageyard.plan.trust import LOCAL, Decision, Event, Repository, decide
 
 TRUSTED, BRANCH = "registry.test/cache", "registry.test/cache-branch"
@@ -123,7 +124,7 @@ def test_githubs_cache_beside_it() -> None:
     ],
 )
 def test_when_githubs_cache_is_in_reach(environ: dict[str, str], expected: bool) -> None:
-    assert gha_in_reach(environ) is expected
+    assert bool(cache_variables(environ)) is expected
 
 
 @pytest.mark.parametrize(

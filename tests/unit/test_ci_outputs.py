@@ -10,6 +10,7 @@ from github_files import read
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from imageyard.ci import outputs
+from imageyard.ci.providers.github import answers
 from imageyard.errors import EnvironmentLacks
 
 TEXT = st.text(st.characters(exclude_characters="\r", exclude_categories=["Cs"]))
@@ -20,14 +21,14 @@ TEXT = st.text(st.characters(exclude_characters="\r", exclude_categories=["Cs"])
 def test_a_value_never_becomes_another_output(tmp_path: Path, values: dict[str, str]) -> None:
     file = tmp_path / "output"
     file.unlink(missing_ok=True)
-    assert outputs.emit(values, {"GITHUB_OUTPUT": str(file)})
+    assert answers.emit(values, {"GITHUB_OUTPUT": str(file)})
     assert read(file.read_bytes().decode()) == values
 
 
 def test_the_end_cannot_be_guessed(tmp_path: Path) -> None:
     files = [tmp_path / name for name in "ab"]
     for file in files:
-        outputs.emit({"x": "1\nend\ny=2"}, {"GITHUB_OUTPUT": str(file)})
+        answers.emit({"x": "1\nend\ny=2"}, {"GITHUB_OUTPUT": str(file)})
     assert files[0].read_text() != files[1].read_text()
     assert read(files[0].read_text()) == {"x": "1\nend\ny=2"}
 
@@ -35,18 +36,18 @@ def test_the_end_cannot_be_guessed(tmp_path: Path) -> None:
 def test_what_is_there_stays(tmp_path: Path) -> None:
     file = tmp_path / "output"
     for name in "ab":
-        outputs.emit({name: name}, {"GITHUB_OUTPUT": str(file)})
+        answers.emit({name: name}, {"GITHUB_OUTPUT": str(file)})
     assert read(file.read_text()) == {"a": "a", "b": "b"}
 
 
 def test_no_file_is_no_error() -> None:
-    assert not outputs.emit({"a": "b"}, {})
-    assert not outputs.summarize("text", {"GITHUB_STEP_SUMMARY": ""})
+    assert not answers.emit({"a": "b"}, {})
+    assert not answers.summarize("text", {"GITHUB_STEP_SUMMARY": ""})
 
 
 def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentLacks, match="GITHUB_OUTPUT names"):
-        outputs.emit({"a": "b"}, {"GITHUB_OUTPUT": str(tmp_path / "no" / "file")})
+        answers.emit({"a": "b"}, {"GITHUB_OUTPUT": str(tmp_path / "no" / "file")})
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,7 @@ def test_a_cell_is_no_markup(cell: str, written: str) -> None:
 
 def test_a_summary_too_long_is_cut(tmp_path: Path) -> None:
     file = tmp_path / "summary"
-    outputs.summarize("\n".join("é" * 100 for _ in range(10_000)), {"GITHUB_STEP_SUMMARY": str(file)})
-    assert file.stat().st_size <= outputs.SUMMARY_BYTES
+    answers.summarize("\n".join("é" * 100 for _ in range(10_000)), {"GITHUB_STEP_SUMMARY": str(file)})
+    assert file.stat().st_size <= answers.SUMMARY_BYTES
     assert file.read_text().endswith("see the log.\n")
     assert not re.search(r"\ufffd", file.read_text())

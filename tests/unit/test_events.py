@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from git_home import home, sh  # noqa: F401  (home: a fixture for every test here)
-from imageyard.ci.event import read
+from imageyard.ci.providers.github.event import read
 from imageyard.plan.trust import Decision, decide
 
 CORPUS = Path(__file__).parents[1] / "corpus" / "events"

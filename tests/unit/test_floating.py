@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
+import os
 
 import pytest
-from imageyard.publishing.floating_tag import credentials
+from imageyard.ci.providers.github.environment import git_credentials
 
 SERVER = {"GITHUB_TOKEN": "token-of-the-job", "GITHUB_SERVER_URL": "https://github.com"}
 
@@ -32,7 +33,7 @@ def test_the_token_goes_to_its_own_server_only(
         monkeypatch.delenv(name, raising=False)
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
-    found = credentials(origin)
+    found = git_credentials(origin, os.environ)
     if not given:
         assert found == {}
         return

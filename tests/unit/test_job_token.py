@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from imageyard.access.job_token import _claims, fetch, in_reach
+from imageyard.ci.providers.github.job_token import _claims, fetch, in_reach
 from imageyard.errors import Denied, EnvironmentLacks, Transient
 from imageyard.http.backoff import Policy
 from imageyard.http.transport import Http

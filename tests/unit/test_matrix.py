@@ -6,9 +6,10 @@ import json
 from dataclasses import replace
 
 import pytest
+from imageyard.ci.providers.github.matrix import JOBS, outputs
 from imageyard.errors import ConfigurationError, PolicyRefused
 from imageyard.plan.delivery import Delivery
-from imageyard.plan.matrix import JOBS, RowJob, outputs, row_jobs
+from imageyard.plan.matrix import RowJob, row_jobs
 from imageyard.plan.plan import Action, RowKey
 
 JOB = RowJob("tool", "amd64", "tool-1", "ubuntu-latest", 75, "tcp://127.0.0.1:1234", ("base",), 1)

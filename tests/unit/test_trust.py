@@ -12,8 +12,10 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from imageyard.ci.event import LIMIT, decision, read
-from imageyard.plan.caches import caches, repository_of
+from imageyard.ci.event import decision
+from imageyard.ci.providers.github.event import LIMIT, read
+from imageyard.plan.caches import caches
+from imageyard.plan.decision import repository_of
 from imageyard.plan.trust import LOCAL, Decision, Event, decide, in_one_repository, is_protected
 from imageyard.project.checkout import Checkout
 from imageyard.project.project import Project, load_project

@@ -13,6 +13,8 @@ from threading import RLock
 from typing import Literal, TextIO, TypeAlias
 
 from imageyard.board import Board, LineBoard, LiveBoard
+from imageyard.ci.providers.github.log import GitHubLog, is_runner
+from imageyard.ci.providers.log import LogCommands
 from imageyard.errors import ImageyardError
 from imageyard.layout import aligned, lines
 
@@ -22,12 +24,13 @@ Form: TypeAlias = Literal["terminal", "plain", "github"]
 Level: TypeAlias = Literal["notice", "warning", "error"]
 
 _SGR = {"step": "1", "detail": "2", "notice": "36", "warning": "33", "error": "31"}
+_LOGS: Mapping[Form, LogCommands] = {"github": GitHubLog()}
 _PLACE = re.compile(r"(?P<file>.+?):(?P<line>\d+)(:(?P<column>\d+))?")
 
 
 def detect(environ: Mapping[str, str], isatty: bool) -> Form:
     """The form that suits a reader: GitHub's log, a terminal, or anything else (a pipe, another CI, `nox -j`)."""
-    if environ.get("GITHUB_ACTIONS") == "true":
+    if is_runner(environ):
         return "github"
     if isatty and environ.get("TERM") != "dumb" and not environ.get("CI"):
         return "terminal"
@@ -37,12 +40,13 @@ def detect(environ: Mapping[str, str], isatty: bool) -> Form:
 class Story:
     """Tells what happens: steps, details, folds, tables, warnings, errors. Handed down, never global.
 
-    Text from children may be passed in as it is: control characters are dropped, and on GitHub no line of it is taken
-    for a workflow command.
+    Text from children may be passed in as it is: control characters are dropped, and no line of it is taken for
+    a command of a CI log.
     """
 
     def __init__(self, form: Form = "plain", stream: TextIO | None = None, *, color: bool = True) -> None:
         self.form: Form = form
+        self._log = _LOGS.get(form)
         self._stream = sys.stderr if stream is None else stream
         self._color = color and form == "terminal"
         self._depth = 0
@@ -83,7 +87,7 @@ class Story:
             rest = str(error).partition("\n")[2]
             if error.at and (place := _PLACE.fullmatch(error.at)):
                 file, line = place["file"], int(place["line"])
-            if self.form != "github":
+            if self._log is None:
                 headline, _, rest = str(error).partition("\n")
                 headline, file = headline.removeprefix("error: "), None
         self.annotate("error", headline, file, line)
@@ -91,24 +95,18 @@ class Story:
             self._tell(rest, "")
 
     def annotate(self, level: Level, message: str, file: str | None = None, line: int | None = None) -> None:
-        """A message at a place of the repository: on GitHub an annotation, else `FILE:LINE: LEVEL: MESSAGE`."""
-        if self.form == "github":
-            places = {"file": file, "line": line} if file else {}
-            pairs = ",".join(f"{name}={_property(str(value))}" for name, value in places.items() if value is not None)
-            text = _data("\n".join(lines(message)))
-            self._write(f"::{level}{' ' if pairs else ''}{pairs}::{text}")
+        """A message at a place of the repository: in a CI log an annotation, else `FILE:LINE: LEVEL: MESSAGE`."""
+        if self._log:
+            self._write(self._log.annotation(level, message, file, line))
             return
         place = f"{file}:{line}: " if file and line else f"{file}: " if file else ""
         self._tell(f"{place}{level}: {message}", level)
 
     def mask(self, value: str) -> None:
-        """Have GitHub's runner show `***` for a value from here on; to anybody else nothing is written.
-
-        The runner takes the line out of its log (docs.github.com, "Workflow commands", "Masking a value in a log").
-        """
-        if self.form == "github":
-            for line in filter(None, value.splitlines()):
-                self._write(f"::add-mask::{_data(line)}")
+        """Have a CI log hide a value from here on; to anybody else nothing is written."""
+        if self._log:
+            for line in self._log.masks(value):
+                self._write(line)
 
     def table(self, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """A table in columns; rows too wide for the terminal are written as blocks, never wrapped."""
@@ -116,13 +114,13 @@ class Story:
 
     @contextmanager
     def fold(self, title: str) -> Iterator[None]:
-        """Put what is told inside under a title that GitHub folds; elsewhere it is indented.
+        """Put what is told inside under a title that a CI log folds; elsewhere it is indented.
 
-        GitHub has no groups in groups (a second `::group::` ends the first): an inner title is a plain line.
+        There are no folds in folds: an inner title is a plain line.
         """
-        grouped = self.form == "github" and self._depth == 0
-        if grouped:
-            self._write(f"::group::{_data(' '.join(lines(title)))}")
+        log = self._log if self._depth == 0 else None
+        if log:
+            self._write(log.open_fold(title))
         else:
             self.step(title)
         self._depth += 1
@@ -130,8 +128,8 @@ class Story:
             yield
         finally:
             self._depth -= 1
-            if grouped:
-                self._write("::endgroup::")
+            if log:
+                self._write(log.close_fold())
 
     @contextmanager
     def board(self, title: str) -> Iterator[Board]:
@@ -143,7 +141,7 @@ class Story:
                     yield live
                 finally:
                     self._live = None
-        elif self.form == "github":
+        elif self._log:
             with self.fold(title), LineBoard(title, lambda text: self._tell(text, ""), logs=True) as board:
                 yield board
         else:
@@ -157,10 +155,10 @@ class Story:
         return None
 
     def _tell(self, text: str, style: str, *, indent: str = "") -> None:
-        indent += "  " * self._depth if self.form != "github" else ""
+        indent += "  " * self._depth if self._log is None else ""
         told = [f"{indent}{line}".rstrip() for line in lines(text)]
-        if self.form == "github":
-            told = [_harmless(line) for line in told]
+        if self._log:
+            told = [self._log.harmless(line) for line in told]
         if self._color and style in _SGR:
             told = [f"\x1b[{_SGR[style]}m{line}\x1b[0m" for line in told]
         self._write("\n".join(told))
@@ -175,26 +173,6 @@ class Story:
                 _write(self._stream, f"{text}\n")
             except OSError as error:
                 _to_nowhere(self._stream, error)
-
-
-def _data(text: str) -> str:
-    """GitHub's escapes for the message of a workflow command (actions/runner, ActionCommand.cs)."""
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    """GitHub's escapes for a property of a workflow command (actions/runner, ActionCommand.cs)."""
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
-
-
-def _harmless(line: str) -> str:
-    """A line that GitHub's runner does not take for a command.
-
-    Its parsers want `::` after white space at the start of a line, or the older `##[` anywhere in it
-    (actions/runner, ActionCommand.cs). `::stop-commands::` would do it too, but not for rows whose output is mixed.
-    """
-    line = line.replace("##[", "# #[")
-    return f"| {line}" if re.match(r"\W*::", line) else line
 
 
 def _write(stream: TextIO, text: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from imageyard import aws
-from imageyard.access import job_token
+from imageyard.ci.providers.github import job_token
 from imageyard.errors import ConfigurationError, Denied, ImageyardError
 from imageyard.http.transport import Http
 
@@ -99,7 +99,7 @@ def _refusal(
 ) -> ImageyardError | None:
     """What to change at AWS (AWS STS API Reference, AssumeRoleWithWebIdentity, "Errors")."""
     text = f"AWS sts answers {code}: {words}"
-    issuer = token.claims.get("iss", "https://token.actions.githubusercontent.com").removeprefix("https://")
+    issuer = token.claims.get("iss", job_token.ISSUER).removeprefix("https://")
     subject, audience = token.claims.get("sub", "unknown"), token.claims.get("aud", "unknown")
     name = role.rpartition("/")[2]
     match code:

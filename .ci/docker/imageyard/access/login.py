@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from imageyard import aws
-from imageyard.access import aws_role, job_token
+from imageyard.access import aws_role
 from imageyard.access.step_environment import Handover, private_folder
 from imageyard.catalogue.model import Catalogue
+from imageyard.ci.providers.github import environment as github
+from imageyard.ci.providers.github import job_token
 from imageyard.console import Story
 from imageyard.errors import Denied, EnvironmentLacks, ImageyardError
 from imageyard.names import Reference, parse_reference
-from imageyard.plan.trust import Decision
+from imageyard.plan.trust import Decision, Repository
 from imageyard.process import redact
 from imageyard.registry import ecr, ghcr
 from imageyard.registry.client import Client
@@ -45,7 +47,7 @@ def log_in(
     """
     desk = _Desk(catalogue, reporter, registry, decision, environ, with_ghcr=with_ghcr)
     try:
-        if decision.trust == "fork":
+        if not decision.may_log_in:
             desk.story.step(f"No login: {decision.reason}; what is public can be read")
         else:
             desk.at_ecr()
@@ -64,7 +66,7 @@ def environment(catalogue: Catalogue, decision: Decision) -> str:
     What branches write is not GHCR's: there is no token for it that could not write what is trusted too.
     """
     registry, cache = catalogue.registry, catalogue.settings.get("cache")
-    if decision.push != "trusted":
+    if not decision.publishes_to("trusted"):
         return ""
     names = [registry.trusted if registry else None, cache.get("trusted") if isinstance(cache, Mapping) else None]
     hosts = [parse_reference(str(name)).registry for name in names if name]
@@ -94,10 +96,10 @@ class _Desk:
         self.catalogue = catalogue
         self.decision = decision
         self.environ = environ
-        self.local = decision.trust == "local"
+        self.local = decision.is_local
         self.asked = with_ghcr and self.local
-        trusted = decision.trust != "fork"  # what the machine's owner may do elsewhere is not for a fork either
-        self.config = PrivateConfig(private_folder(environ), config_folder(), credentials=trusted)
+        # what the machine's owner may do elsewhere is not for a fork either
+        self.config = PrivateConfig(private_folder(environ), config_folder(), credentials=decision.may_log_in)
         self.handover = Handover(environ, self.config)
         self._secrets: list[str] = []
         self._dealt_with: set[str] = set()
@@ -125,14 +127,14 @@ class _Desk:
             self._keep(host, login.credential, who, login.expires)
         if isinstance(caller, aws.Keys):
             self.handover.aws_keys(caller)
-        if settings.get("create") and (self.local or self.decision.push):
-            self._make_repositories(own.host, settings["region"], caller)
+        if settings.get("create") and (level := self.decision.creates_repositories_of):
+            self._make_repositories(level, own.host, settings["region"], caller)
 
     def _caller(self, settings: Mapping[str, Any]) -> tuple[aws.Caller | None, str]:
         """Who asks ECR, and as whom; nobody, once that is said, where this job has nothing to ask with."""
         role = settings.get("role")
         if isinstance(role, Mapping):
-            role = role["branch" if self.decision.trust == "branch" else "trusted"]
+            role = role[self.decision.logs_in_as]
         machine = settings.get("instance_profile")
         if self.local and (not (machine or self.asked) or aws.has_keys()):
             return "environment", "your own AWS credentials"
@@ -165,7 +167,7 @@ class _Desk:
             if token is None:
                 self._lacks_token(host)
                 continue
-            credential = token.credential(settings.get("user"), self.environ.get("GITHUB_ACTOR"), place)
+            credential = token.credential(settings.get("user"), github.actor(self.environ), place)
             self._hide_all(credential)
             _try_out(host, token.variable, credential)
             self._keep(host, credential, f"{credential.username} by {token.variable}", None)
@@ -203,17 +205,16 @@ class _Desk:
 
     def _own_places(self) -> list[str]:
         """Images and caches of the levels of trust that this run deals with."""
-        levels = ("trusted", "branch") if self.local else {self.decision.push or "branch", *self.decision.reads}
+        levels = self.decision.touches
         registry, cache = self.catalogue.registry, self.catalogue.settings.get("cache") or {}
         found = [getattr(registry, level) for level in sorted(levels) if registry]
         assert isinstance(cache, Mapping)
         return found + [cache[level] for level in sorted(levels) if level in cache]
 
-    def _make_repositories(self, host: str, region: str, caller: aws.Caller) -> None:
+    def _make_repositories(self, level: Repository, host: str, region: str, caller: aws.Caller) -> None:
         """Those that this run writes. Where only trusted runs write images, their content tags are held fast."""
         registry, cache = self.catalogue.registry, self.catalogue.settings.get("cache") or {}
         assert isinstance(cache, Mapping)
-        level = self.decision.push or "trusted"
         images = getattr(registry, level) if registry else None
         mirrors = self.catalogue.mirrors if self.decision.mirror else ()
         shared = {registry.branch if registry else None, *cache.values(), *self.catalogue.mirrors}
@@ -254,5 +255,5 @@ def _try_out(host: str, variable: str, credential: Credential) -> None:
     try:
         Client(credentials=lambda _: credential).check_login(host)
     except Denied as error:
-        hint = (f"is {variable} still good, and has it write:packages?", "https://github.com/settings/tokens")
+        hint = (f"is {variable} still good, and has it write:packages?", ghcr.TOKENS_PAGE)
         raise Denied(error.headline, doing=f"logging in at {host} with {variable}", hint=hint) from None

@@ -83,16 +83,16 @@ def chosen(catalogue: Catalogue, options: BuildOptions, environ: Mapping[str, st
     A run that builds for the checks alone builds where they run, unless something else was typed: what its surroundings
     have for all runs would only be refused. Raises as `choose` does.
     """
-    builders, push = catalogue.builders, options.decision.push
-    variable = None if options.decision.builds == "checks" else environ.get(VARIABLE)
-    in_ci = push is not None and depot_project(builders, push) is not None
+    builders = catalogue.builders
+    variable = None if options.decision.builds_for_checks_only else environ.get(VARIABLE)
+    in_ci = depot_project(builders, options.decision.push) is not None
     return choose(options.builder, options.address, variable, builders, in_ci=in_ci)
 
 
-def depot_project(builders: Builders, at: Repository) -> str | None:
-    """The project at Depot for what is published there: its layers are kept apart as the repositories are."""
+def depot_project(builders: Builders, at: Repository | None) -> str | None:
+    """The project at Depot for what is published there, None if nothing is: each repository has layers of its own."""
     depot = builders.depot
-    return None if depot is None else depot.trusted if at == "trusted" else depot.branch
+    return None if depot is None or at is None else depot.trusted if at == "trusted" else depot.branch
 
 
 def remote(choice: Choice, catalogue: Catalogue, arch: Arch) -> tuple[str, RemoteBuilder]:

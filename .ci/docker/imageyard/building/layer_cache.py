@@ -6,16 +6,14 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
-from imageyard.plan.caches import Caches, caches, gha_in_reach
+from imageyard.ci.providers.github.environment import cache_variables
+from imageyard.plan.caches import Caches, caches
 
 if TYPE_CHECKING:
     from imageyard.catalogue.model import Catalogue, Row
     from imageyard.plan.trust import Decision, Repository
 
 __all__ = ["of", "passed"]
-
-_GHA = ("ACTIONS_RUNTIME_TOKEN", "ACTIONS_RESULTS_URL", "ACTIONS_CACHE_URL", "ACTIONS_CACHE_SERVICE_V2")
-"""What BuildKit's client takes the token and the address of GitHub's cache from (buildx `util/gha`)."""
 
 
 def of(catalogue: Catalogue, row: Row, decision: Decision) -> Caches:
@@ -28,9 +26,7 @@ def of(catalogue: Catalogue, row: Row, decision: Decision) -> Caches:
 
 def passed(catalogue: Catalogue, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """What of the environment a builder's client needs for caches; empty where GitHub's cache is not used."""
-    if not _settings(catalogue).get("gha") or not gha_in_reach(environ):
-        return {}
-    return {name: environ[name] for name in _GHA if name in environ}
+    return cache_variables(environ) if _settings(catalogue).get("gha") else {}
 
 
 def _settings(catalogue: Catalogue) -> Mapping[str, object]:

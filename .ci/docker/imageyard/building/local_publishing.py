@@ -38,7 +38,7 @@ class FromEngine(InEngine):
 
     def found(self, job: Job) -> LoadedImage | None:
         """What the engine has counts for a person: on a runner, a run at another trust may have put it there."""
-        return super().found(job) if job.options.decision.trust == "local" else None
+        return super().found(job) if job.options.decision.may_read_engine else None
 
     def make(self, job: Job) -> None:
         """Build and check it, unless a run that could not push it did, and send exactly that."""

@@ -164,7 +164,7 @@ def _flow(job: Job, choice: Choice) -> Flow:
         from imageyard.building.depot import AtDepot
 
         return AtDepot(job.project, job.services, job.options)
-    if job.options.at is not None or job.options.decision.push is not None:
+    if job.options.at is not None or job.options.decision.publishes:
         from imageyard.building.local_publishing import FromEngine
 
         return FromEngine(job.project, job.services, job.options)
@@ -218,7 +218,7 @@ def _build_parents(jobs: Sequence[Job]) -> None:
 
 def _planned(job: Job) -> bool:
     """Whether its parents had jobs before it; where nothing is pushed, no job sees what another built."""
-    return job.options.planned and job.options.decision.push is not None
+    return job.options.planned and job.options.decision.publishes
 
 
 def _has_parents(job: Job) -> bool:

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imageyard import git
+from imageyard.ci.providers.github import environment as github
 
 if TYPE_CHECKING:
     from imageyard.console import Story
     from imageyard.project.project import Project
 
 __all__ = ["base"]
-
-_EVENTS = ("pull_request", "pull_request_target")
 
 
 def base(project: Project, reporter: Story, environ: Mapping[str, str] = os.environ) -> str | None:
@@ -25,7 +24,7 @@ def base(project: Project, reporter: Story, environ: Mapping[str, str] = os.envi
     "Events that trigger workflows", pull_request). Where another commit is checked out, or its parents were not
     fetched, every row that is absent counts as touched: too much is built rather than too little, and that is said.
     """
-    if environ.get("GITHUB_EVENT_NAME") not in _EVENTS:
+    if not github.is_pull_request(environ):
         return None
     if _exists(project.top, "HEAD^2") and _exists(project.top, "HEAD^1"):
         return "HEAD^1"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from imageyard.ci.github import Api
+from imageyard.ci.providers.github import environment as github
+from imageyard.ci.providers.github.api import Api
 
 __all__ = ["tell"]
 
@@ -19,15 +20,8 @@ def tell(environ: Mapping[str, str]) -> str:
     Raises what `Api` does.
     """
     api = Api(environ)
-    run = "/".join(
-        (
-            environ.get("GITHUB_SERVER_URL", "https://github.com"),
-            api.repository,
-            "actions/runs",
-            environ.get("GITHUB_RUN_ID", ""),
-        )
-    )
-    said = f"The scheduled run {run} of {environ.get('GITHUB_WORKFLOW', 'the workflow')} failed; its summary says why."
+    run = github.run_address(environ, api.repository)
+    said = f"The scheduled run {run} of {github.workflow(environ)} failed; its summary says why."
     for issue in api.every("issues", state="open"):
         ours = (issue.get("user") or {}).get("type") == "Bot" and str(issue.get("body") or "").startswith(_MARK)
         if ours and "pull_request" not in issue:

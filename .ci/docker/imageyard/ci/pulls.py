@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from imageyard.ci.github import Api
+from imageyard.ci.providers.github.api import Api
 from imageyard.errors import ConfigurationError, Transient
 
 __all__ = ["from_file", "is_open", "open_pulls"]

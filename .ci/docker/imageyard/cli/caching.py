@@ -49,7 +49,7 @@ def clean_caches(
         wanted = cache_clean.Wanted(pull=int(pr))
     else:
         from imageyard.ci import pulls
-        from imageyard.ci.github import Api
+        from imageyard.ci.providers.github.api import Api
 
         try:
             age = timedelta(seconds=duration(older_than or ""))

@@ -67,8 +67,8 @@ def _for_workflow(project: Project, pattern: str, since: str | None) -> None:
     from imageyard.access.login import environment
     from imageyard.ci import event, outputs
     from imageyard.ci.base import base
+    from imageyard.ci.providers.github import answers, matrix
     from imageyard.console import Story
-    from imageyard.plan import matrix
     from imageyard.project.recipes import UNLOCKED, recipes_of
     from imageyard.queries.workflow_plan import plain, workflow_plan
     from imageyard.run.services import begin
@@ -87,8 +87,8 @@ def _for_workflow(project: Project, pattern: str, since: str | None) -> None:
         services.reporter.annotate("error", f"[{code}] {names[0]}{more} cannot be planned: {why}")
     found = matrix.outputs(plan.jobs, plan.delivered, blocked=bool(plan.blocked))
     told = {"push": decided.push or "", "day": decided.day, "depot": "true" if plan.depot else "false"}
-    outputs.emit({**told, "environment": environment(project.catalogue, decided), **found})
-    outputs.summarize(outputs.plan_summary(plan))
+    answers.emit({**told, "environment": environment(project.catalogue, decided), **found})
+    answers.summarize(outputs.plan_summary(plan))
     Story.result(plain(plan))
 
 

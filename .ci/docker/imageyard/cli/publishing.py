@@ -42,7 +42,7 @@ def push(
 
     project = find_project(catalogue)
     decided, asked = decision(project), as_repository(at)
-    where = asked or "trusted" if decided.trust == "local" else place(decided, asked)[0]
+    where = asked or "trusted" if decided.is_local else place(decided, asked)[0]
     rows = project.rows(pattern, arch or this_arch())
     done, code = push_rows(project, recipes_of(project), begin(project), rows, where, force=force)
     if done:

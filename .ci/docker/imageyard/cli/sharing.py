@@ -30,6 +30,7 @@ def mirror(
 ) -> None:
     """Copy promoted images by digest to every mirror of the catalogue; prints IMAGE REPOSITORY@DIGEST."""
     from imageyard.ci.event import decision
+    from imageyard.ci.providers.github import environment as github
     from imageyard.console import Story
     from imageyard.project.project import find_project
     from imageyard.project.recipes import recipes_of
@@ -40,7 +41,7 @@ def mirror(
     project = find_project(catalogue)
     decided = decision(project)
     if branch is None and decided.mirror:  # an event that was believed, so its ref is what the variable says
-        branch = os.environ.get("GITHUB_REF", "").removeprefix("refs/heads/") or None
+        branch = github.branch(os.environ)
     done, code = flow(project, recipes_of(project), begin(project), Wanted(pattern, floating, force, branch, decided))
     if done:
         Story.result("\n".join(f"{image} {reference}" for image, reference in done))

@@ -16,6 +16,7 @@ __all__ = ["TASKS"]
 def result(context: Context, catalogue: str | None = None) -> None:
     """Put the table of the last run into the job's summary, and end with that run's exit code."""
     from imageyard.ci import outputs, results
+    from imageyard.ci.providers.github import answers
     from imageyard.console import Story
     from imageyard.project.checkout import find_checkout
     from imageyard.records import HEADERS, from_json, table
@@ -23,9 +24,9 @@ def result(context: Context, catalogue: str | None = None) -> None:
     found = results.last(find_checkout(catalogue).state)
     records = [from_json(record, "result.json") for record in found["rows"]]
     if records:
-        outputs.summarize(outputs.table(HEADERS, table(records)))
+        answers.summarize(outputs.table(HEADERS, table(records)))
     else:
-        outputs.summarize(f"{found['headline']}\n")
+        answers.summarize(f"{found['headline']}\n")
     Story.result(f"{found['code']} {found['headline']}")
     if found["code"]:
         raise Exit(code=found["code"])
@@ -42,6 +43,7 @@ def report(context: Context, plan: str = "plan.json", results: str = "results", 
 
     from imageyard.ci import outputs
     from imageyard.ci import results as reading
+    from imageyard.ci.providers.github import answers
     from imageyard.console import Story
     from imageyard.layout import aligned
     from imageyard.plan.report import code_of
@@ -49,7 +51,7 @@ def report(context: Context, plan: str = "plan.json", results: str = "results", 
 
     lines = flow(reading.plan_of(Path(plan)), *reading.results_of(Path(results)))
     headers, cells = outputs.REPORT_HEADERS, outputs.report_cells(lines)
-    outputs.summarize(f"## What became of it\n\n{outputs.table(headers, cells)}")
+    answers.summarize(f"## What became of it\n\n{outputs.table(headers, cells)}")
     Story.result([line._asdict() for line in lines] if json else "\n".join(aligned(headers, cells)))
     if code := code_of(lines):
         raise Exit(code=code)

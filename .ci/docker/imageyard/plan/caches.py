@@ -8,17 +8,15 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from imageyard.names import ARCHES, Arch, as_arch, image_name_fault, parse_reference
-from imageyard.plan.trust import MAIN, Decision, Repository
+from imageyard.plan.decision import MAIN, Decision, Repository, repository_of
 
 __all__ = [
     "CacheTag",
     "Caches",
     "cache_tag",
     "caches",
-    "gha_in_reach",
     "mount_namespace",
     "parse_cache_tag",
-    "repository_of",
 ]
 
 _WRITTEN = "mode=max,image-manifest=true,oci-mediatypes=true,ignore-error=true"
@@ -62,18 +60,14 @@ def caches(
         if gha:
             read.append(f"type=gha,scope={cache_tag(image, arch, scope)}")
     scope = decision.cache_written or ""
-    if scope and decision.trust in ("branch", "trusted") and repository_of(scope) == decision.trust:
-        place = repositories.get(repository_of(scope))
-        if place and not (decision.trust == "branch" and _same(place, repositories.get("trusted"))):
+    repository = repository_of(scope)
+    if decision.writes_cache_of(repository):
+        place = repositories.get(repository)
+        if place and not (repository == "branch" and _same(place, repositories.get("trusted"))):
             write.append(f"type=registry,ref={place}:{cache_tag(image, arch, scope)},{_WRITTEN}")
         if gha:
             write.append(f"type=gha,scope={cache_tag(image, arch, scope)},mode=max,ignore-error=true")
     return Caches(tuple(read), tuple(write))
-
-
-def repository_of(scope: str) -> Repository:
-    """The repository, by trust, that has the caches of a scope."""
-    return "trusted" if scope == MAIN else "branch"
 
 
 def cache_tag(image: str, arch: Arch, scope: str) -> str:
@@ -99,17 +93,8 @@ def mount_namespace(decision: Decision) -> dict[str, str]:
     that have one (docker/docs, "Dockerfile reference", BuildKit built-in build args), so that only these are built anew
     in a branch. It is a client's to choose: it keeps hostile Dockerfiles and scripts apart, and no hostile client.
     """
-    return {} if decision.trust == "local" else {"BUILDKIT_CACHE_MOUNT_NS": decision.trust}
-
-
-def gha_in_reach(environ: Mapping[str, str]) -> bool:
-    """Whether a step has been given the token and the address of GitHub's cache service.
-
-    GitHub gives them to actions and not to `run:` steps: an action has to hand them on (docs.docker.com, "GitHub
-    Actions cache"). ACTIONS_RESULTS_URL is the service's second version, ACTIONS_CACHE_URL the first.
-    """
-    address = environ.get("ACTIONS_RESULTS_URL") or environ.get("ACTIONS_CACHE_URL")
-    return bool(environ.get("ACTIONS_RUNTIME_TOKEN") and address)
+    namespace = decision.cache_mount_namespace
+    return {} if namespace is None else {"BUILDKIT_CACHE_MOUNT_NS": namespace}
 
 
 def _same(one: str, other: str | None) -> bool:

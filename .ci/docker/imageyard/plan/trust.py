@@ -10,33 +10,20 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
 
 from imageyard.layout import one_line
+from imageyard.plan.decision import LOCAL, MAIN, Decision, Repository, Trust
 
 __all__ = [
     "LOCAL",
-    "Builds",
     "Decision",
     "Event",
     "Repository",
-    "Tags",
     "Trust",
     "decide",
     "in_one_repository",
     "is_protected",
 ]
-
-Trust: TypeAlias = Literal["local", "fork", "branch", "trusted"]
-"""`local`: no CI. `fork`: nothing is written. `branch`: its own repository and caches. `trusted`: a protected ref."""
-
-Repository: TypeAlias = Literal["trusted", "branch"]
-"""The catalogue's repositories, by the trust of those that write them."""
-
-Builds: TypeAlias = Literal["asked", "missing", "all", "checks", "nothing"]
-"""`asked`: what a person names. `missing`: rows that are absent. `all`: every row. `checks`: here, for their checks."""
-
-Tags: TypeAlias = Literal["content", "weekly", "local"]
 
 
 @dataclass(frozen=True)
@@ -64,43 +51,6 @@ class Event:
     force: bool = False
     day: str = ""
 
-
-@dataclass(frozen=True)
-class Decision:
-    """What a run may do and does, with the reason in words.
-
-    `push` is the repository that it writes, `reads` are those in which a row counts as there. Caches are named by
-    scope: `main`, `pr-17`, `ref-<12 hex>`; `cache_written` None writes none. `force`: the state is not asked;
-    `no_cache`: no layer cache is read; `pull`: bases are what their tags name now. `day` (YYYYMMDD, UTC) is in the
-    tags of a weekly build.
-    """
-
-    trust: Trust
-    event: str
-    reason: str
-    builds: Builds = "asked"
-    push: Repository | None = None
-    reads: tuple[Repository, ...] = ()
-    mirror: bool = False
-    caches_read: tuple[str, ...] = ()
-    cache_written: str | None = None
-    tags: Tags = "content"
-    force: bool = False
-    no_cache: bool = False
-    pull: bool = False
-    pattern: str = "*"
-    day: str = ""
-
-    @property
-    def uses_locked_bases(self) -> bool:
-        """Whether bases are those that `images.lock` pins; a weekly build is made from whatever they are now."""
-        return self.tags != "weekly"
-
-
-LOCAL = Decision("local", "none", "no CI: this is a person's machine")
-
-MAIN = "main"
-"""The scope of the caches of every protected branch."""
 
 _CIFLOW = "refs/tags/ciflow/docker/"
 _HEADS, _TAGS = "refs/heads/", "refs/tags/"

@@ -64,7 +64,7 @@ def refuse(recipes: Recipes, row: Row, options: BuildOptions | None = None) -> N
             doing=doing,
             hint=("say it in the catalogue", "or build it in the engine: --builder local"),
         )
-    weekly = options is not None and options.decision.tags == "weekly"
+    weekly = options is not None and not options.decision.uses_locked_bases
     unpinned = [] if weekly else [one.told(row) for one in _unpinned(recipes, row)]
     if unpinned:
         raise PolicyRefused(

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from imageyard.errors import assert_never
-
 if TYPE_CHECKING:
     from imageyard.catalogue.model import Image, Row
     from imageyard.plan.trust import Decision
@@ -18,23 +16,9 @@ __all__ = ["index_tag", "row_tag"]
 def row_tag(recipes: Recipes, row: Row, decision: Decision, passed: Sequence[str] = ()) -> str:
     """The tag of a row: `IMAGE-weekly-YYYYMMDD`, with `-ARCH` for one of several, in a weekly build."""
     arch = f"-{row.arch}" if len(row.image.arches) > 1 else ""
-    return _as_given(recipes.tag(row, passed), row.name, arch, decision)
+    return decision.tag(recipes.tag(row, passed), row.name, arch)
 
 
 def index_tag(recipes: Recipes, image: Image, decision: Decision) -> str:
     """The tag of an image: of its index where it has several architectures, else its row's."""
-    return _as_given(recipes.index_tag(image), image.name, "", decision)
-
-
-def _as_given(content: str, name: str, arch: str, decision: Decision) -> str:
-    if content.endswith("-local"):
-        return content
-    match decision.tags:
-        case "content":
-            return content
-        case "weekly":
-            return f"{name}-weekly-{decision.day}{arch}"
-        case "local":
-            return f"{content}-local"
-        case _:
-            assert_never(decision.tags)
+    return decision.tag(recipes.index_tag(image), image.name, "")

@@ -82,23 +82,23 @@ def place(decision: Decision, asked: Repository | None) -> tuple[Repository, tup
 
     A person writes where told, `branch` unless told. Raises PolicyRefused where the run's trust does not allow it.
     """
-    if decision.trust == "local":
-        at = asked or "branch"
-        return at, (at,)
-    if decision.push is None:
+    if decision.is_local:
+        told = asked or "branch"
+        return told, (told,)
+    at = asked or decision.push
+    if at is None or not decision.publishes:
         raise PolicyRefused(
             f"a run at {decision.trust} trust publishes nothing: {decision.reason}",
             doing="choosing where to publish",
             hint=("--builder local    (builds and checks in the engine)", "inv ci.decide    (why)"),
         )
-    at = asked or decision.push
-    if at == "trusted" and decision.push != "trusted":
+    if not decision.may_publish_to(at):
         raise PolicyRefused(
             f"a run at {decision.trust} trust does not publish at trusted: {decision.reason}",
             doing="choosing where to publish",
             hint=(f"--at {decision.push}", "inv ci.decide    (why)"),
         )
-    if at != decision.push:
+    if not decision.publishes_to(at):
         return at, (at,)
     return at, (*decision.reads, *(() if at in decision.reads else (at,)))
 
@@ -114,7 +114,7 @@ def destination(catalogue: Catalogue, options: BuildOptions) -> Destination:
     found = dict.fromkeys(publish_policy.repository(catalogue, one) for one in reads)
     forced = options.force or decision.force
     trusted = publish_policy.repository(catalogue, "trusted")
-    return Destination(at, repository, tuple(found), forced and (decision.trust == "local" or repository != trusted))
+    return Destination(at, repository, tuple(found), forced and (decision.may_replace_trusted or repository != trusted))
 
 
 def parents(job: Job, target: Destination) -> ParentOf:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import os
-from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imageyard import git
+from imageyard.ci.providers.github.environment import git_credentials
 from imageyard.errors import ConfigurationError, Transient
 from imageyard.plan.trust import is_protected
 from imageyard.project.recipes import recipes_at
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from imageyard.project.project import Project
     from imageyard.recipe.recipe import Recipes
 
-__all__ = ["Branch", "credentials", "tip"]
+__all__ = ["Branch", "tip"]
 
 _PATIENCE = 120.0
 """Seconds that a remote has."""
@@ -97,25 +96,9 @@ def _asked(top: Path, remote: str, url: str, *args: str) -> str:
     doing, hint = "asking which commit is the branch's newest", f"git ls-remote {remote}"
     words = f"the remote {remote} did not answer"
     try:
-        done = git.ask(top, *args, env=credentials(url), timeout=_PATIENCE)
+        done = git.ask(top, *args, env=git_credentials(url, os.environ), timeout=_PATIENCE)
     except TimeoutError:
         raise Transient(f"{words} within {_PATIENCE:.0f} s", doing=doing, hint=hint) from None
     if done.code:
         raise Transient(words, doing=doing, detail=done.complaint.splitlines()[:5], hint=hint)
     return done.text
-
-
-def credentials(url: str) -> Mapping[str, str]:
-    """What lets git read a private repository in a job whose checkout did not leave its token behind.
-
-    In the environment of git alone (git-config(1), GIT_CONFIG_COUNT), and for the server that the token is of.
-    """
-    token, server = os.environ.get("GITHUB_TOKEN", ""), os.environ.get("GITHUB_SERVER_URL", "").rstrip("/")
-    if not token or not server.startswith("https://") or not url.startswith(f"{server}/"):
-        return {}
-    basic = base64.b64encode(f"x-access-token:{token}".encode()).decode()
-    return {
-        "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": f"http.{server}/.extraheader",
-        "GIT_CONFIG_VALUE_0": f"AUTHORIZATION: basic {basic}",
-    }

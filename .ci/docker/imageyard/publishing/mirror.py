@@ -68,7 +68,7 @@ def mirror(
     Raises PolicyRefused where a run in CI must not mirror, ConfigurationError where there is no mirror.
     """
     decision = wanted.decision
-    if decision.trust != "local" and not decision.mirror:
+    if not decision.may_mirror:
         raise PolicyRefused(
             f"this run does not mirror: {decision.reason}", doing="mirroring", hint="inv ci.decide    (why)"
         )

@@ -64,7 +64,7 @@ def promote(
     Transient for a registry that refuses us or does not answer.
     """
     options = BuildOptions(force=force, at=at, decision=decision)
-    if decision.trust == "local":
+    if decision.is_local:
         repository = publish_policy.repository(project.catalogue, at or "trusted")
         place = Destination(at or "trusted", repository, (repository,), moves=force)
     else:

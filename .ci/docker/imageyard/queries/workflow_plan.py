@@ -112,7 +112,7 @@ def workflow_plan(
 
     Raises ConfigurationError for what cannot be read. What a registry refuses or fails to say is in the plan.
     """
-    if decision.builds == "nothing":
+    if decision.builds_nothing:
         return WorkflowPlan(decision, "", (), (), ())
     weekly = not decision.uses_locked_bases
     selected = {RowKey(row.name, row.arch) for row in project.rows(pattern)}
@@ -120,8 +120,7 @@ def workflow_plan(
     images = {key.image: project.catalogue.images[key.image] for key in rows}
     tags = {key: row_tag(recipes, row, decision) for key, row in rows.items()}
     wholes = {name: index_tag(recipes, image, decision) for name, image in images.items()}
-    asks = not decision.force and decision.builds in ("missing", "asked") and bool(decision.reads)
-    states = _at(project, services, decision, (*tags.values(), *wholes.values())) if asks else {}
+    states = _at(project, services, decision, (*tags.values(), *wholes.values())) if decision.asks_for_state else {}
     place = " or ".join(place_of(project.catalogue, one).name for one in decision.reads)
     before = Before.at(project, since) if since else None
     touched = _touched(recipes, rows, before) if before else {}
@@ -132,7 +131,7 @@ def workflow_plan(
             tuple(RowKey(parent.name, parent.arch) for parent in recipes.parent_rows(row)),
             states.get(tags[key]),
             before.changed(key, recipes.of(row)) if before else None,
-            publish_policy.why_not(recipes, row, weekly=weekly) if decision.push else "",
+            publish_policy.why_not(recipes, row, weekly=weekly) if decision.publishes else "",
             key in selected,
             _forced(decision),
             touched_only=before is not None and not touched.get(key.image, True),
@@ -145,7 +144,7 @@ def workflow_plan(
         [
             Whole(name, wholes[name], _rows_of(image), states.get(wholes[name]), mirrors.get(name, {}))
             for name, image in images.items()
-            if decision.push and any(key in selected for key in _rows_of(image))
+            if decision.publishes and any(key in selected for key in _rows_of(image))
         ],
         actions,
         place,
@@ -160,7 +159,7 @@ def _forced(decision: Decision) -> str:
     """Why rows are built whatever their state; empty where the state decides."""
     if decision.force:
         return f"forced: {decision.reason}"
-    return f"all rows: {decision.reason}" if decision.builds == "all" else ""
+    return f"all rows: {decision.reason}" if decision.builds_every_row else ""
 
 
 def _rows_of(image: Image) -> tuple[RowKey, ...]:
@@ -211,13 +210,13 @@ def _mirrors(
 
 
 def _at_depot(catalogue: Catalogue, decision: Decision) -> bool:
-    return decision.push is not None and depot_project(catalogue.builders, decision.push) is not None
+    return depot_project(catalogue.builders, decision.push) is not None
 
 
 def _surroundings(catalogue: Catalogue, decision: Decision, row: Row) -> tuple[str, int, str]:
     """The runner, the minutes and the worker of a row's job. A run that publishes nothing builds in its engine."""
     depot = _at_depot(catalogue, decision)
-    remote = catalogue.builders.remote if decision.push and not depot else None
+    remote = catalogue.builders.remote if decision.publishes and not depot else None
     address = remote.addresses.get(row.arch, "") if remote else ""
     minutes = row.image.timeout * row.image.attempts / 60 + (remote.connect_timeout / 60 if remote and address else 0)
     runner = row.image.runner or (_RUNNERS["amd64"] if address or depot else _RUNNERS[row.arch])

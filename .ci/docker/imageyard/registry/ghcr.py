@@ -9,9 +9,12 @@ from imageyard.http.connections import is_loopback
 from imageyard.names import Reference
 from imageyard.registry.credentials import Credential
 
-__all__ = ["HOST", "VARIABLES", "Token", "find", "is_ours"]
+__all__ = ["HOST", "TOKENS_PAGE", "VARIABLES", "Token", "find", "is_ours"]
 
 HOST = "ghcr.io"
+TOKENS_PAGE = "https://github.com/settings/tokens"
+"""Where a person makes a token."""
+
 VARIABLES = ("GHCR_PAT", "GITHUB_TOKEN")
 """Where a token is looked for: a personal access token with `write:packages`, else the job's own, which can write
 packages of its repository where the job has `packages: write` (docs.github.com, "Working with the Container registry").

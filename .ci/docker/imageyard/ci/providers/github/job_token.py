@@ -13,9 +13,12 @@ from imageyard.errors import Denied, EnvironmentLacks, Transient
 from imageyard.http.connections import is_loopback
 from imageyard.http.transport import AGAIN, Http, Reply
 
-__all__ = ["AUDIENCE", "JobToken", "fetch", "in_reach"]
+__all__ = ["AUDIENCE", "ISSUER", "JobToken", "fetch", "in_reach"]
 
 AUDIENCE = "sts.amazonaws.com"
+ISSUER = "https://token.actions.githubusercontent.com"
+"""Who signs tokens, where a token does not say it (docs.github.com, "OpenID Connect reference")."""
+
 _URL, _BEARER = "ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"
 _DOING = "asking GitHub for the token of this job"
 _CLAIMS = ("sub", "aud", "iss")

@@ -1,0 +1,1 @@
+"""CI systems that run the jobs: what each knows of a run, and how each is answered."""

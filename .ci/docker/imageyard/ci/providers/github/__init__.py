@@ -1,0 +1,1 @@
+"""GitHub Actions: its events, its identity tokens, its API, and the variables that only it sets."""
