@@ -209,8 +209,8 @@ def _publish(yard: Path) -> None:
 
 
 def _put(repository: Reference, tags: Sequence[str]) -> None:
-    from imageyard.http.parallel import each
     from imageyard.oci.manifests import OCI_MANIFEST
+    from imageyard.parallel import each
     from imageyard.registry.client import Client
     from imageyard.registry.upload import push_bytes
 

@@ -25,6 +25,7 @@ FLOORS = """
     ci.providers.github.log
     console
     files git aws
+    parallel
     http oci
     treebase
     tree

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from imageyard.errors import Denied, Transient
 from imageyard.http.backoff import Policy
-from imageyard.http.parallel import each
 from imageyard.oci.manifests import OCI_EMPTY, OCI_INDEX, OCI_MANIFEST, Descriptor, digest_of
+from imageyard.parallel import each
 from imageyard.registry import upload
 from imageyard.registry.client import Client
 from imageyard.registry.referrers import attach, detach, fallback_tag, referrers

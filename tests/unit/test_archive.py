@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from imageyard.errors import EnvironmentLacks
 from imageyard.names import Digest
 from imageyard.oci.archive import Archive
-from imageyard.oci.manifests import OCI_INDEX, OCI_MANIFEST, digest_of
+from imageyard.oci.manifests import OCI_INDEX, OCI_MANIFEST, Descriptor, digest_of
+from imageyard.oci.raw import Raw
 
 
 def tar_of(file: Path, files: dict[str, bytes]) -> Path:
@@ -25,6 +26,10 @@ def tar_of(file: Path, files: dict[str, bytes]) -> Path:
     return file
 
 
+def entry_of(content: bytes) -> dict[str, object]:
+    return {"mediaType": "application/octet-stream", "digest": digest_of(content), "size": len(content)}
+
+
 def layout(*bodies: bytes) -> dict[str, bytes]:
     entries = [{"mediaType": OCI_MANIFEST, "digest": digest_of(body), "size": len(body)} for body in bodies]
     index = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}).encode()
@@ -32,12 +37,13 @@ def layout(*bodies: bytes) -> dict[str, bytes]:
 
 
 def test_a_layout_is_read(tmp_path: Path) -> None:
-    archive = Archive(tar_of(tmp_path / "a.tar", layout(b"the manifest")))
-    assert archive.root.digest == digest_of(b"the manifest")
-    assert archive.manifest(archive.root.digest) == b"the manifest"
-    source, size = archive.blob(archive.root.digest)
-    with source:
-        assert (source.read(), size) == (b"the manifest", 12)
+    body = json.dumps({"schemaVersion": 2, "config": entry_of(b"{}"), "layers": []}).encode()
+    archive = Archive(tar_of(tmp_path / "a.tar", layout(body)))
+    assert archive.root.digest == digest_of(body)
+    assert archive.manifest(archive.root.digest) == Raw(OCI_MANIFEST, digest_of(body), body)
+    assert archive.manifest(digest_of(b"never")) is None
+    with archive.blob(archive.root) as source:
+        assert source.read() == body
 
 
 @pytest.mark.parametrize(
@@ -61,7 +67,7 @@ def test_a_manifest_of_other_bytes_is_not_believed_and_a_missing_blob_is_named(t
     with pytest.raises(EnvironmentLacks, match="something else"):
         archive.manifest(archive.root.digest)
     with pytest.raises(EnvironmentLacks, match=f"sha256:{'0' * 64} is missing"):
-        archive.blob(Digest(f"sha256:{'0' * 64}"))
+        archive.blob(Descriptor("x", Digest(f"sha256:{'0' * 64}"), 1))
 
 
 @given(content=st.binary(max_size=64), reads=st.lists(st.tuples(st.integers(0, 80), st.integers(0, 80)), max_size=8))
@@ -72,10 +78,8 @@ def test_a_blob_reads_as_a_file_of_its_own(
     archive = Archive(
         tar_of(folder / "a.tar", layout(b"m") | layout(content) | {"index.json": layout(b"m")["index.json"]})
     )
-    source, size = archive.blob(digest_of(content))
     alone = io.BytesIO(content)
-    with source:
-        assert size == len(content)
+    with archive.blob(Descriptor("x", digest_of(content), len(content))) as source:
         for at, count in reads:
             assert source.seek(at) == alone.seek(at)
             assert source.read(count) == alone.read(count)

@@ -150,13 +150,10 @@ def _alone(client: Client, repository: Reference, items: Sequence[Item]) -> list
     """
     if ecr.region_of(repository.registry):
         return list(items)
-    from imageyard.http.parallel import each
+    from imageyard.parallel import each
 
     def digest(item: Item) -> Digest | None:
-        try:
-            return client.head(repository.with_tag(item.tag))[0]
-        except errors.Absent:  # gone since the list was made
-            return None
+        return client.digest_of(repository.with_tag(item.tag))  # None: gone since the list was made
 
     known = [replace(item, digest=found) for item, found in zip(items, each(items, digest, _WORKERS), strict=True)]
     staying = {item.digest: item.tag for item in known if not item.goes and item.digest}

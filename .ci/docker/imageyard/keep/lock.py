@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from imageyard.catalogue import lock as locks
 from imageyard.catalogue.suggest import did_you_mean
-from imageyard.errors import Absent, ConfigurationError
+from imageyard.errors import ConfigurationError
 from imageyard.files import atomic_write, keep_out_of_git, locked, make_folder
 from imageyard.layout import aligned
 from imageyard.names import Digest, parse_reference
@@ -152,17 +152,13 @@ def _chosen(bases: Mapping[str, tuple[str, ...]], only: Sequence[str]) -> Mappin
 
 def _ask(keys: Iterable[str], registry: Client, *, may_be_gone: bool) -> dict[str, Digest | None]:
     """The digest that each reference has at its registry now: of its index, where it has one."""
-    from imageyard.http.parallel import each
+    from imageyard.parallel import each
 
     wanted = tuple(keys)
 
     def ask(key: str) -> Digest | None:
-        try:
-            return registry.head(parse_reference(key))[0]
-        except Absent:
-            if may_be_gone:
-                return None
-            raise
+        reference = parse_reference(key)
+        return registry.digest_of(reference) if may_be_gone else registry.head(reference)[0]
 
     # the first of each host alone: of one that does not answer, nothing more is asked
     found = {key: ask(key) for key in {parse_reference(key).registry: key for key in wanted}.values()}

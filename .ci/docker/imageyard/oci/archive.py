@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import tarfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 from imageyard.errors import EnvironmentLacks
 from imageyard.names import Digest
 from imageyard.oci.manifests import Descriptor, Index, matches, parse
+from imageyard.oci.raw import Raw
 
 __all__ = ["Archive"]
 
@@ -23,6 +25,7 @@ class Archive:
     def __init__(self, file: Path) -> None:
         """Raises EnvironmentLacks where the tar holds no such layout, or more than one image."""
         self._file = file
+        self.name = "the engine"
         with tarfile.open(file) as tar:
             self._places = {m.name.removeprefix("./"): (m.offset_data, m.size) for m in tar if m.isreg()}
         if "index.json" not in self._places:
@@ -31,21 +34,44 @@ class Archive:
         if not isinstance(index, Index) or len(index.manifests) != 1:
             raise EnvironmentLacks("the engine did not hand over one image", hint=_TOO_OLD)
         self.root: Descriptor = index.manifests[0]
+        self._types = {self.root.digest: self.root.media_type}
 
-    def manifest(self, digest: Digest) -> bytes:
-        """The bytes of a manifest or an index. Raises EnvironmentLacks where they are not there, or others."""
+    def digest_of(self, name: str) -> Digest | None:
+        """The digest of a manifest, where the archive has it."""
+        return Digest(name) if self.has_blob(Digest(name)) else None
+
+    def manifest(self, name: str) -> Raw | None:
+        """A manifest or an index by its digest, None where it is not there."""
+        return self.required(Digest(name)) if self.has_blob(Digest(name)) else None
+
+    def required(self, digest: Digest) -> Raw:
+        """A manifest or an index. Raises EnvironmentLacks where it is not there, or its bytes are others."""
         name = self._name(digest)
         if self._places[name][1] > _MANIFEST_LIMIT or not matches(body := self._whole(name), digest):
             raise EnvironmentLacks(f"the engine handed over something else than {digest}")
-        return body
+        document = parse(body, self._types.get(digest))
+        if isinstance(document, Index):
+            self._types |= {child.digest: child.media_type for child in document.manifests}
+        return Raw(document.media_type, digest, body)
 
-    def blob(self, digest: Digest) -> tuple[IO[bytes], int]:
-        """A blob as a file of its own, seekable, to be closed by the caller; and its size in bytes."""
-        offset, size = self._places[self._name(digest)]
-        return io.BufferedReader(_Window(self._file, offset, size)), size
+    def has_blob(self, digest: Digest) -> bool:
+        """Whether the archive has the blob."""
+        return _place(digest) in self._places
+
+    def blob(self, blob: Descriptor) -> IO[bytes]:
+        """A blob as a file of its own, seekable. Raises EnvironmentLacks where it is not there."""
+        return io.BufferedReader(_Window(self._file, *self._places[self._name(blob.digest)]))
+
+    def referrers(self, digest: Digest) -> Sequence[Descriptor]:
+        """Nothing: an engine hands an image over, and not what refers to it."""
+        return ()
+
+    def tags(self) -> Iterator[str]:
+        """No tag: which image it is, is known from whom it was asked for."""
+        return iter(())
 
     def _name(self, digest: Digest) -> str:
-        name = f"blobs/{digest.replace(':', '/')}"
+        name = _place(digest)
         if name not in self._places:
             raise EnvironmentLacks(
                 f"the engine does not have all of the image: {digest} is missing",
@@ -58,6 +84,10 @@ class Archive:
         with self._file.open("rb") as file:
             file.seek(offset)
             return file.read(size)
+
+
+def _place(digest: Digest) -> str:
+    return f"blobs/{digest.replace(':', '/')}"
 
 
 class _Window(io.RawIOBase):

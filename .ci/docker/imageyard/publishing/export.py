@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imageyard import errors, process
+from imageyard import process
 from imageyard.errors import Absent, EnvironmentLacks, PolicyRefused
 from imageyard.names import platform_of
 from imageyard.project.labels import INPUTS_LABEL
@@ -16,7 +16,7 @@ from imageyard.run import leftovers
 
 if TYPE_CHECKING:
     from imageyard.engine import LoadedImage
-    from imageyard.names import Digest, Reference
+    from imageyard.names import Reference
     from imageyard.records import Record
     from imageyard.registry.client import Client
     from imageyard.registry.tagging import Given
@@ -85,7 +85,9 @@ def loaded(job: Job) -> LoadedImage:
 def send(job: Job, client: Client, target: Reference, record: Record, *, move: bool) -> Given:
     """Bring a row to `target`: all by digest, then its record, then the tag, unless somebody gave it meanwhile."""
     from imageyard.oci.archive import Archive
-    from imageyard.registry.deliver import deliver
+    from imageyard.oci.compressed import Compressed
+    from imageyard.oci.store import copy
+    from imageyard.registry.store import RegistryStore
     from imageyard.registry.tagging import Given
 
     rows = job.services.run.log_of(job.row.name, job.row.arch).parent  # a later build sweeps it where we are killed
@@ -93,22 +95,15 @@ def send(job: Job, client: Client, target: Reference, record: Record, *, move: b
         lock_of(job.services.reporter, target),
         tempfile.TemporaryDirectory(prefix=leftovers.SCRATCH, dir=rows) as folder,
     ):
-        if not move and (winner := _winner(client, target)):
+        if not move and (winner := client.digest_of(target)):
             prove(client, target.with_digest(winner), wanted(job), RAISE_EPOCH)
             return Given(winner, adopted=True)
         job.step(f"pushing {target}")
         archive = Path(folder) / "image.tar"
         _save(job, archive)
-        image = deliver(client, target, Archive(archive), Path(folder))
-        return land(client, target.with_digest(image.digest), target.tag or "", wanted(job), record, move=move)
-
-
-def _winner(client: Client, target: Reference) -> Digest | None:
-    """Who was given the tag while we waited for the lock."""
-    try:
-        return client.head(target)[0]
-    except errors.Absent:
-        return None
+        image = Compressed(Archive(archive), Path(folder))
+        copy(image, RegistryStore(client, target), image.root)
+        return land(client, target.with_digest(image.root), target.tag or "", wanted(job), record, move=move)
 
 
 def _save(job: Job, file: Path) -> None:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from imageyard.oci.raw import Raw
     from imageyard.project.project import Project
     from imageyard.recipe.recipe import Recipes
-    from imageyard.registry.client import Client
     from imageyard.run.services import Services
 
 __all__ = ["Wanted", "mirror"]
@@ -196,7 +195,7 @@ class _Flow:
         client, target, there = self.client, mirror.with_tag(part.tag), mirror.with_digest(part.raw.digest)
         source = self.source.with_digest(part.raw.digest)
         with lock_of(self.services.reporter, target):
-            held = _digest(client, target)
+            held = client.digest_of(target, "pull", "push")
             if held not in (None, part.raw.digest):
                 if not self.wanted.force:
                     raise _other(target, str(held), part)
@@ -229,7 +228,7 @@ class _Flow:
 
         target = mirror.with_tag(name)
         with lock_of(self.services.reporter, target):
-            if _digest(self.client, target) == whole.raw.digest:
+            if self.client.digest_of(target, "pull", "push") == whole.raw.digest:
                 return []
             if why := self.branch.why_not(name, whole.tag):
                 self.services.reporter.step(f"{name}: {target} is left alone: {why}")
@@ -249,13 +248,6 @@ def _outcome(error: ImageyardError | None, *, copied: bool) -> RowOutcome:
     if error is None:
         return "published" if copied else "skipped"
     return "refused" if isinstance(error, PolicyRefused) else "blocked"
-
-
-def _digest(client: Client, target: Reference) -> str | None:
-    try:
-        return client.head(target, "pull", "push")[0]
-    except errors.Absent:
-        return None
 
 
 def _other(target: Reference, held: str, part: _Part) -> PolicyRefused:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from urllib.parse import urljoin
 
-from imageyard.errors import ConfigurationError, ImageyardError, Transient
+from imageyard.errors import Absent, ConfigurationError, ImageyardError, Transient
 from imageyard.http.backoff import Clock, Policy
 from imageyard.http.transport import MANIFEST_LIMIT, Http, Reply, origin_of
 from imageyard.names import Digest, Reference
@@ -59,6 +59,13 @@ class Client:
         if reference.digest and digest != reference.digest:
             raise _forged(reference, digest)
         return Digest(digest), _media_type(reply)
+
+    def digest_of(self, reference: Reference, *actions: str) -> Digest | None:
+        """The digest of a manifest, None where it is not there."""
+        try:
+            return self.head(reference, *actions)[0]
+        except Absent:
+            return None
 
     def get(self, reference: Reference, *actions: str) -> Raw:
         """A manifest by tag or digest, its bytes checked against the digest asked for and the one that came along."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import io
+import tempfile
 import threading
+from typing import IO
 
 from imageyard.errors import Transient
 from imageyard.http.transport import BodyTooLarge
 from imageyard.names import Reference
 from imageyard.oci.manifests import Descriptor
+from imageyard.registry import blobs
 from imageyard.registry.client import Client
 
-__all__ = ["PIECE", "RangesRefused", "RemoteBlob"]
+__all__ = ["PIECE", "RangesRefused", "RemoteBlob", "SpooledBlob"]
 
 PIECE = 16 * 1024 * 1024
 """Bytes of one request. Each is retried by itself, so that a break costs one piece."""
@@ -103,6 +106,28 @@ class RemoteBlob(io.RawIOBase):
                 f"{self._repository.registry} answered with another range than the one asked for", doing=doing
             )
         return reply.body
+
+
+class SpooledBlob(RemoteBlob):
+    """The same, on the disk from the first byte on where ranges are refused: the whole of it is then read once."""
+
+    _spool: IO[bytes] | None = None
+
+    def close(self) -> None:
+        """Give the disk back."""
+        if self._spool is not None:
+            self._spool.close()
+        super().close()
+
+    def _take(self, at: int) -> bytes:
+        if self._spool is None:
+            try:
+                return super()._take(at)
+            except RangesRefused:
+                self._spool = tempfile.TemporaryFile(prefix="imageyard-")  # noqa: SIM115  (closed with the blob)
+                blobs.fetch(self._client, self._repository, self._blob, self._spool)
+        self._spool.seek(at)
+        return self._spool.read(self._piece)
 
 
 class _Ahead:

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from imageyard import errors
-from imageyard.http.parallel import each
 from imageyard.http.transport import NoAnswer
 from imageyard.names import Absent, Digest, Present, Reference, State, Unknown
 from imageyard.oci.manifests import Index, Manifest, platform_of_config
 from imageyard.oci.raw import Raw
 from imageyard.oci.verify import attested, faults, missing, runnable
+from imageyard.parallel import each
 from imageyard.registry import blobs
 from imageyard.registry.client import Client
 

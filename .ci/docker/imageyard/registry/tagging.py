@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from imageyard.errors import Absent, PolicyRefused, Transient
+from imageyard.errors import PolicyRefused, Transient
 from imageyard.names import Digest, Reference
 from imageyard.oci.raw import Raw
 from imageyard.registry.client import Client
@@ -34,18 +34,18 @@ def give(client: Client, target: Reference, raw: Raw, *, force: bool = False) ->
     are immutable closes this gap too: it refuses the second writer, who then adopts the winner.
     Raises PolicyRefused where a tag that is to be moved is immutable, else as `Client.put` and `Client.head` do.
     """
-    there = _digest(client, target)
+    there = client.digest_of(target)
     if there is not None and (there == raw.digest or not force):
         return Given(there, adopted=there != raw.digest)
     try:
         client.put(target, raw.body, raw.media_type)
     except PolicyRefused as refused:
-        winner = _digest(client, target)
+        winner = client.digest_of(target)
         if winner is None or force:
             raise _immutable(refused, target) if winner else refused from None
         return Given(winner, adopted=True)
     client.http.clock.sleep(SETTLE)
-    now = _digest(client, target)
+    now = client.digest_of(target)
     if now is None:
         raise Transient(
             f"{target.registry} accepted {target} and does not have it",
@@ -53,13 +53,6 @@ def give(client: Client, target: Reference, raw: Raw, *, force: bool = False) ->
             hint="its storage loses what it takes: ask who runs it",
         )
     return Given(now, adopted=now != raw.digest)
-
-
-def _digest(client: Client, target: Reference) -> Digest | None:
-    try:
-        return client.head(target)[0]
-    except Absent:
-        return None
 
 
 def _immutable(refused: PolicyRefused, target: Reference) -> PolicyRefused:

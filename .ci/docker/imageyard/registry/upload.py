@@ -42,14 +42,16 @@ def push(
     *,
     mount_from: str | None = None,
     chunk: int = CHUNK,
+    absent: bool = False,
 ) -> None:
     """Put a blob of `size` bytes, read from the seekable `source`, where the repository does not have it yet.
 
     `mount_from`: a repository at the same registry that may have it; one that cannot be mounted is uploaded.
-    A blob above `chunk` bytes goes in pieces, and after a break the registry is asked how much it has
-    (OCI distribution-spec 1.1, "Pushing a blob in chunks"). Raises Absent, Denied, PolicyRefused or Transient.
+    `absent`: it is known already that the blob is not there. A blob above `chunk` bytes goes in pieces, and after a
+    break the registry is asked how much it has (OCI distribution-spec 1.1, "Pushing a blob in chunks"). Raises Absent,
+    Denied, PolicyRefused or Transient.
     """
-    if has(client, repository, digest):
+    if not absent and has(client, repository, digest):
         return
     doing = f"writing blob {digest} to {repository.name}"
     begun = _begin(client, repository, digest, mount_from)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import json
 import shutil
 import tempfile
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
-from urllib.parse import urljoin
+from typing import IO, cast
 
-from imageyard.errors import EnvironmentLacks
-from imageyard.names import Arch, Digest
-
-if TYPE_CHECKING:
-    from urllib3 import PoolManager
+from imageyard.errors import Denied, EnvironmentLacks, Transient
+from imageyard.names import Arch, Digest, Reference
+from imageyard.oci.layout import LayoutStore
+from imageyard.oci.manifests import Descriptor, digest_of
+from imageyard.oci.raw import Raw
+from imageyard.oci.store import copy
+from imageyard.registry.client import Client
+from imageyard.registry.store import RegistryStore
 
 __all__ = ["push_root"]
 
@@ -31,23 +34,17 @@ def push_root(registry: str, repository: str, tag: str, root: Path, arch: Arch, 
     OCI image-spec 1.1 (manifest, config), distribution-spec 1.1 ("Pushing blobs", "Pushing manifests").
     Raises EnvironmentLacks where the registry refuses.
     """
-    import urllib3
-
-    http = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(connect=5, read=120))
-    base = f"http://{registry}/v2/{repository}"
-    with root.open("rb") as tar, tempfile.TemporaryFile(dir=root.parent) as packed:
-        tar_digest = f"sha256:{_sha256(tar)}"
-        tar.seek(0)
-        # Neither name nor time go into the header: they would make another digest of the same bytes.
-        with gzip.GzipFile(filename="", mode="wb", compresslevel=3, fileobj=packed, mtime=0) as layer_file:
-            shutil.copyfileobj(tar, layer_file, 1 << 20)
-        packed.seek(0)
-        layer = f"sha256:{_sha256(packed)}"
-        size = packed.tell()
-        packed.seek(0)
-        _push_blob(http, base, layer, packed, size)
-    config = _json(
-        {
+    place = RegistryStore(Client(credentials=lambda host: None), Reference(registry, repository))
+    image = LayoutStore(root.parent / f"{root.name}.layout")
+    try:
+        with root.open("rb") as tar, tempfile.TemporaryFile(dir=root.parent) as packed:
+            tar_digest = f"sha256:{_sha256(tar)}"
+            tar.seek(0)
+            # Neither name nor time go into the header: they would make another digest of the same bytes.
+            with gzip.GzipFile(filename="", mode="wb", compresslevel=3, fileobj=packed, mtime=0) as layer_file:
+                shutil.copyfileobj(tar, layer_file, 1 << 20)
+            layer = _put(image, cast("IO[bytes]", packed), _LAYER)
+        config = {
             "architecture": arch,
             "config": {
                 "Cmd": ["bash"],
@@ -58,40 +55,34 @@ def push_root(registry: str, repository: str, tag: str, root: Path, arch: Arch, 
             "rootfs": {"diff_ids": [tar_digest], "type": "layers"},
             **({"variant": "v8"} if arch == "arm64" else {}),
         }
-    )
-    config_digest = f"sha256:{hashlib.sha256(config).hexdigest()}"
-    _push_blob(http, base, config_digest, config, len(config))
-    manifest = _json(
-        {
-            "config": {"digest": config_digest, "mediaType": _CONFIG, "size": len(config)},
-            "layers": [{"digest": layer, "mediaType": _LAYER, "size": size}],
+        manifest = {
+            "config": _entry(_put(image, io.BytesIO(_json(config)), _CONFIG)),
+            "layers": [_entry(layer)],
             "mediaType": _MANIFEST,
             "schemaVersion": 2,
         }
-    )
-    _ask(http, "PUT", f"{base}/manifests/{tag}", manifest, {"Content-Type": _MANIFEST}, 201)
-    return Digest(f"sha256:{hashlib.sha256(manifest).hexdigest()}")
-
-
-def _push_blob(http: PoolManager, base: str, digest: str, body: bytes | IO[bytes], size: int) -> None:
-    if http.request("HEAD", f"{base}/blobs/{digest}").status == 200:
-        return
-    where = _ask(http, "POST", f"{base}/blobs/uploads/", b"", {}, 202)
-    url = urljoin(base, where)
-    headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
-    _ask(http, "PUT", f"{url}{'&' if '?' in url else '?'}digest={digest}", body, headers, 201)
-
-
-def _ask(http: PoolManager, method: str, url: str, body: bytes | IO[bytes], headers: dict[str, str], want: int) -> str:
-    answer = http.request(method, url, body=body, headers=headers)
-    if answer.status != want:
+        body = _json(manifest)
+        image.put_manifest(Raw(_MANIFEST, digest_of(body), body))
+        return copy(image, place, digest_of(body), tag=tag).digest
+    except (Denied, Transient) as error:
         raise EnvironmentLacks(
-            f"the local registry answered {answer.status} to {method}",
-            doing=f"pushing a base image: {url.partition('?')[0]}",
-            detail=answer.data.decode(errors="replace").splitlines()[:5],
-            hint="nox -s local_stack -- status",
-        )
-    return str(answer.headers.get("Location", ""))
+            error.headline, doing=f"pushing a base image to {place.name}", hint="nox -s local_stack -- status"
+        ) from None
+    finally:
+        shutil.rmtree(image.folder, ignore_errors=True)
+
+
+def _put(image: LayoutStore, content: IO[bytes], media_type: str) -> Descriptor:
+    content.seek(0)
+    digest = Digest(f"sha256:{_sha256(content)}")
+    blob = Descriptor(media_type, digest, content.tell())
+    content.seek(0)
+    image.put_blob(blob, content, image)
+    return blob
+
+
+def _entry(blob: Descriptor) -> dict[str, object]:
+    return {"digest": blob.digest, "mediaType": blob.media_type, "size": blob.size}
 
 
 def _sha256(file: IO[bytes]) -> str:

@@ -1,0 +1,139 @@
+"""Places that hold images (a registry's repository, a folder, an archive, a dict), and the walk that copies images.
+
+OCI image-spec 1.1 ("Image Manifest", "Image Index", `subject`), distribution-spec 1.1 ("Listing Referrers").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import IO, Protocol
+
+from imageyard.errors import Absent, PolicyRefused
+from imageyard.names import Digest
+from imageyard.oci.manifests import Descriptor, Index, Manifest
+from imageyard.oci.raw import Raw
+from imageyard.parallel import each
+
+__all__ = ["Source", "Store", "copy", "copy_referrers"]
+
+_WORKERS = 4
+
+
+class Source(Protocol):
+    """A place that images are read from: absent is None, False or empty, and a place that cannot be read raises."""
+
+    @property
+    def name(self) -> str:
+        """The place as messages name it."""
+
+    def digest_of(self, name: str) -> Digest | None:
+        """The digest of the manifest that a tag or a digest names; no more than that is read."""
+
+    def manifest(self, name: str) -> Raw | None:
+        """The manifest that a tag or a digest names, its bytes checked against its digest."""
+
+    def has_blob(self, digest: Digest) -> bool:
+        """Whether the blob is there."""
+
+    def blob(self, blob: Descriptor) -> IO[bytes]:
+        """The blob as a seekable file, to be closed by the caller. Reading raises where the blob is not there."""
+
+    def referrers(self, digest: Digest) -> Sequence[Descriptor]:
+        """The manifests whose `subject` is this one."""
+
+    def tags(self) -> Iterator[str]:
+        """All tags of the place."""
+
+
+class Store(Source, Protocol):
+    """A place that images are put into, too."""
+
+    def put_manifest(self, manifest: Raw, tag: str | None = None) -> None:
+        """Put a manifest under its digest, with its referrer entry where it has a `subject`; and under a tag."""
+
+    def put_blob(self, blob: Descriptor, content: IO[bytes], origin: Source) -> None:
+        """Put a blob that is not there and that `origin` has; a place may take it from there without reading `content`.
+
+        Raises Transient or PolicyRefused for bytes of another digest.
+        """
+
+    def delete(self, digest: Digest) -> None:
+        """Delete a manifest, and with it every tag that names it."""
+
+
+def copy(
+    source: Source,
+    target: Store,
+    root: Digest,
+    *,
+    tag: str | None = None,
+    referrers: Callable[[Descriptor], bool] | None = None,
+) -> Raw:
+    """Copy an image by digest: children before parents, then those of its referrers that are wanted, the tag last.
+
+    What is there is not sent again, so that a copy which was stopped anywhere goes on from there. Raises PolicyRefused
+    where the source lacks a part, and what the two places raise.
+    """
+    raw = _walk(source, target, root)
+    if raw is None:
+        raise _incomplete(source, root, "it is missing", target)
+    if referrers is not None:
+        copy_referrers(source, target, root, referrers)
+    if tag is not None and target.digest_of(tag) != root:
+        target.put_manifest(raw, tag)
+    return raw
+
+
+def _walk(source: Source, target: Store, digest: Digest) -> Raw | None:
+    """Copy a manifest and all below it; None where the source does not have it."""
+    raw = source.manifest(digest)
+    if raw is None:
+        return None
+    document = raw.parsed()
+    if isinstance(document, Index):
+        for child in document.manifests:
+            if _walk(source, target, child.digest) is None:
+                raise _incomplete(source, digest, f"its child {child.digest} is missing", target)
+    else:
+        _blobs(source, target, digest, document)
+    if target.digest_of(digest) is None:
+        target.put_manifest(raw)
+    return raw
+
+
+def copy_referrers(
+    source: Source, target: Store, subject: Digest, wanted: Callable[[Descriptor], bool]
+) -> tuple[Digest, ...]:
+    """Put what refers to an image beside the same image elsewhere; returns what was not there yet."""
+    present = {entry.digest for entry in target.referrers(subject)}
+    copied = []
+    for entry in source.referrers(subject):
+        if entry.digest in present or not wanted(entry):
+            continue
+        raw = source.manifest(entry.digest)
+        document = raw.parsed() if raw else None
+        if raw is None or not isinstance(document, Manifest) or document.subject is None:
+            continue  # listed, and gone or something else: it is not the image's
+        _blobs(source, target, entry.digest, document)
+        target.put_manifest(raw)
+        copied.append(entry.digest)
+    return tuple(copied)
+
+
+def _blobs(source: Source, target: Store, root: Digest, manifest: Manifest) -> None:
+    def put(blob: Descriptor) -> None:
+        if target.has_blob(blob.digest):
+            return
+        try:
+            with source.blob(blob) as content:
+                target.put_blob(blob, content, source)
+        except Absent:  # of the blob, or of the place that is to have it
+            if source.has_blob(blob.digest):
+                raise
+            raise _incomplete(source, root, f"its blob {blob.digest} is missing", target) from None
+
+    each(tuple({blob.digest: blob for blob in (manifest.config, *manifest.layers)}.values()), put, _WORKERS)
+
+
+def _incomplete(source: Source, digest: Digest, why: str, target: Store) -> PolicyRefused:
+    return PolicyRefused(f"{source.name}@{digest} is incomplete: {why}", doing=f"copying it to {target.name}")
