@@ -99,12 +99,16 @@ def clean(
 ) -> object:
     """Remove from the engine what is ours: leftovers of dead runs and images whose inputs have moved on."""
     from imageyard.keep.engine_clean import clean as flow
-    from imageyard.project.project import find_project
+    from imageyard.project.checkout import find_checkout
+    from imageyard.project.project import load_project
     from imageyard.project.recipes import recipes_of
     from imageyard.run.services import begin
 
-    project = find_project(catalogue)
-    return flow(project, recipes_of(project), begin(project), yes=yes, everything=all, as_json=json)
+    checkout = find_checkout(catalogue)
+    services = begin(checkout)
+    services.engine()  # before the catalogue is read: without an engine there is nothing to clean
+    project = load_project(checkout)
+    return flow(project, recipes_of(project), services, yes=yes, everything=all, as_json=json)
 
 
 TASKS = [build, check, clean]

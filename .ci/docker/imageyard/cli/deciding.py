@@ -16,9 +16,9 @@ def decide(context: Context, json: bool = False, catalogue: str | None = None) -
 
     from imageyard.ci import event
     from imageyard.layout import aligned
-    from imageyard.project.project import find_project
+    from imageyard.project.checkout import find_checkout
 
-    found = asdict(event.decision(find_project(catalogue)))
+    found = asdict(event.decision(find_checkout(catalogue)))
     if json:
         return found
     return "\n".join(aligned(("what", "decision"), [(key.replace("_", " "), _word(found[key])) for key in found]))

@@ -1,0 +1,3 @@
+FROM pinned
+COPY --from=tools a.txt deep /
+COPY lib/other/a.txt /

@@ -1,0 +1,3 @@
+FROM scratch AS p
+ONBUILD COPY lib/other/a.txt /
+FROM p

@@ -1,0 +1,2 @@
+FROM scratch
+COPY --parents lib/*/a.txt lib/./tools/deep/b.txt /

@@ -1,0 +1,4 @@
+ARG BASE
+FROM ${BASE}
+COPY common/base.sh /
+RUN /base.sh
