@@ -123,6 +123,30 @@ def test_arrows_point_down(module: str, tree: ast.Module, trees: dict[str, ast.M
     assert not upward, f"{module} imports {', '.join(upward)} from its own floor or one above it"
 
 
+LATE = {"project.row_list": {"imageyard.catalogue"}}
+"""What a module outside of AT_START imports inside a function: `nox -l` calls it, and reads no YAML."""
+
+AT_START = (
+    "__init__", "__main__", "adopt", "aws", "board", "catalogue", "ci", "cli", "console", "doctor", "nox_call", "runs",
+    "sessions",
+)  # fmt: skip
+"""`nox -l` and `inv --list` import these, or parts of them: what takes long waits in the function that needs it."""
+
+
+def test_imports_stand_at_the_top(module: str, tree: ast.Module) -> None:
+    """A reader sees what a module needs in its first lines, and every arrow of a flow."""
+    if room(module) in AT_START:
+        return
+    late = {
+        node.module or ""
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef)
+        for node in ast.walk(function)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("imageyard")
+    }
+    assert late == LATE.get(module, set())
+
+
 def test_no_cycles(trees: dict[str, ast.Module]) -> None:
     graph = {name: ours(tree, set(trees)) - {name} for name, tree in trees.items()}
     order = list(graphlib.TopologicalSorter(graph).static_order())

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeAlias
 
 from imageyard import __version__
+from imageyard.builders import buildx
 from imageyard.builders.request import (
     BuildRequest,
     Built,
@@ -27,6 +28,7 @@ from imageyard.layout import step_line
 from imageyard.plan.caches import mount_namespace
 from imageyard.project import labels
 from imageyard.project.options import BuildOptions
+from imageyard.recipe.seal import seal
 from imageyard.run import last_build, leftovers
 
 if TYPE_CHECKING:
@@ -82,8 +84,6 @@ def build(
     `ask` gets a folder to stage files in.
     Raises BuildFailed with the last lines of the step that failed.
     """
-    from imageyard.recipe.seal import seal
-
     services, row = work.services, work.row
     log = services.run.log_of(row.name, row.arch)
     work.note(log=str(log.relative_to(services.run.folder)), **last_build.commit(work.project))
@@ -168,8 +168,6 @@ def judge(work: Work, outcome: Outcome, gone: Gone) -> Built:
 
 def versions(project: Project, **more: str) -> dict[str, str]:
     """The versions that a record keeps, `more` among them, and buildx's."""
-    from imageyard.builders import buildx
-
     found = {"imageyard": __version__, "python": platform.python_version(), **more}
     return found | {"buildx": buildx.kept_version(buildx.find(), project.state / "buildx.json")}
 

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from imageyard.catalogue.model import RemoteBuilder
 from imageyard.catalogue.scalars import Fault, builder_address
 from imageyard.errors import ConfigurationError
 
@@ -100,8 +101,6 @@ def remote(choice: Choice, catalogue: Catalogue, arch: Arch) -> tuple[str, Remot
 
     Raises ConfigurationError where nobody named an address.
     """
-    from imageyard.catalogue.model import RemoteBuilder
-
     known = catalogue.builders.remote or RemoteBuilder({})
     address = choice.address or known.addresses.get(arch)
     if address is None:

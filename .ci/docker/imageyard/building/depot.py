@@ -8,13 +8,18 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import IO, TYPE_CHECKING
 
+from imageyard.builders import depot as depot_cli
+from imageyard.builders.depot import LOOKED_FOR, Refused
 from imageyard.builders.request import Unreachable
 from imageyard.building import attempt, remote_checks
 from imageyard.building.builder_choice import depot_project
 from imageyard.building.depot_parents import one_for_all
+from imageyard.building.local_publishing import FromEngine
 from imageyard.building.pushed import PushedRow
 from imageyard.errors import ConfigurationError, Denied, EnvironmentLacks, ImageyardError, Transient
 from imageyard.names import platform_of
+from imageyard.oci.indexes import part
+from imageyard.oci.raw import Raw
 from imageyard.publishing.export import wanted
 from imageyard.publishing.publish import RAISE_EPOCH
 from imageyard.publishing.verify_published import prove
@@ -27,7 +32,6 @@ if TYPE_CHECKING:
     from imageyard.builders.request import BuildRequest, Built, Lost, Outcome
     from imageyard.catalogue.model import Catalogue
     from imageyard.names import Digest
-    from imageyard.oci.raw import Raw
     from imageyard.plan.trust import Repository
     from imageyard.project.options import BuildOptions
     from imageyard.project.project import Project
@@ -103,12 +107,10 @@ class AtDepot(PushedRow):
         return partial(self._land, whole if len(jobs) > 1 else None, built.digest)
 
     def _built(self, jobs: Sequence[Job], parent: ParentOf) -> Built:
-        from imageyard.builders import depot
-
         project, services, first = self.project, self.services, jobs[0]
         leftovers.dead_runs(project, services, None)
-        program = depot.find()
-        versions = attempt.versions(project) | {"depot": depot.version(program)}
+        program = depot_cli.find()
+        versions = attempt.versions(project) | {"depot": depot_cli.version(program)}
         place = f"at {self.destination.repository.name}"
         for job in jobs:
             why = last_build.reason(project, job.row, job.recipe, forced=job.forced, place=place)
@@ -124,10 +126,8 @@ class AtDepot(PushedRow):
         return attempt.build(work, partial(self._request, work, parent), self._runner(program, timeout), _gone)
 
     def _runner(self, program: str, timeout: float) -> attempt.Runner:
-        from imageyard.builders import depot
-
         def run(asked: BuildRequest, context: IO[bytes], board: Board, raw: Path) -> Outcome:
-            self._came_of_it = depot.build(
+            self._came_of_it = depot_cli.build(
                 asked, context, program=program, project=self.depot_project, board=board, raw=raw, timeout=timeout
             )
             return self._came_of_it
@@ -146,16 +146,11 @@ class AtDepot(PushedRow):
 
     def _land(self, whole: Raw | None, digest: Digest, job: Job) -> None:
         """Give a row its tag: its image is the one that was built, or a part of the index `whole`."""
-        from imageyard.builders import depot
-
         own = digest if whole is None else self._part(job, whole)
-        self.land(job, own, self._runner(depot.find(), remote_checks.TIMEOUT), _gone)
+        self.land(job, own, self._runner(depot_cli.find(), remote_checks.TIMEOUT), _gone)
 
     def _part(self, job: Job, whole: Raw) -> Digest:
         """The row's part of the index, which the repository then has by digest."""
-        from imageyard.oci.indexes import part
-        from imageyard.oci.raw import Raw
-
         found = part(whole, platform_of(job.row.arch))
         if not isinstance(found, Raw):
             return found
@@ -164,8 +159,6 @@ class AtDepot(PushedRow):
 
     def _fallback(self, jobs: Sequence[Job], error: ImageyardError) -> Callable[[Job], None]:
         """What builds a row in the engine of this machine instead, where the catalogue says so; else the error."""
-        from imageyard.building.local_publishing import FromEngine
-
         depot = self.project.catalogue.builders.depot
         if depot is None or depot.fallback is None:
             raise error
@@ -195,7 +188,6 @@ def _project(catalogue: Catalogue, at: Repository) -> str:
 
 
 def _gone(outcome: Unreachable | Lost) -> ImageyardError:
-    from imageyard.builders.depot import LOOKED_FOR, Refused
 
     if isinstance(outcome, Refused):
         hint = ("set DEPOT_TOKEN, or: depot login", LOOKED_FOR)

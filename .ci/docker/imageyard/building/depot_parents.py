@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imageyard import errors
-from imageyard.names import Reference, platform_of
+from imageyard.names import Reference, parse_reference, platform_of
+from imageyard.oci.indexes import joined
+from imageyard.oci.manifests import Index
 from imageyard.project.tags import index_tag
 from imageyard.publishing.destination import Destination, parents
 
@@ -54,8 +56,6 @@ def _published(destination: Destination, job: Job, name: str) -> str:
 def _index(
     catalogue: Catalogue, services: Services, destination: Destination, rows: Mapping[str, str], job: Job, name: str
 ) -> Reference | None:
-    from imageyard.names import parse_reference
-    from imageyard.oci.indexes import joined
 
     client = services.registry()
     places = {platform: parse_reference(text) for platform, text in rows.items()}
@@ -78,8 +78,6 @@ def _index(
 
 def _images(raw: Raw) -> frozenset[str]:
     """The digests of the images in an index."""
-    from imageyard.oci.manifests import Index
-
     root = raw.parsed()
     assert isinstance(root, Index)
     return frozenset(entry.digest for entry in root.manifests if entry.attests is None)

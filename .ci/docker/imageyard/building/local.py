@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from imageyard.building import stand_ins
 from imageyard.building.source_contexts import in_engine
+from imageyard.building.unchecked_image import candidate
+from imageyard.checks.run import run_checks
 from imageyard.errors import ConfigurationError
 from imageyard.names import platform_of
-from imageyard.project.labels import INPUTS_LABEL
+from imageyard.project.labels import INPUTS_LABEL, RUN_LABEL
 from imageyard.project.row_facts import identify
-from imageyard.run import findings
+from imageyard.run import findings, last_build
 
 if TYPE_CHECKING:
     from imageyard.engine import Engine, LoadedImage
@@ -31,8 +34,6 @@ class InEngine:
 
     def prepare(self, job: Job) -> None:
         """Make the stand-ins that the row's tag depends on. Raises ConfigurationError for what no engine does."""
-        from imageyard.building import stand_ins
-
         self.refuse_unbuilt(job)
         job.recipes = stand_ins.ensure(self.project, job.recipes, self.services, job.row)
 
@@ -52,9 +53,6 @@ class InEngine:
 
     def earn(self, job: Job) -> None:
         """From the recipe to the tag in the engine."""
-        from imageyard.building.unchecked_image import candidate
-        from imageyard.run import last_build
-
         engine, wanted = self.services.engine(), self._wanted(job)
         with candidate(
             self.project,
@@ -105,8 +103,6 @@ class InEngine:
 
 
 def _check(job: Job, engine: Engine, unchecked: Reference) -> None:
-    from imageyard.checks.run import run_checks
-    from imageyard.project.labels import RUN_LABEL
 
     facts = identify(job.recipes, job.row)
     found = run_checks(

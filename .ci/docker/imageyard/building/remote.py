@@ -6,6 +6,9 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from imageyard.builders import buildx
+from imageyard.builders import remote as builder
+from imageyard.builders.remote import Worker
 from imageyard.builders.request import Unreachable
 from imageyard.building import attempt, layer_cache, remote_checks
 from imageyard.building.builder_choice import remote
@@ -17,7 +20,6 @@ from imageyard.run import last_build, leftovers
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imageyard.builders.remote import Worker
     from imageyard.builders.request import BuildRequest, Built, Lost
     from imageyard.building.builder_choice import Choice
     from imageyard.project.options import BuildOptions
@@ -64,8 +66,6 @@ class Remote(PushedRow):
         return attempt.build(work, ask, runner, partial(_gone, worker.address))
 
     def _runner(self, worker: Worker, timeout: float) -> attempt.Runner:
-        from imageyard.builders import buildx
-        from imageyard.builders import remote as builder
 
         story, env = self.services.reporter, layer_cache.passed(self.project.catalogue)
         run = partial(builder.build, program=buildx.find(), story=story, env=env, timeout=timeout)
@@ -76,7 +76,6 @@ class Remote(PushedRow):
         return replace(asked, tags=(self.destination.repository,), output="push-by-digest")
 
     def _worker(self, job: Job) -> Worker:
-        from imageyard.builders.remote import Worker
 
         address, known = remote(self.choice, self.project.catalogue, job.row.arch)
         return Worker(address, known.insecure, known.tls, known.connect_timeout)

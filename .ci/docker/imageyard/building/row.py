@@ -8,6 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from imageyard.building.builder_choice import Choice, chosen
+from imageyard.building.depot import AtDepot
+from imageyard.building.local import InEngine
+from imageyard.building.local_publishing import FromEngine
+from imageyard.building.remote import Remote
 from imageyard.errors import (
     Absent,
     Blocked,
@@ -157,18 +161,11 @@ def _outcome(error: ImageyardError) -> RowOutcome:
 
 def _flow(job: Job, choice: Choice) -> Flow:
     if choice.builder == "remote":
-        from imageyard.building.remote import Remote
-
         return Remote(job.project, job.services, job.options, choice)
     if choice.builder == "depot":
-        from imageyard.building.depot import AtDepot
-
         return AtDepot(job.project, job.services, job.options)
     if job.options.at is not None or job.options.decision.publishes:
-        from imageyard.building.local_publishing import FromEngine
-
         return FromEngine(job.project, job.services, job.options)
-    from imageyard.building.local import InEngine
 
     return InEngine(job.project, job.services)
 

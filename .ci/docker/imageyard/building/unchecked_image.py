@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from imageyard.builders import buildx
 from imageyard.builders.request import Built, Lost, Outcome, Unreachable, loadable
 from imageyard.building import attempt, layer_cache, source_contexts
 from imageyard.errors import EnvironmentLacks, ImageyardError, Transient
@@ -49,8 +50,6 @@ def candidate(
     where parents are when that is not the engine.
     Raises BuildFailed with the last lines of the step that failed.
     """
-    from imageyard.builders import buildx
-
     engine = services.engine()
     leftovers.dead_runs(project, services, engine)
     unchecked = leftovers.unchecked(project, services, row, recipe)

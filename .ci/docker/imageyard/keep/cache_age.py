@@ -11,7 +11,8 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from imageyard.errors import Absent
-from imageyard.registry import ecr, ecr_tags
+from imageyard.oci.manifests import ACCEPT, Index
+from imageyard.registry import blobs, ecr, ecr_tags
 
 if TYPE_CHECKING:
     from imageyard.names import Reference
@@ -45,8 +46,6 @@ def written(client: Client, repository: Reference, tags: Sequence[str]) -> dict[
 
 
 def _written(client: Client, reference: Reference) -> datetime | None:
-    from imageyard.oci.manifests import Index
-    from imageyard.registry import blobs
 
     raw = client.get(reference)
     document = raw.parsed()
@@ -59,7 +58,6 @@ def _written(client: Client, reference: Reference) -> datetime | None:
 
 
 def _modified(client: Client, reference: Reference) -> datetime | None:
-    from imageyard.oci.manifests import ACCEPT
 
     reply = client.call("HEAD", reference, f"manifests/{reference.tag}", headers={"Accept": ACCEPT})
     try:

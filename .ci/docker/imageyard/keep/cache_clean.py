@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from imageyard import errors
 from imageyard.errors import Denied, EnvironmentLacks, ImageyardError, Transient
+from imageyard.keep.cache_age import written
 from imageyard.names import Reference, parse_reference
+from imageyard.parallel import each
 from imageyard.plan.caches import parse_cache_tag
 from imageyard.records import gravest
 from imageyard.registry import ecr, ecr_tags
@@ -120,7 +122,6 @@ def _aged(client: Client, repository: Reference, wanted: Wanted, items: Sequence
     """With those that stay because they are too young, of unknown age, or of a pull request that is open after all."""
     if wanted.age is None:
         return list(items)
-    from imageyard.keep.cache_age import written
 
     times = written(client, repository, [item.tag for item in items if item.goes])
     is_open: dict[str, bool] = {}
@@ -150,7 +151,6 @@ def _alone(client: Client, repository: Reference, items: Sequence[Item]) -> list
     """
     if ecr.region_of(repository.registry):
         return list(items)
-    from imageyard.parallel import each
 
     def digest(item: Item) -> Digest | None:
         return client.digest_of(repository.with_tag(item.tag))  # None: gone since the list was made

@@ -13,7 +13,10 @@ from imageyard.errors import ConfigurationError
 from imageyard.files import atomic_write, keep_out_of_git, locked, make_folder
 from imageyard.layout import aligned
 from imageyard.names import Digest, parse_reference
+from imageyard.parallel import each
 from imageyard.project.recipes import read_lock
+from imageyard.recipe.dockerfile.references import familiar
+from imageyard.recipe.sources import IMAGE_SCHEME
 
 if TYPE_CHECKING:
     from imageyard.catalogue.model import Catalogue, Row
@@ -126,8 +129,6 @@ def _bases(catalogue: Catalogue, recipes: Recipes) -> dict[str, tuple[str, ...]]
 
 
 def _own(recipes: Recipes, row: Row) -> list[str]:
-    from imageyard.recipe.dockerfile.references import familiar
-    from imageyard.recipe.sources import IMAGE_SCHEME
 
     contexts = {familiar(name): where.removeprefix(IMAGE_SCHEME) for name, where in row.image.contexts.items()}
     found = []
@@ -152,8 +153,6 @@ def _chosen(bases: Mapping[str, tuple[str, ...]], only: Sequence[str]) -> Mappin
 
 def _ask(keys: Iterable[str], registry: Client, *, may_be_gone: bool) -> dict[str, Digest | None]:
     """The digest that each reference has at its registry now: of its index, where it has one."""
-    from imageyard.parallel import each
-
     wanted = tuple(keys)
 
     def ask(key: str) -> Digest | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, get_args
 
+from imageyard.catalogue.suggest import did_you_mean
 from imageyard.errors import ConfigurationError
 from imageyard.plan.trust import LOCAL, Decision, Repository
 
@@ -66,8 +67,6 @@ def _known(text: str | None, words: tuple[_Word, ...], what: str) -> _Word | Non
     for word in words:
         if text == word:
             return word
-    from imageyard.catalogue.suggest import did_you_mean
-
     raise ConfigurationError(f"unknown {what} {text!r}", hint=did_you_mean(text, words))
 
 
@@ -102,8 +101,6 @@ def refuse_unused(recipes: Recipes, rows: Sequence[Row], values: Mapping[str, st
             return
         unused = {name: None for name in unused if name not in declared}
     if unused:
-        from imageyard.catalogue.suggest import did_you_mean
-
         name = next(iter(unused))
         raise ConfigurationError(
             f"--set {name} changes nothing: neither the catalogue nor a Dockerfile of {_named(rows)} has that arg",

@@ -12,6 +12,7 @@ from imageyard.project import publish_policy
 from imageyard.project.tags import row_tag
 from imageyard.publishing.verify_published import unknown
 from imageyard.registry import ecr
+from imageyard.registry.states import state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,8 +44,6 @@ class Destination:
 
         Raises Denied or Transient where one does not say, PolicyRefused where the tag is for another platform.
         """
-        from imageyard.registry.states import state
-
         for repository in self.reads:
             wanted = repository.with_tag(tag)
             match state(client, wanted):

@@ -7,11 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imageyard import process
+from imageyard.builders.request import BuildRequest, loadable
 from imageyard.errors import Absent, EnvironmentLacks, PolicyRefused
 from imageyard.names import platform_of
+from imageyard.oci.archive import Archive
+from imageyard.oci.compressed import Compressed
+from imageyard.oci.store import copy
 from imageyard.project.labels import INPUTS_LABEL
 from imageyard.publishing.publish import RAISE_EPOCH, land, lock_of
 from imageyard.publishing.verify_published import prove
+from imageyard.registry.store import RegistryStore
+from imageyard.registry.tagging import Given
 from imageyard.run import leftovers
 
 if TYPE_CHECKING:
@@ -19,7 +25,6 @@ if TYPE_CHECKING:
     from imageyard.names import Reference
     from imageyard.records import Record
     from imageyard.registry.client import Client
-    from imageyard.registry.tagging import Given
     from imageyard.run.row_run import Job
 
 __all__ = ["loaded", "refuse_narrowed", "send", "wanted"]
@@ -32,8 +37,6 @@ def wanted(job: Job) -> dict[str, str]:
 
 def refuse_narrowed(job: Job) -> None:
     """Raise EnvironmentLacks where the engine's image store cannot hold what is declared of the row's image."""
-    from imageyard.builders.request import BuildRequest, loadable
-
     image = job.recipes.own(job.row).image
     declared = BuildRequest(
         image.dockerfile,
@@ -84,12 +87,6 @@ def loaded(job: Job) -> LoadedImage:
 
 def send(job: Job, client: Client, target: Reference, record: Record, *, move: bool) -> Given:
     """Bring a row to `target`: all by digest, then its record, then the tag, unless somebody gave it meanwhile."""
-    from imageyard.oci.archive import Archive
-    from imageyard.oci.compressed import Compressed
-    from imageyard.oci.store import copy
-    from imageyard.registry.store import RegistryStore
-    from imageyard.registry.tagging import Given
-
     rows = job.services.run.log_of(job.row.name, job.row.arch).parent  # a later build sweeps it where we are killed
     with (
         lock_of(job.services.reporter, target),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from imageyard import errors
 from imageyard.errors import ConfigurationError, Denied, ImageyardError, PolicyRefused, exit_code
+from imageyard.http.transport import NoAnswer
 from imageyard.names import Reference, parse_reference, platform_of
 from imageyard.plan.trust import LOCAL, Decision
 from imageyard.project import publish_policy
@@ -18,6 +19,8 @@ from imageyard.publishing.record_artifact import ARTIFACT_TYPE
 from imageyard.publishing.verify_published import prove
 from imageyard.records import Record, RowOutcome, gravest
 from imageyard.registry import ecr
+from imageyard.registry.copying import copy, copy_referrers
+from imageyard.registry.tagging import give
 from imageyard.run.leftovers import finish
 from imageyard.runs import now
 
@@ -168,8 +171,6 @@ class _Flow:
 
     def _bring(self, name: str, parts: Sequence[_Part], mirror: Reference) -> _Brought:
         """One image at one mirror: its content tags, and the floating one last."""
-        from imageyard.http.transport import NoAnswer
-
         if mirror in self.silent:
             raise self.silent[mirror]
         try:
@@ -189,9 +190,6 @@ class _Flow:
 
         Returns whether anything was brought; what is there is proven and left alone.
         """
-        from imageyard.registry.copying import copy, copy_referrers
-        from imageyard.registry.tagging import give
-
         client, target, there = self.client, mirror.with_tag(part.tag), mirror.with_digest(part.raw.digest)
         source = self.source.with_digest(part.raw.digest)
         with lock_of(self.services.reporter, target):
@@ -224,8 +222,6 @@ class _Flow:
 
     def _floating(self, name: str, whole: _Part, mirror: Reference) -> list[str]:
         """Let `IMAGE` name the image where it names something else, and nobody knows of a newer one."""
-        from imageyard.registry.tagging import give
-
         target = mirror.with_tag(name)
         with lock_of(self.services.reporter, target):
             if self.client.digest_of(target, "pull", "push") == whole.raw.digest:

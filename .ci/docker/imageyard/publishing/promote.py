@@ -8,8 +8,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from imageyard import errors, process
+from imageyard.builders import buildx
 from imageyard.errors import EnvironmentLacks, PolicyRefused
 from imageyard.names import Reference, platform_of
+from imageyard.oci.manifests import Manifest, digest_of, parse
+from imageyard.oci.raw import Raw
 from imageyard.plan.trust import LOCAL, Decision
 from imageyard.project import publish_policy
 from imageyard.project.options import BuildOptions
@@ -18,14 +21,15 @@ from imageyard.publishing.destination import Destination, destination
 from imageyard.publishing.publish import lock_of
 from imageyard.publishing.record_artifact import ARTIFACT_TYPE
 from imageyard.publishing.verify_published import prove
-from imageyard.registry import ecr
+from imageyard.registry import ecr, states
+from imageyard.registry.copying import copy, copy_referrers
+from imageyard.registry.tagging import give
 
 if TYPE_CHECKING:
     from imageyard.catalogue.model import Catalogue, Row
     from imageyard.console import Story
     from imageyard.names import Digest
     from imageyard.oci.manifests import Index, Manifest
-    from imageyard.oci.raw import Raw
     from imageyard.plan.trust import Repository
     from imageyard.project.project import Project
     from imageyard.recipe.recipe import Recipes
@@ -100,8 +104,6 @@ def differences(pieces: Sequence[Piece], held: frozenset[Digest]) -> list[str]:
 
 def contents(root: Index | Manifest) -> frozenset[Digest]:
     """The digests of the manifests that make up an image: its own, or those in its index."""
-    from imageyard.oci.manifests import Manifest
-
     if isinstance(root, Manifest):
         return frozenset([root.digest])
     return frozenset(entry.digest for entry in root.manifests)
@@ -111,8 +113,6 @@ def _piece(
     catalogue: Catalogue, recipes: Recipes, client: Client, place: Destination, row: Row, decision: Decision
 ) -> Piece:
     """A row where it is published, brought with its records to `place` where that is another."""
-    from imageyard.registry.copying import copy, copy_referrers
-
     inputs = recipes.of(row).inputs
     missing: errors.Absent | None = None
     for repository in place.reads:
@@ -144,9 +144,6 @@ def _given(
     force: bool,
 ) -> Digest:
     """The digest that the tag names in the end: what it names now where that is these rows, else a new index."""
-    from imageyard.registry import states
-    from imageyard.registry.tagging import give
-
     try:
         there = states.inspect(client, target)
     except errors.Absent:
@@ -183,10 +180,6 @@ def _index(target: Reference, pieces: Sequence[Piece], wanted: Mapping[str, str]
     buildx is not let near the tag (`--dry-run`, buildx `docs/reference/buildx_imagetools_create.md`): what it made is
     read first, put by digest, proven, and only then given the tag.
     """
-    from imageyard.builders import buildx
-    from imageyard.oci.manifests import digest_of, parse
-    from imageyard.oci.raw import Raw
-
     sources = [str(target.with_digest(piece.digest)) for piece in pieces]
     options = ["--dry-run", *(["--prefer-index=false"] if len(sources) == 1 else []), "--tag", str(target)]
     with tempfile.TemporaryDirectory(prefix="imageyard-buildx-") as own:

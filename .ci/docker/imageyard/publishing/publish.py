@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from imageyard.files import locked
 from imageyard.publishing import record_artifact
 from imageyard.publishing.verify_published import prove
+from imageyard.registry.tagging import give
+from imageyard.stack.state import Folders
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,8 +36,6 @@ def land(
     Where somebody else was faster, their image is proven and adopted; `move` gives the tag to ours all the same.
     Raises PolicyRefused for an image that is not what it should be, Denied and Transient as a registry does.
     """
-    from imageyard.registry.tagging import give
-
     seen = prove(client, image, wanted, RAISE_EPOCH)
     record_artifact.attach(client, image, seen.raw, replace(record, digest=seen.raw.digest))
     given = give(client, image.with_tag(tag), seen.raw, force=move)
@@ -46,8 +46,6 @@ def land(
 
 def lock_of(reporter: Story, target: Reference) -> AbstractContextManager[None]:
     """The lock of a tag, for all processes of this user on this machine, in whatever checkout they are."""
-    from imageyard.stack.state import Folders
-
     folder = Folders.of_user().state.parent / "locks"
     folder.mkdir(parents=True, exist_ok=True)
     name = hashlib.sha256(str(target).encode()).hexdigest()[:32]

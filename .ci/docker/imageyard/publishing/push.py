@@ -14,6 +14,7 @@ from imageyard.publishing import build_record, export
 from imageyard.publishing.publish import RAISE_EPOCH
 from imageyard.publishing.verify_published import prove, unknown
 from imageyard.registry import ecr
+from imageyard.registry.states import states
 from imageyard.run.leftovers import finish
 from imageyard.run.row_run import Job
 
@@ -36,8 +37,6 @@ def push_rows(
     All states are asked for first; one that fails stops no other, but for a registry that refuses us or does not
     answer: nothing is pushed past an unknown state.
     """
-    from imageyard.registry.states import states
-
     repository = publish_policy.repository(project.catalogue, at)
     client = services.registry()
     options = BuildOptions(force=force)

@@ -6,7 +6,10 @@ import json
 from typing import TYPE_CHECKING
 
 from imageyard.errors import ConfigurationError, Transient
+from imageyard.oci.manifests import OCI_EMPTY, OCI_MANIFEST, Manifest
 from imageyard.records import Record, from_json, to_json
+from imageyard.registry import blobs, referrers
+from imageyard.registry.upload import push_bytes
 
 if TYPE_CHECKING:
     from imageyard.console import Story
@@ -24,10 +27,6 @@ def attach(client: Client, repository: Reference, image: Raw, record: Record) ->
 
     OCI image-spec 1.1, "Guidelines for Artifact Usage": the empty config, the content as the one layer.
     """
-    from imageyard.oci.manifests import OCI_EMPTY, OCI_MANIFEST
-    from imageyard.registry import referrers
-    from imageyard.registry.upload import push_bytes
-
     content = json.dumps(to_json(record), sort_keys=True, separators=(",", ":")).encode()
     empty = b"{}"
     manifest = {
@@ -49,9 +48,6 @@ def read(client: Client, image: Reference, story: Story) -> list[Record]:
 
     Whoever may write to the repository may put artifacts there. Raises Denied or Transient.
     """
-    from imageyard.oci.manifests import Manifest
-    from imageyard.registry import blobs, referrers
-
     found = []
     for entry in referrers.referrers(client, image, ARTIFACT_TYPE):
         manifest = client.get(image.with_digest(entry.digest)).parsed()

@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from imageyard.errors import Denied, PolicyRefused, Transient
+from imageyard.oci.manifests import Manifest
+from imageyard.oci.verify import runnable
 from imageyard.project.labels import INPUTS_LABEL
+from imageyard.registry import blobs, states
+from imageyard.registry.answers import login_hint
 
 if TYPE_CHECKING:
     from imageyard.names import Digest, Reference, Unknown
-    from imageyard.oci.manifests import Manifest
     from imageyard.registry.client import Client
     from imageyard.registry.states import Complete
 
@@ -26,8 +29,6 @@ def prove(client: Client, reference: Reference, wanted: Mapping[str, str], hint:
     Raises PolicyRefused with everything that is wrong: a platform missing, twice or foreign, a child that is not
     there, an attestation of something else, another recipe. Absent, Denied and Transient as reading does.
     """
-    from imageyard.registry import states
-
     seen = states.inspect(client, reference, thorough=True)
     wrong = [*seen.faults(wanted), *_recipes(client, reference, seen, wanted)]
     if wrong:
@@ -42,8 +43,6 @@ def prove(client: Client, reference: Reference, wanted: Mapping[str, str], hint:
 
 def unknown(state: Unknown, reference: Reference, doing: str) -> Denied | Transient:
     """The error that a state which nobody knows is: of a registry that refused us, or that did not answer."""
-    from imageyard.registry.answers import login_hint
-
     if isinstance(state.error, Denied):
         return Denied(state.why, doing=doing, hint=login_hint(reference.registry))
     return Transient(state.why, doing=doing, hint="run it again")
@@ -62,8 +61,6 @@ def _recipes(client: Client, reference: Reference, seen: Complete, wanted: Mappi
 
 
 def _images(seen: Complete) -> list[Manifest]:
-    from imageyard.oci.manifests import Manifest
-    from imageyard.oci.verify import runnable
 
     if isinstance(seen.root, Manifest):
         return [seen.root]
@@ -71,7 +68,6 @@ def _images(seen: Complete) -> list[Manifest]:
 
 
 def _label(client: Client, reference: Reference, config: Digest) -> str:
-    from imageyard.registry import blobs
 
     try:
         labels = json.loads(blobs.read(client, reference, config, limit=_CONFIG_LIMIT))["config"]["Labels"] or {}

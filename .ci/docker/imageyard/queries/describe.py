@@ -7,10 +7,13 @@ import posixpath
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from imageyard.catalogue import explain
+from imageyard.catalogue.select import select
 from imageyard.errors import ConfigurationError
 from imageyard.layout import aligned
 from imageyard.project.options import refuse_unused
 from imageyard.project.recipes import recipes_at
+from imageyard.recipe import words
 
 if TYPE_CHECKING:
     from imageyard.catalogue.model import Catalogue, Row
@@ -38,8 +41,6 @@ def listing(project: Project, pattern: str, arch: str | None, *, as_json: bool) 
 
 def explanation(checkout: Checkout, image: str, *, as_json: bool) -> object:
     """The sentence that an image's name is."""
-    from imageyard.catalogue import explain
-
     if as_json:
         return explain.explain_data(checkout.file, checkout.top, image)
     return explain.explain(checkout.file, checkout.top, image)
@@ -62,8 +63,6 @@ def contents(
     project: Project, recipes: Recipes, pattern: str, arch: str | None, values: Mapping[str, str], *, as_json: bool
 ) -> object:
     """What the tags are made of."""
-    from imageyard.recipe import words
-
     rows = _rows(project, recipes, pattern, arch, values)
     if as_json:
         return [_plain(row, recipes.of(row), recipes.tag(row)) for row in rows]
@@ -81,8 +80,6 @@ def against(
     as_json: bool,
 ) -> object:
     """What makes each tag another one than at a revision, in words; images that are gone since then are told too."""
-    from imageyard.recipe import words
-
     before = recipes_at(project, rev)
     old_rows = {(row.name, row.arch): row for row in before.catalogue.rows}
     gone = [row for row in _gone(project.catalogue, pattern, before.catalogue) if arch in (None, row.arch)]
@@ -124,8 +121,6 @@ def _rows(
 
 def _gone(catalogue: Catalogue, pattern: str, before: Catalogue) -> list[Row]:
     """The rows of an older catalogue that the pattern selects there and that are no longer in this one."""
-    from imageyard.catalogue.select import select
-
     try:
         names = set(select(pattern, tuple(before.images), before.axes))
     except ConfigurationError:

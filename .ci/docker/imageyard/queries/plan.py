@@ -15,6 +15,9 @@ from imageyard.project import publish_policy
 from imageyard.project.places import Place, place_of
 from imageyard.project.recipes import recipes_at
 from imageyard.queries.place_states import states_at
+from imageyard.recipe import words
+from imageyard.run import last_build
+from imageyard.tree import GitTree
 
 if TYPE_CHECKING:
     from imageyard.catalogue.model import Catalogue, Row
@@ -128,8 +131,6 @@ def _last(project: Project, row: Row, recipe: Recipe, place: Place | None) -> Ch
     """What changed since the row was last built here, where the engine is asked."""
     if place is None or place.repository is not None:
         return None
-    from imageyard.recipe import words
-    from imageyard.run import last_build
 
     last = last_build.last(project, row)
     return None if last is None else Changed("it was last built here", tuple(words.changes(last, recipe)))
@@ -146,16 +147,12 @@ class Before:
     @classmethod
     def at(cls, project: Project, since: str) -> Before:
         """Raises ConfigurationError for no revision; one from before there was a catalogue has no rows."""
-        from imageyard.tree import GitTree
-
         folder = "" if project.folder == "." else project.folder
         there = GitTree(project.top, git.resolve(project.top, since), folder).entries()
         return cls(since, recipes_at(project, since) if project.file.name in there else None)
 
     def changed(self, key: RowKey, recipe: Recipe) -> Changed:
         """What became different of a row since then."""
-        from imageyard.recipe import words
-
         if key not in self.rows or self.recipes is None:
             return Changed(self.since, ("new",))
         try:

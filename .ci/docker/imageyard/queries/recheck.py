@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from imageyard.checks.run import run_checks
 from imageyard.errors import Absent, CheckFailed
 from imageyard.names import platform_of
 from imageyard.project.labels import RUN_LABEL
@@ -55,7 +56,6 @@ def recheck(project: Project, recipes: Recipes, services: Services, rows: Sequen
 
 
 def _findings(project: Project, recipes: Recipes, services: Services, row: Row) -> tuple[Finding, ...] | None:
-    from imageyard.checks.run import run_checks
 
     reference = str(project.repository.with_tag(recipes.tag(row)))
     if services.engine().inspect(reference) is None:

@@ -12,6 +12,7 @@ from imageyard.layout import aligned
 from imageyard.names import Absent, Arch, Present, Reference, State, Unknown, parse_reference, platform_of
 from imageyard.project import publish_policy
 from imageyard.publishing.verify_published import unknown
+from imageyard.registry.states import states
 
 if TYPE_CHECKING:
     from imageyard.catalogue.model import Row
@@ -67,8 +68,6 @@ def references(
     credentials is handed that. A mirror that does not say is told, and is not mentioned with the reference. Raises
     ConfigurationError for a pattern or a place that is none.
     """
-    from imageyard.registry.states import states
-
     client = services.registry()
     repositories = [publish_policy.repository(project.catalogue, one) for one in at]
     asked = _asked(project, recipes, pattern, arch)

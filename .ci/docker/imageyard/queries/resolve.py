@@ -9,8 +9,10 @@ from imageyard import errors
 from imageyard.layout import aligned
 from imageyard.names import Absent, Present, Reference, platform_of
 from imageyard.project import publish_policy
+from imageyard.publishing import record_artifact
 from imageyard.publishing.verify_published import unknown
 from imageyard.records import to_json
+from imageyard.registry import states
 
 if TYPE_CHECKING:
     from imageyard.catalogue.model import Row
@@ -56,10 +58,8 @@ def resolve(project: Project, recipes: Recipes, image: str, arch: str | None, at
     Raises Absent where it is not published, Denied or Transient where the registry does not say, PolicyRefused where
     it holds something else.
     """
-    from imageyard.registry.states import state
-
     target = target_of(project, recipes, image, arch, at)
-    found = judged(target, state(registry, target.reference))
+    found = judged(target, states.state(registry, target.reference))
     if found is None:
         raise errors.Absent(f"{target.reference} is not there", doing=f"resolving {image}", hint=target.commands)
     return found
@@ -113,7 +113,6 @@ def records(
 def _beside(
     recipes: Recipes, reporter: Story, client: Client, repository: Reference, row: Row
 ) -> list[tuple[str, Record]] | None:
-    from imageyard.publishing import record_artifact
 
     tag = recipes.tag(row)
     try:

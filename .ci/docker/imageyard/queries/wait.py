@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from imageyard import errors
 from imageyard.errors import ConfigurationError, PolicyRefused, Transient
 from imageyard.queries.resolve import judged, target_of
+from imageyard.registry.states import state
 
 if TYPE_CHECKING:
     from imageyard.project.project import Project
@@ -49,8 +50,6 @@ def wait(
     does not answer is asked again, like one that does not have it yet.
     Past `timeout`: Absent, or Transient with the registry's last words.
     """
-    from imageyard.registry.states import state
-
     targets = [target_of(project, recipes, image, arch, one) for one in at]
     target = targets[0]
     if expect not in (None, target.reference.tag):

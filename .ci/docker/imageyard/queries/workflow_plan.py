@@ -18,6 +18,7 @@ from imageyard.project.places import place_of
 from imageyard.project.tags import index_tag, row_tag
 from imageyard.queries.place_states import states_at
 from imageyard.queries.plan import Before, with_ancestors
+from imageyard.registry.states import states as ask
 
 if TYPE_CHECKING:
     from imageyard.catalogue.model import Catalogue, Image, Row
@@ -191,8 +192,6 @@ def _mirrors(
     states: Mapping[str, State],
 ) -> dict[str, dict[str, Copies]]:
     """What each mirror has of each image; only those that are published are asked for, the others are new there."""
-    from imageyard.registry.states import states as ask
-
     repositories = [parse_reference(one) for one in catalogue.mirrors]
     wanted: dict[tuple[str, str], tuple[Reference, Reference]] = {
         (name, one.name): (one.with_tag(tag), one.with_tag(name))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from imageyard import git
 from imageyard.errors import ImageyardError
 from imageyard.files import atomic_write, make_folder
+from imageyard.recipe import model, words
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,8 +21,6 @@ __all__ = ["commit", "keep", "last", "reason"]
 
 def reason(project: Project, row: Row, recipe: Recipe, *, forced: bool, place: str = "in the engine") -> str:
     """Why the row is built, in words: forced, what changed since it was last built here, or that it is not there."""
-    from imageyard.recipe import words
-
     if forced:
         return "forced"
     before = last(project, row)
@@ -33,8 +32,6 @@ def reason(project: Project, row: Row, recipe: Recipe, *, forced: bool, place: s
 
 def last(project: Project, row: Row) -> Recipe | None:
     """What the row was made of when it was last built here; None where it never was."""
-    from imageyard.recipe import model
-
     try:
         return model.from_canonical(_file(project, row).read_bytes())
     except (OSError, ValueError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from imageyard.building.row import build_row
 from imageyard.errors import (
     Absent,
     ConfigurationError,
@@ -16,13 +17,16 @@ from imageyard.errors import (
 )
 from imageyard.names import Reference, parse_reference, platform_of
 from imageyard.project import publish_policy
-from imageyard.project.labels import INPUTS_LABEL
+from imageyard.project.checkout import this_arch
+from imageyard.project.labels import INPUTS_LABEL, RUN_LABEL
+from imageyard.registry.client import Client
+from imageyard.registry.credentials import DockerConfig
+from imageyard.workbench.pull import pull
 
 if TYPE_CHECKING:
     from imageyard.catalogue.model import Row
     from imageyard.project.project import Project
     from imageyard.recipe.recipe import Recipes
-    from imageyard.registry.client import Client
     from imageyard.run.services import Services
 
 __all__ = ["bring", "shell", "split"]
@@ -32,8 +36,6 @@ def shell(
     project: Project, recipes: Recipes, services: Services, image: str, arch: str | None, command: Sequence[str]
 ) -> int:
     """Run a command, or an interactive shell, in an image; returns its exit code."""
-    from imageyard.project.labels import RUN_LABEL
-
     row = row_of(project, image, arch)
     reference = bring(project, recipes, services, row)
     if not command:
@@ -46,8 +48,6 @@ def shell(
 
 def row_of(project: Project, image: str, arch: str | None) -> Row:
     """The row that is meant: this machine's unless told. Raises ConfigurationError where there is none."""
-    from imageyard.project.checkout import this_arch
-
     rows = project.rows(image)
     if image not in project.catalogue.images:
         raise ConfigurationError(f"{image} is not the name of one image", hint=f"inv list --pattern '{image}'")
@@ -82,7 +82,6 @@ def bring(project: Project, recipes: Recipes, services: Services, row: Row) -> s
             if found := _pulled(services, row, place.with_tag(tag), inputs):
                 return found
         story.step(f"{title}: built here, because {tag} was found nowhere")
-    from imageyard.building.row import build_row
 
     _, recipes = build_row(project, recipes, services, row)
     return str(project.repository.with_tag(recipes.tag(row)))
@@ -113,8 +112,6 @@ def _is_there(services: Services, row: Row, name: Reference, inputs: str) -> boo
 
 def _pulled(services: Services, row: Row, place: Reference, inputs: str) -> str | None:
     """Pull from one place; None, with the reason told, where it does not have it or does not let us."""
-    from imageyard.workbench.pull import pull
-
     reasons: list[str] = []
     for account, client in _clients(place):
         try:
@@ -130,9 +127,6 @@ def _pulled(services: Services, row: Row, place: Reference, inputs: str) -> str 
 
 def _clients(place: Reference) -> list[tuple[bool, Client]]:
     """Without an account first: stale credentials are refused where none would have been needed."""
-    from imageyard.registry.client import Client
-    from imageyard.registry.credentials import DockerConfig
-
     clients = [(False, Client(credentials=lambda host: None))]
     try:
         if DockerConfig().find(place.registry) is not None:

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imageyard.building.row import build_row
+from imageyard.building.unchecked_image import candidate, candidate_before
 from imageyard.errors import BuildFailed, CheckFailed, ConfigurationError, FailedBefore, ImageyardError
+from imageyard.names import platform_of
 from imageyard.project.checkout import this_arch
+from imageyard.project.labels import RUN_LABEL
 from imageyard.project.options import BuildOptions
 from imageyard.queries import describe
 
@@ -102,8 +105,6 @@ def _outcome(services: Services, row: Row) -> RowOutcome | None:
 
 def _shell_before(project: Project, recipes: Recipes, services: Services, row: Row, error: ImageyardError) -> None:
     """A shell in what the steps before the failed one built: the same Dockerfile, cut off at that step."""
-    from imageyard.building.unchecked_image import candidate_before
-
     line = int(error.at.rpartition(":")[2]) if error.at and error.at.rpartition(":")[2].isdigit() else None
     if line is None:
         services.reporter.warn("no step of the Dockerfile is to blame, so there is nothing to look into")
@@ -114,7 +115,6 @@ def _shell_before(project: Project, recipes: Recipes, services: Services, row: R
 
 
 def _shell_in_unchecked(project: Project, recipes: Recipes, services: Services, row: Row) -> None:
-    from imageyard.building.unchecked_image import candidate
 
     recipe = recipes.of(row)
     with candidate(project, recipes, services, row, recipe, BuildOptions(), lambda **known: None) as reference:
@@ -122,8 +122,6 @@ def _shell_in_unchecked(project: Project, recipes: Recipes, services: Services, 
 
 
 def _open(services: Services, row: Row, reference: str) -> None:
-    from imageyard.names import platform_of
-    from imageyard.project.labels import RUN_LABEL
 
     services.reporter.step(f"a shell in {row.name} {row.arch}; leave it with exit")
     services.engine().shell(
