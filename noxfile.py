@@ -18,7 +18,7 @@ sessions.register()
 
 
 LOCK = "tests/requirements.txt"
-PYTEST = ["-n", "2", "--dist", "loadfile"]  # the tests of a file share names in an engine
+PYTEST = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]  # the tests of a file share names in an engine
 
 
 @nox.session
