@@ -16,7 +16,10 @@ import runpy
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
+
+PACKAGE = Path(__file__).parents[2] / ".ci" / "docker"
 
 _real_monotonic, _real_sleep = time.monotonic, time.sleep
 _skipped = [0.0]
@@ -37,6 +40,7 @@ def _sleep(seconds: float) -> None:
 def _import_all() -> None:
     import imageyard
 
+    assert Path(imageyard.__path__[0]).parent == PACKAGE
     for found in pkgutil.walk_packages(imageyard.__path__, "imageyard."):
         if not found.name.endswith("__main__"):
             importlib.import_module(found.name)
@@ -85,7 +89,7 @@ def main() -> None:
     """Answer each line with the exit code of what it asks for."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    sys.path.insert(0, "")  # as with `python -m`: a tasks.py of the current folder
+    sys.path[:0] = ["", str(PACKAGE)]  # a tasks.py of the current folder, and this checkout's package
     time.monotonic, time.sleep = _monotonic, _sleep
     random.random = lambda: 0.5
     _import_all()

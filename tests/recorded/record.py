@@ -16,9 +16,15 @@ sys.path.insert(0, str(HERE.parent))
 
 from recorded.scenes import Scenes, scenes  # noqa: E402
 
-__all__ = ["RECORDING", "Player", "player"]
+__all__ = ["RECORDING", "Player", "cases", "player"]
 
 RECORDING = HERE / "recording"
+
+
+def cases() -> dict[str, dict[str, Any]]:
+    """What is recorded, by group and name."""
+    files = sorted(RECORDING.glob("*.json"))
+    return {f"{f.stem}: {name}": one for f in files for name, one in json.loads(f.read_text("utf-8")).items()}
 
 
 class Player:
