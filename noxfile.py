@@ -79,7 +79,7 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", "--check")
     session.run("mypy")
     session.run("zizmor", "--offline", "--pedantic", "--quiet", ".github")
-    if which("actionlint"):  # where it is not, tests/real/test_workflow_lint.py brings it
+    if which("actionlint"):  # where it is not, tests/real/ci/test_workflow_lint.py brings it
         session.run("actionlint", external=True)
     if which("shellcheck"):
         session.run("shellcheck", *map(str, Path(".ci").rglob("*.sh")), ".ci/run", external=True)

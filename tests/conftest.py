@@ -1,17 +1,13 @@
-"""What every test may ask for: a private engine of each kind, and a base image in it."""
+"""Options of a test run, and what every test may ask for."""
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from busybox_root import busybox_root
-from engine_private import PrivateEngine, private_engine
 from hypothesis import is_hypothesis_test, settings
-from imageyard.files import locked
 
 # No deadline: a busy machine is no fault of the code. In CI the examples are the same each time; elsewhere they vary.
 settings.register_profile("imageyard", deadline=None, derandomize=os.environ.get("CI") == "true")
@@ -68,45 +64,3 @@ def shared_tmp(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path
     """A folder that all workers of this run share."""
     base = tmp_path_factory.getbasetemp()
     return base if worker_id == "master" else base.parent
-
-
-@pytest.fixture(scope="session")
-def docker_engine(shared_tmp: Path) -> Iterator[PrivateEngine]:
-    """An engine with the containerd image store."""
-    with private_engine(shared_tmp, "containerd") as engine:
-        yield engine
-
-
-@pytest.fixture(scope="session")
-def classic_engine(shared_tmp: Path) -> Iterator[PrivateEngine]:
-    """An engine with the classic image store, which keeps no digests."""
-    with private_engine(shared_tmp, "classic") as engine:
-        yield engine
-
-
-@pytest.fixture(scope="session")
-def busybox_tar(shared_tmp: Path) -> bytes:
-    """A root file system with busybox in it; made from Debian's package."""
-    return busybox_root(shared_tmp)
-
-
-BUSYBOX = "imageyard.local/base/busybox:1"
-
-
-def _import(engine: PrivateEngine, root: bytes, shared: Path) -> str:
-    with locked(shared / f"base-{engine.store}.lock"):  # two workers that import at once: one is refused
-        if engine.docker("image", "ls", "--quiet", BUSYBOX) == "":
-            engine.docker("import", "--change", "ENV PATH=/bin", "-", BUSYBOX, stdin=root)
-    return BUSYBOX
-
-
-@pytest.fixture(scope="session")
-def busybox_base(docker_engine: PrivateEngine, busybox_tar: bytes, shared_tmp: Path) -> str:
-    """The reference of a small base image in `docker_engine`."""
-    return _import(docker_engine, busybox_tar, shared_tmp)
-
-
-@pytest.fixture(scope="session")
-def classic_busybox_base(classic_engine: PrivateEngine, busybox_tar: bytes, shared_tmp: Path) -> str:
-    """The same in `classic_engine`."""
-    return _import(classic_engine, busybox_tar, shared_tmp)

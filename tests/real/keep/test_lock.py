@@ -1,0 +1,133 @@
+"""Bases at a real registry: locked at what it answers, found stale when they move, never invented."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from support.registry.faults import HTML, Fault, Proxy
+from support.registry.served import Served, tool
+from support.yard.plan import Scratch, make_scratch, put
+
+BOOKWORM = ["linux-bookworm-base", "linux-bookworm-py3.11", "linux-bookworm-py3.12"]
+TRIXIE = ["linux-trixie-base", "linux-trixie-py3.12"]
+
+
+@pytest.fixture
+def scratch(registry: Served, tmp_path: Path) -> Scratch:
+    """Both bases are at the registry, and not locked."""
+    made = make_scratch(tmp_path, registry.host)
+    put(registry, made.base("bookworm-slim"))
+    put(registry, made.base("trixie-slim"))
+    return made
+
+
+def test_a_base_is_locked_at_the_index_that_the_registry_has(scratch: Scratch) -> None:
+    assert scratch.inv("plan", "--at", "trusted").code == 10
+    ended = scratch.inv("lock")
+    assert ended.code == 0, ended.err
+    lines = scratch.lock.read_text().splitlines()
+    assert len(lines) == 2
+    for line, tag in zip(lines, ("bookworm-slim", "trixie-slim"), strict=True):
+        digest = tool("crane", "digest", scratch.base(tag))
+        assert re.fullmatch(rf"{re.escape(str(scratch.base(tag)))}@{digest}  # \d{{4}}-\d\d-\d\d", line)
+        assert f"{scratch.base(tag)}: locked at {digest[:19]}" in ended.out
+    assert scratch.inv("plan", "--at", "trusted").code == 0
+
+
+def test_what_is_locked_is_left_alone(scratch: Scratch) -> None:
+    text = f"# bases\n\n{scratch.base('bookworm-slim')}@sha256:{'1' * 64}  # by hand\n# the end\n"
+    scratch.lock.write_text(text)
+    assert scratch.inv("lock", "--base", str(scratch.base("trixie-slim"))).code == 0
+    digest = tool("crane", "digest", scratch.base("trixie-slim"))
+    assert scratch.lock.read_text().startswith(f"{text}{scratch.base('trixie-slim')}@{digest}  # ")
+    before = scratch.lock.read_text()
+    ended = scratch.inv("lock")
+    assert (ended.code, ended.out, scratch.lock.read_text()) == (0, "all 2 bases are locked\n", before)
+
+
+def test_refresh_rewrites_the_lines_that_moved(scratch: Scratch, registry: Served) -> None:
+    assert scratch.inv("lock").code == 0
+    old = scratch.lock.read_text().replace("  # 2", "  # 1")  # another day
+    scratch.lock.write_text(old)
+    assert scratch.inv("stale", "--exit-code").code == 3
+    now = put(registry, scratch.base("trixie-slim"), note="newer")
+    ended = scratch.inv("stale", "--json", "--exit-code")
+    assert ended.code == 0
+    pins = {pin["base"]: pin for pin in json.loads(ended.out)}
+    assert {base: (pin["moved"], pin["images"]) for base, pin in pins.items()} == {
+        str(scratch.base("bookworm-slim")): (False, BOOKWORM),
+        str(scratch.base("trixie-slim")): (True, TRIXIE),
+    }
+    assert pins[str(scratch.base("trixie-slim"))]["now"] == now
+    assert scratch.lock.read_text() == old
+    refreshed = scratch.inv("lock", "--refresh")
+    assert refreshed.code == 0
+    assert f"{scratch.base('bookworm-slim')}: unchanged" in refreshed.out
+    was, new = old.splitlines(), scratch.lock.read_text().splitlines()
+    assert was[0] == new[0]
+    assert new[1].startswith(f"{scratch.base('trixie-slim')}@{now}  # 2")
+
+
+def test_a_base_that_is_gone_is_stale_and_cannot_be_locked(scratch: Scratch, registry: Served) -> None:
+    assert scratch.inv("lock").code == 0
+    before = scratch.lock.read_text()
+    client = registry.client()
+    gone = scratch.base("bookworm-slim")
+    client.delete(gone.with_digest(client.head(gone)[0]))
+    ended = scratch.inv("stale")
+    assert ended.code == 0
+    line = next(line for line in ended.out.splitlines() if str(gone) in line)
+    assert "gone from its registry" in line
+    assert line.split()[-3:] == BOOKWORM
+    refreshed = scratch.inv("lock", "--refresh")
+    assert (refreshed.code, scratch.lock.read_text()) == (7, before)
+    assert "MANIFEST_UNKNOWN" in refreshed.err
+
+
+@pytest.mark.parametrize("command", [("lock",), ("lock", "--refresh"), ("stale",)], ids=" ".join)
+@pytest.mark.parametrize(
+    ("fault", "code", "words"),
+    [
+        (Fault("/manifests/trixie", status=401), 8, "HTTP 401"),
+        (Fault("/manifests/trixie", status=403, body=HTML, headers={"Content-Type": "text/html"}), 8, "text/html"),
+        (Fault("/manifests/trixie", status=200, body=HTML, headers={"Content-Type": "text/html"}), 9, "text/html"),
+    ],
+    ids=["401", "403", "page"],
+)
+def test_one_answer_that_is_missing_leaves_the_file_as_it_is(
+    scratch: Scratch, proxy: Proxy, tmp_path: Path, fault: Fault, code: int, words: str, command: tuple[str, ...]
+) -> None:
+    behind = Scratch(scratch.top, scratch.repository, scratch.bases)
+    text = (scratch.top / ".ci/docker/images.yml").read_text()
+    behind.write("images.yml", text.replace(scratch.bases.registry, proxy.host))
+    before = ""
+    if command != ("lock",):
+        assert behind.inv("lock").code == 0
+        before = scratch.lock.read_text()
+    proxy.faults = [fault]
+    ended = behind.inv(*command)
+    assert ended.code == code
+    assert words in ended.err
+    assert (scratch.lock.read_text() if scratch.lock.exists() else "") == before
+
+
+def test_where_no_hub_answers_nothing_is_invented(tmp_path: Path) -> None:
+    scratch = make_scratch(tmp_path, "127.0.0.1:1")
+    ended = scratch.inv("lock")
+    assert (ended.code, ended.out, scratch.lock.exists()) == (9, "", False)
+    assert "127.0.0.1:1" in ended.err
+
+
+def test_a_base_that_no_dockerfile_names(scratch: Scratch) -> None:
+    ended = scratch.inv("lock", "--base", f"{scratch.bases}/debian:trixy-slim")
+    assert ended.code == 2
+    assert f"did you mean '{scratch.base('trixie-slim')}'?" in ended.err
+    assert not scratch.lock.exists()
+
+
+def test_without_locks_nothing_is_stale(scratch: Scratch) -> None:
+    ended = scratch.inv("stale", "--exit-code")
+    assert (ended.code, ended.out) == (3, "no base is locked: inv lock\n")

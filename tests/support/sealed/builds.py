@@ -1,0 +1,155 @@
+"""Many Dockerfiles on a real BuildKit: from a whole folder, and from the sealed files of their recipe."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tarfile
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from imageyard.builders import buildx
+from imageyard.recipe.seal import seal
+from imageyard.treebase import Link, Tree
+from support.engine.private import PrivateEngine
+from support.sealed.corpus import Case, Content, recipe_of, tree_of
+
+__all__ = ["Builds", "Result", "write"]
+
+Result: TypeAlias = "dict[str, tuple[bytes, int, int, int, str, bytes]]"
+"""What is in an image by path: kind, mode, owner, group, link and bytes. The Dockerfile, which a seal holds, is not."""
+
+_AT_ONCE = 10
+"""Builds in one call: on a busy machine BuildKit loses some of 100 (`forwarding Ping: no such job`)."""
+
+
+def write(files: Mapping[str, Content], top: Path) -> Path:
+    """The files in a folder, with the modes that a seal gives them."""
+    for path, content in files.items():
+        where = top / path
+        where.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, Link):
+            where.symlink_to(content.text)
+            continue
+        data, runs = content if isinstance(content, tuple) else (content, False)
+        where.write_bytes(data)
+        where.chmod(0o755 if runs else 0o644)
+    return top
+
+
+@dataclass(frozen=True)
+class Builds:
+    """Builds with one builder of one engine; `folder` is an empty one to work in."""
+
+    engine: PrivateEngine
+    folder: Path
+    builder: str = "default"
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment of a child."""
+        return {**os.environ, **self.engine.env, "BUILDX_CONFIG": str(self.folder / "buildx")}
+
+    def whole(self, named: str, cases: Sequence[Case]) -> list[Result]:
+        """Each case built from a folder with everything in it; many in one call."""
+        found = []
+        for start in range(0, len(cases), _AT_ONCE):
+            found += self._baked(f"{named}-{start}", cases[start : start + _AT_ONCE])
+        return found
+
+    def sealed(self, named: str, cases: Sequence[Case]) -> list[Result]:
+        """Each case built from its seal on standard input."""
+        with ThreadPoolExecutor(2) as pool:
+            return list(
+                pool.map(lambda numbered: self._sealed(f"{named}-{numbered[0]}", numbered[1]), enumerate(cases))
+            )
+
+    def asked(self, call: Literal["targets", "outline"], cases: Sequence[Case]) -> list[dict[str, Any]]:
+        """What BuildKit says of each Dockerfile: its stages, or the arguments of its target."""
+        found: list[dict[str, Any]] = []
+        for start in range(0, len(cases), _AT_ONCE):
+            some = cases[start : start + _AT_ONCE]
+            answer = json.loads(self._bake(f"{call}-{start}", some, f"--call={call},format=json"))
+            found += (answer["target"][f"case{number}"][call] for number in range(len(some)))
+        return found
+
+    def _baked(self, named: str, cases: Sequence[Case]) -> list[Result]:
+        self._bake(named, cases)
+        return [_result(self.folder / named / f"{number}.tar") for number in range(len(cases))]
+
+    def _bake(self, named: str, cases: Sequence[Case], *flags: str) -> bytes:
+        top = self.folder / named
+        targets = {}
+        for number, case in enumerate(cases):
+            context = write(case.files, top / str(number))
+            targets[f"case{number}"] = {
+                "context": str(context),
+                "args": dict(case.args),
+                "contexts": {name: str(context / folder) for name, folder in case.contexts.items()},
+                "output": [f"type=tar,dest={top}/{number}.tar"],
+                **({"target": case.target} if case.target else {}),
+            }
+        bake = {"target": targets, "group": {"default": {"targets": list(targets)}}}
+        (top / "bake.json").write_text(json.dumps(bake))
+        return self._run(
+            ["bake", f"--builder={self.builder}", f"--allow=fs={self.folder}", "-f", "bake.json", *flags], cwd=top
+        )
+
+    def _sealed(self, named: str, case: Case) -> Result:
+        top = self.folder / named
+        top.mkdir()
+        tree, recipe = tree_of(case), recipe_of(case)
+        argv = [
+            "build",
+            "--no-cache",
+            f"--builder={self.builder}",
+            "-f",
+            "Dockerfile",
+            f"--output=type=tar,dest={top}/out.tar",
+        ]
+        argv += [f"--build-arg={name}={value}" for name, value in recipe.args.items()]
+        argv += [f"--target={recipe.target}"] if recipe.target else []
+        for name, folder in case.contexts.items():
+            files = [file.path.removeprefix(f"{name}//") for file in recipe.files if file.path.startswith(f"{name}//")]
+            argv += [f"--build-context={name}={write(_only(tree, folder, files), top / name)}"]
+        with seal(recipe, tree) as context:
+            spool = top / "context.tar"
+            spool.write_bytes(context.read())
+        with spool.open("rb") as context:
+            self._run([*argv, "-"], cwd=top, stdin=context)
+        return _result(top / "out.tar")
+
+    def _run(self, argv: Sequence[str], *, cwd: Path, stdin: object = subprocess.DEVNULL) -> bytes:
+        done = subprocess.run(
+            [buildx.find(), *argv, "--progress=plain"],
+            cwd=cwd,
+            env=self.env,
+            stdin=stdin,
+            capture_output=True,  # type: ignore[call-overload]
+        )
+        assert done.returncode == 0, done.stderr.decode()[-3000:]
+        return done.stdout
+
+
+def _only(tree: Tree, folder: str, paths: Sequence[str]) -> dict[str, Content]:
+    found: dict[str, Content] = {}
+    for path in paths:
+        entry, data = tree.entries()[f"{folder}/{path}"], tree.read(f"{folder}/{path}")
+        found[path] = Link(data.decode()) if entry.kind == "link" else (data, entry.executable)
+    return found
+
+
+def _result(tar: Path) -> Result:
+    found: Result = {}
+    with tarfile.open(tar) as members:
+        for member in members:
+            path = member.name.rstrip("/")
+            if path.rpartition("/")[2].startswith("Dockerfile") and member.isfile():
+                continue
+            data = members.extractfile(member).read() if member.isfile() else b""  # type: ignore[union-attr]
+            found[path] = (member.type, member.mode, member.uid, member.gid, member.linkname, data)
+    return found

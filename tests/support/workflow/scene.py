@@ -1,0 +1,389 @@
+"""A repository with our workflows in it; its GitHub, ECR, GHCR and pool of workers are all of this machine."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from imageyard.names import Arch, Digest, Reference
+from support.aws.served import ACCOUNT, Aws, trust_of
+from support.engine.private import PrivateEngine
+from support.github.oidc import Oidc
+from support.registry.served import PASSWORD, USER, Served
+from support.workflow import runner as workflow_runner
+from support.workflow.runner import Event, Machine, Run
+
+__all__ = ["BASE", "TOOL", "Scene", "make_python", "make_scene"]
+
+TOP = Path(__file__).parents[3]
+REPOSITORY = "acme/images"
+SUBJECT = "repo:acme@1234/images@5678"
+BASE, TOOL, PLAIN = "linux-base", "linux-tool", "linux-plain"
+BUILD_TOKEN = "marked-secret-of-a-build"
+
+CATALOGUE = """\
+registry: {{trusted: {ecr}/{name}, branch: {ecr}/{name}-branch}}
+cache: {{trusted: {ecr}/{name}-cache, branch: {ecr}/{name}-branch-cache}}
+ecr: {{role: {{trusted: {trusted}, branch: {branch}}}, region: us-east-1, create: yes}}
+mirrors: [{ghcr}/acme/{name}]
+ghcr: {{user: {user}}}
+protected: [main]
+builders:
+  remote: {{amd64: "{amd64}", arm64: "{arm64}", insecure: yes, connect_timeout: 10s}}
+defaults:
+  arches: [amd64]
+  checks:
+    release: {{run: cat /etc/release, version: 12}}
+axes:
+  plain: {{linux, base, tool, plain}}
+images:
+  base:
+    dockerfile: base/Dockerfile
+    arches: [amd64, arm64]
+    names:
+      linux-base:
+  tool:
+    dockerfile: tool/Dockerfile
+    args: {{BASE: "image:linux-base"}}
+    provenance: max
+    secrets: {{token: {{source: "env:BUILD_TOKEN"}}}}
+    names:
+      linux-tool:
+  plain:
+    dockerfile: plain/Dockerfile
+    names:
+      linux-plain:
+"""
+BASE_DOCKERFILE = """\
+FROM scratch
+ARG TARGETARCH
+ADD base/root-${{TARGETARCH}}.tar /
+ENV PATH=/bin
+RUN echo base of {key} && echo 12.5 > /etc/release
+"""
+TOOL_DOCKERFILE = """\
+ARG BASE
+FROM ${{BASE}}
+COPY tool/word /etc/word
+RUN --mount=type=secret,id=token echo tool of {key} && cat /etc/word && test -s /run/secrets/token
+"""
+PLAIN_DOCKERFILE = """\
+FROM scratch
+ADD base/root-amd64.tar /
+ENV PATH=/bin
+COPY plain/word /etc/word
+RUN echo plain of {key} && echo 12.1 > /etc/release
+"""
+RECORDER = """\
+import json, os, sys
+file = os.environ.get("RECORD_CHILDREN")
+if file:
+    def hook(event, args):
+        if event == "subprocess.Popen":
+            argv = args[1] if isinstance(args[1], (list, tuple)) else [args[1]]
+            with open(file, "a") as out:
+                out.write(json.dumps([os.fsdecode(one) for one in argv]) + "\\n")
+    sys.addaudithook(hook)
+"""
+"""Every child that a Python of ours starts is written down, with its arguments."""
+
+
+def make_python(folder: Path) -> Path:
+    """A Python with what Imageyard needs but not itself, as a runner has it after a first `pip install`: its programs.
+
+    The libraries are those of the Python that runs the tests; `pip install --editable .` is the real one and needs no
+    network, because nothing is missing.
+    """
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    programs = folder / "bin"
+    ask = [programs / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "setuptools>=77"]
+    subprocess.run(ask, check=True, capture_output=True)
+    own = next((folder / "lib").iterdir()) / "site-packages"
+    (own / "outer.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+    (own / "recorder.py").write_text(RECORDER)
+    (own / "recorder.pth").write_text("import recorder\n")
+    for name, module in (("inv", "from invoke.main import program; program.run()"), ("nox", None)):
+        text = module or "import sys; from nox.__main__ import main; sys.exit(main())"
+        (programs / name).write_text(f"#!{programs}/python\n{text}\n")
+        (programs / name).chmod(0o755)
+    return programs
+
+
+@dataclass
+class Scene:
+    """The repository at `top`, which is what GitHub has; `machine` runs its workflows."""
+
+    top: Path
+    machine: Machine
+    key: str
+    aws: Aws
+    oidc: Oidc
+    open: Served
+    ghcr: Served
+    engine: PrivateEngine
+    subjects: list[str] = field(default_factory=list)
+
+    # What is in the repository
+
+    def write(self, path: str, content: str | bytes) -> None:
+        file = self.top / ".ci" / "docker" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+    def edit(self, path: str, old: str, new: str) -> None:
+        text = (self.top / ".ci" / "docker" / path).read_text()
+        assert old in text
+        self.write(path, text.replace(old, new))
+
+    def publish_at_ghcr(self) -> None:
+        """Let the catalogue have one repository for all, at GHCR, and neither ECR nor mirrors."""
+        file = self.top / ".ci" / "docker" / "images.yml"
+        gone = ("registry:", "cache:", "ecr:", "mirrors:")
+        lines = [line for line in file.read_text().splitlines(keepends=True) if not line.startswith(gone)]
+        self.write("images.yml", f"registry: {self.ghcr.host}/acme/{self.name}\n{''.join(lines)}")
+        self.commit("GHCR alone")
+
+    def git(self, *argv: str) -> str:
+        names = ("-c", "user.name=Yard", "-c", "user.email=yard@example.org", "-c", "advice.detachedHead=false")
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+        done = subprocess.run(
+            ["git", *names, *argv], cwd=self.top, env=environ, capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    def commit(self, message: str = "State") -> str:
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", f"--message={message}")
+        return self.git("rev-parse", "HEAD")
+
+    # What happens there
+
+    def push(self, branch: str = "main") -> Run:
+        sha = self.git("rev-parse", f"refs/heads/{branch}")
+        return self._run(self.event("push", f"refs/heads/{branch}", sha, after=sha, ref=f"refs/heads/{branch}"))
+
+    def tag(self, name: str, commit: str = "HEAD") -> Run:
+        self.git("tag", name, commit)
+        sha = self.git("rev-parse", f"{commit}^{{commit}}")
+        return self._run(self.event("push", f"refs/tags/{name}", sha, after=sha, ref=f"refs/tags/{name}"))
+
+    def schedule(self) -> Run:
+        sha = self.git("rev-parse", "refs/heads/main")
+        return self._run(self.event("schedule", "refs/heads/main", sha, schedule="23 4 * * 1"))
+
+    def dispatch(self, branch: str = "main", **inputs: str) -> Run:
+        ref = f"refs/heads/{branch}"
+        return self._run(self.event("workflow_dispatch", ref, self.git("rev-parse", ref), ref=ref, inputs=inputs))
+
+    def pull_request(self, number: int, branch: str, *, head: str = REPOSITORY, rerun: Run | None = None) -> Run:
+        """Merged with main as GitHub does it; from `head`, which has the same commits."""
+        ref = f"refs/pull/{number}/merge"
+        if rerun is None:
+            tree = self.git("merge-tree", "--write-tree", "main", branch)
+            merge = self.git("commit-tree", tree, "-p", "main", "-p", branch, "-m", "Merge")
+            self.git("update-ref", ref, merge)
+        sides = {
+            "head": {"ref": branch, "sha": self.git("rev-parse", branch), "repo": {"full_name": head}},
+            "base": {"ref": "main", "sha": self.git("rev-parse", "main"), "repo": {"full_name": REPOSITORY}},
+        }
+        request = {"number": number, **sides}
+        event = self.event(
+            "pull_request", ref, self.git("rev-parse", ref), action="synchronize", number=number, pull_request=request
+        )
+        return self._run(Event(event.name, ref, event.sha, event.payload, trusted=head == REPOSITORY), rerun=rerun)
+
+    def close(self, number: int, branch: str) -> Run:
+        """Close the pull request without merging it."""
+        ref = f"refs/pull/{number}/merge"
+        sides = {
+            "head": {"ref": branch, "sha": self.git("rev-parse", branch), "repo": {"full_name": REPOSITORY}},
+            "base": {"ref": "main", "sha": self.git("rev-parse", "main"), "repo": {"full_name": REPOSITORY}},
+        }
+        payload = {"action": "closed", "number": number, "pull_request": {"number": number, **sides}}
+        return self._run(
+            self.event("pull_request", ref, self.git("rev-parse", ref), **payload), "docker-cache-cleanup.yml"
+        )
+
+    def wait_for(self, image: str, timeout: str = "30s") -> Run:
+        """Another workflow's job that waits for an image of main."""
+        sha = self.git("rev-parse", "refs/heads/main")
+        event = self.event("push", "refs/heads/main", sha, after=sha, ref="refs/heads/main")
+        return self._run(event, "wait-for-image.yml", inputs={"image": image, "timeout": timeout})
+
+    def again(self, run: Run) -> Run:
+        """Re-run what failed."""
+        return self._run(run.event, rerun=run)
+
+    def event(self, name: str, ref: str, sha: str, /, **payload: Any) -> Event:
+        repository = {"full_name": REPOSITORY, "fork": False, "default_branch": "main"}
+        return Event(name, ref, sha, {"repository": repository, **payload})
+
+    def _run(self, event: Event, name: str = "docker-builds.yml", **options: Any) -> Run:
+        made = workflow_runner.run(self.machine, self.top / ".github" / "workflows" / name, event, **options)
+        assert made is not None, f"{name} does not start on {event.name} of {event.ref}"
+        return made
+
+    # What came of it
+
+    def inv(self, *argv: str) -> str:
+        """What a command prints in the repository itself."""
+        env = {"PATH": os.environ["PATH"], "HOME": str(self.machine.folder), "LANG": "C.UTF-8"}
+        command = [str(self.machine.python / "inv"), *argv]
+        env["PYTHONPATH"] = str(self.top / ".ci" / "docker")
+        return subprocess.run(command, cwd=self.top, env=env, capture_output=True, text=True, check=True).stdout.strip()
+
+    def tag_of(self, image: str, arch: Arch | None = None) -> str:
+        return self.inv("tag", image, *(["--arch", arch] if arch else []))
+
+    @property
+    def name(self) -> str:
+        return f"ci-{self.key}"
+
+    def tags(self, kind: str = "") -> set[str]:
+        """The tags of the trusted repository, or of `-branch`, `-cache`, `-branch-cache`."""
+        return self._tags(self.open, f"{self.name}{kind}")
+
+    def mirrored(self) -> set[str]:
+        return self._tags(self.ghcr, f"acme/{self.name}")
+
+    def digest(self, tag: str, kind: str = "") -> Digest:
+        return self.open.client().head(Reference(self.open.host, f"{self.name}{kind}", tag))[0]
+
+    def digest_at_mirror(self, tag: str) -> Digest:
+        return self.ghcr.client().head(Reference(self.ghcr.host, f"acme/{self.name}", tag))[0]
+
+    def leaks(self, *runs: Run) -> list[str]:
+        """Where a secret stands that must stand nowhere: logs, summaries, artifacts, arguments, files, the registry.
+
+        Left out are the private Docker folder, which holds credentials for the job, and what git fetched.
+        """
+        secrets = [BUILD_TOKEN, PASSWORD, self.oidc.bearer, *self.oidc.issued, *self.aws.secrets, *self.aws.passwords]
+        pairs = [f"{USER}:{PASSWORD}", *(f"AWS:{word}" for word in self.aws.passwords)]
+        marks = [*secrets, *(base64.b64encode(pair.encode()).decode() for pair in pairs)]
+        told = {f"log {run.number}": run.log for run in runs} | {f"summary {run.number}": run.summary for run in runs}
+        found = [f"{mark[:12]}... in {where}" for where, text in told.items() for mark in marks if mark in text]
+        own = [self.machine.folder, self.machine.folder.parent / "children"]
+        published = [self.open.storage / "docker" / "registry" / "v2" / "blobs"]
+        files = [file for place in (*own, *published) for file in (place, *place.rglob("*")) if file.is_file()]
+        kept = [f for f in files if not {"imageyard-docker", ".git"} & set(f.parts) and f.stat().st_size < 1_000_000]
+        assert len(kept) > 100
+        bytes_of = [mark.encode() for mark in marks]
+        return found + [
+            f"{mark[:12]!r}... in {file}" for file in kept for mark in bytes_of if mark in file.read_bytes()
+        ]
+
+    @staticmethod
+    def _tags(served: Served, repository: str) -> set[str]:
+        from imageyard import errors
+
+        try:
+            found = served.client().tags(Reference(served.host, repository))
+        except errors.Absent:
+            return set()
+        return {tag for tag in found if not tag.startswith("sha256-")}
+
+
+def make_scene(
+    folder: Path,
+    python: Path,
+    key: str,
+    aws: Aws,
+    oidc: Oidc,
+    registries: tuple[Served, Served],
+    engine: PrivateEngine,
+    workers: Mapping[Arch, str],
+    roots: Mapping[Arch, bytes],
+    api: Mapping[str, str],
+) -> Scene:
+    """The repository with the catalogue above, committed on main.
+
+    `registries` are the one behind ECR, and GHCR; `api` is where GitHub's API is.
+    """
+    top = folder / "repository"
+    top.mkdir(parents=True)
+    ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    shutil.copytree(TOP / ".ci" / "docker" / "imageyard", top / ".ci" / "docker" / "imageyard", ignore=ignored)
+    shutil.copytree(TOP / ".github", top / ".github")
+    for name in ("pyproject.toml", "README.md", "LICENSE", "noxfile.py", "tasks.py", ".gitignore"):
+        shutil.copy(TOP / name, top / name)
+    mine = trust_of(
+        f"{SUBJECT}:ref:refs/heads/main", f"{SUBJECT}:environment:docker-mirror", f"{SUBJECT}:ref:refs/tags/*"
+    )
+    others = trust_of(f"{SUBJECT}:pull_request", f"{SUBJECT}:ref:*")
+    roles = {
+        "trusted": aws.role(f"trusted-{key}", permissions=_policy(key, "", ()), trust=mine),
+        "branch": aws.role(f"branch-{key}", permissions=_policy(key, "-branch", ("", "-cache")), trust=others),
+    }
+    machine = Machine(
+        folder / "runner",
+        top,
+        REPOSITORY,
+        python,
+        {
+            **aws.env,
+            "PIP_NO_BUILD_ISOLATION": "0",  # of the option `--no-build-isolation`: pip takes the value as it is
+            "PIP_NO_INDEX": "1",
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            "RECORD_CHILDREN": str(folder / "children"),
+            "BUILD_TOKEN": BUILD_TOKEN,
+            **api,
+        },
+        engine.env,
+        lambda event, environment: _token(oidc, event, environment),
+        {"GHCR_PAT": PASSWORD},
+        PASSWORD,  # what may read a mirror; this one cannot tell who writes
+    )
+    machine.folder.mkdir()
+    made = Scene(top, machine, key, aws, oidc, *registries, engine)
+    hosts = {"ecr": aws.host, "ghcr": registries[1].host, "user": USER, "name": made.name}
+    made.write("images.yml", CATALOGUE.format(**hosts, **workers, **roles))
+    made.write("images.lock", "")
+    for name, text in (("base", BASE_DOCKERFILE), ("tool", TOOL_DOCKERFILE), ("plain", PLAIN_DOCKERFILE)):
+        made.write(f"{name}/Dockerfile", text.format(key=key))
+    for arch, root in roots.items():
+        made.write(f"base/root-{arch}.tar", root)
+    for name in ("tool", "plain"):
+        made.write(f"{name}/word", f"{key}\n")
+    made.git("init", "--quiet", "--initial-branch=main")
+    made.git("config", "uploadpack.allowAnySHA1InWant", "true")
+    made.commit()
+    return made
+
+
+def _token(oidc: Oidc, event: Event, environment: str) -> Mapping[str, str]:
+    """The service gives tokens for this job from now on (docs.github.com, "OpenID Connect reference", subjects)."""
+    ref = "pull_request" if event.name == "pull_request" else f"ref:{event.ref}"
+    oidc.subject = f"{SUBJECT}:{f'environment:{environment}' if environment else ref}"
+    return oidc.env
+
+
+def _policy(key: str, kind: str, read: tuple[str, ...]) -> dict[str, Any]:
+    """Everything in one's own repositories, and reading in others."""
+
+    def arns(*names: str) -> list[str]:
+        return [f"arn:aws:ecr:us-east-1:{ACCOUNT}:repository/ci-{key}{name}" for name in names]
+
+    reading = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:ListImages"]
+    statements = [
+        {"Effect": "Allow", "Action": "ecr:GetAuthorizationToken", "Resource": "*"},
+        {"Effect": "Allow", "Action": "ecr:*", "Resource": arns(kind, f"{kind}-cache")},
+        *([{"Effect": "Allow", "Action": reading, "Resource": arns(*read)}] if read else []),
+    ]
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def pretty(run: Run) -> str:
+    """For a failed assertion: how each job ended, and the log of those that failed."""
+    lines = [json.dumps(run.results)]
+    for ended in run.jobs.values():
+        lines += [f"--- {one.name}: {one.failed} ({one.code})\n{one.log}" for one in ended if one.result == "failure"]
+    return "\n".join(lines)

@@ -1,0 +1,93 @@
+"""`inv explain`: the sentence, and the line behind everything it stands for."""
+
+from pathlib import Path
+
+import pytest
+from imageyard.catalogue import text
+from imageyard.catalogue.expand import expand, open_catalogue
+from imageyard.catalogue.explain import as_data, explain
+from imageyard.errors import ConfigurationError
+
+TOP = Path(__file__).parents[3]
+GOLDEN = TOP / "tests" / "golden" / "explain"
+PYTORCH = TOP / "examples" / "pytorch" / "images.yml"
+
+
+@pytest.mark.parametrize(
+    ("example", "image"),
+    [
+        ("pytorch", "pytorch-linux-noble-riscv64-py3.12-gcc14"),
+        ("pytorch", "pytorch-linux-jammy-cuda13.0-py3.12-pallas"),
+        ("debian", "linux-bookworm-py3.11-clang16"),
+    ],
+)
+def test_the_explanation_of_an_image(example, image):
+    assert (
+        explain(TOP / "examples" / example / "images.yml", TOP, image) + "\n" == (GOLDEN / f"{image}.txt").read_text()
+    )
+
+
+def test_every_value_of_every_image_is_explained_by_the_line_that_set_it():
+    lines = PYTORCH.read_text().splitlines()
+    expansion = open_catalogue(PYTORCH, TOP)
+    steps = 0
+    for image in expansion.catalogue.images.values():
+        (row,) = as_data(expansion, image.name)["rows"]
+        assert {arg["name"]: arg["value"] for arg in row["args"] if arg["value"] is not None} == image.args
+        assert {check["name"] for check in row["checks"] if check["applies"]} == {c.name for c in image.checks}
+        for entry in [*row["args"], *row["fields"]]:
+            for step in entry["set"]:
+                _, line, column = step["where"].rsplit(":", 2)
+                written = lines[int(line) - 1][int(column) - 1 :]
+                # A word's brace list writes {} where the alternative stands.
+                assert written.startswith((step["text"] or "~", f'"{step["text"]}"', '"{}"')), step
+                steps += 1
+    assert steps > 400
+
+
+SOURCE = """
+defaults: {dockerfile: Dockerfile, arches: [amd64, arm64], args: {A: 1, B: 2}, checks: {ld: {run: ld}, as: {run: as}}}
+axes: {os: {jammy: {A: 3}}, plain: {base, linux}}
+images:
+  f:
+    args: ~
+    per_arch: {arm64: {args: {C: "{arch}"}}}
+    names:
+      base:
+      jammy: {args: {BASE: "image:base"}, checks: {ld: ~, as: {when: [BASE]}}, timeout: 2h}
+"""
+
+
+def levels(entries, name):
+    (entry,) = [entry for entry in entries if entry["name"] == name]
+    return [(step["level"], step["text"]) for step in entry["set"]]
+
+
+def test_each_level_is_named_and_what_it_overrode():
+    data = as_data(expand(text.parse(SOURCE)), "jammy")
+    amd64, arm64 = data["rows"]
+    assert levels(amd64["args"], "A") == [("defaults", "1"), ("word jammy", "3"), ("family f", None)]
+    assert levels(amd64["args"], "B") == [("defaults", "2"), ("family f", None)]
+    assert levels(arm64["args"], "C") == [("family f, per_arch arm64", "{arch}")]
+    assert [arg["parent"] for arg in amd64["args"]] == [None, None, "base"]
+    assert next(arg["value"] for arg in arm64["args"] if arg["name"] == "C") == "arm64"
+    assert [(check["name"], check["applies"], check["why"]) for check in amd64["checks"]] == [
+        ("ld", False, "it is removed"),
+        ("as", True, None),
+    ]
+    assert levels(amd64["fields"], "timeout") == [("name jammy", "2h")]
+    assert data["words"] == [{"word": "jammy", "axis": "os", "where": "images.yml:3:13", "args": {"A": "3"}}]
+
+
+def test_architectures_that_differ_are_shown_apart(tmp_path):
+    path = tmp_path / "images.yml"
+    path.write_text(SOURCE)
+    shown = explain(path, tmp_path, "jammy")
+    assert "args on amd64:" in shown
+    assert "args on arm64:" in shown
+
+
+def test_an_unknown_image_is_answered_with_the_nearest():
+    with pytest.raises(ConfigurationError) as caught:
+        explain(PYTORCH, TOP, "pytorch-linux-jammy-lintr")
+    assert caught.value.hint == ("did you mean 'pytorch-linux-jammy-linter'?",)
