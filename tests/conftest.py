@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import is_hypothesis_test, settings
+from support.shards import shards, slow_files
 
 # No deadline: a busy machine is no fault of the code. In CI the examples are the same each time; elsewhere they vary.
 settings.register_profile("imageyard", deadline=None, derandomize=os.environ.get("CI") == "true")
@@ -17,40 +18,44 @@ settings.register_profile("soak", deadline=None, max_examples=2000)
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--soak", action="store_true", help="only the random tests, and their long versions")
-
-
-SLOWEST = (
-    "test_workflows", "test_own_images", "test_mirror", "test_version_pairs", "test_remote_builder", "test_publish",
-    "test_sessions_from_nothing", "test_publish_race", "test_remote_rows", "test_depot_rows", "test_rows", "test_stack",
-    "test_sealed_is_sound", "test_plan_workflow",
-)  # fmt: skip
-"""The files of tests that take minutes, the longest first (as `pytest --durations` says)."""
+    parser.addoption("--shard", metavar="N/M", help="only the N-th of M parts, each of which takes about as long")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     for how, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
-        if (
-            signal.getsignal(how) is signal.SIG_IGN
-        ):  # started by `&` in a script, or by nohup: children would inherit it
+        if signal.getsignal(how) is signal.SIG_IGN:  # by `&` in a script, or by nohup: children would inherit it
             signal.signal(how, handler)
     if config.getoption("soak"):
         settings.load_profile("soak")
+    config.option.loadscopereorder = False  # of xdist: the files with most tests first, which are not the longest
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With `--soak`, keep what is random: what hypothesis writes, and what takes more of a corpus then.
-
-    The files that take longest come first: a worker that begins one of them last would be waited for alone.
-    """
-    items.sort(key=lambda item: SLOWEST.index(item.path.stem) if item.path.stem in SLOWEST else len(SLOWEST))
+    """Keep what the options ask for; workers begin with the files that take longest, so that none ends alone."""
     if config.getoption("soak"):
-        kept = [i for i in items if is_hypothesis_test(getattr(i, "obj", None)) or "soak" in _fixtures(i)]
-        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
-        items[:] = kept
+        random = [i for i in items if is_hypothesis_test(getattr(i, "obj", None)) or "soak" in _fixtures(i)]
+        _keep(config, items, random)
+    seconds = slow_files()
+    if shard := config.getoption("shard"):
+        number, _, count = shard.partition("/")
+        mine = shards(list(dict.fromkeys(map(_file, items))), seconds, int(count))[int(number) - 1]
+        _keep(config, items, [item for item in items if _file(item) in mine])
+    if hasattr(config, "workerinput"):  # alone, they run in the order in which they are asked for
+        items.sort(key=lambda item: -seconds.get(_file(item), 0))
+
+
+def _file(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0]
 
 
 def _fixtures(item: pytest.Item) -> list[str]:
     return list(getattr(item, "fixturenames", ()))
+
+
+def _keep(config: pytest.Config, items: list[pytest.Item], kept: list[pytest.Item]) -> None:
+    chosen = set(kept)
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    items[:] = kept
 
 
 @pytest.fixture(scope="session")

@@ -124,7 +124,7 @@ def _push(yard: Path, inv: str) -> Ratio:
     """A push to main that finds all of this repository's images published and mirrored, against their offline plan.
 
     The registry is one of this machine, so that it is our share: what a job of GitHub adds (its start, the checkout,
-    `pip install`, the login) is in the seconds that tests/real/ci/test_workflows.py reports.
+    `pip install`, the login) is in the seconds that tests/real/ci/test_workflow_push.py reports.
     """
     top = yard / "plan"
     docker = top / ".ci" / "docker"

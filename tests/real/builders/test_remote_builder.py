@@ -166,9 +166,14 @@ def home() -> Iterator[Called]:
         thread.join()
 
 
-def test_a_cold_pool(desk: Desk, home: Called, docker_engine: PrivateEngine, shared_tmp: Path, tmp_path: Path) -> None:
-    """Four rows at once, two workers that take one connection each and start a minute late: each is built once."""
-    key = uuid4().hex[:8]
+def test_a_cold_pool(
+    desk: Desk, home: Called, docker_engine: PrivateEngine, shared_tmp: Path, tmp_path: Path, soak: bool
+) -> None:
+    """Four rows at once, two workers that take one connection each and start late: each is built once.
+
+    They start after half a minute; with `--soak` after a minute.
+    """
+    key, late = uuid4().hex[:8], 60.0 if soak else 30.0
     with ExitStack() as stack:
         second = stack.enter_context(private_engine(shared_tmp, "containerd", "second"))
         ports = [stack.enter_context(late_port()) for _ in range(2)]
@@ -185,7 +190,7 @@ def test_a_cold_pool(desk: Desk, home: Called, docker_engine: PrivateEngine, sha
             )
             for row in rows
         ]  # fmt: skip
-        while time.monotonic() - began < 60:
+        while time.monotonic() - began < late:
             assert not [r for r in results if r.done()], [r.result() for r in results if r.done()]
             time.sleep(1)
         for port, engine in zip(ports, (docker_engine, second), strict=True):

@@ -1,24 +1,18 @@
-"""Many at once, and processes that are killed: one image under one tag, whole, and a rerun that ends well."""
+"""Many that publish at once: one image under one tag."""
 
 from __future__ import annotations
 
 import json
-import os
-import re
-import signal
 import threading
-from collections.abc import Iterator
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler
 
 import pytest
 from imageyard.http.backoff import Clock
-from imageyard.names import Absent, Present
-from imageyard.registry.states import inspect, state
 from imageyard.registry.tagging import SETTLE, Given, give
 from support.registry.faults import Answer, Proxy, running
-from support.registry.served import Served, put_image, tool
-from support.yard.publishing import ARCH, BASE, BOTH, PublishingYard
+from support.registry.served import Served, put_image
+from support.yard.publishing import BASE, PublishingYard
 
 pytestmark = [pytest.mark.engine]
 
@@ -128,106 +122,3 @@ def test_ten_pushes_at_once_end_in_one_image(port: PublishingYard, registry: Ser
     assert len(proxy.requests(f"PUT .*/manifests/{tag}$")) == 1
     port.move(registry.host)
     assert len(json.loads(port.inv("records", BASE, "--json").out)) == 1
-
-
-class Stalling(Proxy):
-    """Numbers the requests that change something, and the first after the tag was given; never answers `at`."""
-
-    def __init__(self, upstream: str, tag: str) -> None:
-        super().__init__(upstream)
-        self.tag = tag
-        self.at = 0
-        self.count = 0
-        self.tagged = False
-        self.reached = threading.Event()
-
-    def stall(self, at: int) -> None:
-        self.at, self.count, self.tagged = at, 0, False
-        self.reached.clear()
-
-    def forward(self, handler: BaseHTTPRequestHandler, body: bytes) -> Answer:
-        with self.lock:
-            counts = handler.command in ("PUT", "POST", "PATCH") or self.tagged
-            self.count += counts
-            self.tagged = False
-            stalls = counts and self.count == self.at
-        if stalls:
-            self.reached.set()
-            self.ended.wait(300)
-            raise ConnectionError
-        answer = super().forward(handler, body)
-        with self.lock:
-            self.tagged |= handler.command == "PUT" and handler.path.endswith(f"/manifests/{self.tag}")
-        return answer
-
-
-def killed_everywhere(port: PublishingYard, proxy: Stalling, *command: str) -> Iterator[str]:
-    """Kill a command at every numbered point, each in a repository of its own, whose name comes before and after.
-
-    The first round is not killed: it tells how many points there are.
-    """
-    proxy.stall(0)
-    done = port.inv(*command)
-    assert done.code == 0, done.all
-    points = proxy.count
-    assert points > 2
-    for point in range(1, points + 1):
-        name = f"{port.name}-branch{point}"
-        port.write("images.yml", re.sub(r"branch: \S+}", f"branch: {port.host}/{name}}}", port.text("images.yml")))
-        yield name
-        proxy.stall(point)
-        with port.start(["inv", *command]) as child:
-            assert proxy.reached.wait(60), f"there is no point {point} of {points}"
-            os.killpg(child.pid, signal.SIGKILL)
-            child.communicate()
-        proxy.stall(0)
-        yield name
-
-
-def test_a_push_that_is_killed_leaves_no_half_image_and_ends_well_the_next_time(
-    port: PublishingYard, registry: Served
-) -> None:
-    port.edit("images.yml", "defaults:\n", "defaults:\n  provenance: min\n")
-    assert port.inv("build", BASE).code == 0
-    tag, digests, seen = port.tag(BASE), set(), set()
-    with running(Stalling(registry.host, tag)) as proxy:
-        port.move(proxy.host)
-        steps = killed_everywhere(port, proxy, "push", BASE, "--at", "branch")
-        for name in steps:
-            next(steps)  # killed
-            there = registry.reference(name, tag)
-            found = state(registry.client(), there)
-            seen.add(type(found))
-            if isinstance(found, Present):
-                assert inspect(registry.client(), there, thorough=True).faults([f"linux/{ARCH}"]) == []
-                assert len(json.loads(port.inv("records", BASE, "--at", "branch", "--json").out)) == 1
-            done = port.inv("push", BASE, "--at", "branch")
-            assert done.code == 0, done.all
-            digests.add(tool("crane", "digest", there))
-            assert len(json.loads(port.inv("records", BASE, "--at", "branch", "--json").out)) == 1
-    assert len(digests) == 1, "the image that passed its checks, whatever happened on the way"
-    assert seen == {Absent, Present}
-
-
-def test_a_promotion_that_is_killed_leaves_no_half_image_and_ends_well_the_next_time(
-    port: PublishingYard, registry: Served
-) -> None:
-    for arch in ("amd64", "arm64"):
-        assert port.inv("build", BOTH, "--arch", arch).code == 0
-    tag, digests = port.tag(BOTH), set()
-    with running(Stalling(registry.host, tag)) as proxy:
-        port.move(proxy.host)
-        for arch in ("amd64", "arm64"):
-            assert port.inv("push", BOTH, "--arch", arch, "--at", "branch").code == 0
-        steps = killed_everywhere(port, proxy, "promote", BOTH, "--at", "branch")
-        for name in steps:
-            for arch in ("amd64", "arm64"):
-                assert port.inv("push", BOTH, "--arch", arch, "--at", "branch").code == 0
-            next(steps)  # killed
-            there = registry.reference(name, tag)
-            found = state(registry.client(), there)
-            assert isinstance(found, Absent) or sorted(found.platforms) == ["linux/amd64", "linux/arm64"]  # type: ignore[union-attr]
-            done = port.inv("promote", BOTH, "--at", "branch")
-            assert done.code == 0, done.all
-            digests.add(tool("crane", "digest", there))
-    assert len(digests) == 1

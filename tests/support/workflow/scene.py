@@ -10,7 +10,7 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,27 @@ from support.registry.served import PASSWORD, USER, Served
 from support.workflow import runner as workflow_runner
 from support.workflow.runner import Event, Machine, Run
 
-__all__ = ["BASE", "TOOL", "Scene", "make_python", "make_scene"]
+__all__ = ["BASE", "EVERYTHING", "PLAIN", "TOOL", "Scene", "make_python", "make_scene"]
 
 TOP = Path(__file__).parents[3]
 REPOSITORY = "acme/images"
 SUBJECT = "repo:acme@1234/images@5678"
 BASE, TOOL, PLAIN = "linux-base", "linux-tool", "linux-plain"
 BUILD_TOKEN = "marked-secret-of-a-build"
+
+EVERYTHING = [
+    "decide",
+    f"rows-0 {BASE} amd64",
+    f"rows-0 {BASE} arm64",
+    f"rows-0 {PLAIN} amd64",
+    f"rows-1 {TOOL} amd64",
+    f"promote {BASE}",
+    f"mirror {BASE}",
+    f"mirror {TOOL}",
+    f"mirror {PLAIN}",
+    "report",
+]
+"""The jobs of a run that has all to do."""
 
 CATALOGUE = """\
 registry: {{trusted: {ecr}/{name}, branch: {ecr}/{name}-branch}}
@@ -95,13 +109,25 @@ if file:
     sys.addaudithook(hook)
 """
 """Every child that a Python of ours starts is written down, with its arguments."""
+INSTALLER = """\
+import os, sys
+if sys.orig_argv[1:] == ["-m", "pip", "install", "--quiet", "--editable", "."] and "INSTALL_ONCE" in os.environ:
+    from pathlib import Path
+    here, links = Path.cwd(), list(Path(__file__).parent.glob("__editable__.imageyard-*.pth"))
+    if links:
+        same = Path(links[0].read_text().strip()).parents[1] / "pyproject.toml"
+        if same.is_file() and same.read_bytes() == (here / "pyproject.toml").read_bytes():
+            links[0].write_text(f"{here}/.ci/docker\\n")
+            os._exit(0)
+"""
+"""The second `pip install --editable .` of one project, in `INSTALL_ONCE`: the link that the first wrote is moved."""
 
 
 def make_python(folder: Path) -> Path:
     """A Python with what Imageyard needs but not itself, as a runner has it after a first `pip install`: its programs.
 
     The libraries are those of the Python that runs the tests; `pip install --editable .` is the real one and needs no
-    network, because nothing is missing.
+    network, because nothing is missing. It takes four seconds of each job: after the first, a link is moved instead.
     """
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     programs = folder / "bin"
@@ -111,6 +137,8 @@ def make_python(folder: Path) -> Path:
     (own / "outer.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
     (own / "recorder.py").write_text(RECORDER)
     (own / "recorder.pth").write_text("import recorder\n")
+    (own / "installer.py").write_text(INSTALLER)
+    (own / "installer.pth").write_text("import installer\n")
     for name, module in (("inv", "from invoke.main import program; program.run()"), ("nox", None)):
         text = module or "import sys; from nox.__main__ import main; sys.exit(main())"
         (programs / name).write_text(f"#!{programs}/python\n{text}\n")
@@ -131,6 +159,11 @@ class Scene:
     ghcr: Served
     engine: PrivateEngine
     subjects: list[str] = field(default_factory=list)
+
+    def install_in_each_job(self) -> None:
+        """Let pip install the package in every job from now on, as on GitHub."""
+        env = {name: value for name, value in self.machine.env.items() if name != "INSTALL_ONCE"}
+        self.machine = replace(self.machine, env=env)
 
     # What is in the repository
 
@@ -334,6 +367,7 @@ def make_scene(
             "PIP_NO_INDEX": "1",
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             "RECORD_CHILDREN": str(folder / "children"),
+            "INSTALL_ONCE": "yes",
             "BUILD_TOKEN": BUILD_TOKEN,
             **api,
         },
@@ -387,3 +421,18 @@ def pretty(run: Run) -> str:
     for ended in run.jobs.values():
         lines += [f"--- {one.name}: {one.failed} ({one.code})\n{one.log}" for one in ended if one.result == "failure"]
     return "\n".join(lines)
+
+
+def content_tags(scene: Scene) -> set[str]:
+    """The tags of all rows and of the image of several, as everybody computes them."""
+    rows = {scene.tag_of(BASE, "amd64"), scene.tag_of(BASE, "arm64"), scene.tag_of(TOOL), scene.tag_of(PLAIN)}
+    return rows | {scene.tag_of(BASE)}
+
+
+def caches(scene: Scene, kind: str) -> set[str]:
+    return scene.tags(f"{kind}-cache")
+
+
+def children(scene: Scene) -> list[list[str]]:
+    """The arguments of every child that Imageyard started."""
+    return [json.loads(line) for line in (scene.machine.folder.parent / "children").read_text().splitlines()]

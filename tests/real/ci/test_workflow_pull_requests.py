@@ -1,0 +1,62 @@
+"""`docker-builds.yml` for pull requests, the repository's and a fork's: what they write, and that main builds anew."""
+
+from __future__ import annotations
+
+import pytest
+from support.workflow.scene import BASE, EVERYTHING, PLAIN, TOOL, Scene, caches, children, pretty
+
+pytestmark = [pytest.mark.engine, pytest.mark.mirror, pytest.mark.arm64]
+
+
+def test_a_pull_request_builds_what_it_touches_and_main_builds_it_again(scene: Scene) -> None:
+    """What a branch built is never taken over: main has its own build, from its own cache."""
+    scene.git("checkout", "--quiet", "-b", "topic")
+    scene.edit("tool/word", scene.key, f"{scene.key} and more")
+    scene.commit()
+    run = scene.pull_request(17, "topic")
+
+    assert not run.failed, pretty(run)
+    rows = [f"rows-0 {BASE} amd64", f"rows-1 {TOOL} amd64"]
+    assert run.started == ["decide", *rows, "report"], pretty(run)
+    assert scene.tags() == scene.mirrored() == caches(scene, "") == set()
+    tags = {scene.tag_of(BASE, "amd64"), scene.tag_of(TOOL)}
+    assert scene.tags("-branch") == tags
+    assert caches(scene, "-branch") == {f"{BASE}-amd64-pr-17", f"{TOOL}-amd64-pr-17"}
+    at_branch = {tag: scene.digest(tag, "-branch") for tag in tags}
+
+    before = len(children(scene))
+    scene.git("checkout", "--quiet", "main")
+    scene.git("merge", "--quiet", "topic")
+    run = scene.push()
+    assert not run.failed, pretty(run)
+    assert run.started == EVERYTHING
+    assert tags < scene.tags()
+    assert {tag: scene.digest(tag, "-branch") for tag in tags} == at_branch
+    words = [word for argv in children(scene)[before:] for word in argv]
+    assert [word for word in words if f"{scene.name}-cache:{TOOL}-amd64-main" in word]
+    assert not [word for word in words if f"{scene.name}-branch" in word], "nothing of the branch is read"
+
+    closed = scene.close(17, "topic")
+    assert not closed.failed, pretty(closed)
+    assert closed.started == ["closed"]
+    assert caches(scene, "-branch") == set()
+    assert caches(scene, "") != set()
+
+
+def test_a_pull_request_from_a_fork_is_checked_and_writes_nothing(scene: Scene) -> None:
+    scene.git("checkout", "--quiet", "-b", "topic")
+    scene.edit("plain/word", scene.key, f"{scene.key} and more")
+    scene.commit()
+    issued = len(scene.oidc.issued)
+    run = scene.pull_request(18, "topic", head="somebody/images")
+
+    assert not run.failed, pretty(run)
+    assert run.started == ["decide", f"rows-0 {PLAIN} amd64", "report"], pretty(run)
+    everywhere = [scene.tags(kind) for kind in ("", "-branch", "-cache", "-branch-cache")]
+    assert [*everywhere, scene.mirrored()] == [set()] * 5
+    assert len(scene.oidc.issued) == issued, "no token for a role was given to its jobs"
+    assert "checked" in run.job("report").summary or "built" in run.job("report").summary
+
+    waited = scene.wait_for(PLAIN, timeout="1s")
+    assert waited.failed == ["wait"], "nobody published it"
+    assert not waited.outputs["reference"]
