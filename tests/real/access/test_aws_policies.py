@@ -21,9 +21,9 @@ from imageyard.errors import Absent, Denied
 from imageyard.names import Reference
 from imageyard.oci.manifests import OCI_MANIFEST
 from imageyard.registry.client import Client
-from imageyard.registry.ecr import log_in
-from imageyard.registry.ecr_tags import pushed, untag
 from imageyard.registry.upload import push_bytes
+from imageyard.registry.vendors.ecr import log_in
+from imageyard.registry.vendors.ecr_tags import pushed, untag
 from support.aws.policy import may_assume
 from support.aws.served import ACCOUNT, PROVIDER, Aws
 from support.github.oidc import Oidc

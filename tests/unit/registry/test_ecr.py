@@ -8,7 +8,7 @@ import boto3
 import pytest
 from imageyard.errors import Denied, PolicyRefused, Transient
 from imageyard.names import Reference
-from imageyard.registry.ecr import refuse_immutable
+from imageyard.registry.vendors.ecr import refuse_immutable
 from support.aws.moto import moto_in_reach
 
 ACCOUNT = "123456789012"

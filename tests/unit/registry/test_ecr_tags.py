@@ -16,7 +16,7 @@ from imageyard.keep.cache_clean import Wanted, clean
 from imageyard.names import Reference
 from imageyard.oci.manifests import OCI_MANIFEST
 from imageyard.registry.client import Client
-from imageyard.registry.ecr_tags import pushed, untag
+from imageyard.registry.vendors.ecr_tags import pushed, untag
 from support.aws.moto import moto_in_reach
 from support.services import services
 

@@ -18,10 +18,10 @@ from imageyard.errors import Denied, EnvironmentLacks, ImageyardError
 from imageyard.names import Reference, parse_reference
 from imageyard.plan.trust import Decision, Repository
 from imageyard.process import redact
-from imageyard.registry import ecr, ghcr
 from imageyard.registry.client import Client
 from imageyard.registry.credentials import Credential, config_folder
 from imageyard.registry.private_config import PrivateConfig
+from imageyard.registry.vendors import ecr, ghcr
 
 __all__ = ["ENVIRONMENT", "environment", "log_in"]
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from imageyard.errors import Absent
 from imageyard.oci.manifests import ACCEPT, Index
-from imageyard.registry import blobs, ecr, ecr_tags
+from imageyard.registry import blobs
+from imageyard.registry.vendors.table import vendor_of
 
 if TYPE_CHECKING:
     from imageyard.names import Reference
@@ -35,8 +36,9 @@ def written(client: Client, repository: Reference, tags: Sequence[str]) -> dict[
     used later. A `Last-Modified` of the manifest counts where it is later. Of a cache that went away meanwhile
     nobody knows. Raises Denied or Transient.
     """
-    if ecr.region_of(repository.registry):
-        return dict(ecr_tags.pushed(repository, tags))
+    dated = vendor_of(repository.registry).pushed_at(repository, tags)
+    if dated is not None:
+        return dict(dated)
     found: dict[str, datetime] = {}
     for tag in tags:
         with suppress(Absent):

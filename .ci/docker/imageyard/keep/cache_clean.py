@@ -14,7 +14,7 @@ from imageyard.names import Reference, parse_reference
 from imageyard.parallel import each
 from imageyard.plan.caches import parse_cache_tag
 from imageyard.records import gravest
-from imageyard.registry import ecr, ecr_tags
+from imageyard.registry.vendors.table import vendor_of
 
 if TYPE_CHECKING:
     from imageyard.catalogue.model import Catalogue
@@ -149,7 +149,7 @@ def _alone(client: Client, repository: Reference, items: Sequence[Item]) -> list
 
     Raises what reading a tag raises: where one is not known, it may be any.
     """
-    if ecr.region_of(repository.registry):
+    if vendor_of(repository.registry).untags:
         return list(items)
 
     def digest(item: Item) -> Digest | None:
@@ -168,8 +168,8 @@ def _alone(client: Client, repository: Reference, items: Sequence[Item]) -> list
 def _remove(client: Client, repository: Reference, items: Sequence[Item]) -> dict[str, ImageyardError]:
     """Remove what goes; what the registry refused, with the error."""
     going = [item for item in items if item.goes]
-    if ecr.region_of(repository.registry):
-        kept = ecr_tags.untag(repository, [item.tag for item in going])
+    kept = vendor_of(repository.registry).untag(repository, [item.tag for item in going])
+    if kept is not None:
         return {tag: EnvironmentLacks(words) for tag, words in kept.items()}
     refused: dict[str, ImageyardError] = {}
     gone: set[Digest | None] = {None}
@@ -198,9 +198,7 @@ def _refusal(repository: Reference, refused: Mapping[str, ImageyardError], going
     kind = EnvironmentLacks if worst is None else type(worst)
     hint = "run it again"
     if kind is EnvironmentLacks:
-        hint = "deletion may be switched off there"
-        if repository.registry == "ghcr.io":
-            hint = "GitHub deletes versions of packages on its pages and by its own API only: gh api --help"
+        hint = vendor_of(repository.registry).deletion_hint
     return kind(
         f"{len(refused)} of {going} caches could not be removed",
         doing=f"cleaning {repository.name}",

@@ -11,8 +11,8 @@ from imageyard.names import Absent, Present, Reference, Unknown, platform_of
 from imageyard.project import publish_policy
 from imageyard.project.tags import row_tag
 from imageyard.publishing.verify_published import unknown
-from imageyard.registry import ecr
 from imageyard.registry.states import state
+from imageyard.registry.vendors.table import vendor_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +64,7 @@ class Destination:
         """Where a tag is given. Raises PolicyRefused where one that is there is to be moved, and cannot be."""
         target = self.repository.with_tag(tag)
         if self.moves:
-            ecr.refuse_immutable(target)
+            vendor_of(target.registry).refuse_immutable(target)
         return target
 
     def skipped(self, job: Job) -> bool:

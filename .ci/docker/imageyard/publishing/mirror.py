@@ -18,9 +18,9 @@ from imageyard.publishing.publish import lock_of
 from imageyard.publishing.record_artifact import ARTIFACT_TYPE
 from imageyard.publishing.verify_published import prove
 from imageyard.records import Record, RowOutcome, gravest
-from imageyard.registry import ecr
 from imageyard.registry.copying import copy, copy_referrers
 from imageyard.registry.tagging import give
+from imageyard.registry.vendors.table import vendor_of
 from imageyard.run.leftovers import finish
 from imageyard.runs import now
 
@@ -197,7 +197,7 @@ class _Flow:
             if held not in (None, part.raw.digest):
                 if not self.wanted.force:
                     raise _other(target, str(held), part)
-                ecr.refuse_immutable(target)
+                vendor_of(target.registry).refuse_immutable(target)
             if held == part.raw.digest and self._is_whole(target, there, part):
                 copy_referrers(client, source, mirror, ARTIFACT_TYPE)
                 return False

@@ -21,9 +21,10 @@ from imageyard.publishing.destination import Destination, destination
 from imageyard.publishing.publish import lock_of
 from imageyard.publishing.record_artifact import ARTIFACT_TYPE
 from imageyard.publishing.verify_published import prove
-from imageyard.registry import ecr, states
+from imageyard.registry import states
 from imageyard.registry.copying import copy, copy_referrers
 from imageyard.registry.tagging import give
+from imageyard.registry.vendors.table import vendor_of
 
 if TYPE_CHECKING:
     from imageyard.catalogue.model import Catalogue, Row
@@ -151,7 +152,7 @@ def _given(
     if there is not None and not force:
         return _agreed(target, pieces, there.raw.digest, contents(there.root))
     if there is not None:
-        ecr.refuse_immutable(target)
+        vendor_of(target.registry).refuse_immutable(target)
     index = _index(target, pieces, wanted)
     client.put(target.with_digest(index.digest), index.body, index.media_type)
     prove(client, target.with_digest(index.digest), wanted)

@@ -13,8 +13,8 @@ from imageyard.project.options import BuildOptions
 from imageyard.publishing import build_record, export
 from imageyard.publishing.publish import RAISE_EPOCH
 from imageyard.publishing.verify_published import prove, unknown
-from imageyard.registry import ecr
 from imageyard.registry.states import states
+from imageyard.registry.vendors.table import vendor_of
 from imageyard.run.leftovers import finish
 from imageyard.run.row_run import Job
 
@@ -89,7 +89,7 @@ class _Push:
             job.end("skipped", why=f"at {target.name}", digest=self.digest)
             return
         if isinstance(there, Present):
-            ecr.refuse_immutable(target)
+            vendor_of(target.registry).refuse_immutable(target)
         loaded = export.loaded(job)
         given = export.send(
             job,

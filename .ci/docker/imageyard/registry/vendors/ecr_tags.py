@@ -9,7 +9,7 @@ from typing import Any
 from imageyard import aws
 from imageyard.errors import Absent, Transient
 from imageyard.names import Reference
-from imageyard.registry.ecr import account_of, region_of
+from imageyard.registry.vendors.ecr import account_of, region_of
 
 __all__ = ["pushed", "untag"]
 

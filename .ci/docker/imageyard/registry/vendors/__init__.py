@@ -1,0 +1,1 @@
+"""What registries of one vendor do in their own way: one file for each."""

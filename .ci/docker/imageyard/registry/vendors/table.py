@@ -1,0 +1,43 @@
+"""Which vendor a registry is of. A new vendor is a file beside this one and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from imageyard.names import Reference
+from imageyard.registry.vendors import ecr, ecr_tags, ghcr
+from imageyard.registry.vendors.base import AnyVendor, Vendor
+
+__all__ = ["vendor_of"]
+
+
+class _Ecr(AnyVendor):
+    """Amazon ECR: tags can be held fast, taken away one by one, and are dated."""
+
+    untags = True
+
+    def refuse_immutable(self, target: Reference) -> None:
+        """Ask ECR for the mutability of the repository."""
+        ecr.refuse_immutable(target)
+
+    def pushed_at(self, repository: Reference, tags: Sequence[str]) -> Mapping[str, datetime]:
+        """Ask ECR, which keeps when an image was pushed."""
+        return ecr_tags.pushed(repository, tags)
+
+    def untag(self, repository: Reference, tags: Sequence[str]) -> Mapping[str, str]:
+        """Have ECR take tags away."""
+        return ecr_tags.untag(repository, tags)
+
+
+class _Ghcr(AnyVendor):
+    """GitHub's registry: nothing is deleted by the registry's protocol."""
+
+    deletion_hint = "GitHub deletes versions of packages on its pages and by its own API only: gh api --help"
+
+
+def vendor_of(registry: str) -> Vendor:
+    """The vendor of a registry, by its host."""
+    if ecr.region_of(registry):
+        return _Ecr()
+    return _Ghcr() if registry == ghcr.HOST else AnyVendor()
