@@ -72,3 +72,13 @@ def test_nothing_is_unfinished(path: Path) -> None:
     text = path.read_text()
     marks = ["TO" + "DO", "FIX" + "ME", "XX" + "X", "NotImplemented" + "Error"]
     assert not [mark for mark in marks if mark in text]
+
+
+def test_no_two_public_classes_have_one_name(trees: dict[str, ast.Module]) -> None:
+    """One word for one thing: who reads a name knows which class it is."""
+    places: dict[str, list[str]] = {}
+    for module, tree in trees.items():
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(module)
+    assert {name: modules for name, modules in places.items() if len(modules) > 1} == {}

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from imageyard.errors import Absent, ConfigurationError, Denied, ImageyardError, Transient
+from imageyard.errors import ConfigurationError, Denied, ImageyardError, NotFound, Transient
 
 __all__ = ["KEPT", "Caller", "Keys", "Refused", "call", "has_keys", "machine_keys"]
 
@@ -76,7 +76,7 @@ def call(
 ) -> Mapping[str, Any]:
     """One call at the endpoint of the environment; what may pass is tried five times, unless AWS_MAX_ATTEMPTS is set.
 
-    Raises Denied where there are no credentials or they do not suffice, Absent for what is not there,
+    Raises Denied where there are no credentials or they do not suffice, NotFound for what is not there,
     ConfigurationError for what AWS will never take, Transient for the rest; `refused` is asked first.
     """
     from botocore import exceptions as wrong
@@ -192,7 +192,7 @@ def _said(error: Any) -> tuple[str, str]:
 def _refusal(service: str, code: str, words: str, doing: str) -> ImageyardError:
     text = f"AWS {service} answers {code}: {words}"
     if code.endswith(_ABSENT):
-        return Absent(text, doing=doing)
+        return NotFound(text, doing=doing)
     if any(word in code for word in _DENIED):
         return Denied(text, doing=doing, hint=_WHO)
     if code.startswith(_WRONG):

@@ -12,7 +12,7 @@ from pathlib import Path
 from imageyard import process
 from imageyard.console import Story
 from imageyard.errors import EnvironmentLacks
-from imageyard.stack.health import REQUIRED, Facts, Finding, diagnose
+from imageyard.stack.health import REQUIRED, Diagnosis, Facts, diagnose
 
 __all__ = ["examine", "gather", "report"]
 
@@ -70,7 +70,7 @@ def _free(root: str) -> int | None:
     return shutil.disk_usage(root).free if root and Path(root).is_dir() else None
 
 
-def report(findings: Sequence[Finding]) -> str:
+def report(findings: Sequence[Diagnosis]) -> str:
     """The findings as lines for people: what is well first in one line each, with what to type under what is not."""
     lines = [f"machine: {platform.system()} {platform.machine()}"]
     for finding in findings:

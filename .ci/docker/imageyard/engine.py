@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from imageyard import daemon, process
-from imageyard.errors import Absent, EnvironmentLacks, ImageyardError
+from imageyard.errors import EnvironmentLacks, ImageyardError, NotFound
 from imageyard.names import Digest
 
 __all__ = ["Container", "Engine", "ImageStore", "LoadedImage", "Ran"]
@@ -118,14 +118,14 @@ class Engine:
         return _image(json.loads(_good(answer, f"inspecting {reference}").out)[0])
 
     def tag(self, source: str, target: str) -> None:
-        """Give an image another name. Raises Absent where there is none under `source`."""
+        """Give an image another name. Raises NotFound where there is none under `source`."""
         repository, _, tag = target.rpartition(":")
         question = f"/images/{daemon.quoted(source)}/tag?repo={daemon.quoted(repository)}&tag={tag}"
         if "/" not in tag and self._api(question, "POST")[0] == 201:
             return
         answer = self._run("tag", source, target)
         if answer.code and _no_such(answer):
-            raise Absent(f"the engine has no image {source}", doing=f"tagging it {target}")
+            raise NotFound(f"the engine has no image {source}", doing=f"tagging it {target}")
         _good(answer, f"tagging {source}")
 
     def load(self, archive: Path) -> None:

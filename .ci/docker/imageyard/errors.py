@@ -7,7 +7,6 @@ from typing import NoReturn
 
 __all__ = [
     "EXIT_CODES",
-    "Absent",
     "Blocked",
     "BuildFailed",
     "CheckFailed",
@@ -17,6 +16,7 @@ __all__ = [
     "FailedBefore",
     "ImageyardError",
     "Interrupted",
+    "NotFound",
     "NothingToDo",
     "PolicyRefused",
     "Terminated",
@@ -91,7 +91,7 @@ class CheckFailed(ImageyardError):
     """The image was built and is not what its name says."""
 
 
-class Absent(ImageyardError):
+class NotFound(ImageyardError):
     """A registry or the engine answered that it does not have what was asked for."""
 
 
@@ -138,7 +138,7 @@ EXIT_CODES: Mapping[type[BaseException], int] = {
     EnvironmentLacks: 4,
     BuildFailed: 5,
     CheckFailed: 6,
-    Absent: 7,
+    NotFound: 7,
     Denied: 8,
     Transient: 9,
     PolicyRefused: 10,

@@ -15,7 +15,7 @@ from typing import IO
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from imageyard.errors import Absent, PolicyRefused, Transient
+from imageyard.errors import NotFound, PolicyRefused, Transient
 from imageyard.names import Digest
 from imageyard.oci.archive import Archive
 from imageyard.oci.compressed import Compressed
@@ -23,7 +23,7 @@ from imageyard.oci.layout import LayoutStore
 from imageyard.oci.manifests import OCI_INDEX, OCI_MANIFEST, Descriptor, Index, digest_of
 from imageyard.oci.memory import MemoryStore
 from imageyard.oci.raw import Raw
-from imageyard.oci.store import Source, Store, copy, copy_referrers
+from imageyard.oci.store import ReadableStore, Store, copy, copy_referrers
 from imageyard.registry.store import RegistryStore
 from support.registry.served import Served
 
@@ -92,9 +92,9 @@ def test_what_is_not_there_is_none_and_no_error(make: Make) -> None:
     assert not store.has_blob(never)
     assert list(store.referrers(never)) == []
     assert list(store.tags()) == []
-    with pytest.raises(Absent):
+    with pytest.raises(NotFound):
         store.delete(never)
-    with pytest.raises(Absent), store.blob(Descriptor("x", never, 5)) as blob:
+    with pytest.raises(NotFound), store.blob(Descriptor("x", never, 5)) as blob:
         blob.read()
 
 
@@ -209,7 +209,7 @@ class Watched(MemoryStore):
             assert all(blob.digest in self.blobs for blob in (document.config, *document.layers)), "blobs first"
         super().put_manifest(manifest, tag)
 
-    def put_blob(self, blob: Descriptor, content: IO[bytes], origin: Source) -> None:
+    def put_blob(self, blob: Descriptor, content: IO[bytes], origin: ReadableStore) -> None:
         self._note(blob.digest)
         super().put_blob(blob, content, origin)
 

@@ -17,7 +17,7 @@ from uuid import uuid4
 
 import pytest
 from imageyard.aws import call
-from imageyard.errors import Absent, Denied
+from imageyard.errors import Denied, NotFound
 from imageyard.names import Reference
 from imageyard.oci.manifests import OCI_MANIFEST
 from imageyard.registry.client import Client
@@ -118,7 +118,7 @@ def test_what_a_role_cannot_do(
             with pytest.raises(Denied, match="ecr:ListImages"):
                 client.tags(Reference(account.host, name))
         else:
-            with pytest.raises(Absent):
+            with pytest.raises(NotFound):
                 client.get(Reference(account.host, name, "nothing-there"))
     digest = work(client, own := Reference(account.host, WRITABLE[trust][0]))
     with pytest.raises(Denied, match="ecr:BatchDeleteImage"):

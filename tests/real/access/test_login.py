@@ -14,11 +14,11 @@ import pytest
 from imageyard.aws import Keys, call
 from imageyard.builders import buildx
 from imageyard.errors import (
-    Absent,
     ConfigurationError,
     Denied,
     EnvironmentLacks,
     ImageyardError,
+    NotFound,
     PolicyRefused,
     Transient,
 )
@@ -98,7 +98,7 @@ class TestWhatIsGiven:
         with pytest.raises(Denied, match="ExpiredTokenException"):
             call("ecr", "describe_repositories", "us-east-1", "trying", caller=kept(job))
         monkeypatch.setenv("DOCKER_CONFIG", str(job.log_in(TRUSTED, monkeypatch)))
-        with pytest.raises(Absent):
+        with pytest.raises(NotFound):
             Client().get(Reference(aws.host, job.key, "nothing-yet"))
 
     def test_the_registry_is_shut_without_it(self, aws: Aws) -> None:

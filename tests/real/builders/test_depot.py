@@ -15,7 +15,7 @@ from uuid import uuid4
 import pytest
 from imageyard.builders import depot as builder
 from imageyard.builders.request import BuildRequest, Built, Failed, Lost, Outcome, Unreachable
-from imageyard.errors import Absent, ConfigurationError, EnvironmentLacks, Transient
+from imageyard.errors import ConfigurationError, EnvironmentLacks, NotFound, Transient
 from imageyard.oci.manifests import Index, Manifest
 from imageyard.recipe.model import File, Mode
 from imageyard.recipe.seal import seal
@@ -93,7 +93,7 @@ class Bench:
         """Debian's registry does not know a repository that has manifests and no tag."""
         try:
             return list(self.registry.client().tags(self.repository))
-        except Absent:
+        except NotFound:
             return []
 
 

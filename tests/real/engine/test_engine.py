@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 from imageyard.engine import Engine
-from imageyard.errors import Absent, EnvironmentLacks
+from imageyard.errors import EnvironmentLacks, NotFound
 from support.engine.private import PrivateEngine
 
 pytestmark = [pytest.mark.engine, pytest.mark.mirror]
@@ -157,7 +157,7 @@ class TestImages:
         assert either.engine.inspect("imageyard.local/base/busybox:1") is not None
 
     def test_tag_what_is_not_there(self, either: PrivateEngine) -> None:
-        with pytest.raises(Absent, match=r"no image imageyard\.local/none:1"):
+        with pytest.raises(NotFound, match=r"no image imageyard\.local/none:1"):
             either.engine.tag("imageyard.local/none:1", "imageyard.local/ci:x")
 
     def test_images_by_label(self, either: PrivateEngine) -> None:

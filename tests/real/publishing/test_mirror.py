@@ -407,7 +407,7 @@ def test_a_run_that_is_killed_leaves_nothing_half_and_ends_well_the_next_time(
 def listed(client: Client, repository: Reference) -> tuple[str, ...]:
     try:
         return client.tags(repository)
-    except errors.Absent:
+    except errors.NotFound:
         return ()
 
 

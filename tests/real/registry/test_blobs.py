@@ -6,7 +6,7 @@ import io
 import random
 
 import pytest
-from imageyard.errors import Absent, Transient
+from imageyard.errors import NotFound, Transient
 from imageyard.oci.manifests import Descriptor, digest_of
 from imageyard.registry import blobs, upload
 from support.registry.faults import Fault, Proxy, running
@@ -59,7 +59,7 @@ def test_a_download_goes_on_with_what_is_there(registry: Served) -> None:
         assert [headers.get("range") for line, headers in proxy.log if re_blob(line)] == ["bytes=60000-"]
         with pytest.raises(Transient, match="another digest"):
             blobs.fetch(client, repository, blob, io.BytesIO(b"x" * 60_000))
-        with pytest.raises(Absent):
+        with pytest.raises(NotFound):
             blobs.fetch(client, repository, Descriptor("x", digest_of(b"never"), 5), io.BytesIO())
 
 

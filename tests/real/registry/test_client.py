@@ -8,8 +8,8 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from imageyard.errors import Absent, ConfigurationError, PolicyRefused, Transient
-from imageyard.names import Absent as IsAbsent
+from imageyard.errors import ConfigurationError, NotFound, PolicyRefused, Transient
+from imageyard.names import NotFound as IsAbsent
 from imageyard.names import Present, Reference
 from imageyard.oci.manifests import OCI_INDEX, OCI_MANIFEST, Index, digest_of
 from imageyard.registry.states import inspect, state, states
@@ -56,9 +56,9 @@ def test_absent_is_what_the_registry_says_is_absent(registry: Served) -> None:
     assert state(client, here.with_tag("other")) == IsAbsent()
     assert state(client, registry.reference("absent/never", "t")) == IsAbsent()
     for ask in (client.get, client.head, client.delete, client.tags):
-        with pytest.raises((Absent, ConfigurationError)):
+        with pytest.raises((NotFound, ConfigurationError)):
             ask(registry.reference("absent/never", "t"))
-    with pytest.raises(Absent, match="MANIFEST_UNKNOWN"):
+    with pytest.raises(NotFound, match="MANIFEST_UNKNOWN"):
         client.get(here.with_tag("other"))
 
 
@@ -113,7 +113,7 @@ def test_deletes_by_digest_only_and_all_tags_go(registry: Served) -> None:
     client.delete(reference.with_digest(image))
     assert state(client, reference) == IsAbsent()
     assert client.tags(reference) == ()
-    with pytest.raises(Absent):
+    with pytest.raises(NotFound):
         client.delete(reference.with_digest(image))
 
 

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
-from imageyard.errors import Absent, Denied, PolicyRefused, Transient
+from imageyard.errors import Denied, NotFound, PolicyRefused, Transient
 from imageyard.names import Digest, Reference
 from imageyard.oci.manifests import Descriptor, digest_of
 from imageyard.registry import blobs, upload
@@ -100,7 +100,7 @@ def test_a_remote_blob_reads_like_a_file(registry: Served, piece: int) -> None:
         assert at >= 1000 or local.tell() == remote.tell()
     assert remote.seek(-10, io.SEEK_END) == 990
     assert remote.read() == content[990:]
-    with pytest.raises(Absent):
+    with pytest.raises(NotFound):
         RemoteBlob(client, place, Descriptor("x", digest_of(b"never"), 5), piece).read()
     with pytest.raises(Transient, match="another range"):
         RemoteBlob(client, place, Descriptor("x", blob.digest, 1001), 2000).read()
@@ -174,7 +174,7 @@ def test_what_is_incomplete_is_not_copied(registry: Served, far: Served) -> None
     client.delete(source.with_digest(child))
     with pytest.raises(PolicyRefused, match=f"its child {child} is missing"):
         copy(client, source.with_digest(digest), far.reference("incomplete/image"))
-    with pytest.raises(Absent):
+    with pytest.raises(NotFound):
         client.head(far.reference("incomplete/image").with_digest(digest))
 
 
@@ -186,7 +186,7 @@ def test_a_repository_that_must_be_made_first_is_named(registry: Served, far: Se
     words = b'{"errors": [{"code": "NAME_UNKNOWN", "message": "The repository does not exist"}]}'
     with running(Proxy(far.host)) as proxy:
         proxy.faults = [Fault("POST .*/uploads/", status=404, headers={"Content-Type": "application/json"}, body=words)]
-        with pytest.raises(Absent, match="The repository does not exist"):
+        with pytest.raises(NotFound, match="The repository does not exist"):
             copy(client, source.with_digest(digest), Served(proxy.host, far.storage).reference("made/first"))
 
 

@@ -6,9 +6,9 @@ import io
 import json
 
 import pytest
-from imageyard.errors import Absent, Denied, ImageyardError, PolicyRefused, Transient
+from imageyard.errors import Denied, ImageyardError, NotFound, PolicyRefused, Transient
 from imageyard.http.backoff import Policy
-from imageyard.names import Absent as IsAbsent
+from imageyard.names import NotFound as IsAbsent
 from imageyard.names import Present, Reference, Unknown
 from imageyard.oci.manifests import OCI_INDEX, Descriptor, digest_of
 from imageyard.registry import blobs, upload
@@ -100,7 +100,7 @@ def test_a_404_with_the_specifications_words_is_absent(proxy: Proxy, there: Refe
     for code, headers in (("MANIFEST_UNKNOWN", JSON), ("NAME_UNKNOWN", JSON), ("NOT_FOUND", JSON), ("", version)):
         proxy.faults = [Fault(MANIFEST, status=404, body=said(code) if code else b"", headers=headers)]
         assert state(client, through(proxy, there)) == IsAbsent()
-        with pytest.raises(Absent):
+        with pytest.raises(NotFound):
             client.head(through(proxy, there))
 
 

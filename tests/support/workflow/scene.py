@@ -320,7 +320,7 @@ class Scene:
 
         try:
             found = served.client().tags(Reference(served.host, repository))
-        except errors.Absent:
+        except errors.NotFound:
             return set()
         return {tag for tag in found if not tag.startswith("sha256-")}
 

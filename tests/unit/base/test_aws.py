@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from imageyard.aws import KEPT, Keys, call, machine_keys
-from imageyard.errors import Absent, ConfigurationError, Denied, ImageyardError, Transient
+from imageyard.errors import ConfigurationError, Denied, ImageyardError, NotFound, Transient
 from support.registry.faults import Fault, Proxy, running
 
 SECRET, TOKEN = "mark-of-the-secret-key", "mark-of-the-session-token"
@@ -49,7 +49,7 @@ def ask(**options: object) -> object:
         ("SignatureDoesNotMatch", 403, Denied),
         ("IncompleteSignature", 400, Denied),
         ("BlockedByOrganizationPolicyException", 403, Denied),
-        ("RepositoryNotFoundException", 400, Absent),
+        ("RepositoryNotFoundException", 400, NotFound),
         ("InvalidParameterException", 400, ConfigurationError),
         ("ValidationException", 400, ConfigurationError),
         ("ServerException", 500, Transient),
@@ -76,8 +76,8 @@ def test_a_page_of_some_proxy_is_not_told_whole(aws: Proxy) -> None:
 
 def test_the_callers_own_words_go_first(aws: Proxy) -> None:
     answer(aws, "AccessDeniedException")
-    with pytest.raises(Absent, match="AccessDeniedException why"):
-        ask(refused=lambda code, words: Absent(f"{code} {words}"))
+    with pytest.raises(NotFound, match="AccessDeniedException why"):
+        ask(refused=lambda code, words: NotFound(f"{code} {words}"))
     with pytest.raises(Denied):
         ask(refused=lambda code, words: None)
 

@@ -14,7 +14,6 @@ from imageyard.building.remote_checks import TIMEOUT, _ran
 from imageyard.checks.judge import NotStarted, TimedOut
 from imageyard.errors import (
     EXIT_CODES,
-    Absent,
     Blocked,
     BuildFailed,
     CheckFailed,
@@ -22,6 +21,7 @@ from imageyard.errors import (
     EnvironmentLacks,
     FailedBefore,
     ImageyardError,
+    NotFound,
     PolicyRefused,
     Terminated,
     Transient,
@@ -69,7 +69,7 @@ def test_every_class_has_an_exit_code_of_its_own() -> None:
         (blobs.WrongDigest("x"), 9),
         (Terminated(), 143),
         (FailedBefore("x", recorded=6), 6),
-        (Blocked("x", by="base", cause=Absent("x")), 7),
+        (Blocked("x", by="base", cause=NotFound("x")), 7),
         (Blocked("x", by="base", cause=FailedBefore("x", recorded=5)), 5),
     ],
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from imageyard.builders import buildx
-from imageyard.builders.request import BuildRequest, Built, Failed, Interrupted, Lost, Outcome, Steps, Unreachable
+from imageyard.builders.request import BuildInterrupted, BuildRequest, Built, Failed, Lost, Outcome, Steps, Unreachable
 from imageyard.errors import EnvironmentLacks
 
 RECORDED = Path(__file__).parents[2] / "golden" / "progress"
@@ -53,8 +53,8 @@ def played(folder: Path, body: str, request: BuildRequest | None = None, **optio
         ("no-such-base", 1, Failed),
         ("lost", 1, Lost),
         ("unreachable", 1, Unreachable),
-        ("interrupted", 1, Interrupted),
-        ("interrupted", 130, Interrupted),
+        ("interrupted", 1, BuildInterrupted),
+        ("interrupted", 130, BuildInterrupted),
     ],
 )
 def test_recordings(tmp_path: Path, name: str, code: int, outcome: type[Outcome], version: str) -> None:

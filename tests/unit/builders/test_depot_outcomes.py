@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from imageyard.builders.depot import Refused, build
 from imageyard.builders.request import (
+    BuildInterrupted,
     BuildRequest,
     Built,
     Failed,
-    Interrupted,
     Lost,
     Outcome,
     RegistryFailed,
@@ -72,8 +72,8 @@ def step(name: str, error: str) -> str:
         ("unavailable: dial tcp 10.0.0.1:443: connect: connection refused\n", 1, Unreachable),
         ("unavailable: dial tcp: lookup api.depot.dev: no such host\n", 1, Unreachable),
         ("unavailable: tls: failed to verify certificate: x509: certificate has expired\n", 1, Unreachable),
-        ("canceled: context canceled\n", 1, Interrupted),
-        ("", 130, Interrupted),
+        ("canceled: context canceled\n", 1, BuildInterrupted),
+        ("", 130, BuildInterrupted),
         # one was
         (f"{READY}{END}failed to receive status: rpc error: code = Unavailable desc = error reading: EOF\n", 1, Lost),
         (f"{READY}{END}failed to get status: dial tcp 10.0.0.1:443: connect: connection refused\n", 1, Lost),
@@ -88,8 +88,8 @@ def step(name: str, error: str) -> str:
             1,
             Lost,
         ),
-        (f"{READY}{END}build canceled\n", 1, Interrupted),
-        (f"{READY}{END}failed to solve: rpc error: code = Canceled desc = context canceled\n", 1, Interrupted),
+        (f"{READY}{END}build canceled\n", 1, BuildInterrupted),
+        (f"{READY}{END}failed to solve: rpc error: code = Canceled desc = context canceled\n", 1, BuildInterrupted),
         (step("[2/2] RUN x", 'process "x" did not complete successfully: exit code: 7'), 1, Failed),
         (step("[2/2] RUN x", "unauthenticated: dial tcp: connection refused: unexpected EOF"), 1, Failed),
         (f"{READY}{END}failed to solve: dockerfile parse error on line 2: unknown instruction: RUNN\n", 1, Failed),

@@ -6,7 +6,7 @@ import json
 from datetime import datetime, timezone
 
 import pytest
-from imageyard.errors import Absent
+from imageyard.errors import NotFound
 from imageyard.keep.cache_age import times, written
 from imageyard.names import Reference
 from imageyard.oci.raw import Raw
@@ -48,7 +48,7 @@ class Gone(Client):
     """A registry whose caches go away after they were listed."""
 
     def get(self, reference: Reference, *actions: str) -> Raw:
-        raise Absent(f"{reference} is not there")
+        raise NotFound(f"{reference} is not there")
 
 
 def test_one_that_goes_away_meanwhile_has_no_age_and_stops_no_other() -> None:

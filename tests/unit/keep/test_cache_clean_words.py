@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from imageyard.catalogue import expand
 from imageyard.catalogue.model import Catalogue
-from imageyard.errors import Absent, Denied, EnvironmentLacks, ImageyardError, Transient
-from imageyard.keep.cache_clean import Wanted, clean
+from imageyard.errors import Denied, EnvironmentLacks, ImageyardError, NotFound, Transient
+from imageyard.keep.cache_clean import CacheCleanRequest, clean
 from imageyard.names import Digest, Reference
 from imageyard.registry.client import Client
 from support.services import services
@@ -72,21 +72,33 @@ def test_what_could_not_be_removed(
 ) -> None:
     client = Scripted(failing(error))
     with pytest.raises(kind) as raised:
-        clean(catalogue(tmp_path, host), services(client), Wanted(pull=1), yes=True, as_json=False)
+        clean(catalogue(tmp_path, host), services(client), CacheCleanRequest(pull=1), yes=True, as_json=False)
     assert raised.value.headline == "2 of 2 caches could not be removed"
     assert said in str(raised.value)
     assert len(client.deleted) == tries, "a registry that deletes nothing is asked once"
 
 
 def test_what_is_gone_already_is_no_failure(tmp_path: Path) -> None:
-    client = Scripted(failing(Absent("not there")))
-    clean(catalogue(tmp_path, "registry.example.org"), services(client), Wanted(pull=1), yes=True, as_json=False)
+    client = Scripted(failing(NotFound("not there")))
+    clean(
+        catalogue(tmp_path, "registry.example.org"),
+        services(client),
+        CacheCleanRequest(pull=1),
+        yes=True,
+        as_json=False,
+    )
     assert len(client.deleted) == 2
 
 
 def test_what_was_written_again_meanwhile_stays(tmp_path: Path) -> None:
     client = Scripted(lambda: None, moved=TAGS[:1])
     with pytest.raises(Transient, match="1 of 2") as raised:
-        clean(catalogue(tmp_path, "registry.example.org"), services(client), Wanted(pull=1), yes=True, as_json=False)
+        clean(
+            catalogue(tmp_path, "registry.example.org"),
+            services(client),
+            CacheCleanRequest(pull=1),
+            yes=True,
+            as_json=False,
+        )
     assert f"{TAGS[0]}: it was written again meanwhile" in str(raised.value)
     assert [one.digest for one in client.deleted] == [f"sha256:{1:064x}"]

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from imageyard.ci.results import last, plan_of, results_of
-from imageyard.errors import Absent, ConfigurationError
-from imageyard.plan.report import Ended, code_of, report
+from imageyard.errors import ConfigurationError, NotFound
+from imageyard.plan.report import JobResult, code_of, report
 
-BUILT = Ended(0, "", "published", 12.5)
-FAILED = Ended(5, "RUN false ended with 1", "failed", 3.0)
-PROMOTED = Ended(0, "promote", "done")
+BUILT = JobResult(0, "", "published", 12.5)
+FAILED = JobResult(5, "RUN false ended with 1", "failed", 3.0)
+PROMOTED = JobResult(0, "promote", "done")
 
 
 def row(image: str, *needs: str, action: str = "build", code: int = 0, arch: str = "amd64") -> dict[str, Any]:
@@ -41,7 +41,7 @@ def image(name: str, step: str, action: str = "work", code: int = 0) -> dict[str
 
 
 def told(
-    plan: dict[str, Any], rows: dict[str, Ended], images: dict[tuple[str, str], Ended] | None = None
+    plan: dict[str, Any], rows: dict[str, JobResult], images: dict[tuple[str, str], JobResult] | None = None
 ) -> dict[str, tuple[str, str]]:
     lines = report(plan, {(name, "amd64"): ended for name, ended in rows.items()}, images or {})
     return {f"{line.image} {line.what}": (line.outcome, line.why) for line in lines}
@@ -64,8 +64,8 @@ def test_a_failed_row_blocks_what_hangs_on_it_and_nothing_else() -> None:
         "rows": [row("base"), row("tool", "base"), row("other")],
         "images": [image("tool", "promote"), image("tool", "mirror"), image("other", "mirror")],
     }
-    results = {"base": FAILED, "tool": Ended(7, "its parent base is not there", "blocked"), "other": BUILT}
-    images = {("tool", "promote"): Ended(7, "absent", "failed"), ("other", "mirror"): BUILT}
+    results = {"base": FAILED, "tool": JobResult(7, "its parent base is not there", "blocked"), "other": BUILT}
+    images = {("tool", "promote"): JobResult(7, "absent", "failed"), ("other", "mirror"): BUILT}
     assert told(plan, results, images) == {
         "base amd64": ("failed", "[5] RUN false ended with 1"),
         "tool amd64": ("blocked", "its parent base failed"),
@@ -86,7 +86,7 @@ def test_a_child_that_found_its_parent_elsewhere_is_what_it_is() -> None:
 
 def test_a_failed_promotion_blocks_the_mirror() -> None:
     plan = {"rows": [], "images": [image("tool", "promote"), image("tool", "mirror")]}
-    assert told(plan, {}, {("tool", "promote"): Ended(10, "a child is missing", "failed")}) == {
+    assert told(plan, {}, {("tool", "promote"): JobResult(10, "a child is missing", "failed")}) == {
         "tool promote": ("failed", "[10] a child is missing"),
         "tool mirror": ("blocked", "to promote it failed"),
     }
@@ -127,10 +127,10 @@ def test_results_are_read_by_the_names_of_their_artifacts(tmp_path: Path) -> Non
         (tmp_path / name / "result.json").write_text(json.dumps(content))
     assert results_of(tmp_path) == (
         {
-            ("linux-tool", "arm64"): Ended(6, "gcc: expected 12", "check failed"),
-            ("linux-base", "amd64"): Ended(4, "no engine answers", "failed"),
+            ("linux-tool", "arm64"): JobResult(6, "gcc: expected 12", "check failed"),
+            ("linux-base", "amd64"): JobResult(4, "no engine answers", "failed"),
         },
-        {("linux-tool", "promote"): Ended(0, "promote", "done")},
+        {("linux-tool", "promote"): JobResult(0, "promote", "done")},
     )
     assert results_of(tmp_path / "nothing") == ({}, {})
 
@@ -141,7 +141,7 @@ def test_a_record_that_does_not_say_how_it_ended_is_of_a_failure(tmp_path: Path,
     record = {"image": "linux-tool", "arch": "arm64", "code": code, "seconds": "long", "outcome": 1}
     (tmp_path / "result-row-linux-tool-arm64").mkdir()
     (tmp_path / "result-row-linux-tool-arm64" / "result.json").write_text(json.dumps({"code": 0, "rows": [record]}))
-    assert results_of(tmp_path)[0] == {("linux-tool", "arm64"): Ended(1, "", "1")}
+    assert results_of(tmp_path)[0] == {("linux-tool", "arm64"): JobResult(1, "", "1")}
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_what_is_no_plan(tmp_path: Path, text: str, words: str) -> None:
 
 
 def test_the_last_run(tmp_path: Path) -> None:
-    with pytest.raises(Absent, match="no run left a result here"):
+    with pytest.raises(NotFound, match="no run left a result here"):
         last(tmp_path)
     (tmp_path / "result.json").write_text('{"code": 5, "headline": "h", "rows": []}')
     assert last(tmp_path)["code"] == 5

@@ -7,7 +7,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from imageyard.errors import Absent, Denied, EnvironmentLacks, ImageyardError, PolicyRefused, Transient
+from imageyard.errors import Denied, EnvironmentLacks, ImageyardError, NotFound, PolicyRefused, Transient
 from imageyard.http.transport import NoAnswer, Reply
 from imageyard.registry.answers import codes, failure, is_absent, login_hint, words
 
@@ -22,11 +22,11 @@ def reply(status: int, *said: str, headers: dict[str, str] | None = None, body: 
 @pytest.mark.parametrize(
     ("answer", "error", "absent"),
     [
-        (reply(404, "MANIFEST_UNKNOWN"), Absent, True),
-        (reply(404, "NAME_UNKNOWN"), Absent, True),
-        (reply(404, "BLOB_UNKNOWN"), Absent, True),
-        (reply(404, "NOT_FOUND"), Absent, True),
-        (reply(404, headers=VERSION), Absent, True),
+        (reply(404, "MANIFEST_UNKNOWN"), NotFound, True),
+        (reply(404, "NAME_UNKNOWN"), NotFound, True),
+        (reply(404, "BLOB_UNKNOWN"), NotFound, True),
+        (reply(404, "NOT_FOUND"), NotFound, True),
+        (reply(404, headers=VERSION), NotFound, True),
         (reply(404), Transient, False),
         (reply(404, "MANIFEST_UNKNOWN", "DENIED"), Transient, False),
         (reply(404, "UNSUPPORTED"), Transient, False),

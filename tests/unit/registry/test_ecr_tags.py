@@ -12,7 +12,7 @@ import boto3
 import pytest
 from imageyard.catalogue import expand
 from imageyard.errors import Transient
-from imageyard.keep.cache_clean import Wanted, clean
+from imageyard.keep.cache_clean import CacheCleanRequest, clean
 from imageyard.names import Reference
 from imageyard.oci.manifests import OCI_MANIFEST
 from imageyard.registry.client import Client
@@ -96,7 +96,7 @@ def test_caches_at_ecr_go_tag_by_tag(repository: Reference, tmp_path: Path, caps
             return tuple(sorted(tags(repository)))
 
     catalogue = expand.load(file, tmp_path)
-    wanted = Wanted(age=timedelta(days=7), open_pulls={2})
+    wanted = CacheCleanRequest(age=timedelta(days=7), open_pulls={2})
     now = datetime.now(timezone.utc)
     clean(catalogue, services(Listing()), wanted, yes=True, as_json=True, now=now)
     assert "it is 0 h old" in capsys.readouterr().out

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from imageyard.stack.apt import Mirror, Source, archive, read_folder, read_list, read_stanzas
+from imageyard.stack.apt import AptSource, Mirror, archive, read_folder, read_list, read_stanzas
 
 KEY = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
@@ -28,14 +28,14 @@ Enabled: yes
 
 def test_a_deb822_file() -> None:
     assert read_stanzas(STANZAS) == (
-        Source(
+        AptSource(
             ("http://mirror.example/debian/",),
             ("bookworm", "bookworm-updates"),
             ("main", "contrib"),
             KEY,
             ("deb", "deb-src"),
         ),
-        Source(("http://mirror.example/debian-security",), ("bookworm-security",), ("main",)),
+        AptSource(("http://mirror.example/debian-security",), ("bookworm-security",), ("main",)),
     )
 
 
@@ -66,19 +66,22 @@ def test_a_key_in_the_stanza_is_kept_whole() -> None:
 @pytest.mark.parametrize(
     ("line", "source"),
     [
-        ("deb http://a.example/debian bookworm main", Source(("http://a.example/debian",), ("bookworm",), ("main",))),
+        (
+            "deb http://a.example/debian bookworm main",
+            AptSource(("http://a.example/debian",), ("bookworm",), ("main",)),
+        ),
         (
             f"deb [arch=amd64 signed-by={KEY}]  http://a.example/debian  trixie  main contrib  # newer",
-            Source(("http://a.example/debian",), ("trixie",), ("main", "contrib"), KEY),
+            AptSource(("http://a.example/debian",), ("trixie",), ("main", "contrib"), KEY),
         ),
-        ("deb file:/srv/repo ./", Source(("file:/srv/repo",), ("./",))),
+        ("deb file:/srv/repo ./", AptSource(("file:/srv/repo",), ("./",))),
         ("# deb http://a.example/debian bookworm main", None),
         ("deb-src http://a.example/debian bookworm main", None),
         ("deb http://a.example/debian", None),
         ("", None),
     ],
 )
-def test_one_line_entries(line: str, source: Source | None) -> None:
+def test_one_line_entries(line: str, source: AptSource | None) -> None:
     assert read_list(f"\n{line}\n") == ((source,) if source else ())
 
 

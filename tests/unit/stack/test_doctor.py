@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from imageyard import doctor
 from imageyard.errors import EnvironmentLacks, exit_code
-from imageyard.stack.health import CHECKS, GIB, Check, Facts, diagnose, numbers
+from imageyard.stack.health import CHECKS, GIB, Facts, HealthCheck, diagnose, numbers
 
 WELL = Facts(
     python=(3, 11, 7),
@@ -68,7 +68,7 @@ def test_what_is_not_known_breaks_nothing(facts: Facts) -> None:
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: type(check).__name__)
-def test_a_check_says_what_is_wrong_in_one_sentence(check: Check) -> None:
+def test_a_check_says_what_is_wrong_in_one_sentence(check: HealthCheck) -> None:
     said = type(check).__doc__ or ""
     assert said.endswith(".")
     assert "\n" not in said

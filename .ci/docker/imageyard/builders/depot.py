@@ -23,7 +23,7 @@ from imageyard.builders.following import keeper, scrubber, secret_values, show
 from imageyard.builders.outcome import judge, timed_out
 from imageyard.builders.plain import Plain
 from imageyard.builders.progress import Progress
-from imageyard.builders.request import BuildRequest, Built, Failed, Interrupted, Lost, Outcome, Unreachable
+from imageyard.builders.request import BuildInterrupted, BuildRequest, Built, Failed, Lost, Outcome, Unreachable
 from imageyard.errors import ConfigurationError, EnvironmentLacks, ImageyardError, Transient
 from imageyard.names import Digest
 
@@ -189,7 +189,7 @@ def _unpacked(context: IO[bytes], own: Path, dockerfile: str) -> tuple[str, str]
 def _before(cause: str, code: int) -> Outcome:
     """What came of it where no build was created."""
     if code < 0 or code == 130 or cause.startswith("canceled: "):
-        return Interrupted()
+        return BuildInterrupted()
     if _LOGIN.match(cause):
         place = login(os.environ)
         return Refused(f"{cause} ({f'the token of {place}' if place else LOOKED_FOR})")
@@ -214,7 +214,7 @@ def _after(progress: Progress, code: int) -> Outcome:
     if _MACHINE.match(failure.step):
         return Lost(f"{failure.step.removeprefix('[depot] ')}: {failure.message}")
     if not failure.by_step and _CANCELED in failure.message:
-        return Interrupted()
+        return BuildInterrupted()
     match judge(progress, code):
         case Unreachable(cause=cause):  # a build is there, and somebody paid for it
             return Lost(cause)

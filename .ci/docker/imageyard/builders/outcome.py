@@ -5,7 +5,15 @@ from __future__ import annotations
 import re
 
 from imageyard.builders.progress import Failure, Progress
-from imageyard.builders.request import BuildTimedOut, Failed, Interrupted, Lost, Outcome, RegistryFailed, Unreachable
+from imageyard.builders.request import (
+    BuildInterrupted,
+    BuildTimedOut,
+    Failed,
+    Lost,
+    Outcome,
+    RegistryFailed,
+    Unreachable,
+)
 from imageyard.builders.vertex import WAITING
 
 __all__ = ["failed", "judge", "timed_out"]
@@ -48,7 +56,7 @@ def judge(progress: Progress, code: int) -> Outcome:
     failure = progress.failure()
     if not failure.by_step or failure.step.startswith(WAITING):
         if code < 0 or code == 130 or _STOPPED.search(failure.message):
-            return Interrupted()
+            return BuildInterrupted()
         if _CONNECTION.search(failure.message) or _SESSION.search(failure.message) or failure.by_step:
             return Lost(failure.message) if progress.started else Unreachable(failure.message)
     elif failure.step.startswith(_CONTEXT) and _SESSION.search(failure.message):

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from imageyard.engine import ImageStore
 
 __all__ = [
+    "BuildInterrupted",
     "BuildRequest",
     "BuildWarning",
     "Built",
     "Failed",
-    "Interrupted",
     "Lost",
     "Outcome",
     "Phase",
@@ -166,11 +166,11 @@ class Lost:
 
 
 @dataclass(frozen=True)
-class Interrupted:
+class BuildInterrupted:
     """The build was stopped from elsewhere. Where it was us who were interrupted, that exception comes instead."""
 
 
-Outcome: TypeAlias = Built | Failed | RegistryFailed | Unreachable | Lost | Interrupted
+Outcome: TypeAlias = Built | Failed | RegistryFailed | Unreachable | Lost | BuildInterrupted
 
 
 def argv(request: BuildRequest, *, program: str) -> list[str]:

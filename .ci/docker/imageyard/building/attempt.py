@@ -13,10 +13,10 @@ from typing import IO, TYPE_CHECKING, TypeAlias
 from imageyard import __version__
 from imageyard.builders import buildx
 from imageyard.builders.request import (
+    BuildInterrupted,
     BuildRequest,
     Built,
     Failed,
-    Interrupted,
     Lost,
     Outcome,
     RegistryFailed,
@@ -160,7 +160,7 @@ def judge(work: Work, outcome: Outcome, gone: Gone) -> Built:
             error = gone(outcome)
             error.doing = error.doing or doing
             raise error
-        case Interrupted():
+        case BuildInterrupted():
             raise Transient("the build was stopped from elsewhere", doing=doing, hint="run it again")
         case _:
             assert_never(outcome)

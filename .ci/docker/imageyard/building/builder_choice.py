@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imageyard.catalogue.model import RemoteBuilder
-from imageyard.catalogue.scalars import Fault, builder_address
+from imageyard.catalogue.scalars import FieldFault, builder_address
 from imageyard.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -119,6 +119,6 @@ def remote(choice: Choice, catalogue: Catalogue, arch: Arch) -> tuple[str, Remot
 def _address(text: str, name: str) -> str:
     try:
         return builder_address(text)
-    except Fault as fault:
+    except FieldFault as fault:
         switches = f", or as a switch: {', '.join((*_OFF[1:], *_ON))}" if name == VARIABLE else ""
         raise ConfigurationError(f"{name}: {fault.headline}", hint=f"{fault.hint}{switches}") from None

@@ -71,7 +71,7 @@ def _index(
     promoted = repository.with_tag(index_tag(job.recipes, image, job.options.decision))
     try:
         there = client.get(promoted)
-    except errors.Absent:
+    except errors.NotFound:
         return None
     return repository.with_digest(there.digest) if _images(there) >= _images(joined(parts)) else None
 

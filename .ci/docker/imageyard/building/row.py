@@ -13,13 +13,13 @@ from imageyard.building.local import InEngine
 from imageyard.building.local_publishing import FromEngine
 from imageyard.building.remote import Remote
 from imageyard.errors import (
-    Absent,
     Blocked,
     BuildFailed,
     CheckFailed,
     ConfigurationError,
     FailedBefore,
     ImageyardError,
+    NotFound,
     PolicyRefused,
 )
 from imageyard.project.options import BuildOptions
@@ -224,7 +224,7 @@ def _has_parents(job: Job) -> bool:
         for parent in _parents(job):
             tag = row_tag(job.recipes, parent, job.options.decision)
             if target.find(job.services.registry(), tag, parent.arch) is None:
-                raise _blocked(parent, parent, Absent(f"{tag} is not at {target.repository.name}"))
+                raise _blocked(parent, parent, NotFound(f"{tag} is not at {target.repository.name}"))
         return True
     for parent in _parents(job):
         if found := _failed(job, parent):

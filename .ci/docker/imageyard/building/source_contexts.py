@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from imageyard.builders.request import SecretSource
-from imageyard.errors import Absent, EnvironmentLacks, assert_never
+from imageyard.errors import EnvironmentLacks, NotFound, assert_never
 from imageyard.names import parse_digest, parse_reference
 from imageyard.project.tags import row_tag
 from imageyard.recipe.seal import MTIME
@@ -74,7 +74,7 @@ def in_engine(project: Project, recipes: Recipes, services: Services, options: B
         found = engine.inspect(str(reference))
         if found is None:
             doing = f"building on {parent.name} {parent.arch}"
-            raise Absent(f"{reference} is gone from the engine", doing=doing, hint="run it again")
+            raise NotFound(f"{reference} is gone from the engine", doing=doing, hint="run it again")
         # Engine 26.1 tells no digest, and its BuildKit does not find a loaded image by one (tried).
         digest = found.digest if engine.image_store == "containerd" else None
         return f"{reference}@{digest}" if digest else str(reference)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from imageyard.catalogue.scalars import Fault
+from imageyard.catalogue.scalars import FieldFault
 
 __all__ = ["EXPANSION_LIMIT", "Part", "product", "split"]
 
@@ -20,32 +20,32 @@ _NOT_IN_NAMES = re.compile(r"[^a-z0-9._*{},-]")
 def split(pattern: str) -> list[Part]:
     """Literal text and brace lists, in turn; a list of one alternative is `{axis}`. Raises Fault."""
     if match := re.search(r"\s", pattern):
-        raise Fault(f"{pattern[:100]!r} holds a space", "write {a,b} without spaces")
+        raise FieldFault(f"{pattern[:100]!r} holds a space", "write {a,b} without spaces")
     parts: list[Part] = []
     rest = pattern
     while rest:
         literal, opened, rest = rest.partition("{")
         if "}" in literal:
-            raise Fault(f"'}}' without '{{' in {pattern[:100]!r}")
+            raise FieldFault(f"'}}' without '{{' in {pattern[:100]!r}")
         if literal:
             parts.append(literal)
         if not opened:
             break
         inside, closed, rest = rest.partition("}")
         if "{" in inside:
-            raise Fault(f"a brace list within a brace list in {pattern[:100]!r}", "write the alternatives out")
+            raise FieldFault(f"a brace list within a brace list in {pattern[:100]!r}", "write the alternatives out")
         if not closed:
-            raise Fault(f"'{{' is not closed in {pattern[:100]!r}")
+            raise FieldFault(f"'{{' is not closed in {pattern[:100]!r}")
         if not inside:
-            raise Fault(f"an empty brace list in {pattern[:100]!r}", "write {a,b}, {,-x} or {axis}")
+            raise FieldFault(f"an empty brace list in {pattern[:100]!r}", "write {a,b}, {,-x} or {axis}")
         alternatives = tuple(inside.split(","))
         if len(set(alternatives)) < len(alternatives):
-            raise Fault(f"an alternative stands twice in '{{{inside[:100]}}}'")
+            raise FieldFault(f"an alternative stands twice in '{{{inside[:100]}}}'")
         parts.append(alternatives)
     for part in parts:
         for text in (part,) if isinstance(part, str) else part:
             if (match := _NOT_IN_NAMES.search(text)) and not (len(part) == 1 and match[0] == "_"):
-                raise Fault(f"the character {match[0]!r} cannot be part of a name, in {pattern[:100]!r}")
+                raise FieldFault(f"the character {match[0]!r} cannot be part of a name, in {pattern[:100]!r}")
     return parts
 
 
@@ -55,7 +55,7 @@ def product(parts: Sequence[Part], pattern: str, room: int = 2_000) -> list[str]
     for part in parts:
         total *= 1 if isinstance(part, str) else len(part)
         if total > room:
-            raise Fault(f"{pattern[:100]!r} stands for more than {room:,} names", "split it up")
+            raise FieldFault(f"{pattern[:100]!r} stands for more than {room:,} names", "split it up")
     names = [""]
     for part in parts:
         alternatives = (part,) if isinstance(part, str) else part

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from imageyard.catalogue.fill import Known, Row, refuse_unknown
+from imageyard.catalogue.fill import Known, RowBeingFilled, refuse_unknown
 from imageyard.catalogue.kinds import PLACEHOLDER
 from imageyard.catalogue.merge import Tree
 from imageyard.catalogue.model import Check
@@ -38,7 +38,7 @@ class Plans:
         # By identity: rows that change no check share one tree. The tree is kept, so that its id is not used again.
         self._read: dict[int, tuple[Tree, list[_Plan]]] = {}
 
-    def checks(self, tree: Tree, row: Row) -> tuple[Check, ...]:
+    def checks(self, tree: Tree, row: RowBeingFilled) -> tuple[Check, ...]:
         """The checks that apply to a row: those that name no unset arg."""
         if id(tree) not in self._read:
             self._read[id(tree)] = (tree, [_plan(name, check, self.known) for name, check in tree.items()])
@@ -111,7 +111,7 @@ def _arg_names(node: object, known: Known) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _fill(plan: _Plan, row: Row) -> Check:
+def _fill(plan: _Plan, row: RowBeingFilled) -> Check:
     values = tuple(row.value(name, plan.run) for name in plan.needs)
     if (made := plan.made.get(values)) is not None:
         return made
@@ -136,7 +136,7 @@ def _fill(plan: _Plan, row: Row) -> Check:
     return made
 
 
-def _expression(node: Text, row: Row) -> str:
+def _expression(node: Text, row: RowBeingFilled) -> str:
     """A regular expression in which values stand for themselves: the dot of `3.10` is a dot."""
     if node.parts is None:
         assert node.text is not None

@@ -9,7 +9,7 @@ from imageyard.catalogue.scalars import ARG_LIMIT
 from imageyard.catalogue.suggest import did_you_mean
 from imageyard.errors import ConfigurationError
 
-__all__ = ["PARENT", "Known", "Row", "refuse_unknown"]
+__all__ = ["PARENT", "Known", "RowBeingFilled", "refuse_unknown"]
 
 PARENT = "image:"
 _CHAIN_LIMIT = 50
@@ -31,7 +31,7 @@ def refuse_unknown(node: Text, names: Iterable[str], known: Known) -> None:
             raise error_at(node, f"unknown placeholder {{{name[:100]}}}", hint=hint)
 
 
-class Row:
+class RowBeingFilled:
     """One row's names and args; `args` are the resolved ones, `parents` those that name a parent.
 
     `overrides` are values for args of the row that stand over all levels of the catalogue.

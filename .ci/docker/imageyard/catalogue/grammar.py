@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from imageyard.catalogue import scalars
-from imageyard.catalogue.kinds import Either, Field, ListOf, MapOf, Record, Scalar
+from imageyard.catalogue.kinds import Either, Field, ListOf, MapOf, RecordKind, Scalar
 from imageyard.names import ARCHES
 
 __all__ = ["ARGS", "CHECK", "FIELDS", "NAME", "TOP"]
@@ -33,8 +33,8 @@ def _words(*words: str) -> Scalar:
     return Scalar(f"one of {', '.join(words)}", scalars.choice(*words), form={"enum": list(words)})
 
 
-def _by_trust(what: str, value: Scalar, about: str) -> Record:
-    return Record(
+def _by_trust(what: str, value: Scalar, about: str) -> RecordKind:
+    return RecordKind(
         what,
         {
             "trusted": Field(value, f"{about} of trusted runs", required=True),
@@ -45,7 +45,7 @@ def _by_trust(what: str, value: Scalar, about: str) -> Record:
 
 ARGS = MapOf(_ARG, "the name of a build arg: letters, digits and '_'", _ARG_VALUE)
 
-CHECK = Record(
+CHECK = RecordKind(
     "a check",
     {
         "run": Field(_FILLED, "the command, split into words as a shell would and never given to one"),
@@ -56,7 +56,7 @@ CHECK = Record(
     },
 )
 
-SECRET = Record(
+SECRET = RecordKind(
     "a secret",
     {
         "source": Field(
@@ -111,18 +111,18 @@ _FIELDS: dict[str, Field] = {
     "lane": Field(Scalar("the name of a lane", scalars.pattern(_LABEL, "the name of a lane")), "the lane it is in"),
 }
 
-_OF_AN_ARCH = Record(
+_OF_AN_ARCH = RecordKind(
     "an architecture's fields",
     {key: field for key, field in _FIELDS.items() if key not in ("arches", "tags", "lane")},
     removable=True,
 )
-_PER_ARCH = Record("per_arch", {arch: Field(_OF_AN_ARCH, f"what differs on {arch}") for arch in ARCHES})
+_PER_ARCH = RecordKind("per_arch", {arch: Field(_OF_AN_ARCH, f"what differs on {arch}") for arch in ARCHES})
 
 FIELDS: dict[str, Field] = {**_FIELDS, "per_arch": Field(_PER_ARCH, "fields that differ on one architecture")}
 """What may stand in defaults, at a family and at a name."""
 
-_NAMED = Record("a name's fields", FIELDS, removable=True)
-_FAMILY = Record(
+_NAMED = RecordKind("a name's fields", FIELDS, removable=True)
+_FAMILY = RecordKind(
     "a family",
     {
         **FIELDS,
@@ -144,7 +144,7 @@ _REGION = Scalar("a region", scalars.pattern(r"[a-z]{2}(-[a-z]+)+-[0-9]", "the n
 _ADDRESS = Scalar("the address of a builder", scalars.builder_address, form={"type": "string"})
 _PROJECT = Scalar("the id of a Depot project", scalars.pattern(r"[A-Za-z0-9]+", "the id of a Depot project"))
 
-_TLS = Record(
+_TLS = RecordKind(
     "tls",
     {
         "ca": Field(_ABSOLUTE, "certificate of the authority that signed the worker's", required=True),
@@ -156,7 +156,7 @@ _TLS = Record(
         ),
     },
 )
-_REMOTE = Record(
+_REMOTE = RecordKind(
     "builders.remote",
     {
         **{arch: Field(_ADDRESS, f"the worker that builds {arch}") for arch in ARCHES},
@@ -165,7 +165,7 @@ _REMOTE = Record(
         "connect_timeout": Field(_DURATION, "how long to wait for a worker; 2h unless told"),
     },
 )
-_DEPOT = Record(
+_DEPOT = RecordKind(
     "builders.depot",
     {
         "trusted": Field(_PROJECT, "the project of trusted runs"),
@@ -173,7 +173,7 @@ _DEPOT = Record(
         "fallback": Field(_words("buildx"), "what builds where Depot could not be reached"),
     },
 )
-_ECR = Record(
+_ECR = RecordKind(
     "ecr",
     {
         "role": Field(Either(_ROLE, _by_trust("ecr.role", _ROLE, "the role")), "the role to assume, one or by trust"),
@@ -187,7 +187,7 @@ _ECR = Record(
         "instance_profile": Field(_YES_NO, "whether the machine's own role is asked for"),
     },
 )
-_CACHE = Record(
+_CACHE = RecordKind(
     "cache",
     {
         "trusted": Field(_REPOSITORY, "the repository of the caches that trusted runs write"),
@@ -195,7 +195,7 @@ _CACHE = Record(
         "gha": Field(_YES_NO, "whether GitHub's own cache is used where its token is in reach"),
     },
 )
-_RETENTION = Record(
+_RETENTION = RecordKind(
     "retention",
     {
         "trusted": Field(_DURATION, "how long what nothing refers to is kept in the trusted repository"),
@@ -208,7 +208,7 @@ _RETENTION = Record(
         ),
     },
 )
-_BACKUP = Record(
+_BACKUP = RecordKind(
     "backup",
     {
         "bucket": Field(
@@ -222,7 +222,7 @@ _BACKUP = Record(
     },
 )
 _REGISTRY = Either(_REPOSITORY, _by_trust("registry", _REPOSITORY, "the repository"))
-_LANE = Record(
+_LANE = RecordKind(
     "a lane",
     {
         "registry": Field(_REGISTRY, "where the lane publishes, and nowhere else", required=True),
@@ -240,7 +240,7 @@ _AXES = MapOf(
     MapOf(r"[^\s]+", "a word, without spaces", ARGS, bare=True, removable=True, least=1),
 )
 
-TOP = Record(
+TOP = RecordKind(
     "the catalogue",
     {
         "prefix": Field(Scalar("a prefix", scalars.pattern(r"[a-z0-9][a-z0-9._-]*", "a prefix of names")),
@@ -249,7 +249,7 @@ TOP = Record(
         "mirrors": Field(ListOf(_REPOSITORY), "repositories that get a copy"),
         "tag": Field(_words("content", "tree"), "what a tag is computed from; content unless told"),
         "builders": Field(
-            Record(
+            RecordKind(
                 "builders",
                 {
                     "remote": Field(_REMOTE, "BuildKit workers by architecture"),
@@ -261,14 +261,14 @@ TOP = Record(
         "cache": Field(_CACHE, "repositories of layer caches"),
         "ecr": Field(_ECR, "how to log in at ECR"),
         "ghcr": Field(
-            Record("ghcr", {"user": Field(_TEXT, "the user that the token belongs to", required=True)}),
+            RecordKind("ghcr", {"user": Field(_TEXT, "the user that the token belongs to", required=True)}),
             "how to log in at GHCR",
         ),
         "protected": Field(ListOf(_BRANCH), "branches that are trusted; [main] unless told"),
         "retention": Field(_RETENTION, "how long things are kept"),
         "backup": Field(_BACKUP, "where copies go"),
         "lanes": Field(MapOf(_LABEL, "the name of a lane", _LANE), "out-of-tree platforms, by name"),
-        "defaults": Field(Record("defaults", FIELDS), "fields of every image"),
+        "defaults": Field(RecordKind("defaults", FIELDS), "fields of every image"),
         "axes": Field(_AXES, "every word of every name, and the build args it stands for"),
         "images": Field(
             MapOf(_LABEL, "the name of a family", _FAMILY, least=1), "families of images", required=True

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from imageyard.catalogue.checks import Plans
-from imageyard.catalogue.fill import Known, Row
+from imageyard.catalogue.fill import Known, RowBeingFilled
 from imageyard.catalogue.grammar import FIELDS
 from imageyard.catalogue.kinds import ListOf, MapOf, Scalar, parsed
 from imageyard.catalogue.merge import Tree, merged
@@ -57,7 +57,7 @@ def build(
                 fields = merged(fields, own.fields)
                 lay_over(args, own.args)
     words = {word.axis: word.name for word in sentence.words if word.axis != PLAIN}
-    row = Row(sentence.name, arch, words, known, overrides)
+    row = RowBeingFilled(sentence.name, arch, words, known, overrides)
     try:
         row.resolve(args)
         image = _image(sentence, _Reader(fields, row), arches, plans)
@@ -71,7 +71,7 @@ def build(
 class _Reader:
     """Merged fields of one row, read as values."""
 
-    def __init__(self, fields: Tree, row: Row) -> None:
+    def __init__(self, fields: Tree, row: RowBeingFilled) -> None:
         self.fields = fields
         self.row = row
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from imageyard.catalogue.nodes import Map, Node, Seq, Text, error_at
-from imageyard.catalogue.scalars import Fault
+from imageyard.catalogue.scalars import FieldFault
 from imageyard.catalogue.suggest import did_you_mean
 
-__all__ = ["PLACEHOLDER", "Either", "Field", "Kind", "ListOf", "MapOf", "Record", "Scalar", "check", "parsed"]
+__all__ = ["PLACEHOLDER", "Either", "Field", "Kind", "ListOf", "MapOf", "RecordKind", "Scalar", "check", "parsed"]
 
 PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.-]*)\}")
 """`{name}`. Any other brace is text: a regular expression's `{3}`, awk's `{ print }`, a Go template's `{{.Name}}`."""
@@ -63,7 +63,7 @@ class Field:
         self.required = required
 
 
-class Record:
+class RecordKind:
     """A map of known keys. `removable` admits `~` from here on, `fixed` forbids it from here on."""
 
     def __init__(self, what: str, fields: Mapping[str, Field], *, removable: bool = False) -> None:
@@ -76,12 +76,12 @@ class Record:
 class Either:
     """One value or a map, told apart by their form."""
 
-    def __init__(self, text: Scalar, record: Record) -> None:
+    def __init__(self, text: Scalar, record: RecordKind) -> None:
         self.text = text
         self.record = record
 
 
-Kind: TypeAlias = "Scalar | ListOf | MapOf | Record | Either"
+Kind: TypeAlias = "Scalar | ListOf | MapOf | RecordKind | Either"
 
 
 def check(kind: Kind, node: Node, removable: bool = False) -> None:
@@ -97,7 +97,7 @@ def check(kind: Kind, node: Node, removable: bool = False) -> None:
         kind = kind.text if isinstance(node, Text) else kind.record
     if isinstance(kind, Scalar):
         _check_scalar(kind, node)
-    elif isinstance(kind, Record):
+    elif isinstance(kind, RecordKind):
         _check_record(kind, node, removable or kind.removable)
     elif isinstance(kind, MapOf):
         _check_map(kind, node, removable or kind.removable)
@@ -112,7 +112,7 @@ def parsed(kind: Scalar, text: str, node: Text) -> object:
     """Parse a text that came from `node`. Raises ConfigurationError there."""
     try:
         return kind.parse(text)
-    except Fault as fault:
+    except FieldFault as fault:
         raise error_at(node, fault.headline, hint=fault.hint) from None
 
 
@@ -135,7 +135,7 @@ def _check_scalar(kind: Scalar, node: Node) -> None:
     node.value = parsed(kind, node.text, node)
 
 
-def _check_record(kind: Record, node: Node, removable: bool) -> None:
+def _check_record(kind: RecordKind, node: Node, removable: bool) -> None:
     if not isinstance(node, Map):
         raise error_at(node, f"{kind.what} is a map of keys, not {_form(node)}")
     for key, value in node.items.items():

@@ -10,7 +10,7 @@ from imageyard.names import ARCHES, parse_reference
 
 __all__ = [
     "ARG_LIMIT",
-    "Fault",
+    "FieldFault",
     "absolute_path",
     "arch",
     "arg_value",
@@ -41,7 +41,7 @@ ARG_LIMIT = 100_000
 """Bytes. Linux passes no single argument over 128 KiB (execve(2), MAX_ARG_STRLEN)."""
 
 
-class Fault(ValueError):
+class FieldFault(ValueError):
     """What is wrong with a text, and what to write instead; the caller knows where it stands."""
 
     def __init__(self, headline: str, hint: str = "") -> None:
@@ -57,27 +57,27 @@ def _shown(text: str) -> str:
 def free_text(text: str) -> str:
     """One line of text, not empty."""
     if not text.strip():
-        raise Fault("the text is empty")
+        raise FieldFault("the text is empty")
     if text != text.strip():
-        raise Fault(f"{_shown(text)} begins or ends with a space", f"write {text.strip()}")
+        raise FieldFault(f"{_shown(text)} begins or ends with a space", f"write {text.strip()}")
     if match := _CONTROL.search(text):
-        raise Fault(f"the character U+{ord(match[0]):04X} cannot stand here")
+        raise FieldFault(f"the character U+{ord(match[0]):04X} cannot stand here")
     return text
 
 
 def arg_value(text: str) -> str:
     """What can be passed as one `--build-arg`: any text but control characters; lines and tabs may be in it."""
     if match := _CONTROL_BUT_LINES.search(text):
-        raise Fault(f"a build arg cannot hold the character U+{ord(match[0]):04X}")
+        raise FieldFault(f"a build arg cannot hold the character U+{ord(match[0]):04X}")
     if len(text) > ARG_LIMIT or len(text.encode()) > ARG_LIMIT:
-        raise Fault(f"the value is longer than the {ARG_LIMIT:,} bytes that one argument can pass")
+        raise FieldFault(f"the value is longer than the {ARG_LIMIT:,} bytes that one argument can pass")
     return text
 
 
 def parent_or_text(text: str) -> str:
     """The value of a build arg, or `image:NAME` for a parent."""
     if text.startswith("image:") and not text[len("image:") :].strip():
-        raise Fault("'image:' is followed by the name of a parent image")
+        raise FieldFault("'image:' is followed by the name of a parent image")
     return arg_value(text)
 
 
@@ -86,7 +86,7 @@ def duration(text: str) -> float:
     match = _DURATION.fullmatch(text)
     if not match or not int(match[1]):
         hint = f"write {text}m for minutes" if re.fullmatch("[1-9][0-9]*", text) else "write it as 90s, 240m, 2h or 30d"
-        raise Fault(f"{_shown(text)} is not a duration", hint)
+        raise FieldFault(f"{_shown(text)} is not a duration", hint)
     return int(match[1]) * _UNITS[match[2]]
 
 
@@ -95,14 +95,14 @@ def boolean(text: str) -> bool:
     value = {"yes": True, "true": True, "no": False, "false": False}.get(text)
     if value is None:
         hint = "write yes or no" if text.lower() not in ("true", "false") else f"write {text.lower()}"
-        raise Fault(f"{_shown(text)} is neither yes nor no", hint)
+        raise FieldFault(f"{_shown(text)} is neither yes nor no", hint)
     return value
 
 
 def count(text: str) -> int:
     """A whole number from 1 to 10."""
     if not re.fullmatch("[1-9]|10", text):
-        raise Fault(f"{_shown(text)} is not a whole number from 1 to 10")
+        raise FieldFault(f"{_shown(text)} is not a whole number from 1 to 10")
     return int(text)
 
 
@@ -114,7 +114,7 @@ def choice(*words: str) -> Callable[[str], str]:
             from imageyard.catalogue.suggest import did_you_mean
 
             one_of = f"one of {', '.join(words)}" if len(words) > 1 else repr(words[0])
-            raise Fault(f"{_shown(text)} is not {one_of}", did_you_mean(text, words, listed=False))
+            raise FieldFault(f"{_shown(text)} is not {one_of}", did_you_mean(text, words, listed=False))
         return text
 
     return parse
@@ -123,7 +123,7 @@ def choice(*words: str) -> Callable[[str], str]:
 def arch(text: str) -> str:
     """An architecture, by its one name."""
     if text not in ARCHES and (known := {"x86_64": "amd64", "x64": "amd64", "aarch64": "arm64"}.get(text)):
-        raise Fault(f"{_shown(text)} is called {known} here", f"write {known}")
+        raise FieldFault(f"{_shown(text)} is called {known} here", f"write {known}")
     return choice(*ARCHES)(text)
 
 
@@ -133,7 +133,7 @@ def pattern(expression: str, what: str) -> Callable[[str], str]:
 
     def parse(text: str) -> str:
         if not compiled.fullmatch(text):
-            raise Fault(f"{_shown(text)} is not {what}")
+            raise FieldFault(f"{_shown(text)} is not {what}")
         return text
 
     return parse
@@ -142,34 +142,34 @@ def pattern(expression: str, what: str) -> Callable[[str], str]:
 def relative_path(text: str) -> str:
     """A POSIX path below some folder, in its only spelling; `.` is the folder itself."""
     if not text or _CONTROL.search(text):
-        raise Fault(f"{_shown(text)} is not a path")
+        raise FieldFault(f"{_shown(text)} is not a path")
     if "\\" in text:
-        raise Fault(
+        raise FieldFault(
             f"{_shown(text)} holds a backslash", f"write {text.replace(chr(92), '/')}" if len(text) < 80 else ""
         )
     if text.startswith("/") or re.match("[A-Za-z]:", text):
-        raise Fault(f"{_shown(text)} is an absolute path", "write it relative to the catalogue's context")
+        raise FieldFault(f"{_shown(text)} is an absolute path", "write it relative to the catalogue's context")
     parts = text.split("/")
     if ".." in parts:
-        raise Fault(f"{_shown(text)} leaves the context", "move the files under the context, or set context")
+        raise FieldFault(f"{_shown(text)} leaves the context", "move the files under the context, or set context")
     if text != "." and (plain := [part for part in parts if part not in ("", ".")]) != parts:
-        raise Fault(f"{_shown(text)} is not in its plain form", f"write {'/'.join(plain) or '.'}")
+        raise FieldFault(f"{_shown(text)} is not in its plain form", f"write {'/'.join(plain) or '.'}")
     if text.startswith(("-", "~")) or any(part != part.strip() for part in parts):
-        raise Fault(f"{_shown(text)} is not a usable path")
+        raise FieldFault(f"{_shown(text)} is not a usable path")
     return text
 
 
 def file_path(text: str) -> str:
     """A relative path that names a file."""
     if relative_path(text) == ".":
-        raise Fault("'.' is a folder, not a file")
+        raise FieldFault("'.' is a folder, not a file")
     return text
 
 
 def absolute_path(text: str) -> str:
     """A file of the machine that runs us, by absolute path."""
     if not free_text(text).startswith("/") or ".." in text.split("/"):
-        raise Fault(f"{_shown(text)} is not an absolute path")
+        raise FieldFault(f"{_shown(text)} is not an absolute path")
     return text
 
 
@@ -178,11 +178,11 @@ def repository(text: str) -> str:
     try:
         reference = parse_reference(text)
     except ConfigurationError as error:
-        raise Fault(error.headline, "write it as HOST/REPOSITORY") from None
+        raise FieldFault(error.headline, "write it as HOST/REPOSITORY") from None
     if reference.tag or reference.digest:
-        raise Fault(f"{_shown(text)} has a tag or a digest", f"write {reference.name}")
+        raise FieldFault(f"{_shown(text)} has a tag or a digest", f"write {reference.name}")
     if reference.name != text:
-        raise Fault(f"{_shown(text)} has no host", f"write {reference.name}, if that is meant")
+        raise FieldFault(f"{_shown(text)} has no host", f"write {reference.name}, if that is meant")
     return text
 
 
@@ -192,11 +192,13 @@ def context_source(text: str) -> str:
     if not found:
         return relative_path(text)
     if scheme != "docker-image":
-        raise Fault(f"{scheme[:40]}:// cannot be a build context here", "use a folder, or docker-image://REFERENCE")
+        raise FieldFault(
+            f"{scheme[:40]}:// cannot be a build context here", "use a folder, or docker-image://REFERENCE"
+        )
     try:
         parse_reference(rest)
     except ConfigurationError as error:
-        raise Fault(error.headline) from None
+        raise FieldFault(error.headline) from None
     return text
 
 
@@ -207,11 +209,11 @@ def secret_source(text: str) -> str:
         return text
     if kind == "file" and name and not _CONTROL.search(name):
         return text
-    raise Fault("a secret's source names a variable or a file, never the value", "write env:NAME or file:PATH")
+    raise FieldFault("a secret's source names a variable or a file, never the value", "write env:NAME or file:PATH")
 
 
 def builder_address(text: str) -> str:
     """The address of a BuildKit worker, as buildx's remote driver takes it."""
     if not _ADDRESS.fullmatch(text):
-        raise Fault(f"{_shown(text)} is not the address of a builder", "write it as tcp://HOST:PORT")
+        raise FieldFault(f"{_shown(text)} is not the address of a builder", "write it as tcp://HOST:PORT")
     return text

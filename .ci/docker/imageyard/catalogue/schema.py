@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from imageyard.catalogue.grammar import TOP
-from imageyard.catalogue.kinds import Either, Kind, ListOf, MapOf, Record, Scalar
+from imageyard.catalogue.kinds import Either, Kind, ListOf, MapOf, RecordKind, Scalar
 from imageyard.errors import assert_never
 
 __all__ = ["schema", "text"]
@@ -47,7 +47,7 @@ def _of(kind: Kind, removable: bool, definitions: dict[str, Any]) -> dict[str, A
         form = _map(kind, removable or kind.removable, definitions)
     elif isinstance(kind, Either):
         form = {"anyOf": [_of(kind.text, False, definitions), _of(kind.record, False, definitions)]}
-    elif isinstance(kind, Record):
+    elif isinstance(kind, RecordKind):
         form = _reference(kind, removable or kind.removable, definitions)
     else:
         assert_never(kind)
@@ -70,7 +70,7 @@ def _map(kind: MapOf, removable: bool, definitions: dict[str, Any]) -> dict[str,
     return form
 
 
-def _reference(kind: Record, removable: bool, definitions: dict[str, Any]) -> dict[str, Any]:
+def _reference(kind: RecordKind, removable: bool, definitions: dict[str, Any]) -> dict[str, Any]:
     """A record stands among the definitions once for each of its uses: with `~` admitted and without."""
     name = kind.what.replace(" ", "-") + ("-or-removed" if removable else "")
     if name not in definitions:
@@ -79,7 +79,7 @@ def _reference(kind: Record, removable: bool, definitions: dict[str, Any]) -> di
     return {"$ref": f"#/$defs/{name}"}
 
 
-def _record(kind: Record, removable: bool, definitions: dict[str, Any]) -> dict[str, Any]:
+def _record(kind: RecordKind, removable: bool, definitions: dict[str, Any]) -> dict[str, Any]:
     properties = {
         key: {
             "description": field.about,

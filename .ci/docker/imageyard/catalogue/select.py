@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from imageyard.catalogue import braces
-from imageyard.catalogue.scalars import Fault
+from imageyard.catalogue.scalars import FieldFault
 from imageyard.catalogue.suggest import did_you_mean, nearest
 from imageyard.errors import ConfigurationError
 
@@ -25,7 +25,7 @@ def select(pattern: str, names: Iterable[str], axes: Mapping[str, Sequence[str]]
     try:
         parts, written = _parts(pattern, axes or {})
         texts = braces.product(parts, pattern)
-    except Fault as fault:
+    except FieldFault as fault:
         raise ConfigurationError(fault.headline, doing="reading a pattern of images", hint=fault.hint) from None
     matched = _matched(texts, known)
     if not matched:
@@ -45,18 +45,18 @@ def select(pattern: str, names: Iterable[str], axes: Mapping[str, Sequence[str]]
 def _parts(pattern: str, axes: Mapping[str, Sequence[str]]) -> tuple[list[braces.Part], list[int]]:
     """The parts of a pattern, and which of them are lists that were written out. Raises Fault."""
     if not pattern:
-        raise Fault("the pattern is empty", "write '*' for all images")
+        raise FieldFault("the pattern is empty", "write '*' for all images")
     parts: list[braces.Part] = []
     written: list[int] = []
     for part in braces.split(pattern):
         if isinstance(part, tuple) and len(part) == 1:
             if part[0] not in axes:
-                raise Fault(f"unknown axis {part[0][:100]!r} in {pattern[:100]!r}", did_you_mean(part[0], axes))
+                raise FieldFault(f"unknown axis {part[0][:100]!r} in {pattern[:100]!r}", did_you_mean(part[0], axes))
             part = tuple(axes[part[0]])
         elif isinstance(part, tuple):
             written.append(len(parts))
         elif "," in part:
-            raise Fault(f"a comma outside braces in {pattern[:100]!r}", "write one pattern: '{a,b}'")
+            raise FieldFault(f"a comma outside braces in {pattern[:100]!r}", "write one pattern: '{a,b}'")
         parts.append(part)
     return parts, written
 

@@ -9,7 +9,7 @@ from imageyard.catalogue.braces import EXPANSION_LIMIT
 from imageyard.catalogue.merge import Tree, merged, tree_of
 from imageyard.catalogue.model import Where
 from imageyard.catalogue.nodes import Map, Text, error_at, place
-from imageyard.catalogue.scalars import Fault
+from imageyard.catalogue.scalars import FieldFault
 from imageyard.catalogue.words import Word, Words
 from imageyard.names import ARCHES, image_name_fault
 
@@ -93,19 +93,19 @@ def sentences_of(root: Map, words: Words, prefix: str) -> Iterator[Sentence]:
             try:
                 for name in words.expand(pattern, EXPANSION_LIMIT):
                     if len(seen) >= EXPANSION_LIMIT:
-                        raise Fault(f"the catalogue has more than {EXPANSION_LIMIT:,} names")
+                        raise FieldFault(f"the catalogue has more than {EXPANSION_LIMIT:,} names")
                     if other := seen.get(prefix + name):
-                        raise Fault(
+                        raise FieldFault(
                             f"two patterns give the name {prefix + name!r}",
                             f"the other is {other.key!r} at {other.where()}: keep one of them",
                         )
                     if fault := image_name_fault(prefix + name):
-                        raise Fault(f"{(prefix + name)[:120]!r} cannot be a name: {fault}")
+                        raise FieldFault(f"{(prefix + name)[:120]!r} cannot be a name: {fault}")
                     sentence = words.read(name)
                     seen[prefix + name] = Sentence(
                         prefix + name, family, names, pattern, sentence, defaults, of_family, of_name, fields
                     )
-            except Fault as fault_:
+            except FieldFault as fault_:
                 raise error_at(names, fault_.headline, key=pattern, hint=fault_.hint) from None
     yield from seen.values()
 

@@ -10,7 +10,7 @@ from imageyard.catalogue import braces
 from imageyard.catalogue.grammar import ARGS, NAME
 from imageyard.catalogue.kinds import check
 from imageyard.catalogue.nodes import Map, Text, error_at, place
-from imageyard.catalogue.scalars import Fault
+from imageyard.catalogue.scalars import FieldFault
 from imageyard.catalogue.suggest import did_you_mean, nearest
 from imageyard.errors import ConfigurationError
 
@@ -68,7 +68,7 @@ class Words:
             if isinstance(part, tuple) and len(part) == 1:
                 if part[0] not in self.axes:
                     hint = did_you_mean(part[0], self.axes) or "a brace list of one names an axis"
-                    raise Fault(f"unknown axis {part[0][:100]!r} in {pattern[:100]!r}", hint)
+                    raise FieldFault(f"unknown axis {part[0][:100]!r} in {pattern[:100]!r}", hint)
                 part = self.axes[part[0]]
             parts.append(part)
         return braces.product(parts, pattern, room)
@@ -83,12 +83,12 @@ class Words:
         for word in found:
             if word.axis != PLAIN and taken.setdefault(word.axis, word.name) != word.name:
                 both = f"{taken[word.axis]!r} and {word.name!r}"
-                raise Fault(
+                raise FieldFault(
                     f"{both} are both words of the axis {word.axis!r}, in {name!r}", "a name has one of an axis"
                 )
         axes = [word.axis for word in found if word.axis != PLAIN]
         if len(set(axes)) < len(axes):
-            raise Fault(f"a word stands twice in {name!r}", "a name has one word of an axis")
+            raise FieldFault(f"a word stands twice in {name!r}", "a name has one word of an axis")
         return found
 
     def _read(self, pieces: list[str], start: int, dead: set[int]) -> tuple[Word, ...] | None:
@@ -103,7 +103,7 @@ class Words:
         dead.add(start)
         return None
 
-    def _unreadable(self, name: str, pieces: list[str]) -> Fault:
+    def _unreadable(self, name: str, pieces: list[str]) -> FieldFault:
         """Point at the first piece that no reading of what stands before it gets past."""
         reached = {0}
         for start in range(len(pieces)):
@@ -117,9 +117,9 @@ class Words:
             if nearest(text, self.by_name, cutoff=0.75):
                 best = text
         if not best:
-            return Fault(f"an empty word in {name[:120]!r}", "one dash stands between two words")
+            return FieldFault(f"an empty word in {name[:120]!r}", "one dash stands between two words")
         hint = did_you_mean(best, self.by_name) or "declare it in axes"
-        return Fault(f"unknown word {best[:100]!r} in the name {name[:120]!r}", hint)
+        return FieldFault(f"unknown word {best[:100]!r} in the name {name[:120]!r}", hint)
 
 
 def _alternatives(node: Map, key: str) -> list[tuple[str, str | None]]:
@@ -128,7 +128,7 @@ def _alternatives(node: Map, key: str) -> list[tuple[str, str | None]]:
         return [(key, None)]
     try:
         parts = braces.split(key)
-    except Fault as fault:
+    except FieldFault as fault:
         raise error_at(node, fault.headline, key=key, hint=fault.hint) from None
     lists = [part for part in parts if isinstance(part, tuple)]
     if len(lists) > 1:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from imageyard.errors import Absent, ConfigurationError
-from imageyard.plan.report import Ended
+from imageyard.errors import ConfigurationError, NotFound
+from imageyard.plan.report import JobResult
 
 __all__ = ["last", "plan_of", "results_of"]
 
@@ -16,10 +16,10 @@ _ROW, _STEPS = "result-row-", ("promote", "mirror")
 
 
 def last(state: Path) -> Mapping[str, Any]:
-    """The `result.json` of the last run. Raises Absent where there was none."""
+    """The `result.json` of the last run. Raises NotFound where there was none."""
     file = state / "result.json"
     if not file.exists():
-        raise Absent("no run left a result here", hint="what came before in this job says why")
+        raise NotFound("no run left a result here", hint="what came before in this job says why")
     found = _json(file)
     if not (isinstance(found.get("code"), int) and isinstance(found.get("rows"), list)):
         raise ConfigurationError(f"{file} is no result of a run")
@@ -34,14 +34,14 @@ def plan_of(file: Path) -> Mapping[str, Any]:
     return found
 
 
-def results_of(folder: Path) -> tuple[dict[tuple[str, str], Ended], dict[tuple[str, str], Ended]]:
+def results_of(folder: Path) -> tuple[dict[tuple[str, str], JobResult], dict[tuple[str, str], JobResult]]:
     """The results of rows, by image and architecture, and those of images, by image and step.
 
     `folder` holds a folder for each artifact: `result-row-IMAGE-ARCH`, `result-promote-IMAGE`, `result-mirror-IMAGE`.
     Raises ConfigurationError for a result that cannot be read.
     """
-    rows: dict[tuple[str, str], Ended] = {}
-    images: dict[tuple[str, str], Ended] = {}
+    rows: dict[tuple[str, str], JobResult] = {}
+    images: dict[tuple[str, str], JobResult] = {}
     for file in sorted(folder.glob("*/result.json")):
         name, found = file.parent.name, _json(file)
         if name.startswith(_ROW):
@@ -55,13 +55,13 @@ def results_of(folder: Path) -> tuple[dict[tuple[str, str], Ended], dict[tuple[s
     return rows, images
 
 
-def _ended(found: Mapping[str, Any], image: str, arch: str) -> Ended:
+def _ended(found: Mapping[str, Any], image: str, arch: str) -> JobResult:
     """The record of the row itself where there is one: a run may hold those of its parents too."""
     records = found.get("rows")
     for record in records if isinstance(records, list) else ():
         if isinstance(record, Mapping) and (record.get("image"), record.get("arch")) == (image, arch):
             code, seconds = record.get("code"), record.get("seconds")
-            return Ended(
+            return JobResult(
                 code if isinstance(code, int) else 1,  # the job built what it was given, and wrote this
                 str(record.get("headline", "")),
                 str(record.get("outcome", "failed")),
@@ -70,7 +70,7 @@ def _ended(found: Mapping[str, Any], image: str, arch: str) -> Ended:
     code = found.get("code")
     if not isinstance(code, int):
         raise ConfigurationError(f"the result of {image} has no code")
-    return Ended(code, str(found.get("headline", "")), "failed" if code else "done")
+    return JobResult(code, str(found.get("headline", "")), "failed" if code else "done")
 
 
 def _json(file: Path) -> Mapping[str, Any]:

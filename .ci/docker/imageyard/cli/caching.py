@@ -34,7 +34,7 @@ def clean_caches(
     from functools import partial
     from pathlib import Path
 
-    from imageyard.catalogue.scalars import Fault, duration
+    from imageyard.catalogue.scalars import FieldFault, duration
     from imageyard.errors import ConfigurationError
     from imageyard.keep import cache_clean
     from imageyard.project.project import find_project
@@ -46,20 +46,22 @@ def clean_caches(
     if pr is not None:
         if not (pr.isascii() and pr.isdigit() and int(pr)):
             raise ConfigurationError(f"--pr takes the number of a pull request, not {pr!r}")
-        wanted = cache_clean.Wanted(pull=int(pr))
+        wanted = cache_clean.CacheCleanRequest(pull=int(pr))
     else:
         from imageyard.ci import pulls
         from imageyard.ci.providers.github.api import Api
 
         try:
             age = timedelta(seconds=duration(older_than or ""))
-        except Fault as fault:
+        except FieldFault as fault:
             raise ConfigurationError(f"--older-than: {fault.headline}", hint=fault.hint) from None
         if open_ is not None:
-            wanted = cache_clean.Wanted(age=age, open_pulls=pulls.from_file(Path(open_)))
+            wanted = cache_clean.CacheCleanRequest(age=age, open_pulls=pulls.from_file(Path(open_)))
         else:
             api = Api(os.environ)
-            wanted = cache_clean.Wanted(age=age, open_pulls=pulls.open_pulls(api), is_open=partial(pulls.is_open, api))
+            wanted = cache_clean.CacheCleanRequest(
+                age=age, open_pulls=pulls.open_pulls(api), is_open=partial(pulls.is_open, api)
+            )
     cache_clean.clean(project.catalogue, begin(project), wanted, yes=yes, as_json=json)
 
 

@@ -34,7 +34,7 @@ def mirror(
     from imageyard.console import Story
     from imageyard.project.project import find_project
     from imageyard.project.recipes import recipes_of
-    from imageyard.publishing.mirror import Wanted
+    from imageyard.publishing.mirror import MirrorRequest
     from imageyard.publishing.mirror import mirror as flow
     from imageyard.run.services import begin
 
@@ -42,7 +42,9 @@ def mirror(
     decided = decision(project)
     if branch is None and decided.mirror:  # an event that was believed, so its ref is what the variable says
         branch = github.branch(os.environ)
-    done, code = flow(project, recipes_of(project), begin(project), Wanted(pattern, floating, force, branch, decided))
+    done, code = flow(
+        project, recipes_of(project), begin(project), MirrorRequest(pattern, floating, force, branch, decided)
+    )
     if done:
         Story.result("\n".join(f"{image} {reference}" for image, reference in done))
     if code:

@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from imageyard.errors import Absent
+from imageyard.errors import NotFound
 from imageyard.oci.manifests import ACCEPT, Index
 from imageyard.registry import blobs
 from imageyard.registry.vendors.table import vendor_of
@@ -41,7 +41,7 @@ def written(client: Client, repository: Reference, tags: Sequence[str]) -> dict[
         return dict(dated)
     found: dict[str, datetime] = {}
     for tag in tags:
-        with suppress(Absent):
+        with suppress(NotFound):
             if time := _written(client, repository.with_tag(tag)):
                 found[tag] = time
     return found

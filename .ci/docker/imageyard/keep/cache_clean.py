@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from imageyard.registry.client import Client
     from imageyard.run.services import Services
 
-__all__ = ["Item", "Wanted", "clean"]
+__all__ = ["CacheCleanRequest", "CacheItem", "clean"]
 
 _WORKERS = 32
 
 
 @dataclass(frozen=True)
-class Wanted:
+class CacheCleanRequest:
     """What goes: the caches of `pull`, or those older than `age` of pull requests that are not among `open_pulls`.
 
     `is_open` is asked of each pull request before a cache of it goes, in case the list missed one.
@@ -42,7 +42,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Item:
+class CacheItem:
     """A tag of the repository. `goes` is the judgement, `removed` whether it was followed."""
 
     tag: str
@@ -55,7 +55,7 @@ class Item:
 def clean(
     catalogue: Catalogue,
     services: Services,
-    wanted: Wanted,
+    wanted: CacheCleanRequest,
     *,
     yes: bool,
     as_json: bool,
@@ -76,7 +76,7 @@ def clean(
         return
     try:
         tags = client.tags(repository)
-    except errors.Absent:
+    except errors.NotFound:
         tags = ()
     items = [_judged(wanted, tag) for tag in tags]
     items = _aged(client, repository, wanted, items, now or datetime.now(timezone.utc))
@@ -102,23 +102,25 @@ def _repository(catalogue: Catalogue) -> Reference | None:
     return parse_reference(str(named)) if named else None
 
 
-def _judged(wanted: Wanted, tag: str) -> Item:
+def _judged(wanted: CacheCleanRequest, tag: str) -> CacheItem:
     """What a tag alone says."""
     parsed = parse_cache_tag(tag)
     if parsed is None:
-        return Item(tag, "no cache of ours", False)
+        return CacheItem(tag, "no cache of ours", False)
     word, _, number = parsed.scope.partition("-")
     if word != "pr":
-        return Item(tag, "of no pull request", False)
+        return CacheItem(tag, "of no pull request", False)
     if wanted.pull is not None:
         mine = int(number) == wanted.pull
-        return Item(tag, f"of pull request {number}" if mine else f"of another pull request, {number}", mine)
+        return CacheItem(tag, f"of pull request {number}" if mine else f"of another pull request, {number}", mine)
     if int(number) in wanted.open_pulls:
-        return Item(tag, f"pull request {number} is open", False)
-    return Item(tag, f"pull request {number} is closed", True)
+        return CacheItem(tag, f"pull request {number} is open", False)
+    return CacheItem(tag, f"pull request {number} is closed", True)
 
 
-def _aged(client: Client, repository: Reference, wanted: Wanted, items: Sequence[Item], now: datetime) -> list[Item]:
+def _aged(
+    client: Client, repository: Reference, wanted: CacheCleanRequest, items: Sequence[CacheItem], now: datetime
+) -> list[CacheItem]:
     """With those that stay because they are too young, of unknown age, or of a pull request that is open after all."""
     if wanted.age is None:
         return list(items)
@@ -126,7 +128,7 @@ def _aged(client: Client, repository: Reference, wanted: Wanted, items: Sequence
     times = written(client, repository, [item.tag for item in items if item.goes])
     is_open: dict[str, bool] = {}
 
-    def aged(item: Item) -> Item:
+    def aged(item: CacheItem) -> CacheItem:
         if not item.goes:
             return item
         if item.tag not in times:
@@ -144,7 +146,7 @@ def _aged(client: Client, repository: Reference, wanted: Wanted, items: Sequence
     return [aged(item) for item in items]
 
 
-def _alone(client: Client, repository: Reference, items: Sequence[Item]) -> list[Item]:
+def _alone(client: Client, repository: Reference, items: Sequence[CacheItem]) -> list[CacheItem]:
     """With those that stay because a tag that stays names the same manifest: most registries delete by digest only.
 
     Raises what reading a tag raises: where one is not known, it may be any.
@@ -152,7 +154,7 @@ def _alone(client: Client, repository: Reference, items: Sequence[Item]) -> list
     if vendor_of(repository.registry).untags:
         return list(items)
 
-    def digest(item: Item) -> Digest | None:
+    def digest(item: CacheItem) -> Digest | None:
         return client.digest_of(repository.with_tag(item.tag))  # None: gone since the list was made
 
     known = [replace(item, digest=found) for item, found in zip(items, each(items, digest, _WORKERS), strict=True)]
@@ -165,7 +167,7 @@ def _alone(client: Client, repository: Reference, items: Sequence[Item]) -> list
     ]
 
 
-def _remove(client: Client, repository: Reference, items: Sequence[Item]) -> dict[str, ImageyardError]:
+def _remove(client: Client, repository: Reference, items: Sequence[CacheItem]) -> dict[str, ImageyardError]:
     """Remove what goes; what the registry refused, with the error."""
     going = [item for item in items if item.goes]
     kept = vendor_of(repository.registry).untag(repository, [item.tag for item in going])
@@ -181,7 +183,7 @@ def _remove(client: Client, repository: Reference, items: Sequence[Item]) -> dic
                 refused[item.tag] = Transient("it was written again meanwhile")
                 continue
             client.delete(repository.with_digest(item.digest))
-        except errors.Absent:
+        except errors.NotFound:
             pass
         except (Denied, EnvironmentLacks) as error:  # of the registry as a whole
             return {**refused, **{one.tag: error for one in going if one.digest not in gone}}
@@ -211,8 +213,8 @@ def _days(age: timedelta) -> str:
     return f"{age.days} d" if age.days else f"{age.seconds // 3600} h"
 
 
-def _tell(reporter: Story, repository: Reference, items: Sequence[Item], *, yes: bool) -> None:
-    def fate(item: Item) -> str:
+def _tell(reporter: Story, repository: Reference, items: Sequence[CacheItem], *, yes: bool) -> None:
+    def fate(item: CacheItem) -> str:
         if not item.goes:
             return "stays"
         return "removed" if item.removed else "refused" if yes else "would go"

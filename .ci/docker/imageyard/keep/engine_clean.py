@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from imageyard.recipe.recipe import Recipes
     from imageyard.run.services import Services
 
-__all__ = ["Item", "clean"]
+__all__ = ["EngineItem", "clean"]
 
 
 @dataclass(frozen=True)
-class Item:
+class EngineItem:
     """Something of ours in the engine; `bytes` is its size, shared layers counted in full.
 
     `goes` is the judgement, `removed` whether it was followed.
@@ -66,7 +66,7 @@ def clean(
     return None
 
 
-def _removed(engine: Engine, item: Item, refused: list[str]) -> Item:
+def _removed(engine: Engine, item: EngineItem, refused: list[str]) -> EngineItem:
     try:
         engine.remove(item.name) if item.what == "container" else engine.untag(item.name)
     except ImageyardError as error:
@@ -75,8 +75,8 @@ def _removed(engine: Engine, item: Item, refused: list[str]) -> Item:
     return replace(item, removed=True)
 
 
-def _tell(reporter: Story, items: Sequence[Item], *, yes: bool, everything: bool) -> None:
-    def fate(item: Item) -> str:
+def _tell(reporter: Story, items: Sequence[EngineItem], *, yes: bool, everything: bool) -> None:
+    def fate(item: EngineItem) -> str:
         if not item.goes:
             return "stays"
         return "would go" if not yes else "removed" if item.removed else "refused"
@@ -89,14 +89,14 @@ def _tell(reporter: Story, items: Sequence[Item], *, yes: bool, everything: bool
     reporter.step(f"{going} of {len(items)} {'removed' if yes else 'would go'}{again}")
 
 
-def _containers(project: Project, engine: Engine) -> list[Item]:
+def _containers(project: Project, engine: Engine) -> list[EngineItem]:
     return [
-        Item("container", container.name, f"of {'a run that died' if goes else 'a run that lives'}", goes)
+        EngineItem("container", container.name, f"of {'a run that died' if goes else 'a run that lives'}", goes)
         for container, goes in leftovers.containers(project, engine)
     ]
 
 
-def _images(project: Project, recipes: Recipes, engine: Engine, *, everything: bool) -> list[Item]:
+def _images(project: Project, recipes: Recipes, engine: Engine, *, everything: bool) -> list[EngineItem]:
     current = _current(project.catalogue, recipes)
     dead = set(leftovers.leftovers(project, engine))
     ours = {f"{project.repository}:", *(f"{parse_reference(one).name}:" for one in project.catalogue.mirrors)}
@@ -116,22 +116,22 @@ def _judged(
     dead: set[str],
     *,
     everything: bool,
-) -> Item:
+) -> EngineItem:
     prefix = next((one for one in ours if name.startswith(one)), None)
     tag = name.removeprefix(prefix or "")
     if not image.tags:
-        return Item("image", name, "has no tag any more", True, image.size)
+        return EngineItem("image", name, "has no tag any more", True, image.size)
     if prefix is None:
-        return Item("image", name, "another repository's", False, image.size)
+        return EngineItem("image", name, "another repository's", False, image.size)
     if tag.startswith("unchecked-"):
         reason = "left by a run that died" if name in dead else "a run that lives"
-        return Item("image", name, reason, name in dead, image.size)
+        return EngineItem("image", name, reason, name in dead, image.size)
     if tag in current:
-        return Item("image", name, "current", everything, image.size)
+        return EngineItem("image", name, "current", everything, image.size)
     parsed = parse_tag(tag)
     if parsed is None or parsed.image not in catalogue.images:
-        return Item("image", name, "of no image in this catalogue", False, image.size)
-    return Item("image", name, "its inputs have moved on", True, image.size)
+        return EngineItem("image", name, "of no image in this catalogue", False, image.size)
+    return EngineItem("image", name, "its inputs have moved on", True, image.size)
 
 
 def _current(catalogue: Catalogue, recipes: Recipes) -> set[str]:

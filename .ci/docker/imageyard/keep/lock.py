@@ -59,7 +59,7 @@ def lock(
 ) -> object:
     """Pin the bases that are not locked, with `refresh` all, at what their registries answer, in one write.
 
-    Raises Absent, Denied or Transient with the registry's words where one base has no answer: nothing is written then.
+    Raises NotFound, Denied or Transient with the registry's words where one base has no answer: nothing is written.
     ConfigurationError for a base that no Dockerfile names.
     """
     known = read_lock(project)

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from imageyard.errors import Absent, ConfigurationError, Transient
+from imageyard.errors import ConfigurationError, NotFound, Transient
 from imageyard.files import atomic_write, locked, make_folder
 from imageyard.names import Digest
 from imageyard.oci.manifests import OCI_INDEX, Descriptor, matches, parse
 from imageyard.oci.memory import referrer_entry
 from imageyard.oci.raw import Raw
-from imageyard.oci.store import Source
+from imageyard.oci.store import ReadableStore
 
 __all__ = ["LayoutStore"]
 
@@ -51,11 +51,11 @@ class LayoutStore:
         return self._path(digest).is_file()
 
     def blob(self, blob: Descriptor) -> IO[bytes]:
-        """The blob as a file. Raises Absent where it is not there."""
+        """The blob as a file. Raises NotFound where it is not there."""
         try:
             return self._path(blob.digest).open("rb")
         except FileNotFoundError:
-            raise Absent(f"{self.name} has no blob {blob.digest}") from None
+            raise NotFound(f"{self.name} has no blob {blob.digest}") from None
 
     def referrers(self, digest: Digest) -> Sequence[Descriptor]:
         """The manifests whose `subject` is this one, in the order in which they were put."""
@@ -87,7 +87,7 @@ class LayoutStore:
 
         self._rewrite(listed)
 
-    def put_blob(self, blob: Descriptor, content: IO[bytes], origin: Source) -> None:
+    def put_blob(self, blob: Descriptor, content: IO[bytes], origin: ReadableStore) -> None:
         """Put a blob, hashed on the way. Raises Transient for bytes of another digest: nothing is kept of them."""
         path = self._path(blob.digest)
         make_folder(path.parent)
@@ -105,9 +105,9 @@ class LayoutStore:
             partial.unlink(missing_ok=True)
 
     def delete(self, digest: Digest) -> None:
-        """Delete a manifest, and with it every tag that names it. Raises Absent where it is not there."""
+        """Delete a manifest, and with it every tag that names it. Raises NotFound where it is not there."""
         if not self.has_blob(digest):
-            raise Absent(f"{self.name} has no manifest {digest}")
+            raise NotFound(f"{self.name} has no manifest {digest}")
         self._rewrite(lambda entries: [one for one in entries if one["digest"] != digest])
         self._path(digest).unlink()
 

@@ -6,11 +6,11 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import IO
 
-from imageyard.errors import Absent, Transient
+from imageyard.errors import NotFound, Transient
 from imageyard.names import Digest
 from imageyard.oci.manifests import Descriptor, Manifest, digest_of
 from imageyard.oci.raw import Raw
-from imageyard.oci.store import Source
+from imageyard.oci.store import ReadableStore
 
 __all__ = ["MemoryStore", "referrer_entry"]
 
@@ -39,9 +39,9 @@ class MemoryStore:
         return digest in self.blobs
 
     def blob(self, blob: Descriptor) -> IO[bytes]:
-        """The blob as a file. Raises Absent where it is not there."""
+        """The blob as a file. Raises NotFound where it is not there."""
         if blob.digest not in self.blobs:
-            raise Absent(f"{self.name} has no blob {blob.digest}")
+            raise NotFound(f"{self.name} has no blob {blob.digest}")
         return io.BytesIO(self.blobs[blob.digest])
 
     def referrers(self, digest: Digest) -> Sequence[Descriptor]:
@@ -62,7 +62,7 @@ class MemoryStore:
         if tag is not None:
             self.tagged[tag] = manifest.digest
 
-    def put_blob(self, blob: Descriptor, content: IO[bytes], origin: Source) -> None:
+    def put_blob(self, blob: Descriptor, content: IO[bytes], origin: ReadableStore) -> None:
         """Put a blob. Raises Transient for bytes of another digest."""
         body = content.read()
         if digest_of(body) != blob.digest:
@@ -70,9 +70,9 @@ class MemoryStore:
         self.blobs[blob.digest] = body
 
     def delete(self, digest: Digest) -> None:
-        """Delete a manifest, and with it every tag that names it. Raises Absent where it is not there."""
+        """Delete a manifest, and with it every tag that names it. Raises NotFound where it is not there."""
         if digest not in self.manifests:
-            raise Absent(f"{self.name} has no manifest {digest}")
+            raise NotFound(f"{self.name} has no manifest {digest}")
         del self.manifests[digest]
         self.tagged = {tag: held for tag, held in self.tagged.items() if held != digest}
 

@@ -8,18 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Protocol
 
-from imageyard.errors import Absent, PolicyRefused
+from imageyard.errors import NotFound, PolicyRefused
 from imageyard.names import Digest
 from imageyard.oci.manifests import Descriptor, Index, Manifest
 from imageyard.oci.raw import Raw
 from imageyard.parallel import each
 
-__all__ = ["Source", "Store", "copy", "copy_referrers"]
+__all__ = ["ReadableStore", "Store", "copy", "copy_referrers"]
 
 _WORKERS = 4
 
 
-class Source(Protocol):
+class ReadableStore(Protocol):
     """A place that images are read from: absent is None, False or empty, and a place that cannot be read raises."""
 
     @property
@@ -45,13 +45,13 @@ class Source(Protocol):
         """All tags of the place."""
 
 
-class Store(Source, Protocol):
+class Store(ReadableStore, Protocol):
     """A place that images are put into, too."""
 
     def put_manifest(self, manifest: Raw, tag: str | None = None) -> None:
         """Put a manifest under its digest, with its referrer entry where it has a `subject`; and under a tag."""
 
-    def put_blob(self, blob: Descriptor, content: IO[bytes], origin: Source) -> None:
+    def put_blob(self, blob: Descriptor, content: IO[bytes], origin: ReadableStore) -> None:
         """Put a blob that is not there and that `origin` has; a place may take it from there without reading `content`.
 
         Raises Transient or PolicyRefused for bytes of another digest.
@@ -62,7 +62,7 @@ class Store(Source, Protocol):
 
 
 def copy(
-    source: Source,
+    source: ReadableStore,
     target: Store,
     root: Digest,
     *,
@@ -84,7 +84,7 @@ def copy(
     return raw
 
 
-def _walk(source: Source, target: Store, digest: Digest) -> Raw | None:
+def _walk(source: ReadableStore, target: Store, digest: Digest) -> Raw | None:
     """Copy a manifest and all below it; None where the source does not have it."""
     raw = source.manifest(digest)
     if raw is None:
@@ -102,7 +102,7 @@ def _walk(source: Source, target: Store, digest: Digest) -> Raw | None:
 
 
 def copy_referrers(
-    source: Source, target: Store, subject: Digest, wanted: Callable[[Descriptor], bool]
+    source: ReadableStore, target: Store, subject: Digest, wanted: Callable[[Descriptor], bool]
 ) -> tuple[Digest, ...]:
     """Put what refers to an image beside the same image elsewhere; returns what was not there yet."""
     present = {entry.digest for entry in target.referrers(subject)}
@@ -120,14 +120,14 @@ def copy_referrers(
     return tuple(copied)
 
 
-def _blobs(source: Source, target: Store, root: Digest, manifest: Manifest) -> None:
+def _blobs(source: ReadableStore, target: Store, root: Digest, manifest: Manifest) -> None:
     def put(blob: Descriptor) -> None:
         if target.has_blob(blob.digest):
             return
         try:
             with source.blob(blob) as content:
                 target.put_blob(blob, content, source)
-        except Absent:  # of the blob, or of the place that is to have it
+        except NotFound:  # of the blob, or of the place that is to have it
             if source.has_blob(blob.digest):
                 raise
             raise _incomplete(source, root, f"its blob {blob.digest} is missing", target) from None
@@ -135,5 +135,5 @@ def _blobs(source: Source, target: Store, root: Digest, manifest: Manifest) -> N
     each(tuple({blob.digest: blob for blob in (manifest.config, *manifest.layers)}.values()), put, _WORKERS)
 
 
-def _incomplete(source: Source, digest: Digest, why: str, target: Store) -> PolicyRefused:
+def _incomplete(source: ReadableStore, digest: Digest, why: str, target: Store) -> PolicyRefused:
     return PolicyRefused(f"{source.name}@{digest} is incomplete: {why}", doing=f"copying it to {target.name}")

@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 
 from imageyard.records import worst
 
-__all__ = ["Ended", "Told", "code_of", "report"]
+__all__ = ["JobResult", "Told", "code_of", "report"]
 
 _LOST = 9
 """The exit code of a job that left no result: it may end otherwise when it is run again."""
 
 
-class Ended(NamedTuple):
+class JobResult(NamedTuple):
     """How a job ended, by its own words: exit code, headline, outcome, seconds where they are known."""
 
     code: int
@@ -35,7 +35,7 @@ class Told(NamedTuple):
 
 
 def report(
-    plan: Mapping[str, Any], rows: Mapping[tuple[str, str], Ended], images: Mapping[tuple[str, str], Ended]
+    plan: Mapping[str, Any], rows: Mapping[tuple[str, str], JobResult], images: Mapping[tuple[str, str], JobResult]
 ) -> tuple[Told, ...]:
     """The lines of the report: rows in the order of the plan, then images.
 
@@ -64,7 +64,7 @@ def code_of(lines: Sequence[Told]) -> int:
     return worst(line.code for line in lines)
 
 
-def _line(one: Mapping[str, Any], what: str, ended: Ended | None, behind: str) -> Told:
+def _line(one: Mapping[str, Any], what: str, ended: JobResult | None, behind: str) -> Told:
     tag, seconds = one["tag"], ended.seconds if ended else None
     if one["action"] == "blocked":
         return Told(one["image"], what, "blocked", one["reason"], tag, None, one["code"])

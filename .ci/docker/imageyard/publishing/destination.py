@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Destination", "ParentOf", "destination", "parents", "place"]
 
 ParentOf: TypeAlias = "Callable[[Row], str]"
-"""Gives the reference of a parent, by digest where its place has digests. Raises Absent where the parent is gone."""
+"""Gives the reference of a parent, by digest where its place has digests. Raises NotFound where the parent is gone."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def parents(job: Job, target: Destination) -> ParentOf:
         found = target.find(job.services.registry(), tag, parent.arch)
         if found is None:
             where = " nor ".join(repository.name for repository in target.reads)
-            raise errors.Absent(
+            raise errors.NotFound(
                 f"{tag} is gone: not at {where}", doing=f"building {job.title} on it", hint="run it again"
             )
         return str(found)

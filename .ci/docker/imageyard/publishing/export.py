@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from imageyard import process
 from imageyard.builders.request import BuildRequest, loadable
-from imageyard.errors import Absent, EnvironmentLacks, PolicyRefused
+from imageyard.errors import EnvironmentLacks, NotFound, PolicyRefused
 from imageyard.names import platform_of
 from imageyard.oci.archive import Archive
 from imageyard.oci.compressed import Compressed
@@ -60,13 +60,13 @@ def refuse_narrowed(job: Job) -> None:
 def loaded(job: Job) -> LoadedImage:
     """The image that earned its tag in the engine.
 
-    Raises Absent without one, PolicyRefused for a foreign one, EnvironmentLacks for one that is less than declared.
+    Raises NotFound without one, PolicyRefused for a foreign one, EnvironmentLacks for one that is less than declared.
     """
     refuse_narrowed(job)
     name = _name(job)
     found = job.services.engine().inspect(name)
     if found is None:
-        raise Absent(
+        raise NotFound(
             f"the engine has no {name}",
             doing=f"publishing {job.title}",
             hint=f"inv build {job.row.name} --arch {job.row.arch}    (its tag comes with passed checks)",

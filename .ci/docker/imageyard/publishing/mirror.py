@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from imageyard.recipe.recipe import Recipes
     from imageyard.run.services import Services
 
-__all__ = ["Wanted", "mirror"]
+__all__ = ["MirrorRequest", "mirror"]
 
 
 @dataclass(frozen=True)
-class Wanted:
+class MirrorRequest:
     """What is asked of a call: `floating` moves `IMAGE` too, `force` moves content tags that name another image."""
 
     pattern: str
@@ -62,7 +62,7 @@ class _Brought:
 
 
 def mirror(
-    project: Project, recipes: Recipes, services: Services, wanted: Wanted
+    project: Project, recipes: Recipes, services: Services, wanted: MirrorRequest
 ) -> tuple[list[tuple[str, Reference]], int]:
     """Copy the images of a pattern to every mirror; returns each copy by digest, and the exit code of the whole.
 
@@ -94,7 +94,12 @@ class _Flow:
     """One call; `silent`: mirrors that need not be asked again, and why."""
 
     def __init__(
-        self, project: Project, recipes: Recipes, services: Services, wanted: Wanted, mirrors: Sequence[Reference]
+        self,
+        project: Project,
+        recipes: Recipes,
+        services: Services,
+        wanted: MirrorRequest,
+        mirrors: Sequence[Reference],
     ) -> None:
         self.project = project
         self.recipes = recipes
@@ -163,8 +168,8 @@ class _Flow:
         for tag, meant in tags.items():
             try:
                 parts.append(_Part(tag, prove(self.client, self.source.with_tag(tag), meant).raw, meant))
-            except errors.Absent as absent:
-                raise errors.Absent(
+            except errors.NotFound as absent:
+                raise errors.NotFound(
                     absent.headline, doing=f"mirroring {name}, which is not promoted", hint=f"inv promote {name}"
                 ) from None
         return parts

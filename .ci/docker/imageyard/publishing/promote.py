@@ -65,7 +65,7 @@ def promote(
     One path for one architecture and for several: of one, the tag is the row's, and so is the digest. `force` moves a
     tag that holds other images than its rows now have. A row that the run reads in another repository is brought over
     first.
-    Raises Absent where a row is not published, PolicyRefused for rows that do not belong together, and Denied or
+    Raises NotFound where a row is not published, PolicyRefused for rows that do not belong together, and Denied or
     Transient for a registry that refuses us or does not answer.
     """
     options = BuildOptions(force=force, at=at, decision=decision)
@@ -115,12 +115,12 @@ def _piece(
 ) -> Piece:
     """A row where it is published, brought with its records to `place` where that is another."""
     inputs = recipes.of(row).inputs
-    missing: errors.Absent | None = None
+    missing: errors.NotFound | None = None
     for repository in place.reads:
         held = repository.with_tag(row_tag(recipes, row, decision))
         try:
             seen = prove(client, held, {platform_of(row.arch): inputs})
-        except errors.Absent as absent:
+        except errors.NotFound as absent:
             missing = missing or absent
             continue
         if repository != place.repository:
@@ -128,7 +128,7 @@ def _piece(
             copy(client, source, place.repository)
             copy_referrers(client, source, place.repository, ARTIFACT_TYPE)
         return Piece(row, inputs, seen.raw.digest, contents(seen.root))
-    raise errors.Absent(
+    raise errors.NotFound(
         missing.headline if missing else f"no repository is read for {row.name}",
         doing=f"promoting {row.name}: its row for {row.arch} is not published",
         hint=publish_policy.commands(catalogue, row, place.at),
@@ -147,7 +147,7 @@ def _given(
     """The digest that the tag names in the end: what it names now where that is these rows, else a new index."""
     try:
         there = states.inspect(client, target)
-    except errors.Absent:
+    except errors.NotFound:
         there = None
     if there is not None and not force:
         return _agreed(target, pieces, there.raw.digest, contents(there.root))

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from imageyard.checks.run import run_checks
-from imageyard.errors import Absent, CheckFailed
+from imageyard.errors import CheckFailed, NotFound
 from imageyard.names import platform_of
 from imageyard.project.labels import RUN_LABEL
 from imageyard.project.row_facts import identify
@@ -25,7 +25,7 @@ __all__ = ["recheck"]
 def recheck(project: Project, recipes: Recipes, services: Services, rows: Sequence[Row], *, as_json: bool) -> object:
     """Run every check of the rows and tell what each found; changes nothing.
 
-    Raises Absent for a row that the engine does not have, CheckFailed where one fails, both after all were run.
+    Raises NotFound for a row that the engine does not have, CheckFailed where one fails, both after all were run.
     """
     found = [(row, _findings(project, recipes, services, row)) for row in rows]
     for row, findings in found:
@@ -47,7 +47,7 @@ def recheck(project: Project, recipes: Recipes, services: Services, rows: Sequen
         )
     absent = [row for row, findings in found if findings is None]
     if absent:
-        raise Absent(
+        raise NotFound(
             f"{len(absent)} of {len(rows)} images are not in the engine",
             detail=[f"{row.name} {row.arch}" for row in absent],
             hint=f"inv build '{absent[0].name}'",

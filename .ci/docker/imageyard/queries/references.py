@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from imageyard.recipe.recipe import Recipes
     from imageyard.run.services import Services
 
-__all__ = ["Entry", "check", "places", "references", "rendered"]
+__all__ = ["ImageReference", "check", "places", "references", "rendered"]
 
 
 @dataclass(frozen=True)
-class Entry:
+class ImageReference:
     """An image (`arch` None) or a row of it: where it is, by digest, or why no reference can be given.
 
     `mirrors` have the same digest under the same tag. `error` is what an unknown state is; an absent one has none.
@@ -61,7 +61,7 @@ def references(
     pattern: str,
     arch: str | None,
     at: Sequence[str],
-) -> list[Entry]:
+) -> list[ImageReference]:
     """What the first of the repositories that has it says of each image of a pattern, and of each of its rows.
 
     What no repository has, or will not say to us, may be at a mirror, which a trusted run filled: a job without
@@ -86,7 +86,7 @@ def references(
     ]
 
 
-def rendered(entries: Sequence[Entry], *, as_json: bool) -> object:
+def rendered(entries: Sequence[ImageReference], *, as_json: bool) -> object:
     """The references as a table, or as `{"references": [...], "absent": [...]}`."""
     there = [entry for entry in entries if entry.reference is not None]
     absent = [entry for entry in entries if entry.reference is None]
@@ -102,7 +102,7 @@ def rendered(entries: Sequence[Entry], *, as_json: bool) -> object:
     return "\n".join(aligned(("image", "arch", "reference", ""), cells))
 
 
-def check(entries: Sequence[Entry], *, existing: bool) -> None:
+def check(entries: Sequence[ImageReference], *, existing: bool) -> None:
     """Raise what keeps the list from being whole: a registry that does not say; unless `existing`, what is absent."""
     for entry in entries:
         if entry.error is not None:
@@ -111,7 +111,7 @@ def check(entries: Sequence[Entry], *, existing: bool) -> None:
     if absent and not existing:
         one = absent[0]
         more = f" (and {len(absent) - 1} more)" if absent[1:] else ""
-        raise errors.Absent(
+        raise errors.NotFound(
             f"{one.image} {one.arch or 'as a whole'} has no reference: {one.why}{more}",
             hint=("inv plan    (what has to be built)", "--existing leaves out what is not there"),
         )
@@ -135,31 +135,31 @@ def _asked(project: Project, recipes: Recipes, pattern: str, arch: str | None) -
     return asked
 
 
-def _entry(one: _Asked, repositories: Sequence[Reference], told: Mapping[Reference, State]) -> Entry:
+def _entry(one: _Asked, repositories: Sequence[Reference], told: Mapping[Reference, State]) -> ImageReference:
     if one.refused:
-        return Entry(one.image, one.arch, one.tag, why=f"it is never published: {one.refused}")
+        return ImageReference(one.image, one.arch, one.tag, why=f"it is never published: {one.refused}")
     for repository in repositories:
         wanted = repository.with_tag(one.tag)
         match told[wanted]:
             case Present(digest=digest, platforms=platforms):
                 if sorted(platforms) == sorted(one.platforms):
-                    return Entry(one.image, one.arch, one.tag, repository.with_digest(digest))
+                    return ImageReference(one.image, one.arch, one.tag, repository.with_digest(digest))
                 error: ImageyardError = errors.PolicyRefused(
                     f"{wanted} is for {', '.join(platforms) or 'no platform'}, not for {', '.join(one.platforms)}"
                 )
-                return Entry(one.image, one.arch, one.tag, why=error.headline, error=error)
+                return ImageReference(one.image, one.arch, one.tag, why=error.headline, error=error)
             case Absent():
                 continue
             case Unknown() as state:
-                return Entry(
+                return ImageReference(
                     one.image, one.arch, one.tag, why=state.why, error=unknown(state, wanted, f"asking for {wanted}")
                 )
-    return Entry(one.image, one.arch, one.tag, why=f"absent in {', '.join(one.name for one in repositories)}")
+    return ImageReference(one.image, one.arch, one.tag, why=f"absent in {', '.join(one.name for one in repositories)}")
 
 
 def _with_mirrors(
-    entry: Entry, platforms: Sequence[str], mirrors: Sequence[Reference], copies: Mapping[Reference, State]
-) -> Entry:
+    entry: ImageReference, platforms: Sequence[str], mirrors: Sequence[Reference], copies: Mapping[Reference, State]
+) -> ImageReference:
     if isinstance(entry.error, errors.PolicyRefused):
         return entry
     found = []
@@ -173,9 +173,9 @@ def _with_mirrors(
     return replace(entry, mirrors=alike)
 
 
-def _plain(entry: Entry) -> dict[str, object]:
+def _plain(entry: ImageReference) -> dict[str, object]:
     return {"image": entry.image, "arch": entry.arch, "tag": entry.tag}
 
 
-def _copies(entry: Entry) -> str:
+def _copies(entry: ImageReference) -> str:
     return f"also at {', '.join(one.name for one in entry.mirrors)}" if entry.mirrors else ""

@@ -55,13 +55,13 @@ def target_of(project: Project, recipes: Recipes, image: str, arch: str | None, 
 def resolve(project: Project, recipes: Recipes, image: str, arch: str | None, at: str, registry: Client) -> str:
     """`REPOSITORY@sha256:...` of an image, or of its row of one architecture.
 
-    Raises Absent where it is not published, Denied or Transient where the registry does not say, PolicyRefused where
+    Raises NotFound where it is not published, Denied or Transient where the registry does not say, PolicyRefused where
     it holds something else.
     """
     target = target_of(project, recipes, image, arch, at)
     found = judged(target, states.state(registry, target.reference))
     if found is None:
-        raise errors.Absent(f"{target.reference} is not there", doing=f"resolving {image}", hint=target.commands)
+        raise errors.NotFound(f"{target.reference} is not there", doing=f"resolving {image}", hint=target.commands)
     return found
 
 
@@ -94,14 +94,14 @@ def records(
 ) -> object:
     """The records beside an image's rows: a table, or with `as_json` a list of all they hold.
 
-    Raises Absent where no row is published, Denied or Transient where the registry does not say.
+    Raises NotFound where no row is published, Denied or Transient where the registry does not say.
     """
     client = services.registry()
     repository = publish_policy.repository(project.catalogue, at)
     found = [_beside(recipes, services.reporter, client, repository, row) for row in project.rows(image, arch)]
     if all(one is None for one in found):
         hint = publish_policy.commands(project.catalogue, project.rows(image, arch)[0], at)
-        raise errors.Absent(f"no row of {image} is published at {repository.name}", hint=hint)
+        raise errors.NotFound(f"no row of {image} is published at {repository.name}", hint=hint)
     listed = [(reference, record) for one in found if one for reference, record in one]
     if as_json:
         return [{"reference": reference, **to_json(record)} for reference, record in listed]
@@ -117,7 +117,7 @@ def _beside(
     tag = recipes.tag(row)
     try:
         image = repository.with_digest(client.head(repository.with_tag(tag))[0])
-    except errors.Absent:
+    except errors.NotFound:
         reporter.detail(f"{row.name} {row.arch}: {repository.with_tag(tag)} is not there")
         return None
     return [(str(image), record) for record in record_artifact.read(client, image, reporter)]

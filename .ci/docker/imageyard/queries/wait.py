@@ -68,7 +68,7 @@ def wait(
             for one in targets:
                 if found := judged(one, state(client, one.reference)):
                     return found
-            error = errors.Absent(
+            error = errors.NotFound(
                 f"{' nor '.join(str(one.reference) for one in targets)} is not there",
                 doing=_doing(image, timeout),
                 hint=target.commands,

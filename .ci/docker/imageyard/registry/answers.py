@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterable
 
-from imageyard.errors import Absent, Denied, EnvironmentLacks, ImageyardError, PolicyRefused, Transient
+from imageyard.errors import Denied, EnvironmentLacks, ImageyardError, NotFound, PolicyRefused, Transient
 from imageyard.http.transport import AGAIN, NoAnswer, Reply
 from imageyard.process import redact
 
@@ -55,7 +55,7 @@ def failure(reply: Reply, what: str, registry: str, doing: str, secrets: Iterabl
             f"{registry} refused us ({status}){tail}", doing=doing, hint=login_hint(registry), registry=registry
         )
     if is_absent(reply):
-        return Absent(f"{what} is not there ({status}{tail})", doing=doing)
+        return NotFound(f"{what} is not there ({status}{tail})", doing=doing)
     if reply.status == 405:
         return EnvironmentLacks(f"{registry} does not allow this ({status}){tail}", doing=doing)
     if 400 <= reply.status < 500 and reply.status not in (404, 407, 408, 425, 429) and codes(reply):

@@ -41,7 +41,7 @@ def has(client: Client, repository: Reference, digest: Digest) -> bool:
 def read(client: Client, repository: Reference, digest: Digest, *, limit: int = MANIFEST_LIMIT) -> bytes:
     """A small blob (a config, a record) whole, its digest checked; at most `limit` bytes.
 
-    Raises Absent, Denied, or Transient where the bytes are others than those asked for.
+    Raises NotFound, Denied, or Transient where the bytes are others than those asked for.
     """
     reply = client.call("GET", repository, f"blobs/{digest}", limit=limit)
     if reply.status != 200:
@@ -54,7 +54,7 @@ def read(client: Client, repository: Reference, digest: Digest, *, limit: int = 
 def fetch(client: Client, repository: Reference, blob: Descriptor, sink: IO[bytes]) -> None:
     """Write a blob of any size into `sink`, which is empty, seekable and readable; what breaks off is resumed by range.
 
-    `sink` may hold an earlier part of it at its start: reading goes on after that. Raises Absent, Denied, or
+    `sink` may hold an earlier part of it at its start: reading goes on after that. Raises NotFound, Denied, or
     Transient where it cannot be read, or its size or digest is not the one asked for.
     """
     if not is_digest(blob.digest):

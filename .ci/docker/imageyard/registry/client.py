@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from urllib.parse import urljoin
 
-from imageyard.errors import Absent, ConfigurationError, ImageyardError, Transient
+from imageyard.errors import ConfigurationError, ImageyardError, NotFound, Transient
 from imageyard.http.backoff import Clock, Policy
 from imageyard.http.transport import MANIFEST_LIMIT, Http, Reply, origin_of
 from imageyard.names import Digest, Reference
@@ -26,7 +26,7 @@ _MOST_PAGES = 10_000
 
 
 class Client:
-    """All registries, one pool. Methods raise Absent, Denied, PolicyRefused or Transient, with the registry's words."""
+    """All registries, one pool. Methods raise NotFound, Denied, PolicyRefused or Transient, in the registry's words."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Client:
         """The digest of a manifest, None where it is not there."""
         try:
             return self.head(reference, *actions)[0]
-        except Absent:
+        except NotFound:
             return None
 
     def get(self, reference: Reference, *actions: str) -> Raw:
@@ -112,7 +112,7 @@ class Client:
     def delete(self, reference: Reference) -> None:
         """Delete a manifest by its digest, and with it every tag that names it; by tag is refused.
 
-        Raises EnvironmentLacks where the registry has deletion switched off, Absent where it does not have it.
+        Raises EnvironmentLacks where the registry has deletion switched off, NotFound where it does not have it.
         """
         if reference.digest is None:
             raise ConfigurationError(f"{reference} names no digest, and deleting goes by digest only")

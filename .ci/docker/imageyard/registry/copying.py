@@ -16,7 +16,7 @@ def copy(client: Client, source: Reference, repository: Reference) -> Raw:
     """Put the image `source.digest` into `repository`, byte for byte, children before parents; no tag is touched.
 
     A blob is mounted where both are repositories of one registry; else it goes through this machine's memory,
-    `remote.PIECE` bytes at a time. Raises Absent where it is not there, PolicyRefused where the source lacks a part;
+    `remote.PIECE` bytes at a time. Raises NotFound where it is not there, PolicyRefused where the source lacks a part;
     Denied and Transient name the registry.
     """
     client.get(source)

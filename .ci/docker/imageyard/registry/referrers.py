@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from imageyard.errors import Absent, ConfigurationError, Transient
+from imageyard.errors import ConfigurationError, NotFound, Transient
 from imageyard.names import Digest, Reference
 from imageyard.oci.manifests import OCI_INDEX, Descriptor, Index, Manifest, digest_of, parse
 from imageyard.registry.client import Client
@@ -109,7 +109,7 @@ def _rewrite(
             raw = client.get(tag)
             index = raw.parsed()
             content: dict[str, Any] = json.loads(raw.body)
-        except Absent:
+        except NotFound:
             index, content = None, {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}
         if index is not None and not isinstance(index, Index):
             raise Transient(f"{tag} is not an index: something else uses the tag of the referrers")
@@ -128,7 +128,7 @@ def _tagged(client: Client, repository: Reference, subject: Digest) -> tuple[Des
     tag = repository.with_tag(fallback_tag(subject))
     try:
         index = client.get(tag).parsed()
-    except Absent:
+    except NotFound:
         return ()
     if not isinstance(index, Index):
         raise Transient(f"{tag} is not an index of referrers")

@@ -30,7 +30,7 @@ class RemoteBlob(io.RawIOBase):
     """While one piece is used the next is read: what reads on from here to there waits for the slower of the two.
 
     Bytes are not checked against the digest: whoever puts them elsewhere has that registry do it. Reading raises
-    Absent, Denied or Transient, and RangesRefused.
+    NotFound, Denied or Transient, and RangesRefused.
     """
 
     def __init__(self, client: Client, repository: Reference, blob: Descriptor, piece: int = PIECE) -> None:

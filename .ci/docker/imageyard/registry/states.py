@@ -51,7 +51,7 @@ def inspect(client: Client, reference: Reference, *, thorough: bool = False, pla
 
     Without `platforms` a lone manifest's config is not read: one request less, and its platform is not known.
 
-    Raises Absent, Denied or Transient for the reference itself, and Denied or Transient for what is below it;
+    Raises NotFound, Denied or Transient for the reference itself, and Denied or Transient for what is below it;
     PolicyRefused where the config of an image is not there.
     """
     raw = client.get(reference)
@@ -99,7 +99,7 @@ def _state(client: Client, reference: Reference, platforms: bool) -> tuple[State
     """The state, and whether the registry answered at all."""
     try:
         seen = inspect(client, reference, platforms=platforms)
-    except errors.Absent:
+    except errors.NotFound:
         return Absent(), True
     except errors.ImageyardError as error:
         return Unknown(_silence(error)), not isinstance(error, NoAnswer)
@@ -132,7 +132,7 @@ def _below(client: Client, reference: Reference, seen: Complete, index: Index, t
                 seen.present.add(entry.digest)
                 continue
             document = client.get(child).parsed()
-        except errors.Absent:
+        except errors.NotFound:
             seen.documents[entry.digest] = None
             continue
         seen.documents[entry.digest] = document
@@ -148,7 +148,7 @@ def _config(client: Client, reference: Reference, seen: Complete, manifest: Mani
         return
     try:
         config = blobs.read(client, reference, manifest.config.digest, limit=_CONFIG_LIMIT)
-    except errors.Absent:
+    except errors.NotFound:
         raise errors.PolicyRefused(
             f"{reference} is incomplete: its config {manifest.config.digest} is missing", doing=f"reading {reference}"
         ) from None

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import IO, cast
 
-from imageyard.errors import Absent
+from imageyard.errors import NotFound
 from imageyard.names import Digest, Reference
 from imageyard.oci.manifests import Descriptor
 from imageyard.oci.raw import Raw
-from imageyard.oci.store import Source
+from imageyard.oci.store import ReadableStore
 from imageyard.registry import blobs, referrers
 from imageyard.registry.client import Client
 from imageyard.registry.remote import SpooledBlob
@@ -34,7 +34,7 @@ class RegistryStore:
         """The manifest that a tag or a digest names."""
         try:
             return self.client.get(self._named(name))
-        except Absent:
+        except NotFound:
             return None
 
     def has_blob(self, digest: Digest) -> bool:
@@ -53,7 +53,7 @@ class RegistryStore:
         """All tags; none where there is no such repository."""
         try:
             yield from self.client.tags(self.repository)
-        except Absent:
+        except NotFound:
             return
 
     def put_manifest(self, manifest: Raw, tag: str | None = None) -> None:
@@ -65,7 +65,7 @@ class RegistryStore:
         else:
             self.client.put(self.repository.with_digest(manifest.digest), manifest.body, manifest.media_type)
 
-    def put_blob(self, blob: Descriptor, content: IO[bytes], origin: Source) -> None:
+    def put_blob(self, blob: Descriptor, content: IO[bytes], origin: ReadableStore) -> None:
         """Put a blob, mounted where `origin` is another repository of the same registry. The registry checks it."""
         mount_from = None
         if isinstance(origin, RegistryStore) and origin.repository.registry == self.repository.registry:

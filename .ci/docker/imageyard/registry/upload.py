@@ -7,7 +7,7 @@ import re
 from typing import IO
 from urllib.parse import urljoin
 
-from imageyard.errors import Absent, Transient
+from imageyard.errors import NotFound, Transient
 from imageyard.http.transport import Reply
 from imageyard.names import Digest, Reference
 from imageyard.oci.manifests import digest_of
@@ -48,8 +48,8 @@ def push(
 
     `mount_from`: a repository at the same registry that may have it; one that cannot be mounted is uploaded.
     `absent`: it is known already that the blob is not there. A blob above `chunk` bytes goes in pieces, and after a
-    break the registry is asked how much it has (OCI distribution-spec 1.1, "Pushing a blob in chunks"). Raises Absent,
-    Denied, PolicyRefused or Transient.
+    break the registry is asked how much it has (OCI distribution-spec 1.1, "Pushing a blob in chunks").
+    Raises NotFound, Denied, PolicyRefused or Transient.
     """
     if not absent and has(client, repository, digest):
         return
@@ -104,7 +104,7 @@ def _in_chunks(
     for _ in range(_SESSIONS - 1):
         try:
             return _chunks(client, repository, source, size, location, step, doing)
-        except Absent:
+        except NotFound:
             begun = _begin(client, repository, digest, None)
             assert begun is not None
             location = begun[0]
@@ -185,9 +185,9 @@ def _location(reply: Reply, repository: Reference) -> str:
     return urljoin(reply.url, location)
 
 
-def _lost(repository: Reference, doing: str) -> Absent:
+def _lost(repository: Reference, doing: str) -> NotFound:
     """An upload that ended, or whose next location never arrived: distribution 2.8 then answers 404."""
-    return Absent(f"{repository.registry} does not know the upload any more", doing=doing)
+    return NotFound(f"{repository.registry} does not know the upload any more", doing=doing)
 
 
 def _nothing(location: str) -> Reply:

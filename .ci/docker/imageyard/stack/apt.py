@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Mirror", "Source", "archive", "read_folder", "read_list", "read_stanzas"]
+__all__ = ["AptSource", "Mirror", "archive", "read_folder", "read_list", "read_stanzas"]
 
 
 @dataclass(frozen=True)
-class Source:
+class AptSource:
     """One entry of apt's sources, in either of its two forms (sources.list(5))."""
 
     uris: tuple[str, ...]
@@ -29,14 +29,14 @@ class Mirror:
     signed_by: str = ""
 
 
-def read_stanzas(text: str) -> tuple[Source, ...]:
+def read_stanzas(text: str) -> tuple[AptSource, ...]:
     """The entries of a deb822 file (`*.sources`), without those that are disabled or have no archive."""
     found = []
     for stanza in re.split(r"\n[ \t]*(?:\n[ \t]*)+", text):
         fields = _fields(stanza)
         if fields.get("enabled", "yes").lower() in ("no", "false", "0", "off", "without", "disable"):
             continue
-        source = Source(
+        source = AptSource(
             uris=tuple(fields.get("uris", "").split()),
             suites=tuple(fields.get("suites", "").split()),
             components=tuple(fields.get("components", "").split()),
@@ -67,7 +67,7 @@ def _fields(stanza: str) -> dict[str, str]:
 _ONE_LINE = re.compile(r"deb\s+(?:\[(?P<options>[^\]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)(?P<components>.*)")
 
 
-def read_list(text: str) -> tuple[Source, ...]:
+def read_list(text: str) -> tuple[AptSource, ...]:
     """The binary entries of a one-line file (`sources.list`, `*.list`)."""
     found = []
     for line in text.splitlines():
@@ -76,16 +76,16 @@ def read_list(text: str) -> tuple[Source, ...]:
             continue
         options = dict(o.partition("=")[::2] for o in (match["options"] or "").split())
         components = tuple(match["components"].split())
-        found.append(Source((match["uri"],), (match["suite"],), components, options.get("signed-by", "")))
+        found.append(AptSource((match["uri"],), (match["suite"],), components, options.get("signed-by", "")))
     return tuple(found)
 
 
-def read_folder(folder: Path, besides: Sequence[str] = ()) -> tuple[Source, ...]:
+def read_folder(folder: Path, besides: Sequence[str] = ()) -> tuple[AptSource, ...]:
     """All entries under `/etc/apt`, as apt reads them; `besides` names files to leave out.
 
     apt ignores files with other endings, such as `.list.disabled`.
     """
-    found: list[Source] = []
+    found: list[AptSource] = []
     files = [folder / "sources.list", *sorted((folder / "sources.list.d").glob("*"))]
     for file in files:
         if file.name in besides or not file.is_file():
@@ -97,7 +97,7 @@ def read_folder(folder: Path, besides: Sequence[str] = ()) -> tuple[Source, ...]
     return tuple(found)
 
 
-def archive(sources: Iterable[Source], suite: str) -> Mirror | None:
+def archive(sources: Iterable[AptSource], suite: str) -> Mirror | None:
     """The archive that serves `suite` with the component `main`, or None. A `deb` without a host is passed over."""
     for source in sources:
         if suite in source.suites and "main" in source.components:

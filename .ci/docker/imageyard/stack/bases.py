@@ -131,7 +131,7 @@ def _make(folders: Folders, ref: str, arch: Arch, port: int, tell: Callable[[str
     return StandIn(ref, digest, date)
 
 
-def _mirrors(sources: Iterable[apt.Source], suite: str) -> tuple[apt.Mirror, apt.Mirror | None]:
+def _mirrors(sources: Iterable[apt.AptSource], suite: str) -> tuple[apt.Mirror, apt.Mirror | None]:
     """The archive for `suite` and the security archive, by what the sources name for it or any other release."""
     sources = tuple(sources)
     debian = [s for s in sources if any("debian" in uri for uri in s.uris)]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-__all__ = ["CHECKS", "REQUIRED", "Check", "Facts", "Finding", "diagnose", "numbers"]
+__all__ = ["CHECKS", "REQUIRED", "Diagnosis", "Facts", "HealthCheck", "diagnose", "numbers"]
 
 REQUIRED: Mapping[str, tuple[int, ...]] = {"nox": (2026, 8, 10), "invoke": (3, 0, 3)}
 """Distributions and their oldest versions, as `pyproject.toml` has them."""
@@ -37,7 +37,7 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Finding:
+class Diagnosis:
     """The answer to one check: what was found, and where it is not well, what is wrong and what to type."""
 
     subject: str
@@ -48,7 +48,7 @@ class Finding:
     hint: tuple[str, ...] = ()
 
 
-class Check:
+class HealthCheck:
     """A check's docstring is what is wrong where it does not hold."""
 
     subject = ""
@@ -64,7 +64,7 @@ class Check:
         raise TypeError(f"{type(self).__name__} does not judge")
 
 
-class PythonIsNewEnough(Check):
+class PythonIsNewEnough(HealthCheck):
     """Python is older than 3.10."""
 
     subject = "Python"
@@ -77,7 +77,7 @@ class PythonIsNewEnough(Check):
         return facts.python >= (3, 10)
 
 
-class PackagesAreNewEnough(Check):
+class PackagesAreNewEnough(HealthCheck):
     """Nox or Invoke is missing or older than what the sessions and tasks were written for."""
 
     subject = "Nox, Invoke"
@@ -90,7 +90,7 @@ class PackagesAreNewEnough(Check):
         return all(numbers(facts.packages.get(name)) >= oldest for name, oldest in REQUIRED.items())
 
 
-class GitIsThere(Check):
+class GitIsThere(HealthCheck):
     """git is not installed; the files of a recipe are those that git sees."""
 
     subject = "git"
@@ -103,7 +103,7 @@ class GitIsThere(Check):
         return facts.git is not None
 
 
-class EngineAnswers(Check):
+class EngineAnswers(HealthCheck):
     """No Docker engine answers."""
 
     subject = "engine"
@@ -118,7 +118,7 @@ class EngineAnswers(Check):
         return facts.engine is not None
 
 
-class BuildxIsNewEnough(Check):
+class BuildxIsNewEnough(HealthCheck):
     """The docker-buildx plugin is missing or older than 0.13, which first had --progress=rawjson."""
 
     subject = "buildx"
@@ -131,7 +131,7 @@ class BuildxIsNewEnough(Check):
         return numbers(facts.buildx) >= OLDEST_BUILDX
 
 
-class EngineIsNewEnough(Check):
+class EngineIsNewEnough(HealthCheck):
     """The engine is older than 26.1, the oldest that is tried: what README's table of versions says may not hold."""
 
     subject = "engine with buildx"
@@ -145,7 +145,7 @@ class EngineIsNewEnough(Check):
         return facts.engine is None or numbers(facts.engine) >= OLDEST_ENGINE
 
 
-class StoreKeepsDigests(Check):
+class StoreKeepsDigests(HealthCheck):
     """The engine has the classic image store: it holds no digests, no provenance and nothing that is reproducible."""
 
     subject = "image store"
@@ -159,7 +159,7 @@ class StoreKeepsDigests(Check):
         return facts.store in ("containerd", None)
 
 
-class DiskHasRoom(Check):
+class DiskHasRoom(HealthCheck):
     """Less than 2 GiB is free where the engine keeps its images; not one image fits."""
 
     subject = "disk"
@@ -182,7 +182,7 @@ class DiskIsComfortable(DiskHasRoom):
         return facts.free is None or facts.free >= ENOUGH
 
 
-class EmulatorsWork(Check):
+class EmulatorsWork(HealthCheck):
     """Images of another architecture cannot be built here yet; the first such build turns its emulator on as root."""
 
     subject = "emulators"
@@ -196,7 +196,7 @@ class EmulatorsWork(Check):
         return not any(facts.emulation.values())
 
 
-class BasesAreServed(Check):
+class BasesAreServed(HealthCheck):
     """Stand-in bases are recorded, and the registry that serves them is not running."""
 
     subject = "stand-in bases"
@@ -210,7 +210,7 @@ class BasesAreServed(Check):
         return facts.registry or not facts.standins
 
 
-CHECKS: tuple[Check, ...] = (
+CHECKS: tuple[HealthCheck, ...] = (
     PythonIsNewEnough(),
     PackagesAreNewEnough(),
     GitIsThere(),
@@ -231,11 +231,11 @@ def numbers(version: str | None) -> tuple[int, ...]:
     return tuple(int(part) for part in match[0].split(".")) if match else ()
 
 
-def diagnose(facts: Facts, checks: Sequence[Check] = CHECKS) -> tuple[Finding, ...]:
+def diagnose(facts: Facts, checks: Sequence[HealthCheck] = CHECKS) -> tuple[Diagnosis, ...]:
     """Every check's answer, in their order."""
     findings = []
     for check in checks:
         ok = check.holds(facts)
         wrong = "" if ok else (type(check).__doc__ or "").strip()
-        findings.append(Finding(check.subject, ok, check.needed, check.found(facts), wrong, () if ok else check.hint))
+        findings.append(Diagnosis(check.subject, ok, check.needed, check.found(facts), wrong, () if ok else check.hint))
     return tuple(findings)

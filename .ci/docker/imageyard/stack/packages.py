@@ -112,7 +112,7 @@ def read_os_release(text: str) -> Release:
 
 def plan(
     release: Release,
-    sources: Sequence[apt.Source],
+    sources: Sequence[apt.AptSource],
     found: Mapping[str, tuple[int, ...] | None],
     needs: Iterable[Need],
 ) -> Plan:

@@ -28,7 +28,7 @@ def pull(
 
     It is pulled by the digest that was proven, so that the tag may move meanwhile. `account`: with the credentials of
     the Docker configuration; without them the engine is handed none, as if nobody had ever logged in.
-    Raises Absent, Denied or Transient as reading does, PolicyRefused for another image, EnvironmentLacks where the
+    Raises NotFound, Denied or Transient as reading does, PolicyRefused for another image, EnvironmentLacks where the
     engine cannot pull.
     """
     platform = platform_of(row.arch)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from imageyard.building.row import build_row
 from imageyard.errors import (
-    Absent,
     ConfigurationError,
     Denied,
     EnvironmentLacks,
     ImageyardError,
+    NotFound,
     PolicyRefused,
     Transient,
 )
@@ -118,7 +118,7 @@ def _pulled(services: Services, row: Row, place: Reference, inputs: str) -> str 
             return pull(services.engine(), services.reporter, client, place, row, inputs, account=account)
         except Denied as error:
             reasons.append(error.headline)
-        except (Absent, Transient, PolicyRefused, EnvironmentLacks) as error:
+        except (NotFound, Transient, PolicyRefused, EnvironmentLacks) as error:
             reasons.append("; ".join((error.headline, *error.detail[-1:])))
             break
     services.reporter.step(f"{row.name} {row.arch}: not from {place.name}: {reasons[-1]}")

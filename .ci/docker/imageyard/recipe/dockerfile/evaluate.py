@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from imageyard.recipe.dockerfile.fault import Fault
 from imageyard.recipe.dockerfile.flags import mount
-from imageyard.recipe.dockerfile.instructions import Arg, Copy, Env, Expanded, Instruction, Run
+from imageyard.recipe.dockerfile.instructions import Arg, Copy, Env, Expanded, Instruction, RunInstruction
 from imageyard.recipe.dockerfile.reach import Linked, link, reached, target_of
 from imageyard.recipe.dockerfile.references import familiar, remote
 from imageyard.recipe.dockerfile.scope import Globals, globals_of, substitution
@@ -122,7 +122,7 @@ class _Walk:
                 environment.update([(substitute(name), substitute(value)) for name, value in instruction.pairs])
             case Copy():
                 self._copy(instruction, stage, substitute)
-            case Run():
+            case RunInstruction():
                 self._run(instruction, stage, substitute)
             case Expanded():
                 for word in instruction.words:
@@ -168,7 +168,7 @@ class _Walk:
             elif stage.stage_of(instruction.origin, numbers=True) is None:
                 self._origin(instruction.origin, instruction.line, use)
 
-    def _run(self, instruction: Run, stage: Linked, substitute: Callable[[str], str]) -> None:
+    def _run(self, instruction: RunInstruction, stage: Linked, substitute: Callable[[str], str]) -> None:
         for text, written in zip(instruction.mounts, instruction.origins, strict=True):
             found = mount(text, substitute)
             use = FileUse(instruction.line, found.source or "/", wildcards=False)

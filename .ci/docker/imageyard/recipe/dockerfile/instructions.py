@@ -15,7 +15,7 @@ from imageyard.recipe.dockerfile.heredocs import heredoc
 from imageyard.recipe.dockerfile.lexer import substitute
 from imageyard.recipe.dockerfile.lines import Line, split_line
 
-__all__ = ["Arg", "Copy", "Env", "Expanded", "From", "Instruction", "Onbuild", "Run", "parse"]
+__all__ = ["Arg", "Copy", "Env", "Expanded", "From", "Instruction", "Onbuild", "RunInstruction", "parse"]
 
 KEYWORDS = (
     "ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL", "MAINTAINER", "ONBUILD",
@@ -66,7 +66,7 @@ class Copy:
 
 
 @dataclass(frozen=True)
-class Run:
+class RunInstruction:
     """`RUN` by its mounts; `origins` are their `from`, one each."""
 
     line: int
@@ -90,7 +90,7 @@ class Expanded:
     words: tuple[str, ...]
 
 
-Instruction: TypeAlias = From | Arg | Env | Copy | Run | Onbuild | Expanded
+Instruction: TypeAlias = From | Arg | Env | Copy | RunInstruction | Onbuild | Expanded
 
 
 def parse(line: Line, escape: str) -> Instruction | None:
@@ -114,7 +114,11 @@ def parse(line: Line, escape: str) -> Instruction | None:
         case "RUN":
             split.json_list(line.rest)
             mounts = given.get("mount", ())
-            return Run(line.number, mounts, tuple(flags.mount_origin(each) for each in mounts)) if mounts else None
+            return (
+                RunInstruction(line.number, mounts, tuple(flags.mount_origin(each) for each in mounts))
+                if mounts
+                else None
+            )
         case "ONBUILD":
             return _onbuild(line, escape)
         case _:

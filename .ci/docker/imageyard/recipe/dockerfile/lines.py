@@ -16,7 +16,7 @@ from imageyard.recipe.dockerfile.fault import Fault
 from imageyard.recipe.dockerfile.heredocs import heredocs
 from imageyard.recipe.dockerfile.split import SPACES, blanks, json_list, split_flags
 
-__all__ = ["SIZE_LIMIT", "Line", "Text", "frontend", "read", "split_line"]
+__all__ = ["SIZE_LIMIT", "DockerfileText", "Line", "frontend", "read", "split_line"]
 
 SIZE_LIMIT = 1_000_000
 """Bytes: far above any real Dockerfile."""
@@ -41,7 +41,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Text:
+class DockerfileText:
     """A whole file: its escape character, its frontend (`# syntax`), its lines."""
 
     escape: str
@@ -57,7 +57,7 @@ class _Placed(Fault):
         self.line = line
 
 
-def read(data: bytes, file: str) -> Text:
+def read(data: bytes, file: str) -> DockerfileText:
     """Read a file. Raises ConfigurationError with `FILE:LINE` for what is no Dockerfile or cannot be split."""
     try:
         text = _decoded(data)
@@ -84,7 +84,7 @@ def _decoded(data: bytes) -> str:
     return text
 
 
-def _read(text: str) -> Text:
+def _read(text: str) -> DockerfileText:
     physical = text.split("\n")
     if not physical[-1]:
         physical.pop()
@@ -92,7 +92,7 @@ def _read(text: str) -> Text:
     lines = tuple(reader.lines())
     if not lines:
         raise _Placed(Fault("the file has no instructions", "begin with FROM"), max(1, len(physical)))
-    return Text(reader.escape, frontend(text), lines)
+    return DockerfileText(reader.escape, frontend(text), lines)
 
 
 class _Reader:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from imageyard.recipe.dockerfile.instructions import Arg, Copy, Env, Expanded, Instruction, Onbuild, Run
+from imageyard.recipe.dockerfile.instructions import Arg, Copy, Env, Expanded, Instruction, Onbuild, RunInstruction
 from imageyard.recipe.dockerfile.stages import Dockerfile
 
 __all__ = ["live_names"]
@@ -60,7 +60,7 @@ def _words(instruction: Instruction) -> tuple[str, ...]:
     match instruction:
         case Copy():
             return (*instruction.sources, *instruction.rest, instruction.chmod, instruction.checksum)
-        case Run():
+        case RunInstruction():
             return instruction.mounts
         case Expanded():
             return instruction.words

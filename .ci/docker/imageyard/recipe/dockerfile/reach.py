@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from imageyard.errors import ConfigurationError
 from imageyard.recipe.dockerfile.fault import Fault, nearest
-from imageyard.recipe.dockerfile.instructions import Copy, Instruction, Run
+from imageyard.recipe.dockerfile.instructions import Copy, Instruction, RunInstruction
 from imageyard.recipe.dockerfile.references import familiar
 from imageyard.recipe.dockerfile.scope import Globals, substitution
 from imageyard.recipe.dockerfile.stages import Dockerfile, triggers
@@ -156,7 +156,7 @@ def _used(dockerfile: Dockerfile, stage: Linked) -> Iterator[tuple[int, int]]:
             match instruction:
                 case Copy(origin=origin) if origin and (used := stage.stage_of(origin, numbers=True)) is not None:
                     yield instruction.line, used
-                case Run(origins=origins):
+                case RunInstruction(origins=origins):
                     for origin in filter(None, origins):
                         if (used := stage.stage_of(origin, numbers=False)) is not None:
                             yield instruction.line, used

@@ -11,7 +11,7 @@ from imageyard.errors import ConfigurationError
 from imageyard.names import Reference, parse_reference
 from imageyard.recipe.dockerfile.fault import Fault
 
-__all__ = ["Remote", "familiar", "reference", "remote"]
+__all__ = ["RemoteSource", "familiar", "reference", "remote"]
 
 _PROTOCOL = re.compile(r"([a-zA-Z0-9]+)://")
 # BuildKit, util/sshutil/scpurl.go: git@host:path
@@ -40,7 +40,7 @@ def familiar(name: str) -> str:
 
 
 @dataclass(frozen=True)
-class Remote:
+class RemoteSource:
     """A source of ADD that no context holds; `pinned` where its content cannot change."""
 
     kind: str  # git or url
@@ -48,7 +48,7 @@ class Remote:
     shown: str  # without credentials
 
 
-def remote(source: str, checksum: str) -> Remote | None:
+def remote(source: str, checksum: str) -> RemoteSource | None:
     """What a source of ADD or COPY fetches, or None for a path in the context.
 
     (BuildKit 0.25, frontend/dockerfile/dfgitutil: a URL is git where its path ends in `.git`.)
@@ -65,12 +65,12 @@ def remote(source: str, checksum: str) -> Remote | None:
             raise Fault(f"{source[:100]!r} is no URL") from None
         shown = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
         if parts.scheme in ("ssh", "git") or parts.path.endswith(".git"):
-            return Remote("git", _is_commit(parts.fragment, query, checksum), shown)
-        return Remote("url", bool(checksum), shown) if source.startswith(("http://", "https://")) else None
+            return RemoteSource("git", _is_commit(parts.fragment, query, checksum), shown)
+        return RemoteSource("url", bool(checksum), shown) if source.startswith(("http://", "https://")) else None
     if _SCP.fullmatch(source):
         rest, _, fragment = source.partition("#")
         query = parse_qs(rest.partition("?")[2])
-        return Remote("git", _is_commit(fragment, query, checksum), source.partition("?")[0])
+        return RemoteSource("git", _is_commit(fragment, query, checksum), source.partition("?")[0])
     return None
 
 

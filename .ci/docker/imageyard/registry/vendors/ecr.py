@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from imageyard import aws
-from imageyard.errors import Absent, Denied, EnvironmentLacks, ImageyardError, PolicyRefused, Transient
+from imageyard.errors import Denied, EnvironmentLacks, ImageyardError, NotFound, PolicyRefused, Transient
 from imageyard.names import Reference
 from imageyard.registry.credentials import Credential
 
@@ -104,7 +104,7 @@ def make_repository(repository: Reference, region: str, caller: aws.Caller, *, h
             **account,
         )
         return False
-    except Absent:
+    except NotFound:
         pass
     kind: dict[str, Any] = {"imageTagMutability": "MUTABLE"}
     if held:
@@ -150,7 +150,7 @@ def refuse_immutable(target: Reference) -> None:
             registryId=match["account"],
             repositoryNames=[target.repository],
         )
-    except Absent:
+    except NotFound:
         return
     found = answer["repositories"][0]
     held = found.get("imageTagMutability", "MUTABLE").startswith("IMMUTABLE")

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from imageyard import aws
-from imageyard.errors import Absent, Transient
+from imageyard.errors import NotFound, Transient
 from imageyard.names import Reference
 from imageyard.registry.vendors.ecr import account_of, region_of
 
@@ -25,7 +25,7 @@ def pushed(repository: Reference, tags: Sequence[str]) -> Mapping[str, datetime]
         doing = f"asking how old {part[0]} is"
         try:
             answer = aws.call("ecr", "describe_images", _region(repository), doing, **given)
-        except Absent as absent:
+        except NotFound as absent:
             raise Transient(f"a tag went away meanwhile: {absent.headline}", doing=doing, hint="run it again") from None
         for image in answer["imageDetails"]:
             found |= {tag: image["imagePushedAt"] for tag in image.get("imageTags", ()) if tag in part}
