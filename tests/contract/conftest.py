@@ -1,4 +1,4 @@
-"""What the contracts are tried on beside the stores of our own: the real registry."""
+"""The real things that contracts are tried at."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ def rooms(top: Path) -> set[str]:
     return {path.name for path in package.iterdir()} | {path.stem for path in package.glob("*.py")} | {"base"}
 
 
-@pytest.mark.parametrize("kind", ["unit", "real"])
+@pytest.mark.parametrize("kind", ["unit", "contract", "real"])
 def test_tests_are_in_the_rooms_of_the_code(kind: str, top: Path, tracked: list[str]) -> None:
     tests = [path.split("/") for path in tracked if re.match(rf"tests/{kind}/.*test_\w+\.py$", path)]
     assert tests
@@ -43,10 +43,13 @@ def test_every_file_is_in_one_shard(count: int, tracked: list[str]) -> None:
     assert max(seconds) - min(seconds) <= max(slow_files().values())
 
 
-def test_the_workflow_runs_every_shard(top: Path) -> None:
+def test_the_workflow_runs_every_test(top: Path, tracked: list[str]) -> None:
+    """Each folder of tests in some job, and every shard."""
     text = (top / ".github" / "workflows" / "tests.yml").read_text()
     named = re.findall(r'"shard":"(\d)/(\d)"', text)
     assert named == [(str(number), str(len(named))) for number in range(1, len(named) + 1)]
     own = "tests/real/building/test_own_images.py"
     assert text.count(f"--ignore {own}") == 1, "it has a job of its own"
     assert f"-- {own}" in text
+    folders = {"/".join(path.split("/")[:2]) for path in tracked if re.match(r"tests/.*/test_\w+\.py$", path)}
+    assert folders == set(re.findall(r"(?<= )tests/\w+(?=\s)", text))

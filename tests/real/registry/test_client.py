@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from imageyard.errors import ConfigurationError, NotFound, PolicyRefused, Transient
-from imageyard.names import NotFound as IsAbsent
+from imageyard.names import Absent as IsAbsent
 from imageyard.names import Present, Reference
 from imageyard.oci.manifests import OCI_INDEX, OCI_MANIFEST, Index, digest_of
 from imageyard.registry.states import inspect, state, states

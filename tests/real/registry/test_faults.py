@@ -8,7 +8,7 @@ import json
 import pytest
 from imageyard.errors import Denied, ImageyardError, NotFound, PolicyRefused, Transient
 from imageyard.http.backoff import Policy
-from imageyard.names import NotFound as IsAbsent
+from imageyard.names import Absent as IsAbsent
 from imageyard.names import Present, Reference, Unknown
 from imageyard.oci.manifests import OCI_INDEX, Descriptor, digest_of
 from imageyard.registry import blobs, upload
