@@ -128,11 +128,13 @@ class TestFinding:
 
 class TestImages:
     def test_inspect(self, either: PrivateEngine) -> None:
-        found = either.engine.inspect("imageyard.local/base/busybox:1")
+        name = "imageyard.local/base/busybox:1"  # other files give the image names of their own
+        found = either.engine.inspect(name)
         assert found is not None
         assert found.id.startswith("sha256:")
         assert found.digest == (found.id if either.store == "containerd" else None)
-        assert (found.platform, found.tags) == ("linux/amd64", ("imageyard.local/base/busybox:1",))
+        assert found.platform == "linux/amd64"
+        assert name in found.tags
         assert found.size > 100_000
         assert found.created.startswith("20")
 
