@@ -105,6 +105,48 @@ def test_large_and_odd_files_are_refused(data, said):
     assert len(first) < 300
 
 
+def refusal(source, pure=False):
+    with pytest.raises(ConfigurationError) as caught:
+        text.parse(source, "f.yml", pure=pure)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "at"),
+    [
+        ("a: " + "[" * 1_100, "1:23"),
+        ("a: " + "[" * 1_100 + "]" * 1_100, "1:23"),
+        ("- " * 1_100 + "x", "1:41"),
+        ("a: " + "[{b: " * 1_100, "1:50"),
+        ("".join(" " * n + "b:\n" for n in range(1_100)), "21:21"),
+        ("".join(" " * n + "b:\n" for n in range(15)) + " " * 15 + "b: " + "[" * 1_100, "16:23"),
+        ("a: '" + "]" * 2_000 + "'\nb: " + "[" * 1_100, "2:23"),
+    ],
+    ids=["flow", "flow, closed", "block lists", "flow, mixed", "block maps", "flow in block", "brackets in quotes"],
+)
+@pytest.mark.parametrize("pure", [False, True], ids=["libyaml", "pure"])
+def test_our_limit_of_depth_is_met_before_that_of_a_parser(source, at, pure):
+    assert refusal(source, pure).splitlines()[0] == f"error: f.yml:{at}: nested deeper than 20 levels"
+
+
+@pytest.mark.parametrize("fault", ["b: {x: ]\n", "b: @x\n", "b: c: d\n", "b:\n\tc: d\n"])
+@pytest.mark.parametrize(
+    ("flat", "wide"),
+    [("# x\n", "# " + "[" * 25 + "\n"), ("a: |\n x\n", "a: |\n" + " " * 25 + "x\n")],
+    ids=["brackets in a comment", "a wide indentation"],
+)
+def test_the_words_for_a_fault_do_not_depend_on_what_stands_before_it(flat, wide, fault):
+    assert refusal(wide + fault) == refusal(flat + fault)
+
+
+@pytest.mark.skipif(not yaml.__with_libyaml__, reason="PyYAML is built without libyaml here")
+def test_what_stands_where_a_fault_is_is_not_told_in_its_place():
+    """PyYAML's own parser accepts what libyaml refuses here, and comes to the tag."""
+    source = "a: [[[[?\n" + " " * 22 + ", !t x\n"
+    assert "a tag" in refusal(source, pure=True)
+    assert "a tag" not in refusal(source)
+
+
 def test_ten_megabytes_are_refused_without_reading_them(tmp_path, monkeypatch):
     path = tmp_path / "images.yml"
     path.write_bytes(b"# " + b"x" * 10_000_000)

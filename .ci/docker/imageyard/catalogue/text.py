@@ -54,8 +54,7 @@ def parse(data: bytes | str, file: str = "images.yml", *, pure: bool = False) ->
         root = _Composer(document).compose(parser.get_event)
     except yaml.YAMLError as error:
         if not pure and _may_be_deep(text, error):
-            with suppress(yaml.YAMLError):
-                parse(text, file, pure=True)
+            _refuse_what_stands_before(error, text, file)
         raise _syntax_error(error, file, text) from None
     except (ValueError, OverflowError) as error:  # PyYAML's own scanner, on escapes beyond Unicode
         raise ConfigurationError(f"not YAML: {error}", at=file) from None
@@ -76,10 +75,32 @@ def _may_be_deep(text: str, error: Any) -> bool:
     before = text[: mark.index] if mark is not None else text
     depth = 0
     for bracket in re.findall(r"[\[{\]}]", before):
-        depth += 1 if bracket in "[{" else -1
+        depth = depth + 1 if bracket in "[{" else max(0, depth - 1)
         if depth > _DEPTH_LIMIT:
             return True
     return any(len(run) > _DEPTH_LIMIT for run in re.findall(r"^[ ?-]+", before, re.MULTILINE))
+
+
+def _refuse_what_stands_before(error: Any, text: str, file: str) -> None:
+    """Refuse what stands before an error of libyaml, where libyaml failed before it handed that over.
+
+    Raises ConfigurationError for it. What PyYAML's own parser says against the text is not told: the words for one
+    fault must not depend on how deep something before it is.
+    """
+    import yaml
+
+    mark = getattr(error, "problem_mark", None)
+    parser = _parser(text, pure=True)
+
+    def event_before() -> Any:
+        event = parser.get_event()
+        start = event.start_mark
+        if mark is not None and (start.line, start.column) >= (mark.line, mark.column):
+            raise error
+        return event
+
+    with suppress(yaml.YAMLError, ValueError, OverflowError):
+        _Composer(Document(file)).compose(event_before)
 
 
 def _characters(data: bytes | str, file: str) -> str:
