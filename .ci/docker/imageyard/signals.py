@@ -28,12 +28,14 @@ def held() -> Iterator[Callable[[], None]]:
         handlers = {how: handler for how in ENDING if callable(handler := signal.getsignal(how))}
 
     def set_all(handler_of: Callable[[int], Any]) -> None:
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, handlers)
+        # Asked first: what arrived just before is raised from the call that masks, after it masked.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
         try:
+            signal.pthread_sigmask(signal.SIG_BLOCK, handlers)
             for how in handlers:
                 signal.signal(how, handler_of(how))
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def let_go() -> None:
         if handlers:
@@ -42,8 +44,11 @@ def held() -> Iterator[Callable[[], None]]:
         while arrived:
             signal.raise_signal(arrived.pop(0))
 
-    set_all(lambda how: lambda number, frame: arrived.append(number))
     try:
+        set_all(lambda how: lambda number, frame: arrived.append(number))
         yield let_go
     finally:
-        let_go()
+        try:
+            let_go()
+        finally:  # where a signal ended that half-way
+            let_go()

@@ -535,6 +535,36 @@ def test_a_signal_while_a_child_starts_comes_when_somebody_can_end_it(
         os.kill(child, 0)
 
 
+@pytest.mark.parametrize("call", range(1, 7))
+def test_a_signal_while_signals_are_held_back_or_let_go_leaves_everything_as_it_was(
+    monkeypatch: pytest.MonkeyPatch, call: int
+) -> None:
+    """Python runs the handlers of what arrived before a change of the mask after it, inside the call that makes it."""
+    mask = signal.pthread_sigmask
+    calls: list[int] = []
+
+    def interrupted(how: int, signals: Any) -> Any:
+        before = mask(how, signals)
+        calls.append(how)
+        if len(calls) == call:
+            raise KeyboardInterrupt
+        return before
+
+    handlers = [signal.signal(how, signal.default_int_handler) for how in signals.ENDING]
+    masked = mask(signal.SIG_BLOCK, [])
+    try:
+        monkeypatch.setattr(signal, "pthread_sigmask", interrupted)
+        with pytest.raises(KeyboardInterrupt), signals.held():
+            pass
+        monkeypatch.undo()
+        assert mask(signal.SIG_BLOCK, []) == masked
+        assert {signal.getsignal(how) for how in signals.ENDING} == {signal.default_int_handler}
+    finally:
+        mask(signal.SIG_SETMASK, masked)
+        for how, handler in zip(signals.ENDING, handlers, strict=True):
+            signal.signal(how, handler)
+
+
 def test_a_program_that_cannot_start_leaves_the_handlers_as_they_were() -> None:
     before = [signal.getsignal(how) for how in signals.ENDING]
     with pytest.raises(EnvironmentLacks):
