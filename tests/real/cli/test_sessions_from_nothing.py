@@ -9,6 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from nox.project import load_toml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 TOP = Path(__file__).parents[3]
 
@@ -77,3 +80,19 @@ def test_the_lock_names_no_address() -> None:
     assert "--index" not in lock
     pinned = [line for line in lock.splitlines() if line and not line.startswith((" ", "#"))]
     assert all("==" in line and line.endswith("\\") for line in pinned), "each with its hashes"
+
+
+def test_the_lock_has_what_the_project_asks_for() -> None:
+    """The package is installed without its dependencies: nobody else would tell that the lock is older than these."""
+    project = load_toml(TOP / "pyproject.toml")
+    groups = [entry for group in project["dependency-groups"].values() for entry in group if isinstance(entry, str)]
+    lock = [
+        Requirement(line.removesuffix("\\"))
+        for line in (TOP / "tests" / "requirements.txt").read_text().splitlines()
+        if line and not line.startswith((" ", "#"))
+    ]
+    for asked in map(Requirement, [*project["project"]["dependencies"], *groups]):
+        found = [pin for pin in lock if canonicalize_name(pin.name) == canonicalize_name(asked.name)]
+        versions = [specifier.version for pin in found for specifier in pin.specifier]
+        assert versions, f"{asked}: nox -s lock_tests"
+        assert all(map(asked.specifier.contains, versions)), f"{asked}, locked {versions}: nox -s lock_tests"
