@@ -161,7 +161,30 @@ def test_the_lower_rooms_do_not_know_the_catalogue(module: str, tree: ast.Module
 
 def test_what_has_one_place(module: str, tree: ast.Module) -> None:
     for name, line in imports(tree):
-        assert ONLY_IN.get(room(name), module) == module, f"{module}, line {line} imports {name}"
+        assert one_place(name, module) == module, f"{module}, line {line} imports {name}"
+
+
+def one_place(name: str, module: str) -> str | None:
+    """The one module that may import `name`, by the longest rule that is about it; `module` where none is."""
+    parts = name.split(".")
+    rules = [".".join(parts[:length]) for length in range(len(parts), 0, -1)]
+    return next((ONLY_IN[rule] for rule in rules if rule in ONLY_IN), module)
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("boto3.session", "aws"),
+        ("urllib.request", "http.connections"),
+        ("urllib.request.urlopen", "http.connections"),
+        ("http.client.HTTPConnection", None),
+        ("urllib.parse", "here"),
+        ("http.server", "here"),
+        ("json", "here"),
+    ],
+)
+def test_a_rule_about_a_place_counts_for_what_is_below_it(name: str, place: str | None) -> None:
+    assert one_place(name, "here") == place
 
 
 def test_the_one_places_are_used(trees: dict[str, ast.Module]) -> None:
