@@ -144,6 +144,16 @@ def test_what_refers_to_a_manifest_is_found(make: Make) -> None:
     assert list(store.referrers(record.digest)) == []
 
 
+def test_what_refers_to_a_manifest_is_found_where_it_has_a_tag_too(make: Make) -> None:
+    store = make()
+    image = put_image(store, b"{}", [b"layer"])
+    put_blob(store, b"record")
+    record = manifest_of(b"{}", [b"record"], image, "application/x-record")
+    store.put_manifest(record, "a-record")
+    assert [one.digest for one in store.referrers(image.digest)] == [record.digest]
+    assert store.manifest("a-record") == record
+
+
 @pytest.fixture(params=["memory", "layout", "registry"])
 def another(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
     """The place that is copied from; each kind meets each."""

@@ -57,13 +57,13 @@ class RegistryStore:
             return
 
     def put_manifest(self, manifest: Raw, tag: str | None = None) -> None:
-        """Put a manifest under a tag, else under its digest, and its referrer entry where it has a `subject`."""
+        """Put a manifest under its digest, with its referrer entry where it has a `subject`, or under a tag."""
+        if manifest.parsed().subject is not None:
+            referrers.attach(self.client, self.repository, manifest.body)
+        elif tag is None:
+            self.client.put(self.repository.with_digest(manifest.digest), manifest.body, manifest.media_type)
         if tag is not None:
             self.client.put(self.repository.with_tag(tag), manifest.body, manifest.media_type)
-        elif manifest.parsed().subject is not None:
-            referrers.attach(self.client, self.repository, manifest.body)
-        else:
-            self.client.put(self.repository.with_digest(manifest.digest), manifest.body, manifest.media_type)
 
     def put_blob(self, blob: Descriptor, content: IO[bytes], origin: ReadableStore) -> None:
         """Put a blob, mounted where `origin` is another repository of the same registry. The registry checks it."""
