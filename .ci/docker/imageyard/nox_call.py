@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from imageyard.console import Story
+from imageyard.plan.decision import LOCAL, Decision
 
 if TYPE_CHECKING:
     from imageyard.project.checkout import Checkout
@@ -41,19 +42,19 @@ class NoxCall:
 
         return begin(self.checkout, self.reporter)
 
-    def recipes(self, values: Mapping[str, str] | None = None, *, locked: bool = True) -> Recipes:
+    def recipes(self, values: Mapping[str, str] | None = None, decision: Decision = LOCAL) -> Recipes:
         """The recipes of the rows, made once for the same `--set` and the same kind of bases."""
-        from imageyard.project.recipes import UNLOCKED, recipes_of
+        from imageyard.project.recipes import pins_of, recipes_of
 
-        key = _key(values, locked)
+        key = _key(values, decision)
         if key not in self._recipes:
-            self._recipes[key] = recipes_of(self.project, values, pins=None if locked else UNLOCKED)
+            self._recipes[key] = recipes_of(self.project, values, pins=pins_of(decision))
         return self._recipes[key]
 
-    def keep(self, recipes: Recipes, values: Mapping[str, str], *, locked: bool) -> None:
+    def keep(self, recipes: Recipes, values: Mapping[str, str], decision: Decision) -> None:
         """Go on with these recipes: stand-ins that were made since are in them."""
-        self._recipes[_key(values, locked)] = recipes
+        self._recipes[_key(values, decision)] = recipes
 
 
-def _key(values: Mapping[str, str] | None, locked: bool) -> tuple[object, ...]:
-    return (locked, *sorted((values or {}).items()))
+def _key(values: Mapping[str, str] | None, decision: Decision) -> tuple[object, ...]:
+    return (decision.uses_locked_bases, *sorted((values or {}).items()))

@@ -86,7 +86,7 @@ def _register_rows(call: NoxCall, rows: Sequence[Listed]) -> None:
             options = parser.read(session.posargs)
             project, decided = call.project, decision(call.project)
             row, values = project.row(image, arch), assignments(options.set)
-            recipes = call.recipes(values, locked=decided.uses_locked_bases)
+            recipes = call.recipes(values, decided)
             refuse_unused(recipes, [row, *project.rows("*", arch)], values)  # an umbrella's arguments reach all
             asked = BuildOptions(
                 options.force,
@@ -99,7 +99,7 @@ def _register_rows(call: NoxCall, rows: Sequence[Listed]) -> None:
                 planned=os.environ.get(PLANNED) == "true",
             )
             done, recipes = build_row(project, recipes, call.services, row, asked)
-            call.keep(recipes, values, locked=decided.uses_locked_bases)
+            call.keep(recipes, values, decided)
         if done.outcome == "skipped":
             session.skip(done.why)
 
@@ -164,7 +164,7 @@ def _register_merge(call: NoxCall) -> None:
 
             options = parser.parse_args(session.posargs)
             at, decided = as_repository(options.at), decision(call.project)
-            recipes = call.recipes(locked=decided.uses_locked_bases)
+            recipes = call.recipes(decision=decided)
             reference = promote(
                 call.project, recipes, call.services, options.image, at, force=options.force, decision=decided
             )

@@ -49,7 +49,7 @@ def build(
     from imageyard.project.checkout import this_arch
     from imageyard.project.options import BuildOptions, as_builder, as_repository, assignments
     from imageyard.project.project import find_project
-    from imageyard.project.recipes import UNLOCKED, recipes_of
+    from imageyard.project.recipes import pins_of, recipes_of
     from imageyard.run.services import begin
 
     project = find_project(catalogue)
@@ -66,7 +66,7 @@ def build(
     )
     arch = arch or (this_arch() if needs_engine(project.catalogue, options) else None)
     rows = project.rows(pattern, arch)
-    recipes = recipes_of(project, values, pins=None if decided.uses_locked_bases else UNLOCKED)
+    recipes = recipes_of(project, values, pins=pins_of(decided))
     code = build_rows(project, recipes, begin(project), rows, options)
     if code:
         raise Exit(code=code)

@@ -69,12 +69,12 @@ def _for_workflow(project: Project, pattern: str, since: str | None) -> None:
     from imageyard.ci.base import base
     from imageyard.ci.providers.github import answers, matrix
     from imageyard.console import Story
-    from imageyard.project.recipes import UNLOCKED, recipes_of
+    from imageyard.project.recipes import pins_of, recipes_of
     from imageyard.queries.workflow_plan import plain, workflow_plan
     from imageyard.run.services import begin
 
     decided, services = event.decision(project), begin(project)
-    recipes = recipes_of(project, pins=None if decided.uses_locked_bases else UNLOCKED)
+    recipes = recipes_of(project, pins=pins_of(decided))
     wanted = decided.pattern if pattern == "*" else pattern
     plan = workflow_plan(project, recipes, services, decided, wanted, since=since or base(project, services.reporter))
     for remark in plan.remarks:

@@ -65,13 +65,13 @@ def promote(
     from imageyard.ci.event import decision
     from imageyard.project.options import as_repository
     from imageyard.project.project import find_project
-    from imageyard.project.recipes import UNLOCKED, recipes_of
+    from imageyard.project.recipes import pins_of, recipes_of
     from imageyard.publishing.promote import promote as flow
     from imageyard.run.services import begin
 
     project = find_project(catalogue)
     decided = decision(project)
-    recipes = recipes_of(project, pins=None if decided.uses_locked_bases else UNLOCKED)
+    recipes = recipes_of(project, pins=pins_of(decided))
     at_repository = as_repository(at)
     return str(flow(project, recipes, begin(project), image, at_repository, force=force, decision=decided))
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 import json
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -13,6 +10,7 @@ from typing import IO, Any
 from imageyard.names import Digest
 from imageyard.oci.archive import Archive
 from imageyard.oci.manifests import Descriptor, Index, Manifest, digest_of
+from imageyard.oci.packing import compress, digest_of_file
 from imageyard.oci.raw import Raw
 from imageyard.parallel import each
 
@@ -91,17 +89,9 @@ class Compressed:
 
     def _packed(self, layer: Descriptor) -> tuple[Digest, int]:
         path = self._staging / f"{layer.digest.partition(':')[2]}.gz"
-        with (
-            self._archive.blob(layer) as source,
-            path.open("wb") as packed,
-            # Neither name nor time go into the header: they would make another digest of the same bytes.
-            gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=packed, mtime=0) as sink,
-        ):
-            shutil.copyfileobj(source, sink, 1 << 20)
-        with path.open("rb") as file:
-            checksum = hashlib.sha256()
-            while piece := file.read(1 << 20):
-                checksum.update(piece)
-        digest = Digest(f"sha256:{checksum.hexdigest()}")
+        with self._archive.blob(layer) as source, path.open("wb") as packed:
+            compress(source, packed, level=6)
+        with path.open("rb") as packed_layer:
+            digest = digest_of_file(packed_layer)
         self._layers[digest] = path
         return digest, path.stat().st_size

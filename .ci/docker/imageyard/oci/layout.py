@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -91,10 +92,10 @@ class LayoutStore:
         """Put a blob, hashed on the way. Raises Transient for bytes of another digest: nothing is kept of them."""
         path = self._path(blob.digest)
         make_folder(path.parent)
-        partial = path.with_name(f"{path.name}.{hashlib.sha256(repr(id(content)).encode()).hexdigest()[:8]}.part")
         digest = hashlib.sha256()
+        partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")  # another process may put the same blob
         try:
-            with partial.open("wb") as file:
+            with partial.open("xb") as file:
                 while piece := content.read(_PIECE):
                     digest.update(piece)
                     file.write(piece)

@@ -14,7 +14,7 @@ from imageyard.oci.manifests import Descriptor, Index, Manifest
 from imageyard.oci.raw import Raw
 from imageyard.parallel import each
 
-__all__ = ["ReadableStore", "Store", "copy", "copy_referrers"]
+__all__ = ["ReadableStore", "Store", "copy", "copy_image", "copy_referrers"]
 
 _WORKERS = 4
 
@@ -74,9 +74,10 @@ def copy(
     What is there is not sent again, so that a copy which was stopped anywhere goes on from there. Raises PolicyRefused
     where the source lacks a part, and what the two places raise.
     """
-    raw = _walk(source, target, root)
+    raw = source.manifest(root)
     if raw is None:
         raise _incomplete(source, root, "it is missing", target)
+    copy_image(source, target, raw)
     if referrers is not None:
         copy_referrers(source, target, root, referrers)
     if tag is not None and target.digest_of(tag) != root:
@@ -84,21 +85,19 @@ def copy(
     return raw
 
 
-def _walk(source: ReadableStore, target: Store, digest: Digest) -> Raw | None:
-    """Copy a manifest and all below it; None where the source does not have it."""
-    raw = source.manifest(digest)
-    if raw is None:
-        return None
+def copy_image(source: ReadableStore, target: Store, raw: Raw) -> None:
+    """Copy a manifest that was read from the source, and all below it, which comes first."""
     document = raw.parsed()
     if isinstance(document, Index):
-        for child in document.manifests:
-            if _walk(source, target, child.digest) is None:
-                raise _incomplete(source, digest, f"its child {child.digest} is missing", target)
+        for entry in document.manifests:
+            child = source.manifest(entry.digest)
+            if child is None:
+                raise _incomplete(source, raw.digest, f"its child {entry.digest} is missing", target)
+            copy_image(source, target, child)
     else:
-        _blobs(source, target, digest, document)
-    if target.digest_of(digest) is None:
+        _blobs(source, target, raw.digest, document)
+    if target.digest_of(raw.digest) is None:
         target.put_manifest(raw)
-    return raw
 
 
 def copy_referrers(

@@ -11,6 +11,7 @@ from imageyard.catalogue import expand, lock, text
 from imageyard.catalogue.lock import Lock
 from imageyard.errors import ConfigurationError
 from imageyard.names import ARCHES
+from imageyard.plan.decision import Decision
 from imageyard.project.checkout import Checkout
 from imageyard.project.project import Project
 from imageyard.recipe.recipe import Recipes
@@ -18,7 +19,7 @@ from imageyard.recipe.sources import Locked
 from imageyard.stack import local
 from imageyard.tree import GitTree, WorkTree
 
-__all__ = ["UNLOCKED", "read_lock", "recipes_at", "recipes_of"]
+__all__ = ["UNLOCKED", "pins_of", "read_lock", "recipes_at", "recipes_of"]
 
 UNLOCKED = Lock({})
 """The lock of a weekly build, which pins no base: it is made from whatever its bases are now."""
@@ -27,6 +28,11 @@ UNLOCKED = Lock({})
 def read_lock(checkout: Checkout) -> Lock:
     """Read the digests that `images.lock` beside the catalogue pins."""
     return lock.read(checkout.file.parent / "images.lock", checkout.in_repository("images.lock"))
+
+
+def pins_of(decision: Decision) -> Lock | None:
+    """The pins that replace those of `images.lock` in a run: UNLOCKED in a weekly build, else none."""
+    return None if decision.uses_locked_bases else UNLOCKED
 
 
 def recipes_of(project: Project, set_args: Mapping[str, str] | None = None, *, pins: Locked | None = None) -> Recipes:

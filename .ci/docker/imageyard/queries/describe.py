@@ -85,10 +85,10 @@ def against(
     gone = [row for row in _gone(project.catalogue, pattern, before.catalogue) if arch in (None, row.arch)]
     found = []
     for row in [] if _only_gone(project, pattern, gone) else _rows(project, recipes, pattern, arch, values):
-        known, old = recipes, old_rows.get((row.name, row.arch))
-        changes = [f"not in the catalogue at {rev}"] if old is None else words.changes(before.of(old), known.of(row))
+        old = old_rows.get((row.name, row.arch))
+        changes = [f"not in the catalogue at {rev}"] if old is None else words.changes(before.of(old), recipes.of(row))
         was = None if old is None else before.tag(old)
-        found.append({"image": row.name, "arch": row.arch, "tag": known.tag(row), "was": was, "changes": changes})
+        found.append({"image": row.name, "arch": row.arch, "tag": recipes.tag(row), "was": was, "changes": changes})
     for row in gone:
         changes = ["not in the catalogue any more"]
         found.append({"image": row.name, "arch": row.arch, "tag": None, "was": before.tag(row), "changes": changes})

@@ -56,15 +56,15 @@ def recheck(project: Project, recipes: Recipes, services: Services, rows: Sequen
 
 
 def _findings(project: Project, recipes: Recipes, services: Services, row: Row) -> tuple[Finding, ...] | None:
-
-    reference = str(project.repository.with_tag(recipes.tag(row)))
-    if services.engine().inspect(reference) is None:
+    facts, engine = identify(recipes, row), services.engine()
+    reference = str(project.repository.with_tag(facts.tag))
+    if engine.inspect(reference) is None:
         return None
     return run_checks(
-        services.engine(),
+        engine,
         reference,
-        identify(recipes, row).checks,
-        identify(recipes, row).check_args,
+        facts.checks,
+        facts.check_args,
         platform=platform_of(row.arch),
         labels={RUN_LABEL: services.run.id},
     )

@@ -19,8 +19,9 @@ def copy(client: Client, source: Reference, repository: Reference) -> Raw:
     `remote.PIECE` bytes at a time. Raises NotFound where it is not there, PolicyRefused where the source lacks a part;
     Denied and Transient name the registry.
     """
-    client.get(source)
-    return store.copy(RegistryStore(client, source), RegistryStore(client, repository), _digest(source))
+    raw = client.get(source.with_digest(_digest(source)))
+    store.copy_image(RegistryStore(client, source), RegistryStore(client, repository), raw)
+    return raw
 
 
 def copy_referrers(client: Client, source: Reference, repository: Reference, artifact_type: str) -> tuple[Digest, ...]:

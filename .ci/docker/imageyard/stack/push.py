@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 import io
 import json
 import shutil
@@ -15,6 +13,7 @@ from imageyard.errors import Denied, EnvironmentLacks, Transient
 from imageyard.names import Arch, Digest, Reference
 from imageyard.oci.layout import LayoutStore
 from imageyard.oci.manifests import Descriptor, digest_of
+from imageyard.oci.packing import compress, digest_of_file
 from imageyard.oci.raw import Raw
 from imageyard.oci.store import copy
 from imageyard.registry.client import Client
@@ -38,11 +37,9 @@ def push_root(registry: str, repository: str, tag: str, root: Path, arch: Arch, 
     image = LayoutStore(root.parent / f"{root.name}.layout")
     try:
         with root.open("rb") as tar, tempfile.TemporaryFile(dir=root.parent) as packed:
-            tar_digest = f"sha256:{_sha256(tar)}"
+            tar_digest = digest_of_file(tar)
             tar.seek(0)
-            # Neither name nor time go into the header: they would make another digest of the same bytes.
-            with gzip.GzipFile(filename="", mode="wb", compresslevel=3, fileobj=packed, mtime=0) as layer_file:
-                shutil.copyfileobj(tar, layer_file, 1 << 20)
+            compress(tar, cast("IO[bytes]", packed), level=3)
             layer = _put(image, cast("IO[bytes]", packed), _LAYER)
         config = {
             "architecture": arch,
@@ -74,7 +71,7 @@ def push_root(registry: str, repository: str, tag: str, root: Path, arch: Arch, 
 
 def _put(image: LayoutStore, content: IO[bytes], media_type: str) -> Descriptor:
     content.seek(0)
-    digest = Digest(f"sha256:{_sha256(content)}")
+    digest = digest_of_file(content)
     blob = Descriptor(media_type, digest, content.tell())
     content.seek(0)
     image.put_blob(blob, content, image)
@@ -83,13 +80,6 @@ def _put(image: LayoutStore, content: IO[bytes], media_type: str) -> Descriptor:
 
 def _entry(blob: Descriptor) -> dict[str, object]:
     return {"digest": blob.digest, "mediaType": blob.media_type, "size": blob.size}
-
-
-def _sha256(file: IO[bytes]) -> str:
-    digest = hashlib.sha256()
-    while chunk := file.read(1 << 20):
-        digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _json(value: object) -> bytes:
