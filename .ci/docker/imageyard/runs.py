@@ -106,6 +106,14 @@ class Run:
             if record.outcome in _REAL or _outcome(path) not in _REAL:
                 atomic_write(path, _encoded(to_json(record)))
 
+    def failure_of(self, image: str, arch: str) -> Record | None:
+        """Return the record of a row that failed in this run, in whichever of its processes; None if it did not."""
+        try:
+            record = from_json((self.folder / "rows" / f"{image}.{arch}.json").read_bytes())
+        except (OSError, ConfigurationError):
+            return None
+        return record if record.code and record.outcome != "interrupted" else None
+
     def fail(self, error: ImageyardError) -> None:
         """Keep an error that belongs to no row, so that `result.json` has it in the end."""
         self._open()

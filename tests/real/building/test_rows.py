@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 
 import pytest
 from support.yard.scratch import ARCH, BASE, Yard
@@ -199,13 +198,9 @@ def test_a_tag_that_appears_while_a_row_is_checked_is_adopted_if_made_of_the_sam
     yard.engine.docker("rm", winner)
     argv = ["inv", "build", "linux-slow", *(["--force"] if force else [])]
     with yard.start(argv) as build:
-        deadline = time.monotonic() + 60
-        while not (found := yard.containers()):
-            assert build.poll() is None, build.communicate()
-            assert time.monotonic() < deadline
+        container = yard.running_check(build)
         yard.engine.docker("tag", "imageyard.local/other:1", wanted)
-        while yard.engine.docker("exec", found[0], "touch", "/go", check=False):
-            assert time.monotonic() < deadline
+        yard.engine.docker("exec", container, "touch", "/go")
         _, err = build.communicate(timeout=60)
     assert build.returncode == 0, err
 

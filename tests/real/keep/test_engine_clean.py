@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -98,13 +97,10 @@ def die_in_a_check(yard: Yard) -> str:
     )
     yard.dockerfile("slow/Dockerfile")
     with yard.start(["inv", "build", "linux-slow"]) as build:
-        deadline = time.monotonic() + 60
-        while not (found := yard.containers()):
-            assert build.poll() is None, build.communicate()
-            assert time.monotonic() < deadline
+        container = yard.running_check(build)
         os.killpg(build.pid, signal.SIGKILL)
         build.communicate()
-    return found[0]
+    return container
 
 
 def test_what_a_killed_run_left_goes(yard: Yard) -> None:
@@ -140,17 +136,13 @@ def test_what_a_living_run_holds_stays(yard: Yard) -> None:
     wait = r"RUN printf '#!/bin/sh\nwhile [ ! -e /go ]; do sleep 0.1; done\n' > /bin/wait && chmod +x /bin/wait"
     yard.dockerfile("slow/Dockerfile", wait)
     with yard.start(["inv", "build", "linux-slow"]) as build:
-        deadline = time.monotonic() + 60
-        while not (held := yard.containers()):
-            assert build.poll() is None, build.communicate()
-            assert time.monotonic() < deadline
+        held = yard.running_check(build)
         (candidate,) = yard.tags()
         found = items(yard, "--all", "--yes")
         assert found[candidate] == (False, "a run that lives")
-        assert found[held[0]] == (False, "of a run that lives")
-        assert yard.containers() == held
-        while yard.engine.docker("exec", held[0], "touch", "/go", check=False):
-            assert time.monotonic() < deadline
+        assert found[held] == (False, "of a run that lives")
+        assert yard.containers() == [held]
+        yard.engine.docker("exec", held, "touch", "/go")
         _, err = build.communicate(timeout=60)
     assert build.returncode == 0, err
     assert f"linux-slow {ARCH}: {yard.repository}:" in err

@@ -291,6 +291,19 @@ class Yard:
         ids = {run.name for run in self.runs}
         return [line.split()[0] for line in lines if line.split()[1] in ids]
 
+    def running_check(self, call: subprocess.Popen[str]) -> str:
+        """Wait until a check of `call` runs, and return its container.
+
+        One that is only created does not do: an engine whose client goes away before the start takes it away itself.
+        """
+        deadline = time.monotonic() + 60
+        while True:
+            for name in self.containers():
+                if self.engine.docker("inspect", "--format", "{{.State.Running}}", name, check=False) == "true":
+                    return name
+            assert call.poll() is None, call.communicate()
+            assert time.monotonic() < deadline, "no check was started"
+
     def leftovers(self) -> list[str]:
         """What no run may leave: candidates and containers in the engine, files in TMPDIR."""
         candidates = [tag for tag in sorted(self.tags()) if tag.startswith("unchecked")]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from imageyard.building.builder_choice import choose, chosen, from_environment, remote
 from imageyard.catalogue.expand import load
-from imageyard.catalogue.model import Builders, Catalogue, DepotBuilder, RemoteBuilder
+from imageyard.catalogue.model import BuilderSettings, Catalogue, DepotSettings, RemoteSettings
 from imageyard.errors import ConfigurationError, PolicyRefused
 from imageyard.plan.trust import LOCAL, Decision, Repository
 from imageyard.project.options import BuilderName, BuildOptions, as_builder, as_repository
@@ -17,9 +17,9 @@ from imageyard.publishing.destination import place
 
 POOL = "tcp://pool.example:1234"
 ONE = "tcp://one.example:8372"
-NONE = Builders()
+NONE = BuilderSettings()
 IMAGE = "axes: {plain: {linux}}\nimages: {all: {dockerfile: Dockerfile, names: {linux: }}}\n"
-BOTH = Builders(RemoteBuilder({"amd64": POOL}, insecure=True), DepotBuilder(trusted="project"))
+BOTH = BuilderSettings(RemoteSettings({"amd64": POOL}, insecure=True), DepotSettings(trusted="project"))
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_who_builds(
     asked: BuilderName | None,
     address: str | None,
     variable: str | None,
-    builders: Builders,
+    builders: BuilderSettings,
     in_ci: bool,
     expected: tuple[str, str | None],
 ) -> None:
@@ -96,7 +96,7 @@ def test_words_with_a_typing_mistake() -> None:
     )  # fmt: skip
 
 
-def catalogue(builders: Builders) -> Catalogue:
+def catalogue(builders: BuilderSettings) -> Catalogue:
     return Catalogue("images.yml", ".", "", None, (), "content", builders, (), {}, {}, ())
 
 
@@ -111,11 +111,11 @@ def test_how_a_worker_is_spoken_to_that_only_the_call_names(tmp_path: Path) -> N
     file = tmp_path / "images.yml"
     file.write_text(f"builders: {{remote: {{insecure: yes}}}}\n{IMAGE}")
     read = load(file, tmp_path)
-    assert remote(choose(None, ONE, None, read.builders, in_ci=False), read, "arm64") == (ONE, RemoteBuilder({}, True))
+    assert remote(choose(None, ONE, None, read.builders, in_ci=False), read, "arm64") == (ONE, RemoteSettings({}, True))
 
 
 @pytest.mark.parametrize("builders", [NONE, BOTH])
-def test_an_architecture_without_an_address(builders: Builders) -> None:
+def test_an_architecture_without_an_address(builders: BuilderSettings) -> None:
     with pytest.raises(ConfigurationError) as caught:
         remote(choose("remote", None, None, builders, in_ci=False), catalogue(builders), "arm64")
     assert str(caught.value).splitlines() == [
@@ -145,7 +145,7 @@ FORK = Decision("fork", "pull_request", "from a fork")
 def test_depot_by_itself_builds_what_is_published_where_it_has_a_project(
     decision: Decision, projects: dict[str, str], builder: str
 ) -> None:
-    found: Any = catalogue(Builders(None, DepotBuilder(**projects)))
+    found: Any = catalogue(BuilderSettings(None, DepotSettings(**projects)))
     assert chosen(found, BuildOptions(decision=decision), {}).builder == builder
     assert chosen(found, BuildOptions(decision=decision, builder="depot"), {}).builder == "depot"
 

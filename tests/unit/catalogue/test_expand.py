@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from imageyard.catalogue import text
 from imageyard.catalogue.expand import expand, load
-from imageyard.catalogue.model import DepotBuilder, Registry, RemoteBuilder, Secret
+from imageyard.catalogue.model import DepotSettings, Registry, RemoteSettings, Secret
 from imageyard.errors import ConfigurationError
 
 TOP = Path(__file__).parents[3]
@@ -365,8 +365,8 @@ lanes: {acme: {registry: ghcr.io/acme/lane, package: acme-lane, keys: [keys/acme
     assert settings_.registry == Registry("ghcr.io/acme/ci", "ghcr.io/acme/ci-branch")
     assert settings_.protected == ("main", "release/*")
     tls = {"ca": "/ca.pem", "cert": "/c.pem", "key": "/k.pem"}
-    assert settings_.builders.remote == RemoteBuilder({"arm64": "tcp://b:1"}, tls=tls, connect_timeout=300)
-    assert settings_.builders.depot == DepotBuilder("abc123", "def456", "buildx")
+    assert settings_.builders.remote == RemoteSettings({"arm64": "tcp://b:1"}, tls=tls, connect_timeout=300)
+    assert settings_.builders.depot == DepotSettings("abc123", "def456", "buildx")
     assert settings_.settings == {
         "cache": {"trusted": "ghcr.io/acme/cache", "branch": "ghcr.io/acme/cache-branch", "gha": False},
         "ecr": {"role": "arn:aws:iam::123456789012:role/ci", "region": "us-east-1", "create": True, "duration": 1800},

@@ -1,12 +1,12 @@
-"""One build of a row, whoever runs it: what is asked of the builder, how often it is run, what came of it."""
+"""One build of rows, whoever runs it: what is asked of the builder, how often it is run, what came of it."""
 
 from __future__ import annotations
 
 import platform
 import re
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeAlias
 
@@ -23,101 +23,60 @@ from imageyard.builders.request import (
     Unreachable,
 )
 from imageyard.building import layer_cache, source_contexts
-from imageyard.errors import BuildFailed, Denied, ImageyardError, Transient, assert_never
+from imageyard.building.builder import RowBuild, title_of
+from imageyard.errors import BuildFailed, Denied, Transient, assert_never
 from imageyard.layout import step_line
 from imageyard.plan.caches import mount_namespace
 from imageyard.project import labels
-from imageyard.project.options import BuildOptions
 from imageyard.recipe.seal import seal
 from imageyard.run import last_build, leftovers
 
 if TYPE_CHECKING:
     from imageyard.board import Board
-    from imageyard.catalogue.model import Row
+    from imageyard.project.options import BuildOptions
     from imageyard.project.project import Project
-    from imageyard.publishing.destination import ParentOf
-    from imageyard.recipe.model import Recipe
-    from imageyard.recipe.recipe import Recipes
     from imageyard.run.services import Services
-    from imageyard.treebase import Tree
 
-__all__ = ["Gone", "Runner", "Work", "build", "judge", "request", "versions"]
+__all__ = ["Ended", "StartBuild", "begin", "request", "require_image", "run", "versions"]
 
-Runner: TypeAlias = Callable[[BuildRequest, IO[bytes], "Board", Path], Outcome]
-"""Runs a build: what is asked, the sealed context, what shows it, where the raw stream is kept."""
+StartBuild: TypeAlias = Callable[[BuildRequest, IO[bytes], "Board", Path], Outcome]
+"""Runs one build to its end: what is asked, the sealed context, what shows it, the file that keeps the raw stream."""
 
-Gone: TypeAlias = Callable[[Unreachable | Lost], ImageyardError]
-"""Makes the error of a builder that is not there, or went away."""
+Ended: TypeAlias = Built | Failed | RegistryFailed | BuildInterrupted
+"""What comes of a build by a builder that was there until its end."""
 
 _POSITION = re.compile(r"^\[[^\]]*\] ")
 """`[2/4]`, `[tools 2/4]`: the place in the Dockerfile says it better."""
 
 
-@dataclass(frozen=True)
-class Work:
-    """What is built; `note` takes what is to be recorded, `tree` has the files where they are not the row's own."""
-
-    project: Project
-    recipes: Recipes
-    services: Services
-    row: Row
-    recipe: Recipe
-    options: BuildOptions
-    note: Callable[..., None]
-    tree: Tree | None = None
-
-    @property
-    def title(self) -> str:
-        """What the story calls the row."""
-        return f"{self.row.name} {self.row.arch}"
-
-
-def build(
-    work: Work,
-    ask: Callable[[Path], BuildRequest],
-    runner: Runner,
-    gone: Callable[[Unreachable | Lost], ImageyardError],
-) -> Built:
-    """Build a row from its sealed recipe, as often as its `attempts` allow.
-
-    A further attempt takes what was built before from the cache, but in a run that reads none.
-    `ask` gets a folder to stage files in.
-    Raises BuildFailed with the last lines of the step that failed.
-    """
-    services, row = work.services, work.row
-    log = services.run.log_of(row.name, row.arch)
-    work.note(log=str(log.relative_to(services.run.folder)), **last_build.commit(work.project))
-    _warn_unpinned(work)
+@contextmanager
+def begin(project: Project, services: Services, rows: Sequence[RowBuild]) -> Iterator[Path]:
+    """Open the log of a build, and give a folder to stage files in; the folder goes when the context ends."""
+    first = rows[0].facts
+    log = _log(services, rows)
+    commit = last_build.commit(project)
+    for row in rows:
+        row.run.update(log=str(log.relative_to(services.run.folder)), **commit)
+    if first.recipe.unpinned and not first.row.image.unpinned_allowed:
+        words = ", ".join(first.recipe.unpinned)
+        services.reporter.warn(f"{title_of(rows)}: not pinned, and so not part of the tag: {words}")
     with tempfile.TemporaryDirectory(prefix=leftovers.SCRATCH, dir=log.parent) as staging:
-        asked = ask(Path(staging))
-        with seal(work.recipe, work.tree or work.recipes.tree(row)) as context:
-            for attempt in range(1, row.image.attempts + 1):
-                with services.reporter.board(work.title) as board:
-                    outcome = runner(asked, context, board, log)
-                work.note(attempts=attempt)
-                if not isinstance(outcome, Failed) or attempt == row.image.attempts:
-                    break
-                log.rename(log.with_suffix(f".{attempt}{log.suffix}"))
-                words = f"{work.title}: attempt {attempt} of {row.image.attempts} failed: {_headline(outcome)}"
-                cached = "without a cache" if asked.no_cache else "with what was built before"
-                services.reporter.warn(f"{words}; it is run again {cached}")
-                context.seek(0)
-    return judge(work, outcome, gone)
+        yield Path(staging)
 
 
-def request(work: Work, parent: ParentOf, staging: Path) -> BuildRequest:
-    """What every builder is asked for; where the image goes is the caller's to say."""
-    recipes, decision = work.recipes, work.options.decision
-    recipe, declared = work.recipe, recipes.own(work.row).image
-    cache = layer_cache.of(work.project.catalogue, work.row, decision)
+def request(project: Project, options: BuildOptions, row: RowBuild, staging: Path) -> BuildRequest:
+    """Make the request that every builder starts from; where the image goes is the builder's to say."""
+    decision, facts = options.decision, row.facts
+    recipe, declared = facts.recipe, facts.declared
+    cache = layer_cache.of(project.catalogue, facts.row, decision)
     return BuildRequest(
         dockerfile=recipe.dockerfile,
         platform=recipe.platform,
         args={**recipe.args, **mount_namespace(decision)},
         target=recipe.target,
-        contexts=source_contexts.contexts(source_contexts.Binding(recipes, work.row, staging, parent)),
-        secrets=source_contexts.secrets(work.row, work.project.top),
-        labels=labels.of(work.project, work.row, recipe),
+        contexts=source_contexts.contexts(facts, row.parents, staging),
+        secrets=source_contexts.secrets(facts.row, project.top),
+        labels=labels.of(project, facts.row, recipe),
         no_cache=decision.no_cache,
         pull=decision.pull,
         reproducible=recipe.reproducible,
@@ -125,25 +84,50 @@ def request(work: Work, parent: ParentOf, staging: Path) -> BuildRequest:
         sbom=declared.sbom,
         cache_from=cache.read,
         cache_to=cache.write,
-        extra=work.options.extra,
+        extra=options.extra,
     )
 
 
-def judge(work: Work, outcome: Outcome, gone: Gone) -> Built:
-    """What came of a build, noted; raises the error that it is where it is no image."""
-    doing = f"building {work.title}"
+def run(services: Services, rows: Sequence[RowBuild], request: BuildRequest, start_build: StartBuild) -> Outcome:
+    """Build rows from their sealed recipe, as often as `attempts` of the image allows while a step fails.
+
+    The records get the number of attempts, and the steps of the last one. A further attempt takes what was built
+    before from the cache, but in a run that reads none.
+    """
+    facts, log, title = rows[0].facts, _log(services, rows), title_of(rows)
+    allowed = facts.row.image.attempts
+    with seal(facts.recipe, facts.files) as context:
+        for attempt in range(1, allowed + 1):
+            with services.reporter.board(title) as board:
+                outcome = start_build(request, context, board, log)
+            for row in rows:
+                row.run.update(attempts=attempt, **_steps(outcome))
+            if not isinstance(outcome, Failed) or attempt == allowed:
+                break
+            log.rename(log.with_suffix(f".{attempt}{log.suffix}"))
+            words = f"{title}: attempt {attempt} of {allowed} failed: {_headline(outcome)}"
+            cached = "without a cache" if request.no_cache else "with what was built before"
+            services.reporter.warn(f"{words}; it is run again {cached}")
+            context.seek(0)
+    return outcome
+
+
+def require_image(project: Project, services: Services, rows: Sequence[RowBuild], outcome: Ended) -> Built:
+    """Return the outcome of a build that made an image, and raise the error of any other.
+
+    Raises BuildFailed with the last lines of the step that failed, Denied and Transient for a registry.
+    """
+    doing, row = f"building {title_of(rows)}", rows[0].facts.row
     match outcome:
-        case Built(steps=steps, warnings=warnings):
-            work.note(steps=steps.total, cached=steps.cached)
+        case Built(warnings=warnings):
             for warning in warnings:
-                where = work.project.shown(work.row, warning.dockerfile)
-                work.services.reporter.annotate("warning", warning.text, where, warning.line)
+                where = project.shown(row, warning.dockerfile)
+                services.reporter.annotate("warning", warning.text, where, warning.line)
             for problem in outcome.cache_problems:  # the image is there all the same
-                work.services.reporter.warn(f"{work.title}: {problem}")
+                services.reporter.warn(f"{title_of(rows)}: {problem}")
             return outcome
         case Failed() as failed:
-            work.note(steps=failed.steps.total, cached=failed.steps.cached)
-            where = work.project.shown(work.row, failed.dockerfile or work.row.image.dockerfile)
+            where = project.shown(row, failed.dockerfile or row.image.dockerfile)
             raise BuildFailed(
                 _headline(failed),
                 doing=doing,
@@ -151,15 +135,10 @@ def judge(work: Work, outcome: Outcome, gone: Gone) -> Built:
                 detail=failed.lines,
                 hint=(failed.hint, f"nox -s test_dockerfile -- {where} --shell    (look at what the step found)"),
             )
-        case RegistryFailed() as refused:
-            work.note(steps=refused.steps.total, cached=refused.steps.cached)
-            if refused.denied:
-                raise Denied(refused.cause, doing=doing, hint="inv login    (the registry refused the credentials)")
-            raise Transient(refused.cause, doing=doing, hint="run it again: the registry, not the build, failed")
-        case Unreachable() | Lost():
-            error = gone(outcome)
-            error.doing = error.doing or doing
-            raise error
+        case RegistryFailed(denied=True, cause=cause):
+            raise Denied(cause, doing=doing, hint="inv login    (the registry refused the credentials)")
+        case RegistryFailed(cause=cause):
+            raise Transient(cause, doing=doing, hint="run it again: the registry, not the build, failed")
         case BuildInterrupted():
             raise Transient("the build was stopped from elsewhere", doing=doing, hint="run it again")
         case _:
@@ -167,9 +146,24 @@ def judge(work: Work, outcome: Outcome, gone: Gone) -> Built:
 
 
 def versions(project: Project, **more: str) -> dict[str, str]:
-    """The versions that a record keeps, `more` among them, and buildx's."""
-    found = {"imageyard": __version__, "python": platform.python_version(), **more}
-    return found | {"buildx": buildx.kept_version(buildx.find(), project.state / "buildx.json")}
+    """Return the versions that a record keeps, `more` among them, and buildx's."""
+    known = {"imageyard": __version__, "python": platform.python_version(), **more}
+    return known | {"buildx": buildx.kept_version(buildx.find(), project.state / "buildx.json")}
+
+
+def _log(services: Services, rows: Sequence[RowBuild]) -> Path:
+    """The log of a build is that of its first row."""
+    return services.run.log_of(rows[0].facts.row.name, rows[0].facts.row.arch)
+
+
+def _steps(outcome: Outcome) -> dict[str, int]:
+    match outcome:
+        case Built(steps=steps) | Failed(steps=steps) | RegistryFailed(steps=steps):
+            return {"steps": steps.total, "cached": steps.cached}
+        case Unreachable() | Lost() | BuildInterrupted():
+            return {}
+        case _:
+            assert_never(outcome)
 
 
 def _headline(failed: Failed) -> str:
@@ -177,9 +171,3 @@ def _headline(failed: Failed) -> str:
     if failed.exit_code is not None:
         return f"{step} ended with exit code {failed.exit_code}"
     return failed.message or f"{step} failed"
-
-
-def _warn_unpinned(work: Work) -> None:
-    if work.recipe.unpinned and not work.row.image.unpinned_allowed:
-        words = ", ".join(work.recipe.unpinned)
-        work.services.reporter.warn(f"{work.title}: not pinned, and so not part of the tag: {words}")

@@ -6,14 +6,14 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from imageyard.catalogue.model import RemoteBuilder
+from imageyard.catalogue.model import RemoteSettings
 from imageyard.catalogue.scalars import FieldFault, builder_address
 from imageyard.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imageyard.catalogue.model import Builders, Catalogue, RemoteBuilder
+    from imageyard.catalogue.model import BuilderSettings, Catalogue, RemoteSettings
     from imageyard.names import Arch
     from imageyard.plan.trust import Repository
     from imageyard.project.options import BuilderName, BuildOptions
@@ -54,7 +54,7 @@ def from_environment(value: str | None) -> bool | str:
 
 
 def choose(
-    asked: BuilderName | None, address: str | None, variable: str | None, builders: Builders, *, in_ci: bool
+    asked: BuilderName | None, address: str | None, variable: str | None, builders: BuilderSettings, *, in_ci: bool
 ) -> Choice:
     """Who builds; `variable` is REMOTE_BUILDKIT's value. An `--address` alone asks for that worker.
 
@@ -90,18 +90,18 @@ def chosen(catalogue: Catalogue, options: BuildOptions, environ: Mapping[str, st
     return choose(options.builder, options.address, variable, builders, in_ci=in_ci)
 
 
-def depot_project(builders: Builders, at: Repository | None) -> str | None:
+def depot_project(builders: BuilderSettings, at: Repository | None) -> str | None:
     """The project at Depot for what is published there, None if nothing is: each repository has layers of its own."""
     depot = builders.depot
     return None if depot is None or at is None else depot.trusted if at == "trusted" else depot.branch
 
 
-def remote(choice: Choice, catalogue: Catalogue, arch: Arch) -> tuple[str, RemoteBuilder]:
+def remote(choice: Choice, catalogue: Catalogue, arch: Arch) -> tuple[str, RemoteSettings]:
     """The address of the worker for an architecture, and how the catalogue has remote workers spoken to.
 
     Raises ConfigurationError where nobody named an address.
     """
-    known = catalogue.builders.remote or RemoteBuilder({})
+    known = catalogue.builders.remote or RemoteSettings({})
     address = choice.address or known.addresses.get(arch)
     if address is None:
         raise ConfigurationError(

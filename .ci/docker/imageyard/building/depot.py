@@ -1,26 +1,27 @@
-"""Rows that Depot builds, those of one image in one build, and pushes by digest: no engine is asked for anything."""
+"""The builder that is Depot: it builds the rows of one image in one build, and pushes them by digest."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import IO, TYPE_CHECKING
 
 from imageyard.builders import depot as depot_cli
 from imageyard.builders.depot import LOOKED_FOR, Refused
-from imageyard.builders.request import Unreachable
+from imageyard.builders.request import Lost, Unreachable
 from imageyard.building import attempt, remote_checks
+from imageyard.building.builder import BuiltImage, NotChecked, PushedImage, Unreached, title_of
 from imageyard.building.builder_choice import depot_project
 from imageyard.building.depot_parents import one_for_all
-from imageyard.building.local_publishing import FromEngine
-from imageyard.building.pushed import PushedRow
+from imageyard.building.local import LocalBuilder
+from imageyard.building.repository_place import place_of
 from imageyard.errors import ConfigurationError, Denied, EnvironmentLacks, ImageyardError, Transient
 from imageyard.names import platform_of
 from imageyard.oci.indexes import part
 from imageyard.oci.raw import Raw
-from imageyard.publishing.export import wanted
+from imageyard.project import publish_policy
 from imageyard.publishing.publish import RAISE_EPOCH
 from imageyard.publishing.verify_published import prove
 from imageyard.run import last_build, leftovers
@@ -29,153 +30,152 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imageyard.board import Board
-    from imageyard.builders.request import BuildRequest, Built, Lost, Outcome
-    from imageyard.catalogue.model import Catalogue
-    from imageyard.names import Digest
+    from imageyard.builders.request import BuildRequest, Built, Outcome
+    from imageyard.building.builder import BuilderSetting, RowBuild, RowPlace
+    from imageyard.catalogue.model import Catalogue, Row
+    from imageyard.names import Digest, Reference
     from imageyard.plan.trust import Repository
     from imageyard.project.options import BuildOptions
     from imageyard.project.project import Project
-    from imageyard.publishing.destination import ParentOf
-    from imageyard.run.row_run import Job
+    from imageyard.recipe.recipe import Recipes
+    from imageyard.records import Finding
     from imageyard.run.services import Services
 
-__all__ = ["AtDepot"]
+__all__ = ["DepotBuilder", "make"]
 
 
 @dataclass(frozen=True)
-class _Work(attempt.Work):
-    """One build of several rows."""
+class DepotBuilder:
+    """Builds at Depot, in `depot_project`, whose builders push to `repository`."""
 
-    jobs: tuple[Job, ...] = ()
+    project: Project
+    recipes: Recipes
+    services: Services
+    options: BuildOptions
+    depot_project: str
+    repository: Reference
 
-    @property
-    def title(self) -> str:
-        """What the story calls them."""
-        return f"{self.row.name} {' '.join(job.row.arch for job in self.jobs)}"
+    def require_supported(self, row: Row) -> None:
+        """Raise ConfigurationError for a row of a lane."""
+        publish_policy.refuse_lane(row)
 
-
-class AtDepot(PushedRow):
-    """The flow of rows that Depot builds."""
-
-    built_where = "built at Depot"
-
-    def __init__(self, project: Project, services: Services, options: BuildOptions) -> None:
-        super().__init__(project, services, options)
-        self.options = options
-        self.depot_project = _project(project.catalogue, self.destination.at)
-        self._came_of_it: Outcome | None = None
-
-    def make(self, job: Job) -> None:
-        """Have one row built, and give it its tag."""
-        self.build_together([job])(job)
-
-    def groups(self, jobs: Sequence[Job]) -> list[list[Job]]:
-        """One build for all that have the same inputs and parents in one place; where they have not, one for each."""
-        found: dict[str, list[Job]] = {}
-        for job in jobs:
-            found.setdefault(job.recipe.inputs, []).append(job)
-        groups = list(found.values())
-        if len(groups) > 1:
-            arches = ", ".join(" ".join(job.row.arch for job in group) for group in groups)
+    def groups(self, rows: Sequence[RowBuild]) -> list[list[RowBuild]]:
+        """Put rows in one build that have the same inputs, and parents which one reference leads to."""
+        by_inputs: dict[str, list[RowBuild]] = {}
+        for row in rows:
+            by_inputs.setdefault(row.facts.recipe.inputs, []).append(row)
+        if len(by_inputs) > 1:
+            arches = ", ".join(" ".join(row.facts.row.arch for row in group) for group in by_inputs.values())
             words = "its architectures have different args, files or bases, so one build cannot make them all"
-            self.services.reporter.detail(f"{jobs[0].row.name}: {words}: {arches}")
-        return groups
+            self.services.reporter.detail(f"{rows[0].facts.row.name}: {words}: {arches}")
+        return [group for rows_alike in by_inputs.values() for group in self._with_one_parent(rows_alike)]
 
-    def build_together(self, jobs: Sequence[Job]) -> Callable[[Job], None]:
-        """Have them built and pushed by digest, and prove what the registry has; returns what gives a row its tag."""
-        parent = one_for_all(self.project.catalogue, self.services, self.destination, jobs)
-        if parent is None:
+    def _with_one_parent(self, rows: list[RowBuild]) -> list[list[RowBuild]]:
+        if len(rows) == 1:
+            return [rows]
+        parents = one_for_all(self.recipes, self.options, self.services.registry(), self.repository, rows)
+        if parents is None:
             where = "no index that may be used has its parents, so each architecture is built by itself"
-            self.services.reporter.detail(f"{jobs[0].row.name}: {where}")
-            return self.make
-        for job in jobs:
-            self.destination.target(job.tag)
-        self._came_of_it = None  # what came of another build says nothing of this one
-        try:
-            built = self._built(jobs, parent)
-        except ImageyardError as error:
-            if not isinstance(self._came_of_it, Unreachable):
-                raise
-            return self._fallback(jobs, error)
-        repository = self.destination.repository
-        if built.digest is None:
-            raise EnvironmentLacks(
-                f"the Depot CLI does not say what it pushed to {repository.name}", doing="building at Depot"
-            )
-        meant = {platform: inputs for job in jobs for platform, inputs in wanted(job).items()}
-        whole = prove(self.services.registry(), repository.with_digest(built.digest), meant, RAISE_EPOCH).raw
-        return partial(self._land, whole if len(jobs) > 1 else None, built.digest)
+            self.services.reporter.detail(f"{rows[0].facts.row.name}: {where}")
+            return [[row] for row in rows]
+        return [[replace(row, parents=parents) for row in rows]]
 
-    def _built(self, jobs: Sequence[Job], parent: ParentOf) -> Built:
-        project, services, first = self.project, self.services, jobs[0]
-        leftovers.dead_runs(project, services, None)
+    @contextmanager
+    def build(self, rows: Sequence[RowBuild]) -> Iterator[Sequence[BuiltImage] | Unreached]:
+        """Have rows built and pushed by digest, and prove what the registry has."""
+        leftovers.dead_runs(self.project, self.services, None)
         program = depot_cli.find()
-        versions = attempt.versions(project) | {"depot": depot_cli.version(program)}
-        place = f"at {self.destination.repository.name}"
-        for job in jobs:
-            why = last_build.reason(project, job.row, job.recipe, forced=job.forced, place=place)
-            job.note(why=why, versions=versions)
+        versions = attempt.versions(self.project) | {"depot": depot_cli.version(program)}
+        place = f"at {self.repository.name}"
+        for row in rows:
+            facts, run = row.facts, row.run
+            why = last_build.reason(self.project, facts.row, facts.recipe, forced=run.forced, place=place)
+            run.update(why=why, versions=versions)
+        self.services.reporter.step(f"{title_of(rows)}: building at Depot, project {self.depot_project}")
+        timeout = max(row.facts.row.image.timeout for row in rows)
+        with attempt.begin(self.project, self.services, rows) as staging:
+            request = self._request(rows, staging)
+            outcome = attempt.run(self.services, rows, request, self._starter(program, timeout))
+        if isinstance(outcome, Unreachable):
+            error = _unreached(outcome)
+            yield Unreached(error, self._fallback(rows, error))
+            return
+        ended = _require_builder(outcome, f"building {title_of(rows)}")
+        images = self._pushed(rows, attempt.require_image(self.project, self.services, rows, ended))
+        for row, image in zip(rows, images, strict=True):
+            row.run.update(digest=image.digest)
+        yield images
 
-        def note(**known: object) -> None:
-            for job in jobs:
-                job.note(**known)
+    def check(self, row: RowBuild, image: BuiltImage) -> Sequence[Finding] | NotChecked:
+        """Run the row's checks at Depot, if the image asks for that."""
+        if not row.facts.row.image.remote_checks:
+            return NotChecked("built at Depot")
+        doing, start = f"building {row.run.title}", self._starter(depot_cli.find(), remote_checks.TIMEOUT)
 
-        work = _Work(project, first.recipes, services, first.row, first.recipe, first.options, note, jobs=tuple(jobs))
-        services.reporter.step(f"{work.title}: building at Depot, project {self.depot_project}")
-        timeout = max(job.row.image.timeout for job in jobs)
-        return attempt.build(work, partial(self._request, work, parent), self._runner(program, timeout), _gone)
+        def start_check(request: BuildRequest, context: IO[bytes], board: Board, raw: Path) -> attempt.Ended:
+            return _require_builder(start(request, context, board, raw), doing)
 
-    def _runner(self, program: str, timeout: float) -> attempt.Runner:
-        def run(asked: BuildRequest, context: IO[bytes], board: Board, raw: Path) -> Outcome:
-            self._came_of_it = depot_cli.build(
-                asked, context, program=program, project=self.depot_project, board=board, raw=raw, timeout=timeout
-            )
-            return self._came_of_it
+        return remote_checks.run_checks(self.project, self.services, row, image.reference, start_check)
 
-        return run
+    def _fallback(self, rows: Sequence[RowBuild], error: ImageyardError) -> LocalBuilder | None:
+        """Return the engine of this machine as the builder instead, where the catalogue says so."""
+        depot = self.project.catalogue.builders.depot
+        if depot is None or depot.fallback is None:
+            return None
+        self.services.reporter.warn(f"{error.headline}; fallback: {depot.fallback}")
+        for row in rows:
+            row.run.update(builder="local", remarks=(f"built by docker buildx: {error.headline}",))
+        return LocalBuilder(self.project, self.services, self.options, publishes=True)
 
-    def _request(self, work: _Work, parent: ParentOf, staging: Path) -> BuildRequest:
+    def _request(self, rows: Sequence[RowBuild], staging: Path) -> BuildRequest:
         return replace(
-            attempt.request(work, parent, staging),
-            platform=",".join(platform_of(job.row.arch) for job in work.jobs),
-            tags=(self.destination.repository,),
+            attempt.request(self.project, self.options, rows[0], staging),
+            platform=",".join(platform_of(row.facts.row.arch) for row in rows),
+            tags=(self.repository,),
             output="push-by-digest",
             cache_from=(),  # Depot keeps the layers of a project itself
             cache_to=(),
         )
 
-    def _land(self, whole: Raw | None, digest: Digest, job: Job) -> None:
-        """Give a row its tag: its image is the one that was built, or a part of the index `whole`."""
-        own = digest if whole is None else self._part(job, whole)
-        self.land(job, own, self._runner(depot_cli.find(), remote_checks.TIMEOUT), _gone)
+    def _starter(self, program: str, timeout: float) -> attempt.StartBuild:
+        def start(request: BuildRequest, context: IO[bytes], board: Board, raw: Path) -> Outcome:
+            return depot_cli.build(
+                request, context, program=program, project=self.depot_project, board=board, raw=raw, timeout=timeout
+            )
 
-    def _part(self, job: Job, whole: Raw) -> Digest:
-        """The row's part of the index, which the repository then has by digest."""
-        found = part(whole, platform_of(job.row.arch))
-        if not isinstance(found, Raw):
-            return found
-        target = self.destination.repository.with_digest(found.digest)
-        return self.services.registry().put(target, found.body, found.media_type)
+        return start
 
-    def _fallback(self, jobs: Sequence[Job], error: ImageyardError) -> Callable[[Job], None]:
-        """What builds a row in the engine of this machine instead, where the catalogue says so; else the error."""
-        depot = self.project.catalogue.builders.depot
-        if depot is None or depot.fallback is None:
-            raise error
-        self.services.reporter.warn(f"{error.headline}; fallback: {depot.fallback}")
-        flow = FromEngine(self.project, self.services, self.options)
-        for job in jobs:
-            job.note(builder="local", remarks=(f"built by docker buildx: {error.headline}",))
+    def _pushed(self, rows: Sequence[RowBuild], built: Built) -> list[PushedImage]:
+        """Prove what was pushed, and return the image of each row: the one that was built, or its part of the index."""
+        if built.digest is None:
+            raise EnvironmentLacks(
+                f"the Depot CLI does not say what it pushed to {self.repository.name}", doing="building at Depot"
+            )
+        inputs = {platform: digest for row in rows for platform, digest in row.facts.inputs.items()}
+        image = self.repository.with_digest(built.digest)
+        whole = prove(self.services.registry(), image, inputs, RAISE_EPOCH).raw
+        digests = [built.digest] if len(rows) == 1 else [self._part(row, whole) for row in rows]
+        return [PushedImage(self.repository.with_digest(digest), digest) for digest in digests]
 
-        def make(job: Job) -> None:
-            flow.prepare(job)
-            flow.make(job)
-
-        return make
+    def _part(self, row: RowBuild, whole: Raw) -> Digest:
+        """Return the digest of a row's part of an index, which the repository then has by digest."""
+        own = part(whole, platform_of(row.facts.row.arch))
+        if not isinstance(own, Raw):
+            return own
+        return self.services.registry().put(self.repository.with_digest(own.digest), own.body, own.media_type)
 
 
-def _project(catalogue: Catalogue, at: Repository) -> str:
-    """The project for what is published there. Raises ConfigurationError where the catalogue names none."""
+def make(setting: BuilderSetting) -> tuple[DepotBuilder, RowPlace]:
+    """Make the builder; its rows are published. Raises ConfigurationError where the catalogue names no project."""
+    place = place_of(setting)
+    to, project = place.destination, setting.project
+    depot_project = _require_project(project.catalogue, to.at)
+    builder = DepotBuilder(project, setting.recipes, setting.services, setting.options, depot_project, to.repository)
+    return builder, place
+
+
+def _require_project(catalogue: Catalogue, at: Repository) -> str:
+    """Return the project for what is published at `at`. Raises ConfigurationError where the catalogue names none."""
     if project := depot_project(catalogue.builders, at):
         return project
     ignored = " (DEPOT_PROJECT_ID does not count: it would not tell trusted from branch)"
@@ -187,12 +187,20 @@ def _project(catalogue: Catalogue, at: Repository) -> str:
     )
 
 
-def _gone(outcome: Unreachable | Lost) -> ImageyardError:
-
+def _unreached(outcome: Unreachable) -> ImageyardError:
     if isinstance(outcome, Refused):
         hint = ("set DEPOT_TOKEN, or: depot login", LOOKED_FOR)
         return Denied(f"Depot refused the login: {outcome.cause}", doing="building at Depot", hint=hint)
-    if isinstance(outcome, Unreachable):
-        hint = ("run it again", "or build elsewhere: --builder local, --builder remote")
-        return Transient(f"Depot could not be reached: {outcome.cause}", doing="building at Depot", hint=hint)
-    return Transient(f"the build at Depot was lost: {outcome.cause}", hint="run it again: nothing has got the tag")
+    hint = ("run it again", "or build elsewhere: --builder local, --builder remote")
+    return Transient(f"Depot could not be reached: {outcome.cause}", doing="building at Depot", hint=hint)
+
+
+def _require_builder(outcome: Outcome, doing: str) -> attempt.Ended:
+    match outcome:
+        case Unreachable():
+            raise _unreached(outcome)
+        case Lost(cause=cause):
+            hint = "run it again: nothing has got the tag"
+            raise Transient(f"the build at Depot was lost: {cause}", doing=doing, hint=hint)
+        case _:
+            return outcome

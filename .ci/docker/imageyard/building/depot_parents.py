@@ -4,76 +4,64 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imageyard import errors
+from imageyard.errors import NotFound
 from imageyard.names import Reference, parse_reference, platform_of
 from imageyard.oci.indexes import joined
 from imageyard.oci.manifests import Index
 from imageyard.project.tags import index_tag
-from imageyard.publishing.destination import Destination, parents
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from imageyard.catalogue.model import Catalogue, Row
+    from imageyard.building.builder import RowBuild
     from imageyard.oci.raw import Raw
-    from imageyard.publishing.destination import ParentOf
-    from imageyard.run.row_run import Job
-    from imageyard.run.services import Services
+    from imageyard.project.options import BuildOptions
+    from imageyard.recipe.recipe import Recipes
+    from imageyard.registry.client import Client
 
 __all__ = ["one_for_all"]
 
 
 def one_for_all(
-    catalogue: Catalogue, services: Services, destination: Destination, jobs: Sequence[Job]
-) -> ParentOf | None:
-    """Where the parents of rows of one image are, by digest; None where no one reference leads to all of them.
+    recipes: Recipes, options: BuildOptions, client: Client, repository: Reference, rows: Sequence[RowBuild]
+) -> Mapping[str, str] | None:
+    """Return the reference of each parent, by digest; None where no one reference leads to those of all rows.
 
-    Of several architectures it is an index: put by digest beside the rows where this run may write, else the one that
-    was promoted from them.
+    It names an index: put by digest into `repository`, which this run writes, where the rows' own parents are there,
+    else the one that was promoted from them.
     """
-    if len(jobs) == 1:
-        return parents(jobs[0], destination)
-    names = dict.fromkeys(parent.name for job in jobs for parent in _parents(job))
-    found: dict[str, Reference] = {}
-    for name in names:
-        rows = {platform_of(job.row.arch): _published(destination, job, name) for job in jobs}
-        index = _index(catalogue, services, destination, rows, jobs[0], name)
+    indexes: dict[str, str] = {}
+    for name in dict.fromkeys(name for row in rows for name in row.parents):
+        parts = {platform_of(row.facts.row.arch): parse_reference(row.parents[name]) for row in rows}
+        index = _index(recipes, options, client, repository, parts, name)
         if index is None:
             return None
-        found[name] = index
-    return lambda parent: str(found[parent.name])
-
-
-def _parents(job: Job) -> tuple[Row, ...]:
-    return job.recipes.parent_rows(job.row)
-
-
-def _published(destination: Destination, job: Job, name: str) -> str:
-    parent = next(parent for parent in _parents(job) if parent.name == name)
-    return parents(job, destination)(parent)
+        indexes[name] = str(index)
+    return indexes
 
 
 def _index(
-    catalogue: Catalogue, services: Services, destination: Destination, rows: Mapping[str, str], job: Job, name: str
+    recipes: Recipes,
+    options: BuildOptions,
+    client: Client,
+    repository: Reference,
+    rows: Mapping[str, Reference],
+    name: str,
 ) -> Reference | None:
-
-    client = services.registry()
-    places = {platform: parse_reference(text) for platform, text in rows.items()}
-    repositories = {(place.registry, place.repository) for place in places.values()}
-    if len(repositories) > 1:
+    """Return the index of a parent; `rows` are its images by platform."""
+    places = {(row.registry, row.repository) for row in rows.values()}
+    if len(places) > 1:
         return None
-    repository = Reference(*repositories.pop())
-    parts = {platform: client.get(place) for platform, place in places.items()}
-    if repository.name == destination.repository.name:
-        made = joined(parts)
-        return repository.with_digest(client.put(repository.with_digest(made.digest), made.body, made.media_type))
-    image = catalogue.images[name]
-    promoted = repository.with_tag(index_tag(job.recipes, image, job.options.decision))
+    place = Reference(*places.pop())
+    whole = joined({platform: client.get(row) for platform, row in rows.items()})
+    if place.name == repository.name:
+        return place.with_digest(client.put(place.with_digest(whole.digest), whole.body, whole.media_type))
+    promoted = place.with_tag(index_tag(recipes, recipes.catalogue.images[name], options.decision))
     try:
-        there = client.get(promoted)
-    except errors.NotFound:
+        index = client.get(promoted)
+    except NotFound:
         return None
-    return repository.with_digest(there.digest) if _images(there) >= _images(joined(parts)) else None
+    return place.with_digest(index.digest) if _images(index) >= _images(whole) else None
 
 
 def _images(raw: Raw) -> frozenset[str]:

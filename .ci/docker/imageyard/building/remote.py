@@ -1,88 +1,138 @@
-"""A row that workers elsewhere build and push by digest: no engine is asked for anything."""
+"""The builder that is a remote BuildKit worker: it pushes rows by digest, and no engine is asked for anything."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import partial
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import IO, TYPE_CHECKING
 
 from imageyard.builders import buildx
-from imageyard.builders import remote as builder
+from imageyard.builders import remote as remote_worker
 from imageyard.builders.remote import Worker
-from imageyard.builders.request import Unreachable
+from imageyard.builders.request import Lost, Unreachable
 from imageyard.building import attempt, layer_cache, remote_checks
+from imageyard.building.builder import BuiltImage, NotChecked, PushedImage
 from imageyard.building.builder_choice import remote
-from imageyard.building.pushed import PushedRow
-from imageyard.errors import EnvironmentLacks, ImageyardError, Transient
-from imageyard.publishing.destination import parents
+from imageyard.building.repository_place import place_of
+from imageyard.errors import EnvironmentLacks, Transient
+from imageyard.project import publish_policy
 from imageyard.run import last_build, leftovers
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imageyard.builders.request import BuildRequest, Built, Lost
+    from imageyard.board import Board
+    from imageyard.builders.request import BuildRequest, Outcome
+    from imageyard.building.builder import BuilderSetting, RowBuild, RowPlace
     from imageyard.building.builder_choice import Choice
+    from imageyard.catalogue.model import Catalogue, Row
+    from imageyard.names import Reference
     from imageyard.project.options import BuildOptions
     from imageyard.project.project import Project
-    from imageyard.run.row_run import Job
+    from imageyard.records import Finding
     from imageyard.run.services import Services
 
-__all__ = ["Remote"]
+__all__ = ["RemoteBuilder", "make", "require_workers"]
 
 
-class Remote(PushedRow):
-    """The flow of rows that remote workers build."""
+@dataclass(frozen=True)
+class RemoteBuilder:
+    """Builds on workers elsewhere, which push to `repository`."""
 
-    built_where = "built by remote workers"
+    project: Project
+    services: Services
+    options: BuildOptions
+    choice: Choice
+    repository: Reference
 
-    def __init__(self, project: Project, services: Services, options: BuildOptions, choice: Choice) -> None:
-        super().__init__(project, services, options)
-        self.choice = choice
+    def require_supported(self, row: Row) -> None:
+        """Raise ConfigurationError for a lane, and for an architecture without a worker."""
+        publish_policy.refuse_lane(row)
+        remote(self.choice, self.project.catalogue, row.arch)
 
-    def prepare(self, job: Job) -> None:
-        """Refuse what must not be published, and an architecture for which there is no worker."""
-        super().prepare(job)
-        remote(self.choice, self.project.catalogue, job.row.arch)
+    def groups(self, rows: Sequence[RowBuild]) -> list[list[RowBuild]]:
+        """Build each row by itself."""
+        return [[row] for row in rows]
 
-    def make(self, job: Job) -> None:
-        """Have it built and pushed by digest, prove what the registry has, and give it the tag."""
-        target, worker = self.destination.target(job.tag), self._worker(job)
-        built = self._built(job, worker)
+    @contextmanager
+    def build(self, rows: Sequence[RowBuild]) -> Iterator[Sequence[BuiltImage]]:
+        """Have a row built and pushed by digest."""
+        (row,) = rows
+        facts, run = row.facts, row.run
+        worker = self._worker(facts.row)
+        leftovers.dead_runs(self.project, self.services, None)
+        place = f"at {self.repository.name}"
+        why = last_build.reason(self.project, facts.row, facts.recipe, forced=run.forced, place=place)
+        run.update(why=why, versions=attempt.versions(self.project))
+        run.step(f"building on {worker.address}")
+        with attempt.begin(self.project, self.services, rows) as staging:
+            asked = attempt.request(self.project, self.options, row, staging)
+            request = replace(asked, tags=(self.repository,), output="push-by-digest")
+            outcome = attempt.run(self.services, rows, request, self._starter(worker, facts.row.image.timeout))
+        ended = _require_worker(outcome, worker, f"building {run.title}")
+        built = attempt.require_image(self.project, self.services, rows, ended)
         if built.digest is None:
             raise EnvironmentLacks(
-                f"buildx does not say what it pushed to {target.name}", doing=f"building {job.title}"
+                f"buildx does not say what it pushed to {self.repository.name}", doing=f"building {run.title}"
             )
-        self.land(job, built.digest, self._runner(worker, remote_checks.TIMEOUT), partial(_gone, worker.address))
+        run.update(digest=built.digest)
+        yield [PushedImage(self.repository.with_digest(built.digest), built.digest)]
 
-    def _built(self, job: Job, worker: Worker) -> Built:
-        project, services, row = self.project, self.services, job.row
-        leftovers.dead_runs(project, services, None)
-        place = f"at {self.destination.repository.name}"
-        why = last_build.reason(project, row, job.recipe, forced=job.forced, place=place)
-        job.note(why=why, versions=attempt.versions(project))
-        job.step(f"building on {worker.address}")
-        work = attempt.Work(project, job.recipes, services, row, job.recipe, job.options, job.note)
-        ask, runner = partial(self._request, job, work), self._runner(worker, row.image.timeout)
-        return attempt.build(work, ask, runner, partial(_gone, worker.address))
+    def check(self, row: RowBuild, image: BuiltImage) -> Sequence[Finding] | NotChecked:
+        """Run the row's checks on its worker, if the image asks for that."""
+        if not row.facts.row.image.remote_checks:
+            return NotChecked("built by remote workers")
+        worker, doing = self._worker(row.facts.row), f"building {row.run.title}"
+        start = self._starter(worker, remote_checks.TIMEOUT)
 
-    def _runner(self, worker: Worker, timeout: float) -> attempt.Runner:
+        def start_check(request: BuildRequest, context: IO[bytes], board: Board, raw: Path) -> attempt.Ended:
+            return _require_worker(start(request, context, board, raw), worker, doing)
 
-        story, env = self.services.reporter, layer_cache.passed(self.project.catalogue)
-        run = partial(builder.build, program=buildx.find(), story=story, env=env, timeout=timeout)
-        return lambda asked, context, board, raw: run(asked, context, worker, board=board, raw=raw)
+        return remote_checks.run_checks(self.project, self.services, row, image.reference, start_check)
 
-    def _request(self, job: Job, work: attempt.Work, staging: Path) -> BuildRequest:
-        asked = attempt.request(work, parents(job, self.destination), staging)
-        return replace(asked, tags=(self.destination.repository,), output="push-by-digest")
+    def _starter(self, worker: Worker, timeout: float) -> attempt.StartBuild:
+        program, env = buildx.find(), layer_cache.passed(self.project.catalogue)
 
-    def _worker(self, job: Job) -> Worker:
+        def start(request: BuildRequest, context: IO[bytes], board: Board, raw: Path) -> Outcome:
+            return remote_worker.build(
+                request,
+                context,
+                worker,
+                program=program,
+                board=board,
+                raw=raw,
+                story=self.services.reporter,
+                env=env,
+                timeout=timeout,
+            )
 
-        address, known = remote(self.choice, self.project.catalogue, job.row.arch)
-        return Worker(address, known.insecure, known.tls, known.connect_timeout)
+        return start
+
+    def _worker(self, row: Row) -> Worker:
+        address, settings = remote(self.choice, self.project.catalogue, row.arch)
+        return Worker(address, settings.insecure, settings.tls, settings.connect_timeout)
 
 
-def _gone(address: str, outcome: Unreachable | Lost) -> ImageyardError:
-    if isinstance(outcome, Unreachable):
-        return Transient(outcome.cause, hint="run it again, or look whether its workers start")
-    words = f"{address} was lost in mid-build: {outcome.cause}"
-    return Transient(words, hint="run it again: what was lost has no tag")
+def make(setting: BuilderSetting) -> tuple[RemoteBuilder, RowPlace]:
+    """Make the builder; its rows are published, by a person at `branch` unless told."""
+    place = place_of(setting)
+    repository = place.destination.repository
+    return RemoteBuilder(setting.project, setting.services, setting.options, setting.choice, repository), place
+
+
+def require_workers(catalogue: Catalogue, choice: Choice, rows: Sequence[Row]) -> None:
+    """Raise ConfigurationError for an architecture without a worker, before hours are spent on another."""
+    for row in rows:
+        remote(choice, catalogue, row.arch)
+
+
+def _require_worker(outcome: Outcome, worker: Worker, doing: str) -> attempt.Ended:
+    match outcome:
+        case Unreachable(cause=cause):
+            raise Transient(cause, doing=doing, hint="run it again, or look whether its workers start")
+        case Lost(cause=cause):
+            words = f"{worker.address} was lost in mid-build: {cause}"
+            raise Transient(words, doing=doing, hint="run it again: what was lost has no tag")
+        case _:
+            return outcome

@@ -6,58 +6,63 @@ import base64
 import json
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, TypeAlias
 
 from imageyard.builders.request import BuildRequest, BuildTimedOut, Built, Failed
 from imageyard.building import attempt
 from imageyard.checks.judge import Ended, NotStarted, Ran, TimedOut, judge
 from imageyard.checks.run import TIMEOUT
 from imageyard.names import platform_of
-from imageyard.project.row_facts import identify
 from imageyard.recipe.model import File
 from imageyard.recipe.seal import seal
 from imageyard.run import leftovers
 from imageyard.treebase import DictTree
 
 if TYPE_CHECKING:
+    from imageyard.board import Board
     from imageyard.builders.request import Outcome
+    from imageyard.building.builder import RowBuild
     from imageyard.catalogue.model import Check
     from imageyard.names import Reference
+    from imageyard.project.project import Project
     from imageyard.records import Finding
-    from imageyard.run.row_run import Job
+    from imageyard.run.services import Services
 
 __all__ = ["TIMEOUT", "dockerfile", "run_checks", "written"]
+
+StartCheck: TypeAlias = "Callable[[BuildRequest, IO[bytes], Board, Path], attempt.Ended]"
+"""Runs the build of one check to its end. Raises Denied and Transient where its builder is not there."""
 
 _UNSTARTED = re.compile(r"^\w+ run failed: unable to start container process: (?P<why>.*)", re.MULTILINE)
 """What runc says in the log of a step whose program did not start; BuildKit ends it with 1 then (moby 28)."""
 _NO_PROGRAM = re.compile(r"exec: .*(executable file not found|no such file or directory)")
 
 
-def run_checks(job: Job, image: Reference, runner: attempt.Runner, gone: attempt.Gone) -> tuple[Finding, ...]:
-    """What every check of a row found in `image`, by digest; one that fails does not keep the next from running.
+def run_checks(
+    project: Project, services: Services, row: RowBuild, image: Reference, start_check: StartCheck
+) -> tuple[Finding, ...]:
+    """Run every check of a row in `image`, by digest; one that fails does not keep the next from running.
 
-    `runner` ends a build that takes longer than the TIMEOUT of checks. Raises what `build` does for a builder that is
-    not there or went away.
+    `start_check` ends a build that takes longer than the TIMEOUT of checks. Raises Denied and Transient where the
+    builder or a registry is not there or went away.
     """
-    facts, services = identify(job.recipes, job.row), job.services
-    work = attempt.Work(job.project, job.recipes, services, job.row, job.recipe, job.options, lambda **known: None)
-    log = services.run.log_of(job.row.name, job.row.arch)
-    found = []
+    facts = row.facts
+    log = services.run.log_of(facts.row.name, facts.row.arch)
+    findings = []
     with tempfile.TemporaryDirectory(prefix=leftovers.SCRATCH, dir=log.parent) as folder:
         for check in facts.checks:
             raw = Path(folder, "check.rawjson")
-            request = BuildRequest("Dockerfile", platform_of(job.row.arch), output="nothing", no_cache=True)
+            request = BuildRequest("Dockerfile", platform_of(facts.row.arch), output="nothing", no_cache=True)
             with _context(dockerfile(image, check)) as context:
-                outcome = runner(request, context, _Quiet(), raw)
+                outcome = start_check(request, context, _Quiet(), raw)
             if not isinstance(outcome, (Built, Failed)):
-                attempt.judge(work, outcome, gone)
-            found.append(
-                judge(check, facts.check_args, _ran(outcome, *written(raw.read_text(encoding="utf-8").splitlines())))
-            )
-    return tuple(found)
+                attempt.require_image(project, services, [row], outcome)
+            out, err = written(raw.read_text(encoding="utf-8").splitlines())
+            findings.append(judge(check, facts.check_args, _ran(outcome, out, err)))
+    return tuple(findings)
 
 
 def dockerfile(image: Reference, check: Check) -> str:

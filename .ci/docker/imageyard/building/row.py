@@ -1,64 +1,43 @@
-"""Rows, from their recipes to tags that were earned: are they there, their parents, their build, their records."""
+"""Build the rows of one image in five steps: identify, look, build, check, publish. Their parents come first."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
-from imageyard.building.builder_choice import Choice, chosen
-from imageyard.building.depot import AtDepot
-from imageyard.building.local import InEngine
-from imageyard.building.local_publishing import FromEngine
-from imageyard.building.remote import Remote
-from imageyard.errors import (
-    Blocked,
-    BuildFailed,
-    CheckFailed,
-    ConfigurationError,
-    FailedBefore,
-    ImageyardError,
-    NotFound,
-    PolicyRefused,
+from imageyard.building.builder import (
+    Builder,
+    BuilderSetting,
+    BuiltImage,
+    EngineImage,
+    NotChecked,
+    RowBuild,
+    RowPlace,
+    Unreached,
 )
+from imageyard.building.builder_choice import chosen
+from imageyard.building.outcomes import Outcomes, RowKey, key_of, record_found, record_published
+from imageyard.building.parents import failed_before, locate_parents
+from imageyard.building.table import BUILDERS
+from imageyard.errors import FailedBefore, ImageyardError, PolicyRefused
+from imageyard.files import locked, make_folder
 from imageyard.project.options import BuildOptions
-from imageyard.project.tags import row_tag
-from imageyard.publishing.destination import destination
-from imageyard.run.row_run import Job
+from imageyard.project.row_facts import identify
+from imageyard.run import findings
+from imageyard.run.row_run import RowRun
 
 if TYPE_CHECKING:
-    from imageyard.catalogue.model import Catalogue, Row
+    from imageyard.catalogue.model import Row
     from imageyard.project.project import Project
+    from imageyard.project.row_facts import RowFacts
     from imageyard.recipe.recipe import Recipes
-    from imageyard.records import Record, RowOutcome
+    from imageyard.records import Record
     from imageyard.run.services import Services
 
-__all__ = ["BuiltRows", "Flow", "Together", "build_row", "build_together", "needs_engine"]
-
-
-class Flow(Protocol):
-    """What differs from builder to builder."""
-
-    def prepare(self, job: Job) -> None:
-        """What comes before the tag is worked out; refuses what this builder cannot do, or must not."""
-
-    def is_there(self, job: Job) -> bool:
-        """Whether the row is there; if so, its record is closed. Asked again when the row's lock was waited for."""
-
-    def make(self, job: Job) -> None:
-        """Build it, its parents being there, and close the record."""
-
-
-@runtime_checkable
-class Together(Protocol):
-    """A builder that makes several rows of an image in one build."""
-
-    def groups(self, jobs: Sequence[Job]) -> list[list[Job]]:
-        """The rows that one build can make."""
-
-    def build_together(self, jobs: Sequence[Job]) -> Callable[[Job], None]:
-        """Build them, their parents being there; returns what brings one of them to its place."""
+__all__ = ["BuiltRows", "build_row", "build_together"]
 
 
 def build_row(
@@ -79,10 +58,11 @@ def build_row(
 
 
 class BuiltRows(NamedTuple):
-    """The records of rows, the errors that these tell of, and the recipes to go on with."""
+    """The records of rows, the errors that these tell of, the row of each error, and the recipes to go on with."""
 
     records: tuple[Record, ...]
     errors: tuple[ImageyardError, ...]
+    failed: Mapping[RowKey, ImageyardError]
     recipes: Recipes
 
 
@@ -90,181 +70,174 @@ def build_together(
     project: Project, recipes: Recipes, services: Services, rows: Sequence[Row], options: BuildOptions
 ) -> BuiltRows:
     """Build the rows of one image, in as few builds as the builder can; one that fails stops no other."""
+    if not rows:
+        return BuiltRows((), (), {}, recipes)
     choice = chosen(project.catalogue, options)
-    jobs = [Job(project, recipes, services, row, options, choice.builder) for row in rows]
-    ends = _Ends()
-    with ExitStack() as locks:
-        try:
-            flow = _flow(jobs[0], choice)
-        except ImageyardError as error:
-            ends.close(jobs, error)
-        else:
-            todo = ends.going(jobs, lambda job: _wanted(job, flow))
+    runs = [RowRun(services, row, builder=choice.builder, forced=options.forced).begin() for row in rows]
+    outcomes = Outcomes()
+    try:
+        setting = BuilderSetting(project, recipes, services, options, choice)
+        builder, place = BUILDERS[choice.builder].make(setting)
+    except ImageyardError as error:
+        outcomes.fail(runs, error)
+    else:
+        recipes = _ImageBuild(project, services, options, builder, place, outcomes).run(recipes, runs)
+    return BuiltRows(tuple(run.record for run in runs), tuple(outcomes.errors), outcomes.failed, recipes)
+
+
+@dataclass(frozen=True)
+class _ImageBuild:
+    """The steps of one image's rows: each takes what the step before it returned."""
+
+    project: Project
+    services: Services
+    options: BuildOptions
+    builder: Builder
+    place: RowPlace
+    outcomes: Outcomes
+
+    def run(self, recipes: Recipes, runs: Sequence[RowRun]) -> Recipes:
+        """Do all steps, and return the recipes to go on with."""
+        recipes, identified = self._identify(recipes, runs)
+        absent = self.outcomes.run_each(identified, self._look)
+        with ExitStack() as locks:
             # In one order, so that two processes that want the same rows do not wait for each other.
-            locked = ends.going(sorted(todo, key=lambda job: job.tag), lambda job: _locked(job, flow, locks))
-            todo = [job for job in todo if job in locked]
-            _build_parents(todo)
-            todo = ends.going(todo, _has_parents, blocked=True)
-            _make(flow, todo, ends)
-    return BuiltRows(tuple(job.record for job in jobs), tuple(ends.errors), jobs[-1].recipes)
+            in_order = sorted(absent, key=lambda row: row.facts.tag)
+            held = {key_of(row.facts.row) for row in self.outcomes.run_each(in_order, partial(self._hold, locks))}
+            needed = [row for row in absent if key_of(row.facts.row) in held]
+            failed = {} if self._published_before else self._build_parents(recipes, needed)
+            ready = self.outcomes.run_each(needed, partial(self._locate, failed))
+            for group in self._groups(ready):
+                self._build(self.builder, group)
+        return recipes
 
+    @property
+    def _published_before(self) -> bool:
+        """Whether jobs before this one published the parents; where nothing is pushed, no job sees another's."""
+        return self.options.planned and self.options.decision.publishes
 
-def needs_engine(catalogue: Catalogue, options: BuildOptions) -> bool:
-    """Whether rows are built in an engine of this machine."""
-    return chosen(catalogue, options).builder == "local"
-
-
-class _Ends:
-    """The ends of rows that came to nothing."""
-
-    def __init__(self) -> None:
-        self.errors: list[ImageyardError] = []
-
-    def going(self, jobs: Sequence[Job], step: Callable[[Job], bool], *, blocked: bool = False) -> list[Job]:
-        """The rows with which it goes on after a step that says so."""
-        found = []
-        for job in jobs:
+    def _identify(self, recipes: Recipes, runs: Sequence[RowRun]) -> tuple[Recipes, list[RowBuild]]:
+        rows = []
+        for run in runs:
             try:
-                if step(job):
-                    found.append(job)
+                self.builder.require_supported(run.row)
+                recipes = self.place.prepare(recipes, run.row)
+                facts = identify(recipes, run.row, self.options.decision, self.options.extra)
+                run.update(recipe=facts.recipe.id, tag=facts.tag)
+                _require_expected(facts, self.options.expect)
             except ImageyardError as error:
-                self.close([job], error, blocked=blocked)
-        return found
-
-    def done(self, jobs: Sequence[Job], step: Callable[[Job], None]) -> None:
-        """The last step of each row, which closes its record."""
-        for job in jobs:
-            try:
-                step(job)
-            except ImageyardError as error:
-                self.close([job], error)
-
-    def close(self, jobs: Sequence[Job], error: ImageyardError, *, blocked: bool = False) -> None:
-        """Close the records that are open with an error."""
-        self.errors.append(error)
-        for job in jobs:
-            if job.record.outcome == "interrupted":
-                job.fail("blocked" if blocked else _outcome(error), error)
-
-
-def _outcome(error: ImageyardError) -> RowOutcome:
-    match error:
-        case ConfigurationError() | BuildFailed():
-            return "failed"
-        case CheckFailed():
-            return "check failed"
-        case PolicyRefused():
-            return "refused"
-        case _:
-            return "blocked"
-
-
-def _flow(job: Job, choice: Choice) -> Flow:
-    if choice.builder == "remote":
-        return Remote(job.project, job.services, job.options, choice)
-    if choice.builder == "depot":
-        return AtDepot(job.project, job.services, job.options)
-    if job.options.at is not None or job.options.decision.publishes:
-        return FromEngine(job.project, job.services, job.options)
-
-    return InEngine(job.project, job.services)
-
-
-def _wanted(job: Job, flow: Flow) -> bool:
-    """Whether the row is to be built, as far as is known without its lock."""
-    flow.prepare(job)
-    job.identify()
-    return job.forced or not flow.is_there(job)
-
-
-def _locked(job: Job, flow: Flow, locks: ExitStack) -> bool:
-    """Whether it still is when it has its lock, which is then held until the end."""
-    locks.enter_context(job.lock())
-    if not job.forced and flow.is_there(job):
-        return False
-    if before := job.failure_of(job.row):
-        job.record = before
-        doing = f"building {job.title}, which failed in this run"
-        raise FailedBefore(before.headline, recorded=before.code, doing=doing)
-    return True
-
-
-def _parents(job: Job) -> tuple[Row, ...]:
-    return job.recipes.parent_rows(job.row)
-
-
-def _build_parents(jobs: Sequence[Job]) -> None:
-    """Build what the rows start from, image by image. What failed in this run is not tried again by each child.
-
-    A job of a workflow's plan builds its own row only.
-    """
-    if any(_planned(job) for job in jobs):
-        return
-    wanted: dict[str, dict[str, Row]] = {}
-    for job in jobs:
-        for parent in _parents(job):
-            wanted.setdefault(parent.name, {})[parent.arch] = parent
-    for rows in wanted.values():
-        first, job = [row for row in rows.values() if jobs[0].failure_of(row) is None], jobs[0]
-        if first:
-            decision = replace(job.options.decision, force=False)
-            options = replace(job.options, force=False, expect=None, extra=(), decision=decision)
-            for error in build_together(job.project, job.recipes, job.services, first, options).errors:
-                job.services.reporter.error(error)
-
-
-def _planned(job: Job) -> bool:
-    """Whether its parents had jobs before it; where nothing is pushed, no job sees what another built."""
-    return job.options.planned and job.options.decision.publishes
-
-
-def _has_parents(job: Job) -> bool:
-    if _planned(job):
-        target = destination(job.project.catalogue, job.options)
-        for parent in _parents(job):
-            tag = row_tag(job.recipes, parent, job.options.decision)
-            if target.find(job.services.registry(), tag, parent.arch) is None:
-                raise _blocked(parent, parent, NotFound(f"{tag} is not at {target.repository.name}"))
-        return True
-    for parent in _parents(job):
-        if found := _failed(job, parent):
-            by, before = found
-            raise _blocked(parent, by, FailedBefore(before.headline, recorded=before.code))
-    return True
-
-
-def _failed(job: Job, row: Row) -> tuple[Row, Record] | None:
-    """The row that failed in this run for which this one has no image, with its record: itself, or an ancestor.
-
-    A record does not say by which row its own was blocked: that is the first of its parents that failed as it did.
-    """
-    before = job.failure_of(row)
-    if before is None:
-        return None
-    for parent in job.recipes.parent_rows(row) if before.outcome == "blocked" else ():
-        if (found := _failed(job, parent)) and found[1].code == before.code:
-            return found
-    return row, before
-
-
-def _make(flow: Flow, jobs: Sequence[Job], ends: _Ends) -> None:
-    if isinstance(flow, Together):
-        for group in flow.groups(jobs):
-            try:
-                bring = flow.build_together(group)
-            except ImageyardError as error:
-                ends.close(group, error)
+                self.outcomes.fail([run], error)
             else:
-                ends.done(group, bring)
-        return
-    ends.done(jobs, flow.make)
+                rows.append(RowBuild(facts, run))
+        return recipes, rows
+
+    def _look(self, row: RowBuild) -> RowBuild | None:
+        """Ask whether the row is there; return it where it must be built."""
+        if not row.run.forced and (found := self.place.find(row.facts)):
+            record_found(row.run, row.facts.tag, found)
+            return None
+        return row
+
+    def _hold(self, locks: ExitStack, row: RowBuild) -> RowBuild | None:
+        """Take the row's lock until all rows are done, and look again: another process may have built it."""
+        locks.enter_context(_lock(self.project, row))
+        if self._look(row) is None:
+            return None
+        if before := self.services.run.failure_of(*key_of(row.facts.row)):
+            row.run.record = before
+            doing = f"building {row.run.title}, which failed in this run"
+            raise FailedBefore(before.headline, recorded=before.code, doing=doing)
+        return row
+
+    def _build_parents(self, recipes: Recipes, rows: Sequence[RowBuild]) -> Mapping[RowKey, ImageyardError]:
+        """Build what the rows start from, image by image, and return the errors.
+
+        A parent that failed in this run is not tried again by each child.
+        """
+        parents: dict[str, dict[str, RowFacts]] = {}
+        for row in rows:
+            for parent in row.facts.parents:
+                parents.setdefault(parent.row.name, {})[parent.row.arch] = parent
+        decision = replace(self.options.decision, force=False)
+        options = replace(self.options, force=False, expect=None, extra=(), decision=decision)
+        failed: dict[RowKey, ImageyardError] = {}
+        for by_arch in parents.values():
+            before = {key_of(one.row): failed_before(self.services.run, one) for one in by_arch.values()}
+            todo = [one for one in by_arch.values() if before[key_of(one.row)] is None]
+            built = build_together(self.project, recipes, self.services, [one.row for one in todo], options)
+            for error in built.errors:
+                self.services.reporter.error(error)
+            failed.update({key: error for key, error in before.items() if error} | {**built.failed})
+            for one in todo:  # another process built it meanwhile, and its record names the row that is to blame
+                if isinstance(failed.get(key_of(one.row)), FailedBefore):
+                    failed[key_of(one.row)] = failed_before(self.services.run, one) or failed[key_of(one.row)]
+        return failed
+
+    def _locate(self, failed: Mapping[RowKey, ImageyardError], row: RowBuild) -> RowBuild:
+        """Find the row's parents, and refuse what could not be published once it is built."""
+        located = locate_parents(row, self.place, failed, published_before=self._published_before)
+        self.place.require_writable(row.facts)
+        return located
+
+    def _groups(self, rows: Sequence[RowBuild]) -> list[list[RowBuild]]:
+        try:
+            return self.builder.groups(rows) if rows else []
+        except ImageyardError as error:
+            self.outcomes.fail([row.run for row in rows], error)
+            return []
+
+    def _build(self, builder: Builder, group: Sequence[RowBuild]) -> None:
+        """Build a group; check and publish its images, as long as they have their temporary names."""
+        unreached: Unreached | None = None
+        try:
+            with builder.build(group) as built:
+                if isinstance(built, Unreached):
+                    unreached = built
+                else:
+                    images = {key_of(row.facts.row): image for row, image in zip(group, built, strict=True)}
+                    self.outcomes.run_each(group, lambda row: self._finish(builder, row, images[key_of(row.facts.row)]))
+        except ImageyardError as error:
+            self.outcomes.fail([row.run for row in group], error)
+        if unreached:
+            self._fall_back(unreached, group)
+
+    def _fall_back(self, unreached: Unreached, group: Sequence[RowBuild]) -> None:
+        """Build rows with the builder that stands in, each by itself."""
+        fallback = unreached.fallback
+        if fallback is None:
+            self.outcomes.fail([row.run for row in group], unreached.error)
+            return
+        for row in group:
+            try:
+                fallback.require_supported(row.facts.row)
+            except ImageyardError as error:
+                self.outcomes.fail([row.run], error)
+            else:
+                self._build(fallback, [row])
+
+    def _finish(self, builder: Builder, row: RowBuild, image: BuiltImage) -> None:
+        """Check and publish the image of a row, and record it."""
+        if not (isinstance(image, EngineImage) and image.earned):
+            result = builder.check(row, image)
+            if isinstance(result, NotChecked):
+                row.run.add_remark(f"not checked: {result.reason}")
+            else:
+                findings.require_passed(row.run, result, self.project.shown(row.facts.row))
+        record_published(row.run, self.place.publish(row, image))
 
 
-def _blocked(parent: Row, by: Row, cause: ImageyardError) -> Blocked:
-    """The error of a row whose parent has no image, because `by`, itself or an ancestor of it, failed."""
-    return Blocked(
-        f"its {'parent' if by.name == parent.name else 'ancestor'} {by.name} failed: {cause.headline}",
-        by=by.name,
-        cause=cause,
-        hint=f"nox -s \"build_image(arch='{parent.arch}', image='{parent.name}')\"    (the parent alone)",
-    )
+def _require_expected(facts: RowFacts, expected: str | None) -> None:
+    """Raise PolicyRefused where neither the row's tag nor that of its content is the expected one."""
+    if expected not in (None, facts.tag, facts.content_tag):
+        raise PolicyRefused(
+            f"the tag is {facts.tag}, not {expected}",
+            doing=f"building {facts.title}",
+            hint=f"inv tag {facts.row.name} --explain    (what it is made of here)",
+        )
+
+
+def _lock(project: Project, row: RowBuild) -> AbstractContextManager[None]:
+    """The lock of a row of this checkout: several rows may want it at the same time, as their parent."""
+    locks = project.state / "locks"
+    make_folder(locks)
+    return locked(locks / f"{row.facts.tag}.lock", lambda: row.run.step("another process builds it; waiting"))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from imageyard.building.builder_choice import chosen, remote
-from imageyard.building.row import build_together, needs_engine
+from imageyard.building.builder_choice import chosen
+from imageyard.building.row import build_together
+from imageyard.building.table import BUILDERS, BuilderKind
 from imageyard.errors import ImageyardError, PolicyRefused
 from imageyard.project.options import BuildOptions, refuse_unused
 from imageyard.run.leftovers import finish
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from imageyard.recipe.recipe import Recipes
     from imageyard.run.services import Services
 
-__all__ = ["build_rows"]
+__all__ = ["build_rows", "needs_engine"]
 
 
 def build_rows(
@@ -31,10 +32,12 @@ def build_rows(
     if options.expect and len(rows) > 1:
         raise PolicyRefused(f"--expect names one tag, and {len(rows)} rows are selected", hint="name one image")
     refuse_unused(recipes, rows, options.set_args)
-    _refuse_unaddressed(project.catalogue, rows, options)
+    choice = chosen(project.catalogue, options)
+    kind = BUILDERS[choice.builder]
+    kind.require_settings(project.catalogue, choice, rows)
     try:
-        if not needs_engine(project.catalogue, options) or _has_engine(services):
-            for group in _groups(project.catalogue, rows, options):
+        if not kind.uses_engine or _has_engine(services):
+            for group in _groups(kind, rows):
                 built = build_together(project, recipes, services, group, options)
                 recipes = built.recipes
                 for error in built.errors:
@@ -44,22 +47,19 @@ def build_rows(
     return code
 
 
-def _refuse_unaddressed(catalogue: Catalogue, rows: Sequence[Row], options: BuildOptions) -> None:
-    """Raise ConfigurationError for an architecture without a worker before hours are spent on another."""
-    choice = chosen(catalogue, options)
-    if choice.builder == "remote":
-        for row in rows:
-            remote(choice, catalogue, row.arch)
+def needs_engine(catalogue: Catalogue, options: BuildOptions) -> bool:
+    """Whether rows are built in an engine of this machine."""
+    return BUILDERS[chosen(catalogue, options).builder].uses_engine
 
 
-def _groups(catalogue: Catalogue, rows: Sequence[Row], options: BuildOptions) -> list[list[Row]]:
+def _groups(kind: BuilderKind, rows: Sequence[Row]) -> list[list[Row]]:
     """The rows of an image together where the builder can make them so, else each by itself."""
-    if chosen(catalogue, options).builder != "depot":
+    if not kind.groups_rows:
         return [[row] for row in rows]
-    found: dict[str, list[Row]] = {}
+    by_name: dict[str, list[Row]] = {}
     for row in rows:
-        found.setdefault(row.name, []).append(row)
-    return list(found.values())
+        by_name.setdefault(row.name, []).append(row)
+    return list(by_name.values())
 
 
 def _has_engine(services: Services) -> bool:

@@ -3,102 +3,80 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from imageyard.builders.request import SecretSource
-from imageyard.errors import EnvironmentLacks, NotFound, assert_never
+from imageyard.errors import EnvironmentLacks, assert_never
 from imageyard.names import parse_digest, parse_reference
-from imageyard.project.tags import row_tag
 from imageyard.recipe.seal import MTIME
 from imageyard.stack import local
 
 if TYPE_CHECKING:
-    from imageyard.catalogue.model import Row
-    from imageyard.project.options import BuildOptions
-    from imageyard.project.project import Project
-    from imageyard.publishing.destination import ParentOf
-    from imageyard.recipe.model import Source
-    from imageyard.recipe.recipe import Recipes
-    from imageyard.run.services import Services
+    from collections.abc import Mapping
 
-__all__ = ["Binding", "contexts", "in_engine", "secrets"]
+    from imageyard.catalogue.model import Row
+    from imageyard.project.row_facts import RowFacts
+    from imageyard.recipe.model import File, Recipe, Source
+
+__all__ = ["contexts", "path_in_tree", "secrets"]
 
 _TICK = 2**30
 """Seconds over which the times of staged files are spread."""
 
 
-@dataclass(frozen=True)
-class Binding:
-    """What sources are bound in: a row with its recipe among `recipes`, a folder to stage files in, its parents."""
+def contexts(facts: RowFacts, parents: Mapping[str, str], staging: Path) -> dict[str, str]:
+    """Return every source of a row as a build context, but for unlocked ones, which the builder resolves itself.
 
-    recipes: Recipes
-    row: Row
-    staging: Path
-    parent: ParentOf
-
-
-def contexts(binding: Binding) -> dict[str, str]:
-    """Every source of the row as a build context, but for unlocked ones, which the builder resolves itself."""
-    sources = binding.recipes.of(binding.row).sources
-    found = {source.name: _bound(binding, source) for source in sources}
-    return {name: bound for name, bound in found.items() if bound is not None}
+    `parents` are references by name; folders are copied into `staging`.
+    """
+    bound = {source.name: _bound(facts, parents, staging, source) for source in facts.recipe.sources}
+    return {name: context for name, context in bound.items() if context is not None}
 
 
-def _bound(binding: Binding, source: Source) -> str | None:
+def path_in_tree(recipe: Recipe, file: File) -> str:
+    """Return where the row's tree has a file of its recipe: `NAME//PATH` is one of a directory context."""
+    context, separator, inner = file.path.rpartition("//")
+    if not separator:
+        return file.path
+    folder = next(source.value for source in recipe.sources if source.name == context)
+    return f"{folder}/{inner}".removeprefix("./")
+
+
+def _bound(facts: RowFacts, parents: Mapping[str, str], staging: Path, source: Source) -> str | None:
     match source.kind:
         case "locked":
             return f"docker-image://{parse_reference(source.name).with_digest(parse_digest(source.value))}"
         case "standin":
             return f"docker-image://{local.served(source.name, parse_digest(source.value))}"
         case "parent":
-            rows = binding.recipes.parent_rows(binding.row)
-            parent = next(row for row in rows if binding.recipes.of(row).id == source.value)
-            return f"docker-image://{binding.parent(parent)}"
+            parent = next(parent for parent in facts.parents if parent.recipe.id == source.value)
+            return f"docker-image://{parents[parent.row.name]}"
         case "directory":
-            return str(_staged(binding, source))
+            return str(_staged(facts, staging, source))
         case "unlocked":
             return None
         case _:
             assert_never(source.kind)
 
 
-def in_engine(project: Project, recipes: Recipes, services: Services, options: BuildOptions) -> ParentOf:
-    """Parents as the engine has them, under their tags: by digest in a store that has digests."""
-
-    def find(parent: Row) -> str:
-        engine = services.engine()
-        reference = project.repository.with_tag(row_tag(recipes, parent, options.decision))
-        found = engine.inspect(str(reference))
-        if found is None:
-            doing = f"building on {parent.name} {parent.arch}"
-            raise NotFound(f"{reference} is gone from the engine", doing=doing, hint="run it again")
-        # Engine 26.1 tells no digest, and its BuildKit does not find a loaded image by one (tried).
-        digest = found.digest if engine.image_store == "containerd" else None
-        return f"{reference}@{digest}" if digest else str(reference)
-
-    return find
-
-
-def _staged(binding: Binding, source: Source) -> Path:
+def _staged(facts: RowFacts, staging: Path, source: Source) -> Path:
     """A folder with exactly the recipe's files of a directory context; modes and times are the same on every machine.
 
     buildx sends only files whose size or time differ from those it sent last (fsutil, tried with buildx 0.29), so the
     time of each file is made from its content: other bytes, another time.
     """
-    tree = binding.recipes.tree(binding.row)
     prefix = f"{source.name}//"
-    top = binding.staging / quote(source.name, safe="")
+    top = staging / quote(source.name, safe="")
     top.mkdir()
-    for file in binding.recipes.of(binding.row).files:
+    for file in facts.recipe.files:
         if not file.path.startswith(prefix):
             continue
         inner = file.path.removeprefix(prefix)
         path = top / inner
         path.parent.mkdir(parents=True, exist_ok=True)
-        content = tree.read(f"{source.value}/{inner}".removeprefix("./"))
+        content = facts.files.read(path_in_tree(facts.recipe, file))
         if file.mode == "link":
             path.symlink_to(os.fsdecode(content))
             os.utime(path, (MTIME, MTIME), follow_symlinks=False)

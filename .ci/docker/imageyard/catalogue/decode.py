@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from imageyard.catalogue.model import Builders, DepotBuilder, Registry, RemoteBuilder
+from imageyard.catalogue.model import BuilderSettings, DepotSettings, Registry, RemoteSettings
 from imageyard.catalogue.nodes import Map, Node, Text, error_at
 from imageyard.names import ARCHES
 
@@ -35,18 +35,18 @@ def registry(node: Node | None) -> Registry | None:
     return Registry(**value(node))
 
 
-def builders(node: Node | None) -> Builders:
+def builders(node: Node | None) -> BuilderSettings:
     """The builders beside the local one. Raises ConfigurationError for rules between their keys."""
     if not isinstance(node, Map):
-        return Builders()
+        return BuilderSettings()
     remote, depot = node.items.get("remote"), node.items.get("depot")
-    return Builders(
+    return BuilderSettings(
         remote=_remote(remote) if isinstance(remote, Map) else None,
         depot=_depot(depot) if isinstance(depot, Map) else None,
     )
 
 
-def _remote(node: Map) -> RemoteBuilder:
+def _remote(node: Map) -> RemoteSettings:
     values = value(node)
     addresses = {arch: values[arch] for arch in ARCHES if arch in values}
     if not values:  # settings alone are for a worker that each call names
@@ -61,15 +61,15 @@ def _remote(node: Map) -> RemoteBuilder:
             hint = "name tls files, or say insecure: yes where the network is trusted"
             raise error_at(node, f"{address} is plain tcp", key=arch, hint=hint)
     if "connect_timeout" in values:
-        return RemoteBuilder(addresses, insecure, tls, values["connect_timeout"])
-    return RemoteBuilder(addresses, insecure, tls)
+        return RemoteSettings(addresses, insecure, tls, values["connect_timeout"])
+    return RemoteSettings(addresses, insecure, tls)
 
 
-def _depot(node: Map) -> DepotBuilder:
+def _depot(node: Map) -> DepotSettings:
     values = value(node)
     if not {"trusted", "branch"} & set(values):
         raise error_at(node, "builders.depot has no project", hint="trusted: PROJECT")
-    return DepotBuilder(**values)
+    return DepotSettings(**values)
 
 
 def settings(root: Map) -> Mapping[str, object]:

@@ -9,14 +9,14 @@ from typing import Literal, TypeAlias
 from imageyard.names import Arch
 
 __all__ = [
-    "Builders",
+    "BuilderSettings",
     "Catalogue",
     "Check",
-    "DepotBuilder",
+    "DepotSettings",
     "Image",
     "Provenance",
     "Registry",
-    "RemoteBuilder",
+    "RemoteSettings",
     "Row",
     "Secret",
     "Where",
@@ -124,7 +124,7 @@ class Registry:
 
 
 @dataclass(frozen=True)
-class RemoteBuilder:
+class RemoteSettings:
     """BuildKit workers by architecture; `tls` maps `ca`, `cert`, `key` and `servername` to their values."""
 
     addresses: Mapping[Arch, str]
@@ -134,7 +134,7 @@ class RemoteBuilder:
 
 
 @dataclass(frozen=True)
-class DepotBuilder:
+class DepotSettings:
     """Depot projects by trust; `fallback` is `buildx` or None."""
 
     trusted: str | None = None
@@ -143,11 +143,11 @@ class DepotBuilder:
 
 
 @dataclass(frozen=True)
-class Builders:
+class BuilderSettings:
     """The builders beside the local one."""
 
-    remote: RemoteBuilder | None = None
-    depot: DepotBuilder | None = None
+    remote: RemoteSettings | None = None
+    depot: DepotSettings | None = None
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ class Catalogue:
     registry: Registry | None
     mirrors: tuple[str, ...]
     tag: Literal["content", "tree"]
-    builders: Builders
+    builders: BuilderSettings
     protected: tuple[str, ...]  # branch patterns
     settings: Mapping[str, object]  # cache, ecr, ghcr, retention, backup, lanes: validated, for the floors above
     images: Mapping[str, Image]  # by name, in catalogue order; each as its first architecture has it

@@ -43,8 +43,7 @@ def build(
     catalogue: str | None = None,
 ) -> None:
     """Build and check images; what follows a lone -- goes to docker buildx build, and the tag ends in -local."""
-    from imageyard.building.row import needs_engine
-    from imageyard.building.rows import build_rows
+    from imageyard.building.rows import build_rows, needs_engine
     from imageyard.ci.event import decision
     from imageyard.project.checkout import this_arch
     from imageyard.project.options import BuildOptions, as_builder, as_repository, assignments

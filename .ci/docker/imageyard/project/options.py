@@ -46,6 +46,11 @@ class BuildOptions:
     planned: bool = False
 
     @property
+    def forced(self) -> bool:
+        """Whether rows are built although they may be there."""
+        return self.force or self.decision.force
+
+    @property
     def changes(self) -> tuple[str, ...]:
         """What makes the image another one than the catalogue's, as a person types it."""
         return (*(f"--set {name}={value}" for name, value in self.set_args.items()), *self.extra)

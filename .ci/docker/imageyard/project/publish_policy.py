@@ -79,6 +79,12 @@ def refuse(recipes: Recipes, row: Row, options: BuildOptions | None = None) -> N
         raise PolicyRefused(f"{tag} is never published: {local}", doing=doing, hint=hint)
 
 
+def refuse_lane(row: Row) -> None:
+    """Raise ConfigurationError for a row of a lane: only the lane's own workflow publishes it."""
+    if row.image.lane is not None:
+        raise ConfigurationError(f"{row.name} is of a lane", at=row.image.where, hint="build it there")
+
+
 def why_not(recipes: Recipes, row: Row, *, weekly: bool = False) -> str:
     """Why `refuse` would refuse the row, in words for a plan; empty where it would not."""
     unpinned = [] if weekly else [one.told(row) for one in _unpinned(recipes, row)]
@@ -101,7 +107,6 @@ def _unpinned(recipes: Recipes, row: Row) -> list[_Unpinned]:
 
 def _local(recipes: Recipes, row: Row) -> str:
     """Why the row's tag ends in `-local`; empty where it does not."""
-    recipes = recipes
     if not recipes.tag(row).endswith("-local"):
         return ""
     for source in recipes.of(row).sources:

@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
-from imageyard import errors
 from imageyard.errors import PolicyRefused
 from imageyard.names import Absent, Present, Reference, Unknown, platform_of
 from imageyard.project import publish_policy
-from imageyard.project.tags import row_tag
 from imageyard.publishing.verify_published import unknown
 from imageyard.registry.states import state
 from imageyard.registry.vendors.table import vendor_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from imageyard.catalogue.model import Catalogue, Row
+    from imageyard.catalogue.model import Catalogue
     from imageyard.names import Arch
     from imageyard.plan.trust import Decision, Repository
     from imageyard.project.options import BuildOptions
     from imageyard.registry.client import Client
-    from imageyard.run.row_run import Job
 
-__all__ = ["Destination", "ParentOf", "destination", "parents", "place"]
-
-ParentOf: TypeAlias = "Callable[[Row], str]"
-"""Gives the reference of a parent, by digest where its place has digests. Raises NotFound where the parent is gone."""
+__all__ = ["Destination", "destination", "place"]
 
 
 @dataclass(frozen=True)
@@ -67,14 +59,6 @@ class Destination:
             vendor_of(target.registry).refuse_immutable(target)
         return target
 
-    def skipped(self, job: Job) -> bool:
-        """Whether the row is there; if so, its record is closed. Raises as `find` does."""
-        found = self.find(job.services.registry(), job.tag, job.row.arch)
-        if found is not None:
-            job.step(f"skipped, {job.tag} is at {found.name}")
-            job.end("skipped", why=f"at {found.name}", digest=found.digest)
-        return found is not None
-
 
 def place(decision: Decision, asked: Repository | None) -> tuple[Repository, tuple[Repository, ...]]:
     """The repository that a run writes, and those in which a row counts as there; `asked` is what `--at` says.
@@ -111,22 +95,6 @@ def destination(catalogue: Catalogue, options: BuildOptions) -> Destination:
     at, reads = place(decision, options.at)
     repository = publish_policy.repository(catalogue, at)
     found = dict.fromkeys(publish_policy.repository(catalogue, one) for one in reads)
-    forced = options.force or decision.force
     trusted = publish_policy.repository(catalogue, "trusted")
-    return Destination(at, repository, tuple(found), forced and (decision.may_replace_trusted or repository != trusted))
-
-
-def parents(job: Job, target: Destination) -> ParentOf:
-    """The parents of a row where they are published, by digest."""
-
-    def find(parent: Row) -> str:
-        tag = row_tag(job.recipes, parent, job.options.decision)
-        found = target.find(job.services.registry(), tag, parent.arch)
-        if found is None:
-            where = " nor ".join(repository.name for repository in target.reads)
-            raise errors.NotFound(
-                f"{tag} is gone: not at {where}", doing=f"building {job.title} on it", hint="run it again"
-            )
-        return str(found)
-
-    return find
+    moves = options.forced and (decision.may_replace_trusted or repository != trusted)
+    return Destination(at, repository, tuple(found), moves)

@@ -9,23 +9,26 @@ from imageyard.errors import CheckFailed
 
 if TYPE_CHECKING:
     from imageyard.records import Finding
-    from imageyard.run.row_run import Job
+    from imageyard.run.row_run import RowRun
 
-__all__ = ["keep"]
+__all__ = ["require_passed"]
 
 
-def keep(job: Job, findings: Sequence[Finding]) -> None:
-    """Note what checks found. Raises CheckFailed where one of them failed: the row gets no tag."""
-    job.note(findings=tuple(findings))
-    bad = [found for found in findings if not found.ok]
+def require_passed(run: RowRun, findings: Sequence[Finding], dockerfile: str) -> None:
+    """Add what checks found to the row's record; `dockerfile` is the path that an error's hint names.
+
+    Raises CheckFailed where one of them failed: the row gets no tag.
+    """
+    run.update(findings=tuple(findings))
+    bad = [finding for finding in findings if not finding.ok]
     if bad:
         raise CheckFailed(
             bad[0].headline if len(bad) == 1 else f"{len(bad)} checks failed, first {bad[0].headline}",
-            doing=f"checking {job.title}; it gets no tag",
-            detail=[line for found in bad for line in (found.headline, *_indented(found.why, found.output))],
-            hint=f"nox -s test_dockerfile -- {job.project.shown(job.row)} --shell    (look inside)",
+            doing=f"checking {run.title}; it gets no tag",
+            detail=[line for finding in bad for line in (finding.headline, *_indented(finding.why, finding.output))],
+            hint=f"nox -s test_dockerfile -- {dockerfile} --shell    (look inside)",
         )
-    job.services.reporter.detail(f"{len(findings)} check{'' if len(findings) == 1 else 's'} passed")
+    run.services.reporter.detail(f"{len(findings)} check{'' if len(findings) == 1 else 's'} passed")
 
 
 def _indented(why: str, output: tuple[str, ...]) -> list[str]:

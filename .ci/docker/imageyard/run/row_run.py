@@ -1,48 +1,31 @@
-"""The work on one row, whoever builds it: its record, its tag, what failed before in this run."""
+"""What one call does with one row, as the row's record tells it, whoever builds the row."""
 
 from __future__ import annotations
 
 import time
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from imageyard.errors import ImageyardError, PolicyRefused, exit_code
-from imageyard.files import locked, make_folder
-from imageyard.project.tags import row_tag
+from imageyard.errors import ImageyardError, exit_code
 from imageyard.records import Record, RowOutcome
 from imageyard.runs import now
 
 if TYPE_CHECKING:
     from imageyard.catalogue.model import Row
     from imageyard.names import Reference
-    from imageyard.project.options import BuilderName, BuildOptions
-    from imageyard.project.project import Project
-    from imageyard.recipe.model import Recipe
-    from imageyard.recipe.recipe import Recipes
+    from imageyard.project.options import BuilderName
     from imageyard.run.services import Services
 
-__all__ = ["Job"]
+__all__ = ["RowRun"]
 
 
-class Job:
-    """The work on one row; `record` is what can be said of it so far, on disk from the start."""
+class RowRun:
+    """Keeps the record of one row in one call; `record` is what can be said so far. `begin` puts it on disk."""
 
-    def __init__(
-        self,
-        project: Project,
-        recipes: Recipes,
-        services: Services,
-        row: Row,
-        options: BuildOptions,
-        builder: BuilderName,
-    ) -> None:
-        self.project = project
+    def __init__(self, services: Services, row: Row, *, builder: BuilderName, forced: bool = False) -> None:
         self.services = services
-        self.recipes = recipes
         self.row = row
-        self.options = options
-        self.clock = time.monotonic()
+        self._clock = time.monotonic()
         self.record = Record(
             row.name,
             row.arch,
@@ -50,84 +33,60 @@ class Job:
             130,
             "interrupted",
             started=now(),
-            forced=self.forced,
+            forced=forced,
             builder=builder,
         )
-        services.run.write(self.record)
+
+    def begin(self) -> RowRun:
+        """Write the record as `interrupted`, before anything is done with the row: so a killed run is seen."""
+        self.services.run.write(self.record)
+        return self
 
     @property
     def title(self) -> str:
-        """What the story calls the row."""
+        """The row as reports name it."""
         return f"{self.row.name} {self.row.arch}"
 
     @property
     def forced(self) -> bool:
-        """Whether it is built although it may be there."""
-        return self.options.force or self.options.decision.force
+        """Whether the row is built although it may be there."""
+        return self.record.forced
 
     @property
-    def recipe(self) -> Recipe:
-        """What the row is made of."""
-        return self.recipes.of(self.row)
-
-    @property
-    def tag(self) -> str:
-        """The row's tag."""
-        return row_tag(self.recipes, self.row, self.options.decision, self.options.extra)
+    def is_open(self) -> bool:
+        """Whether the record does not say yet how the row ended."""
+        return self.record.outcome == "interrupted"
 
     def step(self, text: str) -> None:
-        """Tell what is done with the row."""
+        """Report what is done with the row."""
         self.services.reporter.step(f"{self.title}: {text}")
 
-    def remark(self, text: str) -> None:
-        """Tell what a reader of the table should know too, and keep it."""
+    def add_remark(self, text: str) -> None:
+        """Report a remark, and add it to the record: readers of the table should know it too."""
         self.step(text)
-        self.note(remarks=(*self.record.remarks, text))
+        self.update(remarks=(*self.record.remarks, text))
 
-    def note(self, **known: object) -> None:
-        """Add to the record, on disk at the next write."""
+    def update(self, **known: object) -> None:
+        """Change fields of the record. They are on disk at the next write."""
         self.record = replace(self.record, **known)  # type: ignore[arg-type]
 
-    def ended(self, outcome: RowOutcome, *, code: int = 0, headline: str = "") -> Record:
-        """The record as it is if the work ends now."""
-        seconds = time.monotonic() - self.clock
+    def finished(self, outcome: RowOutcome, *, code: int = 0, headline: str = "") -> Record:
+        """Return the record as it is if the work ends now."""
+        seconds = time.monotonic() - self._clock
         return replace(self.record, outcome=outcome, code=code, headline=headline, ended=now(), seconds=seconds)
 
-    def end(self, outcome: RowOutcome, *, code: int = 0, headline: str = "", **known: object) -> None:
-        """Close the record."""
-        self.note(**known)
-        self.record = self.ended(outcome, code=code, headline=headline)
+    def finish(self, outcome: RowOutcome, *, code: int = 0, headline: str = "", **known: object) -> None:
+        """Close the record, and write it."""
+        self.update(**known)
+        self.record = self.finished(outcome, code=code, headline=headline)
         self.services.run.write(self.record)
 
     def fail(self, outcome: RowOutcome, error: ImageyardError) -> None:
         """Close the record with the error that the row ended with."""
-        self.end(outcome, code=exit_code(error), headline=error.headline)
+        self.finish(outcome, code=exit_code(error), headline=error.headline)
 
-    def published(self, image: Reference, *, adopted: bool, **known: object) -> None:
-        """Close the record of a row that now has its tag."""
+    def finish_published(self, image: Reference, *, adopted: bool, **known: object) -> None:
+        """Close the record of a row that now has its tag; `image` names it by digest."""
         self.step(f"{'another was faster, its image is adopted' if adopted else 'published'}: {image}")
-        self.note(adopted=adopted, digest=image.digest, **known)
-        self.end("published")
-
-    def identify(self) -> None:
-        """Work out recipe and tag. Raises PolicyRefused where neither it nor that of the content is expected."""
-        self.note(recipe=self.recipe.id, tag=self.tag)
-        if self.options.expect not in (None, self.tag, self.recipes.tag(self.row, self.options.extra)):
-            raise PolicyRefused(
-                f"the tag is {self.tag}, not {self.options.expect}",
-                doing=f"building {self.title}",
-                hint=f"inv tag {self.row.name} --explain    (what it is made of here)",
-            )
-
-    def lock(self) -> AbstractContextManager[None]:
-        """Held while the row is built: several rows of a checkout may want it at the same time."""
-        locks = self.project.state / "locks"
-        make_folder(locks)
-        return locked(locks / f"{self.tag}.lock", lambda: self.step("another process builds it; waiting"))
-
-    def failure_of(self, row: Row) -> Record | None:
-        """The record of a row that failed in this run, in whichever of its processes."""
-        for record in self.services.run.records()[0]:
-            if (record.image, record.arch) == (row.name, row.arch) and record.code and record.outcome != "interrupted":
-                return record
-        return None
+        self.update(adopted=adopted, digest=image.digest, **known)
+        self.finish("published")

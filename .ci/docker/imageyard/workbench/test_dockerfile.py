@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import posixpath
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imageyard.building.builder import RowBuild
+from imageyard.building.engine_place import parent_in_engine
 from imageyard.building.row import build_row
-from imageyard.building.unchecked_image import candidate, candidate_before
+from imageyard.building.source_contexts import path_in_tree
+from imageyard.building.unchecked_image import unchecked_image
 from imageyard.errors import BuildFailed, CheckFailed, ConfigurationError, FailedBefore, ImageyardError
 from imageyard.names import platform_of
 from imageyard.project.checkout import this_arch
 from imageyard.project.labels import RUN_LABEL
 from imageyard.project.options import BuildOptions
+from imageyard.project.row_facts import RowFacts, identify
 from imageyard.queries import describe
+from imageyard.run.row_run import RowRun
+from imageyard.treebase import DictTree, Link
 
 if TYPE_CHECKING:
     from imageyard.catalogue.model import Row
+    from imageyard.names import Reference
     from imageyard.project.project import Project
     from imageyard.recipe.recipe import Recipes
     from imageyard.records import RowOutcome
@@ -109,16 +118,36 @@ def _shell_before(project: Project, recipes: Recipes, services: Services, row: R
     if line is None:
         services.reporter.warn("no step of the Dockerfile is to blame, so there is nothing to look into")
         return
-    with candidate_before(project, recipes, services, row, line) as reference:
+    facts = _cut_above(identify(recipes, row), line)
+    with _unchecked(project, services, facts) as reference:
         services.reporter.step(f"what the steps before line {line} built; the step itself did not run")
         _open(services, row, str(reference))
 
 
 def _shell_in_unchecked(project: Project, recipes: Recipes, services: Services, row: Row) -> None:
-
-    recipe = recipes.of(row)
-    with candidate(project, recipes, services, row, recipe, BuildOptions(), lambda **known: None) as reference:
+    with _unchecked(project, services, identify(recipes, row)) as reference:
         _open(services, row, str(reference))
+
+
+def _unchecked(project: Project, services: Services, facts: RowFacts) -> AbstractContextManager[Reference]:
+    """Build a row for its shell; no record is kept of it."""
+    parents = {parent.row.name: parent_in_engine(project, services, parent) for parent in facts.parents}
+    row = RowBuild(facts, RowRun(services, facts.row, builder="local"), parents)
+    return unchecked_image(project, services, BuildOptions(), row)
+
+
+def _cut_above(facts: RowFacts, line: int) -> RowFacts:
+    """Return the facts of a row whose Dockerfile ends above a line: its image is what the step there finds."""
+    recipe, tree = facts.recipe, facts.files
+    above = b"".join(tree.read(recipe.dockerfile).splitlines(keepends=True)[: line - 1])
+    contents: dict[str, bytes | tuple[bytes, bool] | Link] = {}
+    for file in recipe.files:
+        path = path_in_tree(recipe, file)
+        content = above if path == recipe.dockerfile else tree.read(path)
+        contents[path] = Link(content.decode()) if file.mode == "link" else (content, file.mode == "exec")
+    cut = DictTree(contents)
+    files = tuple(replace(file, digest=cut.digest(path_in_tree(recipe, file))) for file in recipe.files)
+    return replace(facts, recipe=replace(recipe, files=files, target=None), files=cut)
 
 
 def _open(services: Services, row: Row, reference: str) -> None:

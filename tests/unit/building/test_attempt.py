@@ -1,0 +1,142 @@
+"""One build of a row: what is asked of any builder, how often it is run, and the error of each outcome."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import pytest
+from imageyard.board import Board
+from imageyard.builders.request import (
+    BuildInterrupted,
+    BuildRequest,
+    BuildWarning,
+    Built,
+    Failed,
+    Lost,
+    Outcome,
+    RegistryFailed,
+    Steps,
+    Unreachable,
+)
+from imageyard.building import attempt
+from imageyard.errors import BuildFailed, Denied, ImageyardError, Transient
+from imageyard.plan.decision import Decision
+from imageyard.project.options import BuildOptions
+from support.building.checkout import CATALOGUE, Workplace, scene_of
+
+BASE, LEAF = "linux-base", "linux-leaf"
+OK = Built(None, None, Steps(4, 1))
+BROKEN = Failed("[2/3] RUN make", "Dockerfile", 2, 7, ("cc: no input files",), hint="look", steps=Steps(3, 2))
+
+
+@pytest.fixture
+def workplace(tmp_path: Path) -> Workplace:
+    return scene_of(tmp_path)
+
+
+def start_with(outcomes: Iterator[Outcome], seen: list[list[str]]) -> attempt.StartBuild:
+    """A builder that reads its whole context, writes its log, and ends as it is told."""
+
+    def start(request: BuildRequest, context: IO[bytes], board: Board, raw: Path) -> Outcome:
+        with tarfile.open(fileobj=io.BytesIO(context.read())) as tar:
+            seen.append(tar.getnames())
+        raw.write_text(f"{len(seen)}\n")
+        return next(outcomes)
+
+    return start
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "runs"),
+    [
+        ([OK], 1),
+        ([BROKEN, OK], 2),
+        ([BROKEN, BROKEN, BROKEN, OK], 3),
+        ([RegistryFailed("resolve", "no answer"), OK], 1),
+        ([Lost("gone"), OK], 1),
+        ([Unreachable("nobody"), OK], 1),
+        ([BuildInterrupted(), OK], 1),
+    ],
+)
+def test_only_a_failed_step_is_tried_again(tmp_path: Path, outcomes: list[Outcome], runs: int) -> None:
+    catalogue = CATALOGUE.replace("base: {dockerfile", "base: {attempts: 3, dockerfile")
+    workplace = scene_of(tmp_path, **{"images.yml": catalogue})
+    row, seen = workplace.row(BASE), list[list[str]]()
+    request = BuildRequest("Dockerfile", "linux/amd64")
+    outcome = attempt.run(workplace.services, [row], request, start_with(iter(outcomes), seen))
+
+    assert outcome == outcomes[runs - 1]
+    assert row.run.record.attempts == runs
+    assert seen == [[".", "Dockerfile", "word"]] * runs, "each attempt gets the whole context"
+    logs = sorted(path.read_text() for path in (workplace.services.run.folder / "rows").glob(f"{BASE}.amd64*.rawjson"))
+    assert logs == [f"{at + 1}\n" for at in range(runs)], "the log of each attempt is kept"
+
+
+WARNED = Built(None, None, warnings=(BuildWarning("an odd thing", "Dockerfile", 1),), cache_problems=("cache: 403",))
+
+
+def test_a_build_that_made_an_image_has_its_warnings_told(
+    workplace: Workplace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [workplace.row(BASE)]
+    workplace = scene_of(workplace.project.top)  # tells what is written to the stream of this moment
+    assert attempt.require_image(workplace.project, workplace.services, rows, WARNED) is WARNED
+    err = capsys.readouterr().err
+    assert "an odd thing" in err
+    assert "linux-base amd64: cache: 403" in err
+
+
+@pytest.mark.parametrize(
+    ("outcome", "kind", "headline", "hint"),
+    [
+        (BROKEN, BuildFailed, "RUN make ended with exit code 7", "nox -s test_dockerfile -- Dockerfile --shell"),
+        (Failed("x", message="bad flag"), BuildFailed, "bad flag", "nox -s test_dockerfile -- Dockerfile --shell"),
+        (RegistryFailed("export", "401", denied=True), Denied, "401", "inv login"),
+        (RegistryFailed("export", "502"), Transient, "502", "run it again: the registry, not the build, failed"),
+        (BuildInterrupted(), Transient, "the build was stopped from elsewhere", "run it again"),
+    ],
+)
+def test_each_outcome_is_an_error_with_what_to_do(
+    workplace: Workplace, outcome: attempt.Ended, kind: type[ImageyardError], headline: str, hint: str
+) -> None:
+    rows = [workplace.row(BASE), workplace.row(BASE, "arm64")]
+    with pytest.raises(kind) as caught:
+        attempt.require_image(workplace.project, workplace.services, rows, outcome)
+    error = caught.value
+    assert (error.headline, error.doing) == (headline, "building linux-base amd64 arm64")
+    assert hint in "\n".join(error.hint)
+
+
+def test_a_failed_step_is_told_with_its_place_and_its_last_lines(workplace: Workplace) -> None:
+    with pytest.raises(BuildFailed) as caught:
+        attempt.require_image(workplace.project, workplace.services, [workplace.row(BASE)], BROKEN)
+    assert (caught.value.at, caught.value.detail) == ("Dockerfile:2", ("cc: no input files",))
+    assert caught.value.hint[0] == "look"
+
+
+def test_the_records_of_all_rows_get_the_log_of_the_build(workplace: Workplace) -> None:
+    rows = [workplace.row(BASE), workplace.row(BASE, "arm64")]
+    with attempt.begin(workplace.project, workplace.services, rows) as staging:
+        assert staging.is_dir()
+        outcome = attempt.run(workplace.services, rows, BuildRequest("Dockerfile", "x"), start_with(iter([OK]), []))
+    assert not staging.exists()
+    assert outcome is OK
+    for row in rows:
+        assert row.run.record.log == "rows/linux-base.amd64.rawjson"
+        assert (row.run.record.steps, row.run.record.cached) == (4, 1)
+
+
+def test_the_request_says_all_that_the_recipe_says(workplace: Workplace, tmp_path: Path) -> None:
+    row = workplace.row(LEAF, linux_middle_one="registry.test/ci/image@sha256:1")
+    decision = Decision("branch", "pull_request", "a test", no_cache=True, pull=True)
+    options = BuildOptions(extra=("--network=none",), decision=decision)
+    request = attempt.request(workplace.project, options, row, tmp_path)
+    assert (request.dockerfile, request.platform, request.args["N"]) == ("child.Dockerfile", "linux/amd64", "3")
+    assert list(request.contexts.values()) == ["docker-image://registry.test/ci/image@sha256:1"]
+    assert request.labels["io.imageyard.inputs"] == row.facts.recipe.inputs
+    assert (request.no_cache, request.pull, request.extra) == (True, True, ("--network=none",))
+    assert request.args["BUILDKIT_CACHE_MOUNT_NS"] == "branch"
