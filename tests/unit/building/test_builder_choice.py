@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 from imageyard.building.builder_choice import choose, chosen, from_environment, remote
+from imageyard.catalogue.builder_sections import DepotSettings, RemoteSettings
 from imageyard.catalogue.expand import load
-from imageyard.catalogue.model import BuilderSettings, Catalogue, DepotSettings, RemoteSettings
+from imageyard.catalogue.model import BuilderSettings, Catalogue
 from imageyard.errors import ConfigurationError, PolicyRefused
 from imageyard.plan.trust import LOCAL, Decision, Repository
 from imageyard.project.options import BuilderName, BuildOptions, as_builder, as_repository
@@ -19,7 +20,9 @@ POOL = "tcp://pool.example:1234"
 ONE = "tcp://one.example:8372"
 NONE = BuilderSettings()
 IMAGE = "axes: {plain: {linux}}\nimages: {all: {dockerfile: Dockerfile, names: {linux: }}}\n"
-BOTH = BuilderSettings(RemoteSettings({"amd64": POOL}, insecure=True), DepotSettings(trusted="project"))
+BOTH = BuilderSettings(
+    {"remote": RemoteSettings({"amd64": POOL}, insecure=True), "depot": DepotSettings(trusted="project")}
+)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +105,7 @@ def catalogue(builders: BuilderSettings) -> Catalogue:
 
 def test_the_address_for_an_architecture() -> None:
     pool = choose("remote", None, None, BOTH, in_ci=False)
-    assert remote(pool, catalogue(BOTH), "amd64") == (POOL, BOTH.remote)
+    assert remote(pool, catalogue(BOTH), "amd64") == (POOL, BOTH.of(RemoteSettings))
     one = choose("remote", ONE, None, BOTH, in_ci=False)
     assert [remote(one, catalogue(BOTH), arch)[0] for arch in ("amd64", "arm64")] == [ONE, ONE]  # type: ignore[arg-type]
 
@@ -145,7 +148,7 @@ FORK = Decision("fork", "pull_request", "from a fork")
 def test_depot_by_itself_builds_what_is_published_where_it_has_a_project(
     decision: Decision, projects: dict[str, str], builder: str
 ) -> None:
-    found: Any = catalogue(BuilderSettings(None, DepotSettings(**projects)))
+    found: Any = catalogue(BuilderSettings({"depot": DepotSettings(**projects)}))
     assert chosen(found, BuildOptions(decision=decision), {}).builder == builder
     assert chosen(found, BuildOptions(decision=decision, builder="depot"), {}).builder == "depot"
 

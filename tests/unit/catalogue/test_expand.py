@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from imageyard.catalogue import text
+from imageyard.catalogue.builder_sections import DepotSettings, RemoteSettings
 from imageyard.catalogue.expand import expand, load
-from imageyard.catalogue.model import DepotSettings, Registry, RemoteSettings, Secret
+from imageyard.catalogue.model import Registry, Secret
 from imageyard.errors import ConfigurationError
 
 TOP = Path(__file__).parents[3]
@@ -66,7 +67,7 @@ def test_the_pytorch_catalogue_carries_the_rest():
     assert pytorch.images["pytorch-linux-jammy-linter"].timeout == 14400
     assert pytorch.tag == "tree"
     assert pytorch.mirrors == ("ghcr.io/pytorch/ci-image",)
-    remote = pytorch.builders.remote
+    remote = pytorch.builders.of(RemoteSettings)
     assert remote is not None
     assert remote.insecure
     assert remote.addresses["arm64"] == "tcp://buildkitd-arm64.buildkit:1234"
@@ -365,8 +366,8 @@ lanes: {acme: {registry: ghcr.io/acme/lane, package: acme-lane, keys: [keys/acme
     assert settings_.registry == Registry("ghcr.io/acme/ci", "ghcr.io/acme/ci-branch")
     assert settings_.protected == ("main", "release/*")
     tls = {"ca": "/ca.pem", "cert": "/c.pem", "key": "/k.pem"}
-    assert settings_.builders.remote == RemoteSettings({"arm64": "tcp://b:1"}, tls=tls, connect_timeout=300)
-    assert settings_.builders.depot == DepotSettings("abc123", "def456", "buildx")
+    assert settings_.builders.of(RemoteSettings) == RemoteSettings({"arm64": "tcp://b:1"}, tls=tls, connect_timeout=300)
+    assert settings_.builders.of(DepotSettings) == DepotSettings("abc123", "def456", "buildx")
     assert settings_.settings == {
         "cache": {"trusted": "ghcr.io/acme/cache", "branch": "ghcr.io/acme/cache-branch", "gha": False},
         "ecr": {"role": "arn:aws:iam::123456789012:role/ci", "region": "us-east-1", "create": True, "duration": 1800},

@@ -6,14 +6,14 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from imageyard.catalogue.model import RemoteSettings
+from imageyard.catalogue.builder_sections import DepotSettings, RemoteSettings
 from imageyard.catalogue.scalars import FieldFault, builder_address
 from imageyard.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imageyard.catalogue.model import BuilderSettings, Catalogue, RemoteSettings
+    from imageyard.catalogue.model import BuilderSettings, Catalogue
     from imageyard.names import Arch
     from imageyard.plan.trust import Repository
     from imageyard.project.options import BuilderName, BuildOptions
@@ -73,7 +73,7 @@ def choose(
         return Choice("remote", "--builder remote", told if isinstance(told, str) else None)
     if told:
         return Choice("remote", f"{VARIABLE}={variable}", told if isinstance(told, str) else None)
-    if in_ci and builders.depot is not None:
+    if in_ci and builders.of(DepotSettings) is not None:
         return Choice("depot", "builders.depot in CI")
     return Choice("local", "the default")
 
@@ -92,7 +92,7 @@ def chosen(catalogue: Catalogue, options: BuildOptions, environ: Mapping[str, st
 
 def depot_project(builders: BuilderSettings, at: Repository | None) -> str | None:
     """The project at Depot for what is published there, None if nothing is: each repository has layers of its own."""
-    depot = builders.depot
+    depot = builders.of(DepotSettings)
     return None if depot is None or at is None else depot.trusted if at == "trusted" else depot.branch
 
 
@@ -101,7 +101,7 @@ def remote(choice: Choice, catalogue: Catalogue, arch: Arch) -> tuple[str, Remot
 
     Raises ConfigurationError where nobody named an address.
     """
-    known = catalogue.builders.remote or RemoteSettings({})
+    known = catalogue.builders.of(RemoteSettings) or RemoteSettings({})
     address = choice.address or known.addresses.get(arch)
     if address is None:
         raise ConfigurationError(

@@ -17,6 +17,7 @@ from imageyard.building.builder_choice import depot_project
 from imageyard.building.depot_parents import one_for_all
 from imageyard.building.local import LocalBuilder
 from imageyard.building.repository_place import place_of
+from imageyard.catalogue.builder_sections import DepotSettings
 from imageyard.errors import ConfigurationError, Denied, EnvironmentLacks, ImageyardError, Transient
 from imageyard.names import platform_of
 from imageyard.oci.indexes import part
@@ -119,7 +120,7 @@ class DepotBuilder:
 
     def _fallback(self, rows: Sequence[RowBuild], error: ImageyardError) -> LocalBuilder | None:
         """Return the engine of this machine as the builder instead, where the catalogue says so."""
-        depot = self.project.catalogue.builders.depot
+        depot = self.project.catalogue.builders.of(DepotSettings)
         if depot is None or depot.fallback is None:
             return None
         self.services.reporter.warn(f"{error.headline}; fallback: {depot.fallback}")

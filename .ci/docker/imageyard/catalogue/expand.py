@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import NamedTuple, cast
 
 from imageyard.catalogue import decode, text
+from imageyard.catalogue.builder_sections import read_builders
 from imageyard.catalogue.checks import Plans
 from imageyard.catalogue.fill import Known
 from imageyard.catalogue.grammar import TOP
 from imageyard.catalogue.image import NOTHING, arches_of, build
 from imageyard.catalogue.kinds import check
 from imageyard.catalogue.model import Catalogue, Image, Row
-from imageyard.catalogue.nodes import Map, Text, error_at
+from imageyard.catalogue.nodes import Map, Text, error_at, plain
 from imageyard.catalogue.parents import ordered
 from imageyard.catalogue.removals import known_args, refuse_vain_removals
 from imageyard.catalogue.sentence import Sentence, sentences_of
@@ -61,7 +62,7 @@ def expand(root: Map, file: str = "images.yml", folder: str = ".", overrides: Ma
     words = Words(cast("Map | None", root.items.get("axes")))
     known = Known(known_args(root, words), (axis for axis in words.axes if axis != "plain"))
     refuse_vain_removals(root, words, known.args)
-    prefix = decode.value(root.items.get("prefix"), "")
+    prefix = plain(root.items.get("prefix"), "")
     lanes = root.items.get("lanes")
     sentences = {sentence.name: sentence for sentence in sentences_of(root, words, prefix)}
     plans = Plans(known)
@@ -84,10 +85,10 @@ def expand(root: Map, file: str = "images.yml", folder: str = ".", overrides: Ma
         folder=folder,
         prefix=prefix,
         registry=decode.registry(root.items.get("registry")),
-        mirrors=decode.value(root.items.get("mirrors"), ()),
-        tag=decode.value(root.items.get("tag"), "content"),
-        builders=decode.builders(root.items.get("builders")),
-        protected=decode.value(root.items.get("protected"), ("main",)),
+        mirrors=plain(root.items.get("mirrors"), ()),
+        tag=plain(root.items.get("tag"), "content"),
+        builders=read_builders(root.items.get("builders")),
+        protected=plain(root.items.get("protected"), ("main",)),
         settings=decode.settings(root),
         images=images,
         rows=ordered(rows, prefix),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from imageyard.catalogue import scalars
+from imageyard.catalogue.builder_sections import BUILDER_SECTIONS
+from imageyard.catalogue.forms import DURATION, REPOSITORY, YES_NO, words
 from imageyard.catalogue.kinds import Either, Field, ListOf, MapOf, RecordKind, Scalar
 from imageyard.names import ARCHES
 
@@ -13,24 +15,14 @@ _LABEL = r"[a-z][a-z0-9_-]*"
 _ARG = r"[A-Za-z_][A-Za-z0-9_]*"
 _CHECK_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 
-_YES_NO = Scalar("yes or no", scalars.boolean, form={"enum": [True, False, "yes", "no", "true", "false"]})
 _TEXT = Scalar("text", scalars.free_text)
 _FILLED = Scalar("text", scalars.free_text, fill=True)
-_DURATION = Scalar(
-    "a duration such as 240m", scalars.duration, form={"type": "string", "pattern": "^[0-9]{1,9}[smhd]$"}
-)
-_REPOSITORY = Scalar("a repository, HOST/REPOSITORY,", scalars.repository, form={"type": "string"})
 _FOLDER = Scalar("a relative path", scalars.relative_path, fill=True, form={"type": "string"})
 _FILE = Scalar("the path of a file", scalars.file_path, fill=True, form={"type": "string"})
-_ABSOLUTE = Scalar("an absolute path", scalars.absolute_path, form={"type": "string", "pattern": "^/"})
 _ARG_VALUE = Scalar("the value of a build arg", scalars.parent_or_text, fill=True)
 _ARG_NAME = Scalar("the name of a build arg", scalars.pattern(_ARG, "the name of a build arg"))
 _BRANCH = Scalar("a branch or a pattern of branches", scalars.pattern(r"[A-Za-z0-9_.*/-]+", "a pattern of branches"))
 _ARCH_NAME = Scalar("an architecture", scalars.arch, form={"enum": list(ARCHES)})
-
-
-def _words(*words: str) -> Scalar:
-    return Scalar(f"one of {', '.join(words)}", scalars.choice(*words), form={"enum": list(words)})
 
 
 def _by_trust(what: str, value: Scalar, about: str) -> RecordKind:
@@ -63,7 +55,7 @@ SECRET = RecordKind(
             Scalar("env:NAME or file:PATH", scalars.secret_source, form={"type": "string", "pattern": "^(env|file):"}),
             "where its value is found when it is needed: env:NAME or file:PATH",
         ),
-        "required": Field(_YES_NO, "whether the build is refused without it; yes unless told"),
+        "required": Field(YES_NO, "whether the build is refused without it; yes unless told"),
     },
 )
 
@@ -89,15 +81,13 @@ _FIELDS: dict[str, Field] = {
         ),
         "named build contexts: a folder under the context, or docker-image://REFERENCE",
     ),
-    "timeout": Field(_DURATION, "how long a build may take; 240m unless told"),
+    "timeout": Field(DURATION, "how long a build may take; 240m unless told"),
     "runner": Field(_FILLED, "the label of the CI runner"),
-    "provenance": Field(
-        _words("off", "min", "max"), "the provenance attestation that BuildKit writes; off unless told"
-    ),
-    "sbom": Field(_YES_NO, "whether BuildKit attaches a bill of materials"),
-    "reproducible": Field(_YES_NO, "whether times are rewritten so that two builds are equal"),
-    "unpinned": Field(_words("allowed"), "lets an image be published whose sources are not all pinned"),
-    "remote_checks": Field(_YES_NO, "whether remote builders run the checks too"),
+    "provenance": Field(words("off", "min", "max"), "the provenance attestation that BuildKit writes; off unless told"),
+    "sbom": Field(YES_NO, "whether BuildKit attaches a bill of materials"),
+    "reproducible": Field(YES_NO, "whether times are rewritten so that two builds are equal"),
+    "unpinned": Field(words("allowed"), "lets an image be published whose sources are not all pinned"),
+    "remote_checks": Field(YES_NO, "whether remote builders run the checks too"),
     "attempts": Field(
         Scalar("a whole number", scalars.count, form={"type": "integer", "minimum": 1, "maximum": 10}),
         "how often a failed build is run, with a warm cache; 1 unless told",
@@ -141,38 +131,7 @@ _ROLE = Scalar(
     form={"type": "string", "pattern": "^arn:aws"},
 )
 _REGION = Scalar("a region", scalars.pattern(r"[a-z]{2}(-[a-z]+)+-[0-9]", "the name of an AWS region"))
-_ADDRESS = Scalar("the address of a builder", scalars.builder_address, form={"type": "string"})
-_PROJECT = Scalar("the id of a Depot project", scalars.pattern(r"[A-Za-z0-9]+", "the id of a Depot project"))
 
-_TLS = RecordKind(
-    "tls",
-    {
-        "ca": Field(_ABSOLUTE, "certificate of the authority that signed the worker's", required=True),
-        "cert": Field(_ABSOLUTE, "our certificate"),
-        "key": Field(_ABSOLUTE, "the key of our certificate"),
-        "servername": Field(
-            Scalar("a host name", scalars.pattern(r"[A-Za-z0-9.-]+", "a host name")),
-            "the name that the worker's certificate bears",
-        ),
-    },
-)
-_REMOTE = RecordKind(
-    "builders.remote",
-    {
-        **{arch: Field(_ADDRESS, f"the worker that builds {arch}") for arch in ARCHES},
-        "insecure": Field(_YES_NO, "admits plain tcp"),
-        "tls": Field(_TLS, "files for mutual TLS, by absolute path"),
-        "connect_timeout": Field(_DURATION, "how long to wait for a worker; 2h unless told"),
-    },
-)
-_DEPOT = RecordKind(
-    "builders.depot",
-    {
-        "trusted": Field(_PROJECT, "the project of trusted runs"),
-        "branch": Field(_PROJECT, "the project of runs at branch trust"),
-        "fallback": Field(_words("buildx"), "what builds where Depot could not be reached"),
-    },
-)
 _ECR = RecordKind(
     "ecr",
     {
@@ -182,26 +141,26 @@ _ECR = RecordKind(
             Scalar("a session name", scalars.pattern(r"[A-Za-z0-9+=,.@_-]{2,64}", "a session name")),
             "the name of the session, as CloudTrail shows it; imageyard unless told",
         ),
-        "duration": Field(_DURATION, "how long the credentials last, 15m to 12h; 1h unless told"),
-        "create": Field(_YES_NO, "whether missing repositories are created"),
-        "instance_profile": Field(_YES_NO, "whether the machine's own role is asked for"),
+        "duration": Field(DURATION, "how long the credentials last, 15m to 12h; 1h unless told"),
+        "create": Field(YES_NO, "whether missing repositories are created"),
+        "instance_profile": Field(YES_NO, "whether the machine's own role is asked for"),
     },
 )
 _CACHE = RecordKind(
     "cache",
     {
-        "trusted": Field(_REPOSITORY, "the repository of the caches that trusted runs write"),
-        "branch": Field(_REPOSITORY, "the repository of the caches that runs at branch trust write"),
-        "gha": Field(_YES_NO, "whether GitHub's own cache is used where its token is in reach"),
+        "trusted": Field(REPOSITORY, "the repository of the caches that trusted runs write"),
+        "branch": Field(REPOSITORY, "the repository of the caches that runs at branch trust write"),
+        "gha": Field(YES_NO, "whether GitHub's own cache is used where its token is in reach"),
     },
 )
 _RETENTION = RecordKind(
     "retention",
     {
-        "trusted": Field(_DURATION, "how long what nothing refers to is kept in the trusted repository"),
-        "branch": Field(_DURATION, "how long it is kept in the branch repository"),
-        "cache": Field(_DURATION, "how long an unused cache is kept"),
-        "weekly": Field(_DURATION, "how long canaries are kept"),
+        "trusted": Field(DURATION, "how long what nothing refers to is kept in the trusted repository"),
+        "branch": Field(DURATION, "how long it is kept in the branch repository"),
+        "cache": Field(DURATION, "how long an unused cache is kept"),
+        "weekly": Field(DURATION, "how long canaries are kept"),
         "pins": Field(
             ListOf(Scalar("a pattern of tags", scalars.pattern(r"[A-Za-z0-9_.*{},-]+", "a pattern of tags"))),
             "patterns of tags that are never deleted",
@@ -221,7 +180,7 @@ _BACKUP = RecordKind(
         "role": Field(_ROLE, "the role that may write it"),
     },
 )
-_REGISTRY = Either(_REPOSITORY, _by_trust("registry", _REPOSITORY, "the repository"))
+_REGISTRY = Either(REPOSITORY, _by_trust("registry", REPOSITORY, "the repository"))
 _LANE = RecordKind(
     "a lane",
     {
@@ -246,15 +205,12 @@ TOP = RecordKind(
         "prefix": Field(Scalar("a prefix", scalars.pattern(r"[a-z0-9][a-z0-9._-]*", "a prefix of names")),
                         "stands before every name"),
         "registry": Field(_REGISTRY, "where images are published, one repository or by trust"),
-        "mirrors": Field(ListOf(_REPOSITORY), "repositories that get a copy"),
-        "tag": Field(_words("content", "tree"), "what a tag is computed from; content unless told"),
+        "mirrors": Field(ListOf(REPOSITORY), "repositories that get a copy"),
+        "tag": Field(words("content", "tree"), "what a tag is computed from; content unless told"),
         "builders": Field(
             RecordKind(
                 "builders",
-                {
-                    "remote": Field(_REMOTE, "BuildKit workers by architecture"),
-                    "depot": Field(_DEPOT, "Depot's projects by trust"),
-                },
+                {name: Field(section.kind, section.about) for name, section in BUILDER_SECTIONS.items()},
             ),
             "builders beside the local one",
         ),

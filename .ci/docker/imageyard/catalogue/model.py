@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 from imageyard.names import Arch
 
@@ -12,17 +12,16 @@ __all__ = [
     "BuilderSettings",
     "Catalogue",
     "Check",
-    "DepotSettings",
     "Image",
     "Provenance",
     "Registry",
-    "RemoteSettings",
     "Row",
     "Secret",
     "Where",
 ]
 
 Provenance: TypeAlias = Literal["off", "min", "max"]
+_Settings = TypeVar("_Settings")
 
 
 @dataclass(frozen=True)
@@ -124,30 +123,14 @@ class Registry:
 
 
 @dataclass(frozen=True)
-class RemoteSettings:
-    """BuildKit workers by architecture; `tls` maps `ca`, `cert`, `key` and `servername` to their values."""
-
-    addresses: Mapping[Arch, str]
-    insecure: bool = False
-    tls: Mapping[str, str] = field(default_factory=dict)
-    connect_timeout: float = 7200.0  # seconds, wall clock
-
-
-@dataclass(frozen=True)
-class DepotSettings:
-    """Depot projects by trust; `fallback` is `buildx` or None."""
-
-    trusted: str | None = None
-    branch: str | None = None
-    fallback: str | None = None
-
-
-@dataclass(frozen=True)
 class BuilderSettings:
-    """The builders beside the local one."""
+    """The settings of the builders that a catalogue names, by the builder's name."""
 
-    remote: RemoteSettings | None = None
-    depot: DepotSettings | None = None
+    sections: Mapping[str, object] = field(default_factory=dict)
+
+    def of(self, kind: type[_Settings]) -> _Settings | None:
+        """Return the settings of one builder; None where the catalogue does not name it."""
+        return next((settings for settings in self.sections.values() if isinstance(settings, kind)), None)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from imageyard.catalogue.model import Where
 from imageyard.errors import ConfigurationError
 
-__all__ = ["Document", "Map", "Node", "Seq", "Text", "error_at", "place"]
+__all__ = ["Document", "Map", "Node", "Seq", "Text", "error_at", "place", "plain"]
 
 
 class Document:
@@ -92,3 +92,14 @@ def error_at(
     path = where.path if len(where.path) <= 160 else where.path[:157] + "..."
     doing = f"reading {path}" if path else ""
     return ConfigurationError(headline, at=at or where, doing=doing, hint=hint)
+
+
+def plain(node: Node | None, default: Any = None) -> Any:
+    """Return a checked node as plain values: parsed scalars, dicts, tuples; `default` where there is none."""
+    if node is None:
+        return default
+    if isinstance(node, Text):
+        return node.value
+    if isinstance(node, Map):
+        return {key: plain(item) for key, item in node.items.items()}
+    return tuple(plain(item) for item in node.items)

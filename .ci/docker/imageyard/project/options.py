@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, get_args
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, get_args
 
+from imageyard.catalogue.builder_sections import BUILDER_SECTIONS
 from imageyard.catalogue.suggest import did_you_mean
 from imageyard.errors import ConfigurationError
 from imageyard.plan.trust import LOCAL, Decision, Repository
@@ -21,8 +22,8 @@ _Word = TypeVar("_Word", bound=str)
 PLANNED = "IMAGEYARD_PLANNED"
 """The variable that says so to the job of a row."""
 
-BuilderName: TypeAlias = Literal["local", "remote", "depot"]
-BUILDERS: tuple[BuilderName, ...] = get_args(BuilderName)
+BuilderName: TypeAlias = str
+"""`local`, or the name of a section of the catalogue's `builders:`."""
 REPOSITORIES: tuple[Repository, ...] = get_args(Repository)
 
 
@@ -63,7 +64,7 @@ def as_repository(text: str | None) -> Repository | None:
 
 def as_builder(text: str | None) -> BuilderName | None:
     """The builder that a person named. Raises ConfigurationError for another word."""
-    return _known(text, BUILDERS, "builder")
+    return _known(text, ("local", *BUILDER_SECTIONS), "builder")
 
 
 def _known(text: str | None, words: tuple[_Word, ...], what: str) -> _Word | None:

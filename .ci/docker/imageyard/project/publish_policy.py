@@ -39,11 +39,10 @@ def repository(catalogue: Catalogue, at: str) -> Reference:
 
 def commands(catalogue: Catalogue, row: Row, at: str) -> tuple[str, ...]:
     """What publishes a row at a place, as a person types it: from the engine, and by those who build elsewhere."""
-    asked, builders = f"{row.name} --arch {row.arch}", catalogue.builders
-    elsewhere = [name for name, known in (("remote", builders.remote), ("depot", builders.depot)) if known]
+    asked = f"{row.name} --arch {row.arch}"
     return (
         f"inv push {asked}{at_option(at)}    (what the engine has)",
-        *(f"inv build {asked} --builder {name} --at {at}    (builds it there)" for name in elsewhere),
+        *(f"inv build {asked} --builder {name} --at {at}    (builds it there)" for name in catalogue.builders.sections),
     )
 
 

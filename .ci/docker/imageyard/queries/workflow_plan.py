@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from imageyard.building.builder_choice import depot_project
+from imageyard.catalogue.builder_sections import RemoteSettings
 from imageyard.errors import exit_code
 from imageyard.names import Absent, Arch, Present, Reference, State, parse_reference
 from imageyard.plan.delivery import Copies, Delivery, Whole, deliveries
@@ -215,7 +216,7 @@ def _at_depot(catalogue: Catalogue, decision: Decision) -> bool:
 def _surroundings(catalogue: Catalogue, decision: Decision, row: Row) -> tuple[str, int, str]:
     """The runner, the minutes and the worker of a row's job. A run that publishes nothing builds in its engine."""
     depot = _at_depot(catalogue, decision)
-    remote = catalogue.builders.remote if decision.publishes and not depot else None
+    remote = catalogue.builders.of(RemoteSettings) if decision.publishes and not depot else None
     address = remote.addresses.get(row.arch, "") if remote else ""
     minutes = row.image.timeout * row.image.attempts / 60 + (remote.connect_timeout / 60 if remote and address else 0)
     runner = row.image.runner or (_RUNNERS["amd64"] if address or depot else _RUNNERS[row.arch])

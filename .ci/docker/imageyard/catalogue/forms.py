@@ -1,0 +1,18 @@
+"""Forms of values that several parts of the catalogue's grammar share."""
+
+from __future__ import annotations
+
+from imageyard.catalogue import scalars
+from imageyard.catalogue.kinds import Scalar
+
+__all__ = ["ABSOLUTE", "DURATION", "REPOSITORY", "YES_NO", "words"]
+
+YES_NO = Scalar("yes or no", scalars.boolean, form={"enum": [True, False, "yes", "no", "true", "false"]})
+DURATION = Scalar("a duration such as 240m", scalars.duration, form={"type": "string", "pattern": "^[0-9]{1,9}[smhd]$"})
+REPOSITORY = Scalar("a repository, HOST/REPOSITORY,", scalars.repository, form={"type": "string"})
+ABSOLUTE = Scalar("an absolute path", scalars.absolute_path, form={"type": "string", "pattern": "^/"})
+
+
+def words(*allowed: str) -> Scalar:
+    """Return the form of a value that is one of these words."""
+    return Scalar(f"one of {', '.join(allowed)}", scalars.choice(*allowed), form={"enum": list(allowed)})
