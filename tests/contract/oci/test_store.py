@@ -25,6 +25,7 @@ from imageyard.oci.memory import MemoryStore
 from imageyard.oci.raw import Raw
 from imageyard.oci.store import ReadableStore, Store, copy, copy_referrers
 from imageyard.registry.store import RegistryStore
+from support.registry.memory import MemoryRegistry
 from support.registry.served import Served
 
 NUMBERS = itertools.count()
@@ -32,13 +33,17 @@ LAYER = "application/vnd.oci.image.layer.v1.tar"
 Make = Callable[[], Store]
 
 
-@pytest.fixture(params=["memory", "layout", "registry"])
+@pytest.fixture(params=["memory", "layout", "registry", "registry in memory", "registry in memory with referrers"])
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
     """Makes a store of one kind, empty, another one at each call."""
     if request.param == "memory":
         return MemoryStore
     if request.param == "layout":
         return lambda: LayoutStore(tmp_path / f"layout-{next(NUMBERS)}")
+    if request.param.startswith("registry in memory"):
+        served = MemoryRegistry(has_referrers="with" in request.param)
+        talking = served.client()
+        return lambda: RegistryStore(talking, served.reference(f"contract/store-{next(NUMBERS)}"))
     registry: Served = request.getfixturevalue("registry")
     client = registry.client()
     return lambda: RegistryStore(client, registry.reference(f"contract/store-{next(NUMBERS)}"))
@@ -154,7 +159,7 @@ def test_what_refers_to_a_manifest_is_found_where_it_has_a_tag_too(make: Make) -
     assert store.manifest("a-record") == record
 
 
-@pytest.fixture(params=["memory", "layout", "registry"])
+@pytest.fixture(params=["memory", "layout", "registry", "registry in memory", "registry in memory with referrers"])
 def another(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
     """The place that is copied from; each kind meets each."""
     if request.param == "registry":

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
 from imageyard.errors import ConfigurationError
@@ -13,7 +14,18 @@ if TYPE_CHECKING:
 
     import urllib3
 
-__all__ = ["CERTIFICATES", "is_loopback", "manager"]
+__all__ = ["CERTIFICATES", "Connect", "Connections", "is_loopback", "manager"]
+
+
+class Connections(Protocol):
+    """Connections to one origin, as urllib3's PoolManager has them."""
+
+    def urlopen(self, method: str, url: str, **options: Any) -> urllib3.BaseHTTPResponse:
+        """Send one request, and return the answer with its body unread. Raises HTTPError or OSError."""
+
+
+Connect: TypeAlias = Callable[[str, "Path | None"], Connections]
+"""Makes the connections to `SCHEME://HOST:PORT`, with a CA bundle to trust beside the system's."""
 
 CERTIFICATES = Path("/etc/docker/certs.d")
 """Where the Docker engine keeps the CA of a host (docs.docker.com, "Verify repository client with certificates")."""

@@ -12,7 +12,7 @@ from urllib.parse import urljoin, urlsplit
 
 from imageyard.errors import Transient
 from imageyard.http.backoff import Backoff, Clock, Policy, retry_after
-from imageyard.http.connections import manager
+from imageyard.http.connections import Connect, Connections, manager
 
 if TYPE_CHECKING:
     import urllib3
@@ -74,12 +74,21 @@ class _Broken(Exception):
 class Http:
     """One pool of connections per origin, shared by all threads."""
 
-    def __init__(self, *, policy: Policy | None = None, clock: Clock | None = None, ca: Path | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        policy: Policy | None = None,
+        clock: Clock | None = None,
+        ca: Path | None = None,
+        connect: Connect = manager,
+    ) -> None:
+        """`connect` makes the connections to an origin; a test hands in ones that reach no network."""
         self.policy = policy or Policy()
         self.clock = clock or Clock()
         self.backoff = Backoff(self.policy, self.clock)
         self._ca = ca
-        self._pools: dict[str, urllib3.PoolManager] = {}
+        self._connect = connect
+        self._pools: dict[str, Connections] = {}
         self._lock = threading.Lock()
 
     def send(
@@ -208,10 +217,10 @@ class Http:
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             raise _broken(error) from None
 
-    def _pool(self, origin: str) -> urllib3.PoolManager:
+    def _pool(self, origin: str) -> Connections:
         with self._lock:
             if origin not in self._pools:
-                self._pools[origin] = manager(origin, self._ca)
+                self._pools[origin] = self._connect(origin, self._ca)
             return self._pools[origin]
 
     @staticmethod
