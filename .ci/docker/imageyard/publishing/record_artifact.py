@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from imageyard.errors import ConfigurationError, Transient
+from imageyard.errors import ConfigurationError, NotFound, Transient
 from imageyard.oci.manifests import OCI_EMPTY, OCI_MANIFEST, Manifest
 from imageyard.records import Record, from_json, to_json
 from imageyard.registry import blobs, referrers
@@ -55,7 +55,7 @@ def read(client: Client, image: Reference, story: Story) -> list[Record]:
             if not isinstance(manifest, Manifest) or len(manifest.layers) != 1:
                 raise ConfigurationError("it is not one document")
             found.append(from_json(blobs.read(client, image, manifest.layers[0].digest), "the record"))
-        except (ConfigurationError, UnicodeDecodeError) as error:
+        except (ConfigurationError, NotFound, UnicodeDecodeError) as error:
             story.warn(f"{image.with_digest(entry.digest)} is left out: {error}")
         except RecursionError:
             raise Transient(f"{image.with_digest(entry.digest)} is nested too deeply") from None
