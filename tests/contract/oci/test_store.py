@@ -6,7 +6,6 @@ import gzip
 import io
 import itertools
 import json
-import tarfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +24,7 @@ from imageyard.oci.memory import MemoryStore
 from imageyard.oci.raw import Raw
 from imageyard.oci.store import ReadableStore, Store, copy, copy_referrers
 from imageyard.registry.store import RegistryStore
+from support.engine.archives import engine_archive
 from support.registry.memory import MemoryRegistry
 from support.registry.served import Served
 
@@ -272,33 +272,8 @@ def test_a_copy_that_is_stopped_anywhere_goes_on_and_sends_nothing_twice(
     assert len(target.puts) == again, "what is there is not sent"
 
 
-def engine_archive(file: Path, layers: Sequence[bytes], media_type: str) -> Archive:
-    config = b'{"architecture": "amd64", "os": "linux"}'
-    manifest = json.dumps(
-        {
-            "schemaVersion": 2,
-            "mediaType": OCI_MANIFEST,
-            "config": entry("application/vnd.oci.image.config.v1+json", config),
-            "layers": [entry(media_type, layer) for layer in layers],
-        }
-    ).encode()
-    inner = json.dumps(
-        {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [entry(OCI_MANIFEST, manifest)]}
-    ).encode()
-    index = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [entry(OCI_INDEX, inner)]}).encode()
-    files = {"index.json": index} | {
-        f"blobs/sha256/{digest_of(body)[7:]}": body for body in (config, manifest, inner, *layers)
-    }
-    with tarfile.open(file, "w") as tar:
-        for name, content in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            tar.addfile(info, io.BytesIO(content))
-    return Archive(file)
-
-
 def test_an_archive_of_the_engine_is_sent_as_it_is(make: Make, tmp_path: Path) -> None:
-    archive = engine_archive(tmp_path / "image.tar", [gzip.compress(b"one", mtime=0)], f"{LAYER}+gzip")
+    archive = Archive(engine_archive(tmp_path / "image.tar", [gzip.compress(b"one", mtime=0)], f"{LAYER}+gzip"))
     image, target = Compressed(archive, tmp_path), make()
     assert image.root == archive.root.digest
     assert copy(image, target, image.root) == target.manifest(archive.root.digest)
@@ -306,7 +281,7 @@ def test_an_archive_of_the_engine_is_sent_as_it_is(make: Make, tmp_path: Path) -
 
 def test_plain_layers_are_compressed_and_every_index_above_names_the_new_manifest(make: Make, tmp_path: Path) -> None:
     """An index with the digest of a manifest that was never sent names nothing."""
-    archive = engine_archive(tmp_path / "image.tar", [b"one", b"two", b"one"], LAYER)
+    archive = Archive(engine_archive(tmp_path / "image.tar", [b"one", b"two", b"one"], LAYER))
     image, target = Compressed(archive, tmp_path), make()
     assert image.root != archive.root.digest
     assert image.root == Compressed(archive, tmp_path).root, "the same bytes each time"

@@ -115,7 +115,6 @@ def _plain(pins: Sequence[Pin]) -> list[dict[str, object]]:
 
 def _bases(catalogue: Catalogue, recipes: Recipes) -> dict[str, tuple[str, ...]]:
     """The references that Dockerfiles pull by tag, as a lock spells them, each with the images above it."""
-    recipes = recipes
     under: dict[tuple[str, str], dict[str, None]] = {}
     images: dict[str, dict[str, None]] = {}
     for row in catalogue.rows:

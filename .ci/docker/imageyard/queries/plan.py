@@ -46,7 +46,6 @@ def plan(project: Project, recipes: Recipes, services: Services, asked: Asked) -
     What a registry refuses or fails to say is in the actions: `check` raises it.
     """
     place = place_of(project.catalogue, asked.at) if asked.at else None
-    recipes = recipes
     selected = {RowKey(row.name, row.arch) for row in project.rows(asked.pattern, asked.arch)}
     rows = with_ancestors(project.catalogue, recipes, selected)
     tags = {key: recipes.tag(row) for key, row in rows.items()}

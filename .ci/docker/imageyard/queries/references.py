@@ -118,7 +118,6 @@ def check(entries: Sequence[ImageReference], *, existing: bool) -> None:
 
 
 def _asked(project: Project, recipes: Recipes, pattern: str, arch: str | None) -> list[_Asked]:
-    recipes = recipes
     found: dict[str, list[Row]] = {}
     for row in project.rows(pattern, arch):
         found.setdefault(row.name, []).append(row)

@@ -44,7 +44,6 @@ def target_of(project: Project, recipes: Recipes, image: str, arch: str | None, 
         raise errors.ConfigurationError(f"{image} is not the name of one image", hint=f"inv list --pattern '{image}'")
     for row in rows:
         publish_policy.refuse(recipes, row)
-    recipes = recipes
     whole = arch is None and len(rows) > 1
     tag = recipes.index_tag(project.catalogue.images[image]) if whole else recipes.tag(rows[0])
     promote = (f"inv promote {image}{publish_policy.at_option(at)}",)
