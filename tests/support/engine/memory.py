@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from imageyard.engine import Container, ImageStore, LoadedImage
-from imageyard.errors import NotFound
+from imageyard.errors import EnvironmentLacks, NotFound
 from imageyard.names import Digest
 
 
@@ -17,9 +17,11 @@ class MemoryEngine:
     """Has the methods of `Engine` that building asks for."""
 
     image_store: ImageStore = "containerd"
-    images: dict[str, LoadedImage] = field(default_factory=dict)
+    loaded: dict[str, LoadedImage] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     version: str = "28.5.2"
+    held: set[str] = field(default_factory=set)  # names that a container uses
+    runs: dict[str, str] = field(default_factory=dict)  # containers, each with the run that started it
     program: str = "docker"
 
     def save_with(self, archive: Path) -> None:
@@ -34,27 +36,37 @@ class MemoryEngine:
         digest = Digest(f"sha256:{hashlib.sha256(f'{name} {labels}'.encode()).hexdigest()}")
         known = {f"io.imageyard.{label}": value for label, value in labels.items()}
         kept = digest if self.image_store == "containerd" else None
-        self.images[name] = LoadedImage(digest, kept, (name,), known, platform, 1000, "2026-01-01T00:00:00Z")
-        return self.images[name]
+        self.loaded[name] = LoadedImage(digest, kept, (name,), known, platform, 1000, "2026-01-01T00:00:00Z")
+        return self.loaded[name]
 
     def inspect(self, reference: str) -> LoadedImage | None:
         """See Engine."""
-        return self.images.get(reference)
+        return self.loaded.get(reference)
 
     def tag(self, source: str, target: str) -> None:
         """See Engine."""
-        if source not in self.images:
+        if source not in self.loaded:
             raise NotFound(f"the engine has no image {source}")
-        self.images[target] = replace(self.images[source], tags=(target,))
+        self.loaded[target] = replace(self.loaded[source], tags=(target,))
 
     def untag(self, reference: str) -> None:
         """See Engine."""
-        self.images.pop(reference, None)
+        if reference in self.held:
+            raise EnvironmentLacks("a container uses it")
+        self.loaded.pop(reference, None)
 
     def tags(self, repository: str) -> list[str]:
         """See Engine."""
-        return [name.rpartition(":")[2] for name in self.images if name.startswith(f"{repository}:")]
+        return [name.rpartition(":")[2] for name in self.loaded if name.startswith(f"{repository}:")]
+
+    def images(self, label: str) -> list[LoadedImage]:
+        """See Engine."""
+        return list(self.loaded.values())
 
     def containers(self, label: str) -> list[Container]:
+        """See Engine; all have ended."""
+        return [Container(name, name, "image", "exited", run) for name, run in self.runs.items()]
+
+    def remove(self, name: str) -> None:
         """See Engine."""
-        return []
+        del self.runs[name]

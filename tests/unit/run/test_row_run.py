@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from imageyard.engine import Container
 from imageyard.errors import BuildFailed, CheckFailed, EnvironmentLacks
 from imageyard.records import Finding
 from imageyard.run import findings, last_build, leftovers
@@ -87,17 +86,15 @@ def test_what_dead_runs_left_is_swept_once_and_what_lives_stays(work: Workplace,
     work.row(BASE)  # the run holds its folder from now on
     for name in (str(ours), dead):
         engine.load(name)
-    removed: list[str] = []
-    engine.containers = lambda label: [Container("1", "c", "i", "exited", DEAD)]  # type: ignore[method-assign]
-    engine.remove = removed.append  # type: ignore[attr-defined]
+    engine.runs = {"imageyard-1": DEAD}
     leftovers.dead_runs(work.project, work.services, engine)  # type: ignore[arg-type]
-    assert (set(engine.images), removed, rows.exists()) == ({str(ours)}, ["1"], False)
+    assert (set(engine.loaded), engine.runs, rows.exists()) == ({str(ours)}, {}, False)
     engine.load(dead)
     leftovers.dead_runs(work.project, work.services, engine)  # type: ignore[arg-type]
-    assert dead in engine.images, "once in a process"
+    assert dead in engine.loaded, "once in a process"
 
     leftovers.this_run(work.project, work.services, engine)  # type: ignore[arg-type]
-    assert str(ours) not in engine.images
+    assert str(ours) not in engine.loaded
 
 
 def test_what_resists_is_told_and_nothing_fails(
