@@ -10,12 +10,11 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, NoReturn
 
 import nox
 
-from imageyard.catalogue.suggest import did_you_mean
+from imageyard.catalogue.suggest import did_you_mean, nearest
 from imageyard.console import Story
 from imageyard.errors import ConfigurationError, ImageyardError, assert_never, exit_code, refused_by_system
 from imageyard.nox_call import NoxCall
@@ -270,7 +269,7 @@ def _own(posargs: Sequence[str]) -> Sequence[str]:
     Nox hands the arguments of a call to every session in it, and this one is often called with others.
     """
     first = next(iter(posargs), "")
-    return posargs if get_close_matches(first, _STACK_WORDS) or first in ("-h", "--help") else []
+    return posargs if nearest(first, _STACK_WORDS, cutoff=0.6) or first in ("-h", "--help") else []
 
 
 def _tags(row: Listed) -> list[str]:

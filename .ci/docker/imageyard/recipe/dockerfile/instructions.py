@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from imageyard.recipe.dockerfile import flags, split
-from imageyard.recipe.dockerfile.fault import Fault, nearest
+from imageyard.recipe.dockerfile.fault import Fault, suggestion
 from imageyard.recipe.dockerfile.heredocs import heredoc
 from imageyard.recipe.dockerfile.lexer import substitute
 from imageyard.recipe.dockerfile.lines import Line, split_line
@@ -98,7 +98,7 @@ def parse(line: Line, escape: str) -> Instruction | None:
     if line.keyword not in KEYWORDS:
         raise Fault(
             f"unknown instruction: {line.keyword[:100] or 'nothing before the end of the line'}",
-            nearest(line.keyword, KEYWORDS) or "to continue a line, end the one before it with the escape character",
+            suggestion(line.keyword, KEYWORDS) or "to continue a line, end the one before it with the escape character",
         )
     given = flags.parse(line.keyword, line.flags)
     match line.keyword:
