@@ -13,7 +13,6 @@ from imageyard.errors import EnvironmentLacks, NotFound, assert_never
 from imageyard.names import parse_digest, parse_reference
 from imageyard.project.tags import row_tag
 from imageyard.recipe.seal import MTIME
-from imageyard.stack import local
 
 if TYPE_CHECKING:
     from imageyard.catalogue.model import Row
@@ -52,7 +51,7 @@ def _bound(binding: Binding, source: Source) -> str | None:
         case "locked":
             return f"docker-image://{parse_reference(source.name).with_digest(parse_digest(source.value))}"
         case "standin":
-            return f"docker-image://{local.served(source.name, parse_digest(source.value))}"
+            return f"docker-image://{binding.recipes.stand_ins.served(source.name, parse_digest(source.value))}"
         case "parent":
             rows = binding.recipes.parent_rows(binding.row)
             parent = next(row for row in rows if binding.recipes.of(row).id == source.value)
