@@ -61,7 +61,7 @@ def register(catalogue: str | None = None) -> None:
 
 def _register_rows(call: NoxCall, rows: Sequence[Listed]) -> None:
     @nox.session(default=False, venv_backend="none", allow_parallel=True)
-    @nox.parametrize("arch,image", [nox.param(r.arch, r.name, tags=_tags(r)) for r in rows])
+    @nox.parametrize("arch,image", [nox.param(r.arch, r.name, tags=[r.arch, r.family, *r.tags]) for r in rows])
     def build_image(session: nox.Session, arch: str, image: str) -> None:
         """Build and check one image; see `-- --help`."""
         parser = _parser("build_image")
@@ -270,7 +270,3 @@ def _own(posargs: Sequence[str]) -> Sequence[str]:
     """
     first = next(iter(posargs), "")
     return posargs if nearest(first, _STACK_WORDS, cutoff=0.6) or first in ("-h", "--help") else []
-
-
-def _tags(row: Listed) -> list[str]:
-    return [row.arch, row.family, *row.tags]

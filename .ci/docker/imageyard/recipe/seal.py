@@ -8,9 +8,10 @@ import posixpath
 import tarfile
 import tempfile
 from collections.abc import Iterable, Sequence
-from typing import IO, Literal, Protocol, cast
+from typing import IO, Protocol, cast
 
 from imageyard.errors import Transient
+from imageyard.recipe.model import File
 from imageyard.treebase import Tree
 
 __all__ = ["MTIME", "seal"]
@@ -22,21 +23,14 @@ _IN_MEMORY = 16 * 2**20
 """Bytes; a larger tar goes to a file without a name."""
 
 
-class _File(Protocol):
+class _HasFiles(Protocol):
+    """A recipe, or what has files and nothing else: a check on a remote worker is built from a Dockerfile alone."""
+
     @property
-    def path(self) -> str: ...
-    @property
-    def mode(self) -> Literal["file", "exec", "link"]: ...
-    @property
-    def digest(self) -> str: ...
+    def files(self) -> Sequence[File]: ...
 
 
-class _Recipe(Protocol):
-    @property
-    def files(self) -> Sequence[_File]: ...
-
-
-def seal(recipe: _Recipe, tree: Tree) -> IO[bytes]:
+def seal(recipe: _HasFiles, tree: Tree) -> IO[bytes]:
     """The tar that a build gets on standard input, at its start; to be closed by the caller.
 
     It holds the recipe's files, the Dockerfile among them, and the folders they are in: sorted, modes 0644, 0755
@@ -54,7 +48,7 @@ def seal(recipe: _Recipe, tree: Tree) -> IO[bytes]:
     return spool
 
 
-def _write(out: IO[bytes], files: Sequence[_File], tree: Tree) -> None:
+def _write(out: IO[bytes], files: Sequence[File], tree: Tree) -> None:
     with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT, encoding="utf-8") as tar:
         # buildx and BuildKit know a tar by its first 1024 bytes; a long or non-ASCII name would take more than that
         tar.addfile(_member(".", tarfile.DIRTYPE, 0o755))
@@ -89,7 +83,7 @@ def _folders(paths: Iterable[str]) -> list[str]:
     return sorted(found)
 
 
-def _content(file: _File, tree: Tree) -> bytes:
+def _content(file: File, tree: Tree) -> bytes:
     if file.path in tree.entries():
         data = tree.read(file.path)
         if hashlib.sha256(data).hexdigest() == file.digest:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import chain
 from typing import TypeAlias
 
 from imageyard.recipe.dockerfile import flags, split
@@ -108,7 +109,11 @@ def parse(line: Line, escape: str) -> Instruction | None:
             return _arg(line, escape)
         case "ENV" | "LABEL":
             found = tuple(split.pairs(line.rest, escape, line.keyword))
-            return Env(line.number, found) if line.keyword == "ENV" else Expanded(line.number, _flat(found))
+            return (
+                Env(line.number, found)
+                if line.keyword == "ENV"
+                else Expanded(line.number, tuple(chain.from_iterable(found)))
+            )
         case "ADD" | "COPY":
             return _copy(line, given)
         case "RUN":
@@ -123,10 +128,6 @@ def parse(line: Line, escape: str) -> Instruction | None:
             return _onbuild(line, escape)
         case _:
             return _other(line)
-
-
-def _flat(found: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
-    return tuple(word for pair in found for word in pair)
 
 
 def _from(line: Line, given: dict[str, tuple[str, ...]]) -> From:
