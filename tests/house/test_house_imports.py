@@ -76,6 +76,8 @@ ONLY_IN = {
     "http.client": None,
     "boto3": "aws",
     "botocore": "aws",
+    "fcntl": "files",
+    "difflib": "catalogue.suggest",
 }
 
 HEAVY = ("boto3", "botocore", "jinja2", "rich", "urllib3", "yaml")

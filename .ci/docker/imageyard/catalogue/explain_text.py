@@ -34,10 +34,7 @@ def as_text(data: Mapping[str, Any]) -> str:
         suffix = "" if same else f" on {row['arch']}"
         lines += _section(f"args{suffix}", [line for arg in row["args"] for line in _arg(arg)])
         lines += _section(f"checks{suffix}", [line for check in row["checks"] for line in _check(check)])
-        lines += _section(
-            f"fields{suffix}",
-            [line for field in row["fields"] for line in _settings(field["name"], field["value"], field["set"])],
-        )
+        lines += _section(f"fields{suffix}", [line for item in row["fields"] for line in _field(item)])
     return "\n".join(lines)
 
 
@@ -66,6 +63,10 @@ def _arg(arg: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
     if arg["parent"]:
         value = f"image:{arg['parent']}"
     yield from _settings(arg["name"], value, arg["set"])
+
+
+def _field(item: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+    yield from _settings(item["name"], item["value"], item["set"])
 
 
 def _settings(name: str, value: Any, steps: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str, str, str]]:
