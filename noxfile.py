@@ -62,10 +62,11 @@ def _install_locked(session: nox.Session) -> None:
 @nox.session(default=False, venv_backend="none")
 def install_test_tools(session: nox.Session) -> None:
     """Install the clients and servers that only the tests use (Debian, Ubuntu; root)."""
-    from imageyard.stack import install
+    sys.path.insert(0, str(Path(__file__).parent / "tests"))
+    from support.tools import install_test_tools as flow
 
     try:
-        install.install_test_tools(Story.detect())
+        flow(Story.detect())
     except ImageyardError as error:
         Story.detect().error(error)
         session.error(f"[{exit_code(error)}] {error.headline}")

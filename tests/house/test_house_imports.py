@@ -76,9 +76,16 @@ ONLY_IN = {
     "http.client": None,
     "boto3": "aws",
     "botocore": "aws",
+    "fcntl": "files",
+    "difflib": "catalogue.suggest",
 }
 
 HEAVY = ("boto3", "botocore", "jinja2", "rich", "urllib3", "yaml")
+
+
+PLUGS = {"stack": {"doctor", "project.recipes", "run.services", "sessions", "workbench.local_stack"}}
+"""Who may import from a room that stands apart, and ask it nothing that `recipe.stand_ins` could ask: what reads the
+stand-ins of this machine, what looks for its engine, and what is about the machine itself."""
 
 
 def imports(tree: ast.Module) -> Iterator[tuple[str, int]]:
@@ -157,6 +164,12 @@ def test_the_lower_rooms_do_not_know_the_catalogue(module: str, tree: ast.Module
     known = ours(tree, set(trees)) - {"catalogue", "catalogue.model"}  # the type of a Check
     met = [name for name in known if room(name) in STRANGERS.get(room(module), ())]
     assert not met
+
+
+@pytest.mark.parametrize("apart", PLUGS)
+def test_a_room_that_stands_apart_is_asked_by_few(apart: str, trees: dict[str, ast.Module]) -> None:
+    askers = {name for name, tree in trees.items() if any(room(known) == apart for known in ours(tree, set(trees)))}
+    assert {name for name in askers if room(name) != apart} == PLUGS[apart]
 
 
 def test_what_has_one_place(module: str, tree: ast.Module) -> None:

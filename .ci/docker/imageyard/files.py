@@ -6,13 +6,13 @@ import fcntl
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from imageyard.errors import EnvironmentLacks, Transient
 
-__all__ = ["atomic_write", "keep_out_of_git", "locked", "make_folder"]
+__all__ = ["atomic_write", "keep_out_of_git", "locked", "make_folder", "try_lock", "user_cache"]
 
 PATIENCE = 1.0
 """Seconds that a lock is waited for in silence."""
@@ -54,6 +54,11 @@ def make_folder(path: Path) -> None:
         raise EnvironmentLacks(f"cannot make the folder {path}: {error.strerror}") from None
 
 
+def user_cache(environ: Mapping[str, str]) -> Path:
+    """The folder of ours in the user's cache folder (XDG Base Directory Specification 0.8, XDG_CACHE_HOME)."""
+    return Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "imageyard")
+
+
 def keep_out_of_git(folder: Path) -> None:
     """Make a folder of state whose files git ignores, by a `.gitignore` of its own in it. Raises as `make_folder`."""
     make_folder(folder)
@@ -82,7 +87,7 @@ def _acquire(path: Path, on_wait: Callable[[], None] | None, timeout: float | No
     tries = 0
     while True:
         try:
-            handle = _try(path)
+            handle = try_lock(path)
         except OSError as error:
             raise EnvironmentLacks(f"cannot lock {path}: {error.strerror}") from None
         if handle is not None:
@@ -101,12 +106,16 @@ def _acquire(path: Path, on_wait: Callable[[], None] | None, timeout: float | No
         tries += 1
 
 
-def _try(path: Path) -> int | None:
-    """The descriptor that holds the lock, or None while someone else has it."""
+def try_lock(path: Path, *, shared: bool = False, wait: bool = False) -> int | None:
+    """Take the lock file `path`, made where it is missing, and return a descriptor: closing it lets go of the lock.
+
+    `shared` is for any number of holders at once. Returns None while another process holds the lock, unless `wait`
+    says to stop until it lets go, and where the file was deleted between opening and locking it: that lock would
+    exclude nobody. Raises OSError where the file cannot be made or locked.
+    """
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # the file may have been deleted between opening and locking it: that lock would exclude nobody
+        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
         if _same(handle, path):
             kept, handle = handle, -1
             return kept

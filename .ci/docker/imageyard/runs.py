@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imageyard.errors import ConfigurationError, EnvironmentLacks, ImageyardError, exit_code
-from imageyard.files import atomic_write, keep_out_of_git, locked
+from imageyard.files import atomic_write, keep_out_of_git, locked, try_lock
 from imageyard.records import Record, from_json, headers, table, to_json, worst
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ def is_alive(top: Path, run_id: str) -> bool:
     """Whether a run may still be at work: a process of it lives, or it is another checkout's and younger than a day."""
     folder = top.resolve() / ".imageyard" / "runs" / run_id
     if folder.is_dir():
-        if (lock := _held(folder / "alive", fcntl.LOCK_EX | fcntl.LOCK_NB)) is None:
+        if (lock := _lock(folder)) is None:
             return True
         os.close(lock)
         return False
@@ -173,7 +172,7 @@ class Run:
             return
         try:
             while self._alive is None:
-                self._alive = _held(self.folder / "alive", fcntl.LOCK_SH)
+                self._alive = _lock(self.folder, alive=True)
             (self.folder / "rows").mkdir(exist_ok=True)
         except OSError as error:
             raise EnvironmentLacks(f"cannot keep records in {self.folder}: {error.strerror}") from None
@@ -189,23 +188,18 @@ class Run:
         ids = sorted((f.name for f in self.folder.parent.iterdir() if _ID.fullmatch(f.name)), reverse=True)
         for old in ids[KEPT:]:
             folder = self.folder.parent / old
-            if (lock := _held(folder / "alive", fcntl.LOCK_EX | fcntl.LOCK_NB)) is not None:
+            if (lock := _lock(folder)) is not None:
                 shutil.rmtree(folder, ignore_errors=True)
                 os.close(lock)
 
 
-def _held(path: Path, how: int) -> int | None:
-    """A descriptor that holds the lock, or None where another has it or the run was pruned in between."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(lock, how)
-        if os.path.samestat(os.fstat(lock), path.stat()):
-            return lock
-    except (BlockingIOError, FileNotFoundError):
-        pass
-    os.close(lock)
-    return None
+def _lock(folder: Path, *, alive: bool = False) -> int | None:
+    """Lock a run's folder: `alive` shares it with the run's processes, else it is taken where none of them lives.
+
+    Returns None where it is held, or the run was pruned in between.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    return try_lock(folder / "alive", shared=alive, wait=alive)
 
 
 def _outcome(path: Path) -> str | None:

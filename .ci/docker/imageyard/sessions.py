@@ -10,16 +10,16 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, NoReturn
 
 import nox
 
-from imageyard.catalogue.suggest import did_you_mean
+from imageyard.catalogue.suggest import did_you_mean, nearest
 from imageyard.console import Story
-from imageyard.errors import ConfigurationError, ImageyardError, exit_code, refused_by_system
+from imageyard.errors import ConfigurationError, ImageyardError, assert_never, exit_code, refused_by_system
 from imageyard.nox_call import NoxCall
 from imageyard.project.checkout import find_checkout
+from imageyard.project.command_options import BUILD_OPTIONS, CommandOption
 from imageyard.project.row_list import row_list
 from imageyard.runs import Run
 
@@ -61,43 +61,24 @@ def register(catalogue: str | None = None) -> None:
 
 def _register_rows(call: NoxCall, rows: Sequence[Listed]) -> None:
     @nox.session(default=False, venv_backend="none", allow_parallel=True)
-    @nox.parametrize("arch,image", [nox.param(r.arch, r.name, tags=_tags(r)) for r in rows])
+    @nox.parametrize("arch,image", [nox.param(r.arch, r.name, tags=[r.arch, r.family, *r.tags]) for r in rows])
     def build_image(session: nox.Session, arch: str, image: str) -> None:
         """Build and check one image; see `-- --help`."""
         parser = _parser("build_image")
-        parser.add_argument("--force", action="store_true", help="build although the tag is there")
-        parser.add_argument("--expect", metavar="TAG", help="fail unless this is the tag (the plan gives it)")
-        parser.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help="a build arg")
-        parser.add_argument("--builder", help="local, remote or depot")
-        parser.add_argument("--address", help="a BuildKit worker instead of the catalogue's: tcp://HOST:PORT")
-        parser.add_argument("--at", help="publish there: trusted or branch")
+        for option in BUILD_OPTIONS:
+            _add(parser, option)
         with _told_to_nox(call, session):
             from imageyard.building.row import build_row
             from imageyard.ci.event import decision
-            from imageyard.project.options import (
-                PLANNED,
-                BuildOptions,
-                as_builder,
-                as_repository,
-                assignments,
-                refuse_unused,
-            )
+            from imageyard.project.options import PLANNED, assignments, build_options, refuse_unused
 
             options = parser.read(session.posargs)
             project, decided = call.project, decision(call.project)
             row, values = project.row(image, arch), assignments(options.set)
             recipes = call.recipes(values, decided)
             refuse_unused(recipes, [row, *project.rows("*", arch)], values)  # an umbrella's arguments reach all
-            asked = BuildOptions(
-                options.force,
-                options.expect,
-                set_args=values,
-                builder=as_builder(options.builder),
-                address=options.address,
-                at=as_repository(options.at),
-                decision=decided,
-                planned=os.environ.get(PLANNED) == "true",
-            )
+            planned = os.environ.get(PLANNED) == "true"
+            asked = build_options(vars(options), values, decided, planned=planned)
             done, recipes = build_row(project, recipes, call.services, row, asked)
             call.keep(recipes, values, decided)
         if done.outcome == "skipped":
@@ -262,6 +243,20 @@ def _parser(session: str) -> _Parser:
     return _Parser(prog=f"nox -s {session} --", allow_abbrev=False)
 
 
+def _add(parser: _Parser, option: CommandOption) -> None:
+    """Let a parser read one option of the table that Invoke is given too."""
+    name, text = f"--{option.name}", option.session_help
+    match option.kind:
+        case "flag":
+            parser.add_argument(name, action="store_true", help=text)
+        case "text":
+            parser.add_argument(name, metavar=option.metavar, help=text)
+        case "list":
+            parser.add_argument(name, metavar=option.metavar, action="append", default=[], help=text)
+        case _:
+            assert_never(option.kind)
+
+
 def _stack_word(word: str) -> str:
     if word in _STACK_WORDS:
         return word
@@ -274,8 +269,4 @@ def _own(posargs: Sequence[str]) -> Sequence[str]:
     Nox hands the arguments of a call to every session in it, and this one is often called with others.
     """
     first = next(iter(posargs), "")
-    return posargs if get_close_matches(first, _STACK_WORDS) or first in ("-h", "--help") else []
-
-
-def _tags(row: Listed) -> list[str]:
-    return [row.arch, row.family, *row.tags]
+    return posargs if nearest(first, _STACK_WORDS, cutoff=0.6) or first in ("-h", "--help") else []

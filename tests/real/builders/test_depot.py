@@ -71,7 +71,7 @@ class Bench:
         kinds: dict[str, Mode] = dict.fromkeys(names, "file") | dict.fromkeys(links, "link")
         recipe = Sealed(tuple(File(name, kind, tree.digest(name)) for name, kind in kinds.items()))
         request = BuildRequest("sub/Dockerfile", "linux/amd64", tags=(self.repository,))
-        with seal(recipe, tree) as context:
+        with seal(recipe.files, tree) as context:
             return builder.build(
                 replace(request, **options),  # type: ignore[arg-type]
                 context,

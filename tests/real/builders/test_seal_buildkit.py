@@ -89,7 +89,7 @@ def export(docker_engine: PrivateEngine, tmp_path: Path) -> Export:
 
 def test_arrives_whole(export: Export) -> None:
     tree = DictTree(FILES)
-    with seal(recipe_of(tree), tree) as sealed:
+    with seal(recipe_of(tree).files, tree) as sealed:
         found = export(sealed, "sealed")
     links = {name: what.text for name, what in FILES.items() if isinstance(what, Link)}
     assert {name: member.linkname for name, member in found.items() if member.issym()} == links
@@ -112,7 +112,7 @@ def test_equals_a_build_of_the_folder(export: Export, tmp_path: Path) -> None:
             path.write_bytes(what if isinstance(what, bytes) else what[0])
             path.chmod(0o755 if isinstance(what, tuple) else 0o644)
     tree = DictTree(files)
-    with seal(recipe_of(tree), tree) as sealed:
+    with seal(recipe_of(tree).files, tree) as sealed:
         found = export(sealed, "sealed")
     expected = export(top, "folder")
 
@@ -127,7 +127,7 @@ def test_equal_size_and_time_with_other_bytes(first: bytes, export: Export, tmp_
     second = b"new bytes" if first == b"old bytes" else b"old bytes"
     for name, data in (("first", first), ("second", second)):
         tree = DictTree({"Dockerfile": b"FROM scratch\nCOPY file /\n", "file": data})
-        with seal(recipe_of(tree), tree) as sealed:
+        with seal(recipe_of(tree).files, tree) as sealed:
             export(sealed, name)
         with tarfile.open(fileobj=io.BytesIO((tmp_path / f"{name}.tar").read_bytes())) as tar:
             file = tar.extractfile("file")

@@ -116,7 +116,7 @@ class Builds:
         for name, folder in case.contexts.items():
             files = [file.path.removeprefix(f"{name}//") for file in recipe.files if file.path.startswith(f"{name}//")]
             argv += [f"--build-context={name}={write(_only(tree, folder, files), top / name)}"]
-        with seal(recipe, tree) as context:
+        with seal(recipe.files, tree) as context:
             spool = top / "context.tar"
             spool.write_bytes(context.read())
         with spool.open("rb") as context:

@@ -23,6 +23,7 @@ from imageyard.catalogue.model import Catalogue
 from imageyard.recipe.model import Recipe
 from imageyard.recipe.recipe import Recipes
 from imageyard.treebase import DictTree, Link, Tree
+from support.stand_ins import PinnedStandIns
 
 __all__ = ["BUSYBOX", "CASES", "CONTEXT", "RECORDED", "Case", "Content", "recipe_of", "tag_of", "tree_of"]
 
@@ -148,7 +149,7 @@ def recipe_of(case: Case, tree: Tree | None = None, args: Mapping[str, str] | No
     """The recipe of a build of the case; `args` in place of the case's own."""
     whole = tree or tree_of(case)
     catalogue = _catalogue(case.target, tuple(case.contexts.items()))
-    recipes = Recipes(catalogue, lambda _: whole, Lock(), lambda _: Lock(), case.args if args is None else args)
+    recipes = Recipes(catalogue, lambda _: whole, Lock(), PinnedStandIns(), case.args if args is None else args)
     return recipes.of(catalogue.rows[0])
 
 

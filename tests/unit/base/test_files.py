@@ -154,6 +154,37 @@ def test_lock_file_deleted_while_it_is_being_locked(tmp_path: Path, monkeypatch:
     assert len(calls) == 3
 
 
+def test_a_lock_that_is_shared(tmp_path: Path) -> None:
+    """Any number of holders, or one alone: each descriptor is a holder of its own (flock(2))."""
+    path = tmp_path / "lock"
+    first, second = files.try_lock(path, shared=True), files.try_lock(path, shared=True, wait=True)
+    assert first is not None
+    assert second is not None
+    assert files.try_lock(path) is None
+    os.close(first)
+    assert files.try_lock(path) is None
+    os.close(second)
+    alone = files.try_lock(path)
+    assert alone is not None
+    assert files.try_lock(path, shared=True) is None
+    os.close(alone)
+
+
+def test_a_lock_that_cannot_be_taken_leaves_no_descriptor(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with files.locked(path):
+        before = len(os.listdir("/proc/self/fd"))
+        assert files.try_lock(path) is None
+        assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize(
+    ("environ", "folder"), [({"XDG_CACHE_HOME": "/c"}, "/c/imageyard"), ({}, "~/.cache/imageyard")]
+)
+def test_the_cache_folder_of_the_user(environ: dict[str, str], folder: str) -> None:
+    assert files.user_cache(environ) == Path(folder).expanduser()
+
+
 def test_lock_in_no_folder(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentLacks, match="cannot lock"), files.locked(tmp_path / "no" / "lock"):
         pass

@@ -13,6 +13,7 @@ from imageyard.catalogue.lock import Lock
 from imageyard.errors import ConfigurationError, exit_code
 from imageyard.recipe.recipe import Recipe, Recipes
 from imageyard.tree import DictTree, Link
+from support.stand_ins import PinnedStandIns
 
 CORPUS = Path(__file__).parents[2] / "corpus" / "dockerfiles"
 CASES = sorted(path.stem for path in CORPUS.glob("*.Dockerfile"))
@@ -35,7 +36,7 @@ CATALOGUE_OF_ONE = expand(text.parse(CATALOGUE, "images.yml")).catalogue
 
 def recipe_of(dockerfile: bytes) -> Recipe:
     tree = DictTree({**CONTEXT, "Dockerfile": dockerfile})
-    recipes = Recipes(CATALOGUE_OF_ONE, lambda context: tree, Lock(), lambda arch: Lock())
+    recipes = Recipes(CATALOGUE_OF_ONE, lambda context: tree, Lock(), PinnedStandIns())
     return recipes.of(CATALOGUE_OF_ONE.rows[0])
 
 

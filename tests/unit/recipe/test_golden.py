@@ -16,6 +16,7 @@ from imageyard.catalogue.expand import expand
 from imageyard.catalogue.lock import parse
 from imageyard.recipe.recipe import Recipes
 from imageyard.tree import DictTree, Link
+from support.stand_ins import PinnedStandIns
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "recipes"
 
@@ -105,7 +106,7 @@ def made(name: str) -> dict[str, Any]:
     source, files, lock = CONTEXTS[name]
     catalogue = expand(text.parse(source.encode(), "images.yml")).catalogue
     tree = DictTree(files)
-    recipes = Recipes(catalogue, lambda context: tree, parse(lock), lambda arch: parse(""))
+    recipes = Recipes(catalogue, lambda context: tree, parse(lock), PinnedStandIns())
     return {f"{row.name} {row.arch}": json.loads(recipes.of(row).canonical()) for row in catalogue.rows}
 
 
@@ -122,7 +123,7 @@ def test_recipes_are_as_they_were(name: str) -> None:
 def test_ids_are_as_they_were() -> None:
     source, files, lock = CONTEXTS["parents"]
     catalogue = expand(text.parse(source.encode(), "images.yml")).catalogue
-    recipes = Recipes(catalogue, lambda context: DictTree(files), parse(lock), lambda arch: parse(""))
+    recipes = Recipes(catalogue, lambda context: DictTree(files), parse(lock), PinnedStandIns())
     tags = [recipes.tag(row) for row in catalogue.rows]
 
     assert tags == (GOLDEN / "tags.txt").read_text().split()
@@ -131,7 +132,7 @@ def test_ids_are_as_they_were() -> None:
 def test_credentials_in_a_url_are_in_no_word() -> None:
     source, files, lock = CONTEXTS["forms"]
     catalogue = expand(text.parse(source.encode(), "images.yml")).catalogue
-    recipes = Recipes(catalogue, lambda context: DictTree(files), parse(lock), lambda arch: parse(""))
+    recipes = Recipes(catalogue, lambda context: DictTree(files), parse(lock), PinnedStandIns())
     row = next(row for row in catalogue.rows if row.name == "linux-unlocked")
 
     assert recipes.of(row).unpinned == (

@@ -16,6 +16,7 @@ from imageyard.recipe.model import from_canonical
 from imageyard.recipe.recipe import File, Recipes, Source
 from imageyard.recipe.words import changes
 from imageyard.tree import DictTree, Link
+from support.stand_ins import PinnedStandIns
 
 DIGEST = f"sha256:{'a' * 64}"
 OTHER = f"sha256:{'b' * 64}"
@@ -68,7 +69,7 @@ def recipes_of(
         catalogue,
         lambda context: tree,
         parse(lock),
-        lambda arch: parse(standins),
+        PinnedStandIns(standins),
         set_args,
         **more,  # type: ignore[arg-type]
     )

@@ -43,7 +43,7 @@ def recipe_of(tree: Tree, *paths: str) -> Recipe:
 
 
 def members(tree: Tree, recipe: Recipe) -> list[tarfile.TarInfo]:
-    with seal(recipe, tree) as sealed, tarfile.open(fileobj=sealed) as tar:
+    with seal(recipe.files, tree) as sealed, tarfile.open(fileobj=sealed) as tar:
         return tar.getmembers()
 
 
@@ -61,7 +61,7 @@ FIXED = DictTree(
 
 
 def test_golden() -> None:
-    with seal(recipe_of(FIXED), FIXED) as sealed:
+    with seal(recipe_of(FIXED).files, FIXED) as sealed:
         data = sealed.read()
     assert len(data) == 20480
     assert hashlib.sha256(data).hexdigest() == "9ff144d5bbd5cc881852f137d0c3fba51d9d513d127a9530c0e707187ba0fe48"
@@ -87,7 +87,7 @@ def test_nothing_of_the_machine_is_in_it() -> None:
 
 def test_starts_as_a_tar_that_buildx_knows() -> None:
     tree = DictTree({LONG: b"", "ü": b""})
-    with seal(recipe_of(tree), tree) as sealed:
+    with seal(recipe_of(tree).files, tree) as sealed:
         head = sealed.read(1024)
     assert tarfile.TarInfo.frombuf(head[:512], "utf-8", "strict").type == tarfile.DIRTYPE
 
@@ -101,7 +101,7 @@ def test_files_of_named_contexts_are_elsewhere() -> None:
 def test_can_be_a_child_s_standard_input(large: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if large:
         monkeypatch.setattr(sealing, "_IN_MEMORY", 1)
-    with seal(recipe_of(FIXED), FIXED) as sealed:
+    with seal(recipe_of(FIXED).files, FIXED) as sealed:
         assert os.read(sealed.fileno(), 1) == b"."
 
 
@@ -109,7 +109,7 @@ def test_can_be_a_child_s_standard_input(large: bool, monkeypatch: pytest.Monkey
 def test_file_that_changed_is_noticed(now: dict[str, bytes | Link]) -> None:
     recipe = recipe_of(DictTree({"a": b"old"}))
     with pytest.raises(Transient, match="a is no longer the file") as caught:
-        seal(recipe, DictTree(now))
+        seal(recipe.files, DictTree(now))
     assert "run again" in caught.value.hint[0]
 
 
@@ -129,7 +129,7 @@ def test_equal_across_paths_umasks_and_times(tmp_path: Path) -> None:
         os.utime(top / "a" / "run", (when, when))
         git.ask(top, "init", "-q")
         tree = WorkTree(top)
-        with seal(recipe_of(tree), tree) as sealed:
+        with seal(recipe_of(tree).files, tree) as sealed:
             seals.append(sealed.read())
     assert seals[0] == seals[1]
 
@@ -152,7 +152,7 @@ def test_what_goes_in_comes_out(files: dict[str, bytes | tuple[bytes, bool] | Li
     files = {path: what for path, what in files.items() if not any(p.startswith(f"{path}/") for p in files)}
     tree = DictTree(files)
     found: dict[str, bytes | tuple[bytes, bool] | Link] = {}
-    with seal(recipe_of(tree), tree) as sealed, tarfile.open(fileobj=sealed) as tar:
+    with seal(recipe_of(tree).files, tree) as sealed, tarfile.open(fileobj=sealed) as tar:
         for member in tar:
             if member.issym():
                 found[member.name] = Link(member.linkname)

@@ -13,6 +13,7 @@ from imageyard.console import Story
 from imageyard.errors import EnvironmentLacks, exit_code
 from imageyard.stack import install
 from imageyard.stack.packages import Need, Plan
+from support.tools import install_test_tools
 
 EMPTY = Plan({}, ())
 
@@ -62,7 +63,7 @@ def test_the_lines_come_before_the_doing(monkeypatch: pytest.MonkeyPatch, told: 
     command = python(f"open({str(done)!r}, 'w').write(open({str(file)!r}).read())")
     plans(monkeypatch, Plan({str(file): "Types: deb\n"}, (command,)), EMPTY)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    install.install_test_tools(Story(stream=told))
+    install_test_tools(Story(stream=told))
     assert done.read_text() == "Types: deb\n"
     assert told.getvalue().splitlines()[0].endswith("what has to be done as root")
     assert told.getvalue().splitlines()[-1] == "the tools of the tests: installed"

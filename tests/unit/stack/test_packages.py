@@ -10,7 +10,6 @@ from imageyard.stack.packages import (
     NEEDED,
     PREFERENCES,
     SOURCES,
-    TEST_TOOLS,
     Need,
     Release,
     plan,
@@ -18,6 +17,7 @@ from imageyard.stack.packages import (
     script,
     version_in,
 )
+from support.tools import TEST_TOOLS
 
 BOOKWORM = Release("debian", "12", "bookworm")
 TRIXIE = Release("debian", "13", "trixie")

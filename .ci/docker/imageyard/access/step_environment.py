@@ -7,6 +7,7 @@ from pathlib import Path
 
 from imageyard.aws import KEPT, Keys
 from imageyard.ci.providers.github import environment as github
+from imageyard.files import user_cache
 from imageyard.registry.private_config import PrivateConfig
 
 __all__ = ["Handover", "private_folder"]
@@ -22,7 +23,7 @@ def private_folder(environ: Mapping[str, str]) -> Path:
         return folder / "imageyard-docker"
     if runtime := environ.get("XDG_RUNTIME_DIR"):
         return Path(runtime, "imageyard", "docker")
-    return Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "imageyard", "docker")
+    return user_cache(environ) / "docker"
 
 
 class Handover:

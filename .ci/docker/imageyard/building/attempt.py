@@ -96,7 +96,7 @@ def run(services: Services, rows: Sequence[RowBuild], request: BuildRequest, sta
     """
     facts, log, title = rows[0].facts, _log(services, rows), title_of(rows)
     allowed = facts.row.image.attempts
-    with seal(facts.recipe, facts.files) as context:
+    with seal(facts.recipe.files, facts.files) as context:
         for attempt in range(1, allowed + 1):
             with services.reporter.board(title) as board:
                 outcome = start_build(request, context, board, log)

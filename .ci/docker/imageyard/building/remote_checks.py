@@ -7,7 +7,6 @@ import json
 import re
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeAlias
 
@@ -103,12 +102,7 @@ def _ran(outcome: Outcome, out: str, err: str) -> Ran:
 
 def _context(text: str) -> IO[bytes]:
     tree = DictTree({"Dockerfile": text.encode()})
-    return seal(_Files((File("Dockerfile", "file", tree.digest("Dockerfile")),)), tree)
-
-
-@dataclass(frozen=True)
-class _Files:
-    files: tuple[File, ...]
+    return seal([File("Dockerfile", "file", tree.digest("Dockerfile"))], tree)
 
 
 class _Quiet:

@@ -11,7 +11,6 @@ from imageyard.builders.request import SecretSource
 from imageyard.errors import EnvironmentLacks, assert_never
 from imageyard.names import parse_digest, parse_reference
 from imageyard.recipe.seal import MTIME
-from imageyard.stack import local
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +48,7 @@ def _bound(facts: RowFacts, parents: Mapping[str, str], staging: Path, source: S
         case "locked":
             return f"docker-image://{parse_reference(source.name).with_digest(parse_digest(source.value))}"
         case "standin":
-            return f"docker-image://{local.served(source.name, parse_digest(source.value))}"
+            return f"docker-image://{facts.stand_ins.served(source.name, parse_digest(source.value))}"
         case "parent":
             parent = next(parent for parent in facts.parents if parent.recipe.id == source.value)
             return f"docker-image://{parents[parent.row.name]}"

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from imageyard.project.recipes import recipes_of
-from imageyard.stack import local
 
 if TYPE_CHECKING:
     from imageyard.catalogue.model import Row
@@ -36,8 +35,8 @@ def ensure(project: Project, recipes: Recipes, services: Services, row: Row) -> 
     missing = [name for name in _unlocked(recipes, row) if services.engine().inspect(name) is None]
     if not missing:
         return recipes
-    local.ensure_bases(services.reporter, missing, row.arch)
-    return recipes_of(project, recipes.set_args, pins=recipes.pins)
+    stand_ins = recipes.stand_ins.make(services.reporter, missing, row.arch)
+    return recipes_of(project, recipes.set_args, pins=recipes.pins, stand_ins=stand_ins)
 
 
 def _unlocked(recipes: Recipes, row: Row) -> dict[str, None]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from imageyard.catalogue.scalars import FieldFault
+from imageyard.catalogue.suggest import did_you_mean
 
-__all__ = ["EXPANSION_LIMIT", "Part", "product", "split"]
+__all__ = ["EXPANSION_LIMIT", "Part", "product", "split", "words_of"]
 
 EXPANSION_LIMIT = 20_000
 """How many names one catalogue may hold; a slip of braces gives millions."""
@@ -47,6 +48,17 @@ def split(pattern: str) -> list[Part]:
             if (match := _NOT_IN_NAMES.search(text)) and not (len(part) == 1 and match[0] == "_"):
                 raise FieldFault(f"the character {match[0]!r} cannot be part of a name, in {pattern[:100]!r}")
     return parts
+
+
+def words_of(axis: str, axes: Mapping[str, Sequence[str]], pattern: str, otherwise: str = "") -> tuple[str, ...]:
+    """The alternatives that `{axis}` in a pattern is short for: the words of that axis.
+
+    Raises FieldFault for an axis that is not declared; its hint is `otherwise` where none is near and they are many.
+    """
+    if axis not in axes:
+        hint = did_you_mean(axis, axes) or otherwise
+        raise FieldFault(f"unknown axis {axis[:100]!r} in {pattern[:100]!r}", hint)
+    return tuple(axes[axis])
 
 
 def product(parts: Sequence[Part], pattern: str, room: int = 2_000) -> list[str]:

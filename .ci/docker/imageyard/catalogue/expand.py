@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -77,7 +78,7 @@ def expand(root: Map, file: str = "images.yml", folder: str = ".", overrides: Ma
             if differs and arch != arches[0]:
                 image, _ = build(sentence, arch, arches, known, plans, overrides)
             if prefix and image.parents:
-                image = _with_prefix(image, prefix)
+                image = replace(image, parents={arg: prefix + parent for arg, parent in image.parents.items()})
             rows[name, arch] = Row(image, arch)
         images[name] = rows[name, arches[0]].image
     catalogue = Catalogue(
@@ -95,12 +96,6 @@ def expand(root: Map, file: str = "images.yml", folder: str = ".", overrides: Ma
         axes=words.axes,
     )
     return Expansion(catalogue, sentences, known)
-
-
-def _with_prefix(image: Image, prefix: str) -> Image:
-    from dataclasses import replace
-
-    return replace(image, parents={arg: prefix + name for arg, name in image.parents.items()})
 
 
 def _refuse_unknown_lane(sentence: Sentence, image: Image, lanes: Map | None) -> None:

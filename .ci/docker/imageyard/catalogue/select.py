@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from imageyard.catalogue import braces
 from imageyard.catalogue.scalars import FieldFault
-from imageyard.catalogue.suggest import did_you_mean, nearest
+from imageyard.catalogue.suggest import nearest
 from imageyard.errors import ConfigurationError
 
 __all__ = ["select"]
@@ -50,9 +50,7 @@ def _parts(pattern: str, axes: Mapping[str, Sequence[str]]) -> tuple[list[braces
     written: list[int] = []
     for part in braces.split(pattern):
         if isinstance(part, tuple) and len(part) == 1:
-            if part[0] not in axes:
-                raise FieldFault(f"unknown axis {part[0][:100]!r} in {pattern[:100]!r}", did_you_mean(part[0], axes))
-            part = tuple(axes[part[0]])
+            part = braces.words_of(part[0], axes, pattern)
         elif isinstance(part, tuple):
             written.append(len(parts))
         elif "," in part:

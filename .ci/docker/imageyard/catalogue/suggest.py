@@ -17,10 +17,10 @@ def nearest(word: str, known: Iterable[str], *, count: int = 1, cutoff: float = 
     return list(dict.fromkeys([*swapped, *close]))[:count]
 
 
-def did_you_mean(word: str, known: Iterable[str], *, listed: bool = True) -> str:
+def did_you_mean(word: str, known: Iterable[str], *, listed: bool = True, cutoff: float = 0.7) -> str:
     """`did you mean 'x'?`; where none is near, the known words if they are few and `listed`, or nothing."""
     words = list(known)
-    if close := nearest(word, words):
+    if close := nearest(word, words, cutoff=cutoff):
         return f"did you mean {close[0]!r}?"
     if listed and words and len(words) <= 30:
         return f"known: {', '.join(words)}"

@@ -12,7 +12,6 @@ from imageyard.catalogue.kinds import check
 from imageyard.catalogue.nodes import Map, Text, error_at, place
 from imageyard.catalogue.scalars import FieldFault
 from imageyard.catalogue.suggest import did_you_mean, nearest
-from imageyard.errors import ConfigurationError
 
 __all__ = ["PLAIN", "Word", "Words"]
 
@@ -66,10 +65,7 @@ class Words:
         parts: list[braces.Part] = []
         for part in braces.split(pattern):
             if isinstance(part, tuple) and len(part) == 1:
-                if part[0] not in self.axes:
-                    hint = did_you_mean(part[0], self.axes) or "a brace list of one names an axis"
-                    raise FieldFault(f"unknown axis {part[0][:100]!r} in {pattern[:100]!r}", hint)
-                part = self.axes[part[0]]
+                part = braces.words_of(part[0], self.axes, pattern, otherwise="a brace list of one names an axis")
             parts.append(part)
         return braces.product(parts, pattern, room)
 
@@ -150,12 +146,9 @@ def _args(node: Map, key: str, alternative: str | None) -> dict[str, Text]:
         assert isinstance(value, Text)
         if value.text is not None and "{}" in value.text:
             if alternative is None:
-                raise _no_alternative(value, f"the word {key!r} has none")
+                headline = f"'{{}}' stands for the alternative of a word's brace list; the word {key!r} has none"
+                raise error_at(value, headline)
             value = value.copy(value.text.replace("{}", alternative))
             check(ARGS.value, value)
         args[name] = value
     return args
-
-
-def _no_alternative(value: Text, why: str) -> ConfigurationError:
-    return error_at(value, f"'{{}}' stands for the alternative of a word's brace list; {why}")

@@ -2,67 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 from invoke.context import Context
 from invoke.exceptions import Exit
 
 from imageyard.cli.describing import PATTERN
-from imageyard.cli.entry import ARCH, CATALOGUE, JSON, SET, passed_through, task
+from imageyard.cli.entry import ARCH, CATALOGUE, JSON, passed_through, task
+from imageyard.project.command_options import BUILD_OPTIONS
 
 __all__ = ["TASKS"]
 
 HERE = f"{ARCH}; default: this machine's"
-BUILDER = "local, remote or depot; default: as REMOTE_BUILDKIT says, else builders.depot in CI, else local"
-ADDRESS = "a BuildKit worker, tcp://HOST:PORT, instead of the catalogue's builders.remote"
-AT = "publish there: trusted or branch; default: where the run may; for remote builders outside CI branch, else nowhere"
 
 
 @task(
-    iterable=["set_"],
+    options=BUILD_OPTIONS,
     pattern=PATTERN,
     arch=f"{ARCH}; default: this machine's, all where others build",
-    builder=BUILDER,
-    address=ADDRESS,
-    at=AT,
-    force="build although the tag is there",
-    expect="fail unless this is the tag",
-    set_=SET,
     catalogue=CATALOGUE,
 )
-def build(
-    context: Context,
-    pattern: str,
-    arch: str | None = None,
-    builder: str | None = None,
-    address: str | None = None,
-    at: str | None = None,
-    force: bool = False,
-    expect: str | None = None,
-    set_: Sequence[str] | None = None,
-    catalogue: str | None = None,
-) -> None:
+def build(context: Context, pattern: str, arch: str | None = None, catalogue: str | None = None, **typed: Any) -> None:
     """Build and check images; what follows a lone -- goes to docker buildx build, and the tag ends in -local."""
     from imageyard.building.rows import build_rows, needs_engine
     from imageyard.ci.event import decision
     from imageyard.project.checkout import this_arch
-    from imageyard.project.options import BuildOptions, as_builder, as_repository, assignments
+    from imageyard.project.options import assignments, build_options
     from imageyard.project.project import find_project
     from imageyard.project.recipes import pins_of, recipes_of
     from imageyard.run.services import begin
 
     project = find_project(catalogue)
-    decided, values = decision(project), assignments(set_ or ())
-    options = BuildOptions(
-        force=force,
-        expect=expect,
-        set_args=values,
-        extra=passed_through(),
-        builder=as_builder(builder),
-        address=address,
-        at=as_repository(at),
-        decision=decided,
-    )
+    decided, values = decision(project), assignments(typed["set"] or ())
+    options = build_options(typed, values, decided, extra=passed_through())
     arch = arch or (this_arch() if needs_engine(project.catalogue, options) else None)
     rows = project.rows(pattern, arch)
     recipes = recipes_of(project, values, pins=pins_of(decided))

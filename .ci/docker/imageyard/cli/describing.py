@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from invoke.context import Context
 
-from imageyard.cli.entry import ARCH, CATALOGUE, JSON, SET, task
+from imageyard.cli.entry import ARCH, CATALOGUE, JSON, task
+from imageyard.project.command_options import SET_HELP
 
 __all__ = ["TASKS"]
 
@@ -43,7 +44,7 @@ def explain(context: Context, image: str, json: bool = False, catalogue: str | N
     arch=ARCH,
     json=JSON,
     catalogue=CATALOGUE,
-    set_=SET,
+    set_=SET_HELP,
     explain="say what the tag is made of",
     against="a revision: say what changed since then, in words",
 )
@@ -73,7 +74,7 @@ def tag(
     return describe.tags(project, recipes, pattern, arch, values, as_json=json)
 
 
-@task(iterable=["set_"], pattern=PATTERN, arch=ARCH, json=JSON, catalogue=CATALOGUE, set_=SET)
+@task(iterable=["set_"], pattern=PATTERN, arch=ARCH, json=JSON, catalogue=CATALOGUE, set_=SET_HELP)
 def inputs(
     context: Context,
     pattern: str,

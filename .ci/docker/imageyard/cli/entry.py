@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from invoke.context import Context
 from invoke.exceptions import Exit
@@ -17,41 +17,48 @@ from invoke.tasks import task as invoke_task
 
 from imageyard.console import Story
 from imageyard.errors import ImageyardError, Terminated, exit_code, refused_by_system
+from imageyard.project.command_options import CommandOption
 
-__all__ = ["ARCH", "CATALOGUE", "JSON", "SET", "passed_through", "task"]
+__all__ = ["ARCH", "CATALOGUE", "JSON", "passed_through", "task"]
 
 CATALOGUE = "another catalogue than .ci/docker/images.yml (or IMAGEYARD_CATALOGUE)"
 ARCH = "amd64 or arm64"
 JSON = "print JSON, for machines"
-SET = "NAME=VALUE, a build arg for this call only; the tag changes and ends in -local"
 
 
 def task(
-    *, name: str | None = None, iterable: Sequence[str] = (), kept: bool = False, **help_texts: str
+    *,
+    name: str | None = None,
+    iterable: Sequence[str] = (),
+    kept: bool = False,
+    options: Sequence[CommandOption] = (),
+    **help_texts: str,
 ) -> Callable[..., Any]:
     """An Invoke task out of a function that returns its result: text, or plain data with `--json`.
 
+    The task takes `options` too; the function gets their values as keywords.
     `kept`: how it ended is in `result.json` afterwards, for a workflow that tells of it in another job. Invoke ends
     with 1 on Ctrl-C and knows neither SIGTERM nor SIGHUP; the exit codes of `errors` are kept here.
     """
+    absent = {option.name: option.default for option in options}
 
     def decorate(function: Callable[..., object]) -> Any:
         @functools.wraps(function)  # Invoke reads the signature through it
-        def run(context: Context, **options: Any) -> None:
-            if "--help" in options.values():  # `inv TASK --help`: Invoke takes it for a positional value
+        def run(context: Context, **typed: Any) -> None:
+            if "--help" in typed.values():  # `inv TASK --help`: Invoke takes it for a positional value
                 raise Exit(f"{inspect.getdoc(function)}\nSee: inv --help {_dashed(function.__name__)}", 0)
             for how in (signal.SIGTERM, signal.SIGHUP):
                 if signal.getsignal(how) is not signal.SIG_IGN:  # nohup(1) has it ignored
                     signal.signal(how, _terminate)
             try:
-                result = function(context, **options)
+                result = function(context, **{**absent, **typed})
                 if result is not None:
                     Story.result(result)
                 if kept:
-                    _keep(options, 0, _dashed(function.__name__))
+                    _keep(typed, 0, _dashed(function.__name__))
             except ImageyardError as error:
                 if kept:
-                    _keep(options, exit_code(error), error.headline)
+                    _keep(typed, exit_code(error), error.headline)
                 raise Exit(str(error), exit_code(error)) from None
             except OSError as error:
                 refused = refused_by_system(error)
@@ -61,10 +68,22 @@ def task(
             except Terminated as ended:
                 raise Exit("terminated", exit_code(ended)) from None
 
-        decorated = invoke_task(name=name, help=dict(help_texts), iterable=list(iterable), auto_shortflags=False)
+        if options:
+            cast("Any", run).__signature__ = _with_options(function, options)
+        helps = {**help_texts, **{option.name: option.help for option in options}}
+        lists = [*iterable, *(option.name for option in options if option.kind == "list")]
+        decorated = invoke_task(name=name, help=helps, iterable=lists, auto_shortflags=False)
         return decorated(run)
 
     return decorate
+
+
+def _with_options(function: Callable[..., object], options: Sequence[CommandOption]) -> inspect.Signature:
+    """Make the signature of a function as Invoke is to read it: `options` in place of its `**keywords`."""
+    signature, keyword = inspect.signature(function), inspect.Parameter.KEYWORD_ONLY
+    own = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
+    added = [inspect.Parameter(option.name, keyword, default=option.default) for option in options]
+    return signature.replace(parameters=[*own, *added])
 
 
 def passed_through() -> tuple[str, ...]:
@@ -72,12 +91,12 @@ def passed_through() -> tuple[str, ...]:
     return tuple(sys.argv[sys.argv.index("--") + 1 :]) if "--" in sys.argv else ()
 
 
-def _keep(options: dict[str, Any], code: int, headline: str) -> None:
+def _keep(typed: dict[str, Any], code: int, headline: str) -> None:
     from imageyard.project.checkout import find_checkout
     from imageyard.runs import Run
 
     with contextlib.suppress(ImageyardError, OSError):  # what it says was told, and the exit code says the same
-        Run.begin(find_checkout(options.get("catalogue")).top).settle(code, headline)
+        Run.begin(find_checkout(typed.get("catalogue")).top).settle(code, headline)
 
 
 def _dashed(name: str) -> str:

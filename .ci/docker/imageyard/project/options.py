@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, get_args
 
 from imageyard.catalogue.builder_sections import BUILDER_SECTIONS
 from imageyard.catalogue.suggest import did_you_mean
@@ -15,7 +15,16 @@ if TYPE_CHECKING:
     from imageyard.catalogue.model import Row
     from imageyard.recipe.recipe import Recipes
 
-__all__ = ["PLANNED", "BuildOptions", "BuilderName", "as_builder", "as_repository", "assignments", "refuse_unused"]
+__all__ = [
+    "PLANNED",
+    "BuildOptions",
+    "BuilderName",
+    "as_builder",
+    "as_repository",
+    "assignments",
+    "build_options",
+    "refuse_unused",
+]
 
 _Word = TypeVar("_Word", bound=str)
 
@@ -55,6 +64,32 @@ class BuildOptions:
     def changes(self) -> tuple[str, ...]:
         """What makes the image another one than the catalogue's, as a person types it."""
         return (*(f"--set {name}={value}" for name, value in self.set_args.items()), *self.extra)
+
+
+def build_options(
+    typed: Mapping[str, Any],
+    set_args: Mapping[str, str],
+    decision: Decision,
+    *,
+    extra: Sequence[str] = (),
+    planned: bool = False,
+) -> BuildOptions:
+    """Make the options of a build from the values that a person typed, one for each name of BUILD_OPTIONS.
+
+    `set_args` are the `assignments` of its `set`, which recipes are made of too. Raises ConfigurationError for a
+    builder or a repository that there is none of.
+    """
+    return BuildOptions(
+        force=typed["force"],
+        expect=typed["expect"],
+        set_args=set_args,
+        extra=tuple(extra),
+        builder=as_builder(typed["builder"]),
+        address=typed["address"],
+        at=as_repository(typed["at"]),
+        decision=decision,
+        planned=planned,
+    )
 
 
 def as_repository(text: str | None) -> Repository | None:

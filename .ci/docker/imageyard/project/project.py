@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +40,7 @@ class Project(Checkout):
         """
         names = set(select.select(pattern, tuple(self.catalogue.images), self.catalogue.axes))
         selected = as_arch(arch) if arch else None
-        rows = tuple(_of_arch((row for row in self.catalogue.rows if row.name in names), selected))
+        rows = tuple(row for row in self.catalogue.rows if row.name in names and selected in (None, row.arch))
         if not rows:
             raise ConfigurationError(f"{pattern} has no image for {arch}", hint=f"inv list --pattern '{pattern}'")
         return rows
@@ -59,7 +58,3 @@ def find_project(catalogue: str | None = None, start: Path | None = None) -> Pro
 def load_project(checkout: Checkout) -> Project:
     """Read the catalogue of a checkout. Raises ConfigurationError with file and line."""
     return Project(checkout.file, checkout.top, expand.load(checkout.file, checkout.top))
-
-
-def _of_arch(rows: Iterable[Row], arch: str | None) -> Iterable[Row]:
-    return (row for row in rows if arch in (None, row.arch))

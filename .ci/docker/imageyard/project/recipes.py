@@ -10,13 +10,12 @@ from imageyard import git
 from imageyard.catalogue import expand, lock, text
 from imageyard.catalogue.lock import Lock
 from imageyard.errors import ConfigurationError
-from imageyard.names import ARCHES
 from imageyard.plan.decision import Decision
 from imageyard.project.checkout import Checkout
 from imageyard.project.project import Project
 from imageyard.recipe.recipe import Recipes
-from imageyard.recipe.sources import Locked
-from imageyard.stack import local
+from imageyard.recipe.stand_ins import Locked, StandIns
+from imageyard.stack.stand_ins import read_stand_ins
 from imageyard.tree import GitTree, WorkTree
 
 __all__ = ["UNLOCKED", "pins_of", "read_lock", "recipes_at", "recipes_of"]
@@ -35,19 +34,25 @@ def pins_of(decision: Decision) -> Lock | None:
     return None if decision.uses_locked_bases else UNLOCKED
 
 
-def recipes_of(project: Project, set_args: Mapping[str, str] | None = None, *, pins: Locked | None = None) -> Recipes:
+def recipes_of(
+    project: Project,
+    set_args: Mapping[str, str] | None = None,
+    *,
+    pins: Locked | None = None,
+    stand_ins: StandIns | None = None,
+) -> Recipes:
     """Make the recipes of the working tree; the locks and the stand-ins of this machine are read once, here.
 
-    `set_args` replace build args of the catalogue; `pins` replace `images.lock` (UNLOCKED for a weekly build). Raises
-    ConfigurationError for a lock that cannot be read.
+    `set_args` replace build args of the catalogue; `pins` replace `images.lock` (UNLOCKED for a weekly build);
+    `stand_ins` replace those of the local stack. Raises ConfigurationError for a lock that cannot be read.
     """
     catalogue = expand.load(project.file, project.top, set_args) if set_args else project.catalogue
-    stand_ins = {arch: local.standins(arch) for arch in ARCHES}
+    stand_ins = read_stand_ins() if stand_ins is None else stand_ins
     return Recipes(
         catalogue,
         _work_trees(project),
         read_lock(project) if pins is None else pins,
-        stand_ins.__getitem__,
+        stand_ins,
         set_args,
         lambda context: _committed_tree(project, context),
     )
@@ -68,7 +73,7 @@ def recipes_at(project: Project, rev: str) -> Recipes:
         catalogue,
         lambda context: tree.sub("" if context == "." else context),
         lock.parse(locked, f"{rev}:{project.in_repository('images.lock')}"),
-        local.standins,
+        read_stand_ins(),
         tree_id=lambda context: git.tree_id(project.top, commit, folder),
     )
 

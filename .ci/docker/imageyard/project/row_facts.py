@@ -11,6 +11,7 @@ from imageyard.plan.trust import LOCAL, Decision
 from imageyard.project.tags import row_tag
 from imageyard.recipe.model import Recipe
 from imageyard.recipe.recipe import Recipes
+from imageyard.recipe.stand_ins import StandIns
 from imageyard.treebase import Tree
 
 __all__ = ["RowFacts", "identify"]
@@ -21,14 +22,16 @@ class RowFacts:
     """A row with all that follows from the catalogue and the files, never worked out again.
 
     `declared` is the image as `--set` leaves it. `files` are those of its context: the recipe names the ones that a
-    build gets. `content_tag` is the tag by content where `tag` is that of a weekly build. `checks` and `check_args`
-    are those of the parents too, of which its own win by name.
+    build gets. `stand_ins` says where a base that was made here is served. `content_tag` is the tag by content where
+    `tag` is that of a weekly build. `checks` and `check_args` are those of the parents too, of which its own win by
+    name.
     """
 
     row: Row
     declared: Image
     recipe: Recipe
     files: Tree
+    stand_ins: StandIns
     tag: str
     content_tag: str
     parents: tuple[RowFacts, ...]
@@ -65,6 +68,7 @@ def identify(recipes: Recipes, row: Row, decision: Decision = LOCAL, passed: Seq
         declared.image,
         recipe,
         recipes.tree(row),
+        recipes.stand_ins,
         row_tag(recipes, row, decision, passed),
         recipes.tag(row, passed),
         parents,

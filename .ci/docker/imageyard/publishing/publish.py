@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from imageyard.files import locked
+from imageyard.files import locked, user_cache
 from imageyard.publishing import record_artifact
 from imageyard.publishing.verify_published import prove
 from imageyard.registry.tagging import give
-from imageyard.stack.state import Folders
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,7 +46,7 @@ def land(
 
 def lock_of(reporter: Story, target: Reference) -> AbstractContextManager[None]:
     """The lock of a tag, for all processes of this user on this machine, in whatever checkout they are."""
-    folder = Folders.of_user().state.parent / "locks"
+    folder = user_cache(os.environ).absolute() / "locks"
     folder.mkdir(parents=True, exist_ok=True)
     name = hashlib.sha256(str(target).encode()).hexdigest()[:32]
     waiting = lambda: reporter.step(f"another process is publishing {target}: waiting for it")  # noqa: E731

@@ -30,7 +30,8 @@ def recheck(project: Project, recipes: Recipes, services: Services, rows: Sequen
     found = [(row, _findings(project, recipes, services, row)) for row in rows]
     for row, findings in found:
         for finding in findings or ():
-            services.reporter.step(f"{row.name} {row.arch}: {'ok  ' if finding.ok else 'FAIL'} {_words(finding)}")
+            result = f"ok   {finding.check}: {finding.actual}" if finding.ok else f"FAIL {finding.headline}"
+            services.reporter.step(f"{row.name} {row.arch}: {result}")
     if as_json:
         services.reporter.result(
             [
@@ -68,7 +69,3 @@ def _findings(project: Project, recipes: Recipes, services: Services, row: Row) 
         platform=platform_of(row.arch),
         labels={RUN_LABEL: services.run.id},
     )
-
-
-def _words(finding: Finding) -> str:
-    return f"{finding.check}: {finding.actual}" if finding.ok else finding.headline

@@ -8,8 +8,8 @@ from __future__ import annotations
 import posixpath
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 
+from imageyard.catalogue.suggest import nearest
 from imageyard.recipe import glob
 from imageyard.recipe.dockerfile.evaluate import FileUse
 from imageyard.recipe.dockerfile.fault import Fault
@@ -168,7 +168,7 @@ class Shelf:
 
     def _missing(self, written: str, path: str) -> Fault:
         known = [*self.paths, *self.folders] if len(self.paths) < 5000 else [*self.folders]
-        close = get_close_matches(path[:200], [each for each in known if each != written], n=1)
+        close = nearest(path, (each for each in known if each != written), cutoff=0.6)
         submodule = next((each for each in self.tree.submodules if f"{path}/".startswith(f"{each}/")), None)
         if path.lstrip("/") in self.entries:
             hint = f"{path} is a link to {self.tree.read(path).decode(errors='replace')[:200]}, which is not there"

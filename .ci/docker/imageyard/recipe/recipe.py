@@ -11,7 +11,7 @@ from functools import lru_cache, partial
 
 from imageyard.catalogue.model import Catalogue, Image, Row
 from imageyard.errors import ConfigurationError
-from imageyard.names import Arch, content_tag, platform_of, tree_tag
+from imageyard.names import content_tag, platform_of, tree_tag
 from imageyard.recipe import ignore
 from imageyard.recipe.dockerfile.evaluate import Reading, evaluate
 from imageyard.recipe.dockerfile.fault import Fault
@@ -21,7 +21,8 @@ from imageyard.recipe.dockerfile.stages import Dockerfile, read
 from imageyard.recipe.files import Shelf
 from imageyard.recipe.model import VERSION, File, Mode, Recipe, Source
 from imageyard.recipe.seal import MTIME
-from imageyard.recipe.sources import IMAGE_SCHEME, Binder, Locked
+from imageyard.recipe.sources import IMAGE_SCHEME, Binder
+from imageyard.recipe.stand_ins import Locked, StandIns
 from imageyard.treebase import Tree, without
 
 __all__ = ["File", "Recipe", "Recipes", "Source", "outside"]
@@ -59,9 +60,9 @@ class Recipes:
     """The recipes of a catalogue's rows, each worked out once, parents first.
 
     `tree_for` gives the files of a context, named as in the catalogue; `tree_id` the id of its git tree, or None
-    where it has changes that are not committed: then `tag: tree` gives a tag that ends in `-local`. `standins` gives
-    the stand-ins of an architecture. `set_args` are given to every Dockerfile that declares them; the catalogue is one
-    in which they stand already for the args that it has itself.
+    where it has changes that are not committed: then `tag: tree` gives a tag that ends in `-local`. `stand_ins` pin
+    what `lock` does not, and say where a build finds it. `set_args` are given to every Dockerfile that declares them;
+    the catalogue is one in which they stand already for the args that it has itself.
     """
 
     def __init__(
@@ -69,16 +70,17 @@ class Recipes:
         catalogue: Catalogue,
         tree_for: Callable[[str], Tree],
         lock: Locked,
-        standins: Callable[[Arch], Locked],
+        stand_ins: StandIns,
         set_args: Mapping[str, str] | None = None,
         tree_id: Callable[[str], str | None] = lambda context: None,
     ) -> None:
         self.catalogue = catalogue
         self.set_args = dict(set_args or {})
         self.pins = lock
+        self.stand_ins = stand_ins
         self._tree_for = tree_for
         self._tree_id = lru_cache(maxsize=None)(tree_id)
-        self._binder_for = lru_cache(maxsize=None)(lambda arch: Binder(lock, standins(arch)))
+        self._binder_for = lru_cache(maxsize=None)(lambda arch: Binder(lock, stand_ins.pinned(arch)))
         self._rows = {(row.name, row.arch): row for row in catalogue.rows}
         self._trees: dict[str, Tree] = {}
         self._contexts: dict[tuple[str, str], _Context] = {}
@@ -87,10 +89,9 @@ class Recipes:
     def of(self, row: Row) -> Recipe:
         """The recipe of a row.
 
-        Raises ConfigurationError for a Dockerfile that cannot be read, a file that is not there, a circle of parents.
+        Raises ConfigurationError for a Dockerfile that cannot be read, and for a file that is not there.
         """
         todo: list[Row] = [self.own(row)]
-        waiting: set[tuple[str, str]] = set()
         while todo:
             key = (todo[-1].name, todo[-1].arch)
             missing = [each for each in self._parents(todo[-1]).values() if (each.name, each.arch) not in self._recipes]
@@ -98,11 +99,7 @@ class Recipes:
                 todo.pop()
             elif not missing:
                 self._recipes[key] = self._make(todo.pop())
-                waiting.discard(key)
-            elif key in waiting:
-                raise ConfigurationError(f"{key[0]} is its own ancestor", at=todo[-1].image.where)
             else:
-                waiting.add(key)
                 todo += missing
         return self._recipes[row.name, row.arch]
 
@@ -144,15 +141,8 @@ class Recipes:
         return content_tag(image.name, hashlib.sha256("\n".join(sorted(tags)).encode()).hexdigest(), local=ours_only)
 
     def _parents(self, row: Row) -> dict[str, Row]:
-        """The row's parents by image name."""
-        found: dict[str, Row] = {}
-        for name in row.image.parents.values():
-            if (name, row.arch) not in self._rows:
-                raise ConfigurationError(
-                    f"the parent {name} of {row.name} is not built for {row.arch}", at=row.image.where
-                )
-            found[name] = self._rows[name, row.arch]
-        return found
+        """The row's parents by image name: a catalogue has them all, and none is its own ancestor."""
+        return {name: self._rows[name, row.arch] for name in row.image.parents.values()}
 
     def _make(self, row: Row) -> Recipe:
         try:

@@ -8,9 +8,10 @@ import posixpath
 import tarfile
 import tempfile
 from collections.abc import Iterable, Sequence
-from typing import IO, Literal, Protocol, cast
+from typing import IO, cast
 
 from imageyard.errors import Transient
+from imageyard.recipe.model import File
 from imageyard.treebase import Tree
 
 __all__ = ["MTIME", "seal"]
@@ -22,31 +23,17 @@ _IN_MEMORY = 16 * 2**20
 """Bytes; a larger tar goes to a file without a name."""
 
 
-class _File(Protocol):
-    @property
-    def path(self) -> str: ...
-    @property
-    def mode(self) -> Literal["file", "exec", "link"]: ...
-    @property
-    def digest(self) -> str: ...
-
-
-class _Recipe(Protocol):
-    @property
-    def files(self) -> Sequence[_File]: ...
-
-
-def seal(recipe: _Recipe, tree: Tree) -> IO[bytes]:
+def seal(files: Sequence[File], tree: Tree) -> IO[bytes]:
     """The tar that a build gets on standard input, at its start; to be closed by the caller.
 
-    It holds the recipe's files, the Dockerfile among them, and the folders they are in: sorted, modes 0644, 0755
+    It holds these files of a recipe, the Dockerfile among them, and the folders they are in: sorted, modes 0644, 0755
     for executables and folders, owner 0, one fixed time. Files of named contexts (`NAME//PATH`) are not in it.
     Nor is a folder of which an exclude or `.dockerignore` leaves no file: git knows no empty folders.
     Raises Transient where a file is no longer what the recipe says of it.
     """
     spool = cast("IO[bytes]", tempfile.SpooledTemporaryFile(_IN_MEMORY))  # noqa: SIM115  (the caller closes it)
     try:
-        _write(spool, [file for file in recipe.files if "//" not in file.path], tree)
+        _write(spool, [file for file in files if "//" not in file.path], tree)
         spool.seek(0)
     except BaseException:
         spool.close()
@@ -54,7 +41,7 @@ def seal(recipe: _Recipe, tree: Tree) -> IO[bytes]:
     return spool
 
 
-def _write(out: IO[bytes], files: Sequence[_File], tree: Tree) -> None:
+def _write(out: IO[bytes], files: Sequence[File], tree: Tree) -> None:
     with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT, encoding="utf-8") as tar:
         # buildx and BuildKit know a tar by its first 1024 bytes; a long or non-ASCII name would take more than that
         tar.addfile(_member(".", tarfile.DIRTYPE, 0o755))
@@ -89,7 +76,7 @@ def _folders(paths: Iterable[str]) -> list[str]:
     return sorted(found)
 
 
-def _content(file: _File, tree: Tree) -> bytes:
+def _content(file: File, tree: Tree) -> bytes:
     if file.path in tree.entries():
         data = tree.read(file.path)
         if hashlib.sha256(data).hexdigest() == file.digest:

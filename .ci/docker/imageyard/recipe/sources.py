@@ -3,34 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
 
-from imageyard.names import Digest
 from imageyard.recipe.dockerfile.evaluate import ImageUse
 from imageyard.recipe.dockerfile.fault import Fault
 from imageyard.recipe.dockerfile.references import familiar, reference
 from imageyard.recipe.model import Source
+from imageyard.recipe.stand_ins import Locked
 
-__all__ = ["IMAGE_SCHEME", "Binder", "Locked"]
+__all__ = ["IMAGE_SCHEME", "Binder"]
 
 IMAGE_SCHEME = "docker-image://"
-
-
-class Locked(Protocol):
-    """Digests by reference, as `images.lock` or `bases.lock` pins them."""
-
-    @property
-    def pinned(self) -> Mapping[str, Digest]:
-        """The reference as written in the file, and its digest."""
 
 
 class Binder:
     """Binds names; the locks' references are read once."""
 
-    def __init__(self, lock: Locked, standins: Locked) -> None:
+    def __init__(self, lock: Locked, stand_ins: Locked) -> None:
         self._locks: tuple[tuple[str, Mapping[str, str]], ...] = (
             ("locked", {familiar(name): digest for name, digest in lock.pinned.items()}),
-            ("standin", {familiar(name): digest for name, digest in standins.pinned.items()}),
+            ("standin", {familiar(name): digest for name, digest in stand_ins.pinned.items()}),
         )
 
     def bind(

@@ -15,7 +15,6 @@ from imageyard.stack.packages import (
     ENGINE,
     NEEDED,
     SOURCES,
-    TEST_TOOLS,
     Need,
     Plan,
     plan,
@@ -27,7 +26,7 @@ from imageyard.stack.packages import (
 if TYPE_CHECKING:
     from imageyard.console import Story
 
-__all__ = ["found_programs", "install_stack", "install_test_tools"]
+__all__ = ["found_programs", "install", "install_stack"]
 
 _FOLDERS = ("/usr/sbin", "/sbin", "/usr/bin", *PLUGIN_FOLDERS)
 
@@ -35,20 +34,16 @@ _FOLDERS = ("/usr/sbin", "/sbin", "/usr/bin", *PLUGIN_FOLDERS)
 def install_stack(story: Story) -> None:
     """Install engine, buildx, registry, debootstrap and emulators, as far as they are missing. Starts nothing itself.
 
+    Raises EnvironmentLacks as `install` does.
+    """
+    install(story, (*ENGINE, *NEEDED), "the local stack")
+
+
+def install(story: Story, needs: Sequence[Need], what: str) -> None:
+    """Install what is missing of `needs`, which `what` is the name of: first the lines that are run as root, then all.
+
     Raises EnvironmentLacks where it takes root, or where this is neither Debian nor Ubuntu, with what to type.
     """
-    _install(story, (*ENGINE, *NEEDED), "the local stack")
-
-
-def install_test_tools(story: Story) -> None:
-    """Install the clients and servers that the tests use and the product never needs.
-
-    Raises EnvironmentLacks as `install_stack` does.
-    """
-    _install(story, TEST_TOOLS, "the tools of the tests")
-
-
-def _install(story: Story, needs: Sequence[Need], what: str) -> None:
     wanted = _plan(needs)
     if wanted.skipped:
         story.warn(f"not packaged here: {', '.join(wanted.skipped)}")

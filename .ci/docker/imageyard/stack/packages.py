@@ -13,7 +13,6 @@ from imageyard.stack import apt
 __all__ = [
     "ENGINE",
     "NEEDED",
-    "TEST_TOOLS",
     "Need",
     "Plan",
     "Release",
@@ -62,20 +61,6 @@ NEEDED = (
     Need("debootstrap", "debootstrap"),
     Need("qemu-user-static", "qemu-aarch64-static"),
     Need("binfmt-support", "update-binfmts"),
-)
-
-TEST_TOOLS = (
-    Need("apache2-utils", "htpasswd"),
-    Need("busybox-static", "busybox"),
-    Need("cosign", "cosign", since=13, newer="trixie", ubuntu=False),
-    Need("crane", "crane", since=14, newer="forky", ubuntu=False),
-    Need("haproxy", "haproxy"),
-    Need("npm", "npm"),
-    Need("openssl", "openssl"),
-    Need("oras", "oras", since=13, newer="trixie", ubuntu=False),
-    Need("shellcheck", "shellcheck"),
-    Need("skopeo", "skopeo"),
-    Need("tmux", "tmux"),
 )
 
 

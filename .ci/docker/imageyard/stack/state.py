@@ -27,8 +27,7 @@ class Folders:
     @classmethod
     def of_user(cls) -> Folders:
         """The folders of this user on this machine: `imageyard/stack` in the user's cache folder."""
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        state = (cache / "imageyard" / "stack").absolute()
+        state = files.user_cache(os.environ).absolute() / "stack"
         runtime = Path("/run") if os.geteuid() == 0 else Path(os.environ.get("XDG_RUNTIME_DIR", tempfile.gettempdir()))
         return cls(state, runtime / f"imageyard-{hashlib.sha256(os.fsencode(state)).hexdigest()[:8]}")
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 
+from imageyard.catalogue.suggest import did_you_mean
 from imageyard.errors import ConfigurationError
 
-__all__ = ["Fault", "nearest"]
+__all__ = ["Fault", "suggestion"]
 
 
 class Fault(Exception):
@@ -23,7 +23,9 @@ class Fault(Exception):
         return ConfigurationError(self.headline, doing="reading the Dockerfile", at=f"{file}:{line}", hint=self.hint)
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """`did you mean 'x'?` for the known word that is nearest to `word`, or nothing."""
-    close = get_close_matches(word[:100], list(known), n=1)
-    return f"did you mean {close[0]!r}?" if close else ""
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """`did you mean 'x'?` for the known word that is nearest to `word`, or nothing.
+
+    Keywords and flags are shorter than the names of a catalogue, so one wrong letter makes them less alike.
+    """
+    return did_you_mean(word, known, listed=False, cutoff=0.6)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from imageyard.recipe.dockerfile.fault import Fault, nearest
+from imageyard.recipe.dockerfile.fault import Fault, suggestion
 
 __all__ = ["KNOWN", "Mount", "mount", "parse"]
 
@@ -54,7 +54,7 @@ def parse(keyword: str, flags: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
         name, equals, value = flag.partition("=")
         kind = known.get(name[2:])
         if kind is None:
-            hint = nearest(name, [f"--{each}" for each in known]) or _takes(keyword, known)
+            hint = suggestion(name, [f"--{each}" for each in known]) or _takes(keyword, known)
             raise Fault(f"{keyword} has no flag {name[:100]}", hint)
         if name[2:] in found and kind != "list":
             raise Fault(f"{keyword}: {name} is given twice", "remove one of them")
@@ -106,14 +106,14 @@ def mount(text: str, substitute: Callable[[str], str]) -> Mount:
     for key, raw in _fields(text):
         if raw is None:
             if key not in _FLAG_KEYS:
-                raise Fault(f"--mount: {key[:100]!r} must be KEY=VALUE", nearest(key, _MOUNT_KEYS))
+                raise Fault(f"--mount: {key[:100]!r} must be KEY=VALUE", suggestion(key, _MOUNT_KEYS))
             values[key] = "true"
             continue
         value = substitute(raw)
         if key not in _MOUNT_KEYS:
-            raise Fault(f"--mount has no key {key[:100]!r}", nearest(key, _MOUNT_KEYS))
+            raise Fault(f"--mount has no key {key[:100]!r}", suggestion(key, _MOUNT_KEYS))
         if key == "type" and value.lower() not in _MOUNT_TYPES:
-            raise Fault(f"--mount: unknown type {value[:100]!r}", nearest(value, _MOUNT_TYPES))
+            raise Fault(f"--mount: unknown type {value[:100]!r}", suggestion(value, _MOUNT_TYPES))
         if key in _FLAG_KEYS and not _BOOL.fullmatch(value):
             raise Fault(f"--mount: {key} is true or false, not {value[:100]!r}")
         if key == "sharing" and value.lower() not in ("shared", "private", "locked"):

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import chain
 from typing import TypeAlias
 
 from imageyard.recipe.dockerfile import flags, split
-from imageyard.recipe.dockerfile.fault import Fault, nearest
+from imageyard.recipe.dockerfile.fault import Fault, suggestion
 from imageyard.recipe.dockerfile.heredocs import heredoc
 from imageyard.recipe.dockerfile.lexer import substitute
 from imageyard.recipe.dockerfile.lines import Line, split_line
@@ -98,7 +99,7 @@ def parse(line: Line, escape: str) -> Instruction | None:
     if line.keyword not in KEYWORDS:
         raise Fault(
             f"unknown instruction: {line.keyword[:100] or 'nothing before the end of the line'}",
-            nearest(line.keyword, KEYWORDS) or "to continue a line, end the one before it with the escape character",
+            suggestion(line.keyword, KEYWORDS) or "to continue a line, end the one before it with the escape character",
         )
     given = flags.parse(line.keyword, line.flags)
     match line.keyword:
@@ -108,7 +109,11 @@ def parse(line: Line, escape: str) -> Instruction | None:
             return _arg(line, escape)
         case "ENV" | "LABEL":
             found = tuple(split.pairs(line.rest, escape, line.keyword))
-            return Env(line.number, found) if line.keyword == "ENV" else Expanded(line.number, _flat(found))
+            return (
+                Env(line.number, found)
+                if line.keyword == "ENV"
+                else Expanded(line.number, tuple(chain.from_iterable(found)))
+            )
         case "ADD" | "COPY":
             return _copy(line, given)
         case "RUN":
@@ -123,10 +128,6 @@ def parse(line: Line, escape: str) -> Instruction | None:
             return _onbuild(line, escape)
         case _:
             return _other(line)
-
-
-def _flat(found: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
-    return tuple(word for pair in found for word in pair)
 
 
 def _from(line: Line, given: dict[str, tuple[str, ...]]) -> From:

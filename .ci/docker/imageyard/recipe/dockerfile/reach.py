@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from imageyard.errors import ConfigurationError
-from imageyard.recipe.dockerfile.fault import Fault, nearest
+from imageyard.recipe.dockerfile.fault import Fault, suggestion
 from imageyard.recipe.dockerfile.instructions import Copy, Instruction, RunInstruction
 from imageyard.recipe.dockerfile.references import familiar
 from imageyard.recipe.dockerfile.scope import Globals, substitution
@@ -88,7 +88,7 @@ def _empty(written: str, seen: Collection[str], scope: Globals) -> Fault:
     unset = sorted(name for name in seen if not scope.values.get(name))
     if not unset:
         return Fault(f"the base name ({written[:100]}) is empty", "name an image")
-    hint = nearest(unset[0], [name for name in scope.values if name not in unset])
+    hint = suggestion(unset[0], [name for name in scope.values if name not in unset])
     return Fault(
         f"the base name ({written[:100]}) is empty: {', '.join(unset)} has no value here",
         (f"declare it before the first FROM (ARG {unset[0]}=...), or give it in the catalogue's args", hint),
@@ -111,7 +111,7 @@ def target_of(dockerfile: Dockerfile, linked: list[Linked], target: str | None) 
             f"{dockerfile.file} has no stage {target!r}",
             doing="choosing the target",
             at=f"{dockerfile.file}:1",
-            hint=nearest(target, names) or f"its named stages: {', '.join(names) or 'none'}",
+            hint=suggestion(target, names) or f"its named stages: {', '.join(names) or 'none'}",
         )
     return index
 

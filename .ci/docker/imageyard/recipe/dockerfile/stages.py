@@ -81,9 +81,5 @@ def triggers(dockerfile: Dockerfile, base: Stage, line: int) -> tuple[Instructio
             hint = (f"the trigger is at line {each.line}", *more)
             raise Fault(f"ONBUILD: {fault.headline}", hint).at(dockerfile.file, line) from None
         if instruction is not None:
-            found.append(_moved(instruction, line))
+            found.append(replace(instruction, line=line))
     return tuple(found)
-
-
-def _moved(instruction: Instruction, line: int) -> Instruction:
-    return replace(instruction, line=line)

@@ -1,0 +1,35 @@
+"""The plug for base images that are made on this machine, where no hub can be reached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from imageyard.console import Story
+from imageyard.names import Arch, Digest, Reference
+
+__all__ = ["Locked", "StandIns"]
+
+
+class Locked(Protocol):
+    """Digests by reference, as `images.lock` or `bases.lock` pins them."""
+
+    @property
+    def pinned(self) -> Mapping[str, Digest]:
+        """The reference as written in the file, and its digest."""
+
+
+class StandIns(Protocol):
+    """What recipes and builds ask about stand-ins: `names` are those that a Dockerfile pulls from."""
+
+    def pinned(self, arch: Arch) -> Locked:
+        """The digests of the stand-ins of an architecture; a value that pins others is another value."""
+
+    def served(self, name: str, digest: Digest) -> Reference:
+        """The reference that a builder can pull a stand-in from. Raises EnvironmentLacks where nothing serves it."""
+
+    def make(self, reporter: Story, names: Iterable[str], arch: Arch) -> StandIns:
+        """Make the stand-ins that are missing, none where the hub answers, and return the value that pins them too.
+
+        Raises EnvironmentLacks with what to type.
+        """

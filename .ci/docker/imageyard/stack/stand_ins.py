@@ -1,0 +1,45 @@
+"""The stand-ins of the local stack, behind the plug that recipes and builds ask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from imageyard.names import ARCHES
+from imageyard.stack import local
+
+if TYPE_CHECKING:
+    from imageyard.catalogue.lock import Lock
+    from imageyard.console import Story
+    from imageyard.names import Arch, Digest, Reference
+
+__all__ = ["LocalStandIns", "read_stand_ins"]
+
+
+@dataclass(frozen=True)
+class LocalStandIns:
+    """The stand-ins of this user's local stack; `locks` are its `bases.lock` of each architecture, as they were read.
+
+    A `recipe.stand_ins.StandIns`.
+    """
+
+    locks: Mapping[Arch, Lock]
+
+    def pinned(self, arch: Arch) -> Lock:
+        """The digests of the stand-ins of an architecture."""
+        return self.locks[arch]
+
+    def served(self, name: str, digest: Digest) -> Reference:
+        """The reference that the stack's registry serves a stand-in under. Raises EnvironmentLacks if none runs."""
+        return local.served(name, digest)
+
+    def make(self, reporter: Story, names: Iterable[str], arch: Arch) -> LocalStandIns:
+        """Make the stand-ins that are missing, as `local.ensure_bases` does, and read again which there are."""
+        local.ensure_bases(reporter, names, arch)
+        return read_stand_ins()
+
+
+def read_stand_ins() -> LocalStandIns:
+    """Read which stand-ins this machine has. Raises ConfigurationError for a `bases.lock` that cannot be read."""
+    return LocalStandIns({arch: local.standins(arch) for arch in ARCHES})
