@@ -23,6 +23,7 @@ from imageyard.oci.manifests import OCI_INDEX, OCI_MANIFEST, Descriptor, Index, 
 from imageyard.oci.memory import MemoryStore
 from imageyard.oci.raw import Raw
 from imageyard.oci.store import ReadableStore, Store, copy, copy_referrers
+from imageyard.registry.referrers import detach
 from imageyard.registry.store import RegistryStore
 from support.engine.archives import engine_archive
 from support.registry.memory import MemoryRegistry
@@ -128,6 +129,50 @@ def test_a_tag_moves_and_a_deleted_manifest_takes_its_tags_along(make: Make) -> 
     store.delete(two.digest)
     assert (store.digest_of("moving"), store.manifest(two.digest)) == (None, None)
     assert list(store.tags()) == ["first"]
+
+
+def test_a_manifest_without_its_parts_is_refused(make: Make) -> None:
+    store = make()
+    put_blob(store, b"{}")
+    with pytest.raises(PolicyRefused):
+        store.put_manifest(manifest_of(b"{}", [b"never"]), "a-tag")
+    child = manifest_of(b"{}", [])
+    with pytest.raises(PolicyRefused):
+        put_index(store, [child])
+    assert (store.digest_of("a-tag"), store.manifest(child.digest)) == (None, None)
+
+
+def test_a_blob_of_a_layout_is_no_manifest(tmp_path: Path) -> None:
+    """Both lie in one folder; a registry keeps them apart (distribution 2.8 answers 500 to a config's digest)."""
+    store = LayoutStore(tmp_path / "layout")
+    image = put_image(store, b"{}", [b"layer", b'{"schemaVersion": 2}'])
+    for content in (b"{}", b"layer", b'{"schemaVersion": 2}'):
+        assert (store.digest_of(digest_of(content)), store.manifest(digest_of(content))) == (None, None)
+    assert store.digest_of(image.digest) == image.digest
+
+
+def test_a_referrer_that_is_deleted_is_not_listed_any_more(make: Make) -> None:
+    store = make()
+    image = put_image(store, b"{}", [b"layer"])
+    record = put_image(store, b"{}", [b"record"], image, "application/x-record")
+    store.put_manifest(image, "a-tag")
+    assert [entry.digest for entry in store.referrers(image.digest)] == [record.digest]
+    store.delete(record.digest)
+    assert list(store.referrers(image.digest)) == []
+    assert list(store.tags()) == ["a-tag"], "what lists referrers is no tag"
+
+
+def test_a_referrer_that_is_there_and_not_listed_is_listed_by_the_next_copy(make: Make) -> None:
+    """A copy can be stopped between the two where a registry has no referrers API."""
+    source, target = MemoryStore(), make()
+    image = put_image(source, b"{}", [b"layer"])
+    record = put_image(source, b"{}", [b"record"], image, "application/x-record")
+    copy(source, target, image.digest)
+    copy(source, target, record.digest)
+    if isinstance(target, RegistryStore):
+        detach(target.client, target.repository, image.digest, record.digest)
+    copy(source, target, record.digest)
+    assert [entry.digest for entry in target.referrers(image.digest)] == [record.digest]
 
 
 def test_bytes_of_another_digest_are_refused(make: Make) -> None:
@@ -309,3 +354,25 @@ def served(registry: Served) -> RegistryStore:
 def test_a_name_with_a_tag_or_a_digest_is_the_repository_alone(served: RegistryStore) -> None:
     named = RegistryStore(served.client, served.repository.with_digest(Digest(f"sha256:{'0' * 64}")))
     assert named.name == served.name
+
+
+def test_what_others_wrote_into_a_layout_stays(tmp_path: Path) -> None:
+    store = LayoutStore(tmp_path / "layout")
+    image = put_image(store, b"{}", [b"layer"])
+    store.put_manifest(image, "one")
+    index = json.loads((tmp_path / "layout/index.json").read_bytes())
+    index["annotations"] = {"by": "another tool"}
+    (tmp_path / "layout/index.json").write_text(json.dumps(index))
+    store.put_manifest(image, "two")
+    assert json.loads((tmp_path / "layout/index.json").read_bytes())["annotations"] == {"by": "another tool"}
+    assert list(store.tags()) == ["one", "two"]
+
+
+def test_what_attests_an_image_names_the_one_that_is_sent(tmp_path: Path) -> None:
+    plain = engine_archive(tmp_path / "plain.tar", [b"one"], LAYER, attested=True)
+    image, target = Compressed(Archive(plain), tmp_path), MemoryStore()
+    copy(image, target, image.root)
+    root = target.manifest(image.root)
+    assert root is not None
+    sent, attestation = root.parsed().manifests  # type: ignore[union-attr]
+    assert attestation.attests == sent.digest

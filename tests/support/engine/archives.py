@@ -8,13 +8,15 @@ import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from imageyard.oci.manifests import OCI_INDEX, OCI_MANIFEST, digest_of
+from imageyard.oci.manifests import ATTESTATION, ATTESTED, OCI_INDEX, OCI_MANIFEST, digest_of
 
 CONFIG = b'{"architecture": "amd64", "os": "linux"}'
 
 
-def engine_archive(file: Path, layers: Sequence[bytes], media_type: str, config: bytes = CONFIG) -> Path:
-    """Write the archive of an image, and give its path."""
+def engine_archive(
+    file: Path, layers: Sequence[bytes], media_type: str, config: bytes = CONFIG, *, attested: bool = False
+) -> Path:
+    """Write the archive of an image, with what attests it where it is `attested`, and give its path."""
 
     def entry(kind: str, content: bytes) -> dict[str, object]:
         return {"mediaType": kind, "digest": digest_of(content), "size": len(content)}
@@ -29,9 +31,18 @@ def engine_archive(file: Path, layers: Sequence[bytes], media_type: str, config:
     ).encode()
     head = {"schemaVersion": 2, "mediaType": OCI_INDEX}
     platform = {"architecture": json.loads(config)["architecture"], "os": "linux"}
-    inner = json.dumps({**head, "manifests": [{**entry(OCI_MANIFEST, manifest), "platform": platform}]}).encode()
+    children = [{**entry(OCI_MANIFEST, manifest), "platform": platform}]
+    statement, more = b'{"_type": "statement"}', []
+    if attested:
+        attesting = json.loads(manifest) | {"layers": [entry("application/vnd.in-toto+json", statement)]}
+        attestation = json.dumps(attesting).encode()
+        annotations = {"vnd.docker.reference.type": ATTESTATION, ATTESTED: digest_of(manifest)}
+        unknown = {"architecture": "unknown", "os": "unknown"}
+        children.append({**entry(OCI_MANIFEST, attestation), "annotations": annotations, "platform": unknown})
+        more = [statement, attestation]
+    inner = json.dumps({**head, "manifests": children}).encode()
     index = json.dumps({**head, "manifests": [entry(OCI_INDEX, inner)]}).encode()
-    blobs = {f"blobs/sha256/{digest_of(body)[7:]}": body for body in (config, manifest, inner, *layers)}
+    blobs = {f"blobs/sha256/{digest_of(body)[7:]}": body for body in (config, manifest, inner, *layers, *more)}
     with tarfile.open(file, "w") as tar:
         for name, content in ({"index.json": index} | blobs).items():
             info = tarfile.TarInfo(name)

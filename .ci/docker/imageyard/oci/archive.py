@@ -10,12 +10,11 @@ from typing import IO, Any
 
 from imageyard.errors import EnvironmentLacks
 from imageyard.names import Digest
-from imageyard.oci.manifests import Descriptor, Index, matches, parse
+from imageyard.oci.manifests import READ_LIMIT, Descriptor, Index, matches, parse
 from imageyard.oci.raw import Raw
 
 __all__ = ["Archive"]
 
-_MANIFEST_LIMIT = 16 * 1024 * 1024
 _TOO_OLD = "docker save writes this layout from Docker 25 on: inv doctor says which engine answers"
 
 
@@ -47,7 +46,7 @@ class Archive:
     def required(self, digest: Digest) -> Raw:
         """A manifest or an index. Raises EnvironmentLacks where it is not there, or its bytes are others."""
         name = self._name(digest)
-        if self._places[name][1] > _MANIFEST_LIMIT or not matches(body := self._whole(name), digest):
+        if self._places[name][1] > READ_LIMIT or not matches(body := self._whole(name), digest):
             raise EnvironmentLacks(f"the engine handed over something else than {digest}")
         document = parse(body, self._types.get(digest))
         if isinstance(document, Index):

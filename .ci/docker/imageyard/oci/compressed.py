@@ -9,7 +9,7 @@ from typing import IO, Any
 
 from imageyard.names import Digest
 from imageyard.oci.archive import Archive
-from imageyard.oci.manifests import Descriptor, Index, Manifest, digest_of
+from imageyard.oci.manifests import ATTESTED, Descriptor, Index, Manifest, digest_of
 from imageyard.oci.packing import compress, digest_of_file
 from imageyard.oci.raw import Raw
 from imageyard.parallel import each
@@ -65,11 +65,14 @@ class Compressed:
         content: dict[str, Any] = json.loads(raw.body)
         changed = False
         if isinstance(document, Index):
+            children = {entry["digest"]: self._rewritten(Digest(entry["digest"])) for entry in content["manifests"]}
             for entry in content["manifests"]:
-                child = self._rewritten(Digest(entry["digest"]))
-                if child != entry["digest"]:
-                    entry.update(digest=child, size=len(self._manifests[child].body))
-                    changed = True
+                child = children[entry["digest"]]
+                changed = changed or child != entry["digest"]
+                entry.update(digest=child, size=len(self._manifests[child].body))
+                attested = (entry.get("annotations") or {}).get(ATTESTED)
+                if attested in children:  # what attests an image names it by digest
+                    entry["annotations"][ATTESTED] = children[attested]
         else:
             changed = self._compress(document, content)
         if changed:

@@ -12,10 +12,10 @@ from typing import IO, Any
 from imageyard.errors import ConfigurationError, NotFound, Transient
 from imageyard.files import atomic_write, locked, make_folder
 from imageyard.names import Digest
-from imageyard.oci.manifests import OCI_INDEX, Descriptor, matches, parse
+from imageyard.oci.manifests import OCI_INDEX, READ_LIMIT, Descriptor, matches, parse
 from imageyard.oci.memory import referrer_entry
 from imageyard.oci.raw import Raw
-from imageyard.oci.store import ReadableStore
+from imageyard.oci.store import ReadableStore, require_parts
 
 __all__ = ["LayoutStore"]
 
@@ -35,17 +35,12 @@ class LayoutStore:
         """The digest of the manifest that a tag or a digest names."""
         tagged = {tag: Digest(entry["digest"]) for entry in self._entries() if (tag := _tag_of(entry)) is not None}
         digest = tagged.get(name, Digest(name) if ":" in name else None)
-        return digest if digest is not None and self.has_blob(digest) else None
+        return digest if digest is not None and self._read(digest) is not None else None
 
     def manifest(self, name: str) -> Raw | None:
         """The manifest that a tag or a digest names. Raises ConfigurationError for bytes of another digest."""
         digest = self.digest_of(name)
-        if digest is None:
-            return None
-        body = self._path(digest).read_bytes()
-        if not matches(body, digest):
-            raise ConfigurationError(f"{self._path(digest)} holds other bytes than its name says")
-        return Raw(parse(body).media_type, digest, body)
+        return None if digest is None else self._read(digest)
 
     def has_blob(self, digest: Digest) -> bool:
         """Whether the blob is there."""
@@ -69,7 +64,8 @@ class LayoutStore:
         yield from sorted(tag for entry in self._entries() if (tag := _tag_of(entry)) is not None)
 
     def put_manifest(self, manifest: Raw, tag: str | None = None) -> None:
-        """Put a manifest under its digest, and under a tag."""
+        """Put a manifest under its digest, and under a tag. Raises PolicyRefused where a part of it is not there."""
+        require_parts(self, manifest)
         make_folder(self._path(manifest.digest).parent)
         atomic_write(self._path(manifest.digest), manifest.body)
         if tag is None and manifest.parsed().subject is None:
@@ -112,22 +108,40 @@ class LayoutStore:
         self._rewrite(lambda entries: [one for one in entries if one["digest"] != digest])
         self._path(digest).unlink()
 
+    def _read(self, digest: Digest) -> Raw | None:
+        """The manifest under a digest; None where there is no such blob, or one that is no manifest."""
+        path = self._path(digest)
+        if not path.is_file() or path.stat().st_size > READ_LIMIT:
+            return None
+        body = path.read_bytes()
+        if not matches(body, digest):
+            raise ConfigurationError(f"{path} holds other bytes than its name says")
+        try:
+            return Raw(parse(body).media_type, digest, body)
+        except Transient:  # a config or a layer
+            return None
+
     def _path(self, digest: Digest) -> Path:
         algorithm, _, text = digest.partition(":")
         return self.folder / "blobs" / algorithm / text
 
     def _entries(self) -> list[dict[str, Any]]:
+        entries: list[dict[str, Any]] = self._index()["manifests"]
+        return entries
+
+    def _index(self) -> dict[str, Any]:
+        """What `index.json` holds; fields that others wrote stay in it."""
         file = self.folder / "index.json"
         if not file.exists():
-            return []
-        entries: list[dict[str, Any]] = json.loads(file.read_bytes())["manifests"]
-        return entries
+            return {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}
+        content: dict[str, Any] = json.loads(file.read_bytes())
+        return content
 
     def _rewrite(self, change: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> None:
         make_folder(self.folder)
         with locked(self.folder / ".lock"):
             atomic_write(self.folder / "oci-layout", b'{"imageLayoutVersion": "1.0.0"}')
-            content = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": change(self._entries())}
+            content = {**self._index(), "manifests": change(self._entries())}
             atomic_write(self.folder / "index.json", json.dumps(content, separators=(",", ":")).encode())
 
 

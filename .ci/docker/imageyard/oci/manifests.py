@@ -14,6 +14,7 @@ from imageyard.names import Digest
 
 __all__ = [
     "ACCEPT",
+    "ATTESTED",
     "DOCKER_LIST",
     "DOCKER_MANIFEST",
     "INDEXES",
@@ -21,6 +22,7 @@ __all__ = [
     "OCI_EMPTY",
     "OCI_INDEX",
     "OCI_MANIFEST",
+    "READ_LIMIT",
     "Descriptor",
     "Index",
     "Manifest",
@@ -51,6 +53,11 @@ _MOST_LAYERS = 1000
 ATTESTATION = "attestation-manifest"
 """BuildKit, "Image attestation storage": the value of `vnd.docker.reference.type`."""
 
+ATTESTED = "vnd.docker.reference.digest"
+"""The annotation of an index's entry that names the image which it attests (the same place)."""
+READ_LIMIT = 16 * 1024 * 1024
+"""Bytes of the largest manifest that is read from a file; registries take 4 MiB."""
+
 
 @dataclass(frozen=True)
 class Descriptor:
@@ -73,7 +80,7 @@ class Descriptor:
         """The digest of the image that this entry of an index says to attest, `""` where it names none."""
         if self.annotations.get("vnd.docker.reference.type") != ATTESTATION:
             return None
-        return self.annotations.get("vnd.docker.reference.digest", "")
+        return self.annotations.get(ATTESTED, "")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from imageyard.errors import NotFound, Transient
 from imageyard.names import Digest
 from imageyard.oci.manifests import Descriptor, Manifest, digest_of
 from imageyard.oci.raw import Raw
-from imageyard.oci.store import ReadableStore
+from imageyard.oci.store import ReadableStore, require_parts
 
 __all__ = ["MemoryStore", "referrer_entry"]
 
@@ -57,7 +57,8 @@ class MemoryStore:
         yield from sorted(self.tagged)
 
     def put_manifest(self, manifest: Raw, tag: str | None = None) -> None:
-        """Put a manifest under its digest, and under a tag."""
+        """Put a manifest under its digest, and under a tag. Raises PolicyRefused where a part of it is not there."""
+        require_parts(self, manifest)
         self.manifests[manifest.digest] = manifest
         if tag is not None:
             self.tagged[tag] = manifest.digest

@@ -14,7 +14,7 @@ from imageyard.oci.manifests import Descriptor, Index, Manifest
 from imageyard.oci.raw import Raw
 from imageyard.parallel import each
 
-__all__ = ["ReadableStore", "Store", "copy", "copy_image", "copy_referrers"]
+__all__ = ["ReadableStore", "Store", "copy", "copy_image", "copy_referrers", "require_parts"]
 
 _WORKERS = 4
 
@@ -42,14 +42,17 @@ class ReadableStore(Protocol):
         """The manifests whose `subject` is this one."""
 
     def tags(self) -> Iterator[str]:
-        """All tags of the place."""
+        """All tags of the place, but for those that only list referrers."""
 
 
 class Store(ReadableStore, Protocol):
     """A place that images are put into, too."""
 
     def put_manifest(self, manifest: Raw, tag: str | None = None) -> None:
-        """Put a manifest under its digest, with its referrer entry where it has a `subject`; and under a tag."""
+        """Put a manifest under its digest, with its referrer entry where it has a `subject`; and under a tag.
+
+        Raises PolicyRefused where a part of it is not there.
+        """
 
     def put_blob(self, blob: Descriptor, content: IO[bytes], origin: ReadableStore) -> None:
         """Put a blob that is not there and that `origin` has; a place may take it from there without reading `content`.
@@ -58,7 +61,7 @@ class Store(ReadableStore, Protocol):
         """
 
     def delete(self, digest: Digest) -> None:
-        """Delete a manifest, and with it every tag that names it."""
+        """Delete a manifest, and with it every tag that names it and its entry among the referrers of its subject."""
 
 
 def copy(
@@ -96,8 +99,21 @@ def copy_image(source: ReadableStore, target: Store, raw: Raw) -> None:
             copy_image(source, target, child)
     else:
         _blobs(source, target, raw.digest, document)
-    if target.digest_of(raw.digest) is None:
+    # One with a `subject` may be there and not be listed, where a copy was stopped between the two.
+    if document.subject is not None or target.digest_of(raw.digest) is None:
         target.put_manifest(raw)
+
+
+def require_parts(store: ReadableStore, manifest: Raw) -> None:
+    """Raise PolicyRefused where a place lacks a child or a blob of a manifest that is put there, as registries do."""
+    document = manifest.parsed()
+    if isinstance(document, Index):
+        missing = [entry.digest for entry in document.manifests if store.digest_of(entry.digest) is None]
+    else:
+        parts = (document.config, *document.layers)
+        missing = [blob.digest for blob in parts if not store.has_blob(blob.digest)]
+    if missing:
+        raise PolicyRefused(f"{store.name} does not take {manifest.digest}: it has no {missing[0]}")
 
 
 def copy_referrers(

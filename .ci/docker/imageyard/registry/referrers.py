@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -13,10 +14,11 @@ from imageyard.oci.manifests import OCI_INDEX, Descriptor, Index, Manifest, dige
 from imageyard.registry.client import Client
 from imageyard.registry.paging import next_page
 
-__all__ = ["attach", "detach", "fallback_tag", "referrers"]
+__all__ = ["attach", "detach", "fallback_tag", "is_fallback_tag", "referrers"]
 
 _MOST_PAGES = 100
 _ROUNDS = 8
+_FALLBACK = re.compile(r"sha256-[0-9a-f]{64}|sha512-[0-9a-f]{64}")
 _ONE_WRITER = threading.Lock()
 """Threads of this process do not race for a fallback index; what other machines do between our read and write shows on
 the read after it, and only what they do after that is theirs to see."""
@@ -26,6 +28,11 @@ def fallback_tag(digest: Digest) -> str:
     """The tag whose index lists the referrers where no API does (OCI distribution-spec 1.1, "Referrers Tag Schema")."""
     algorithm, _, text = digest.partition(":")
     return f"{algorithm[:32]}-{text[:64]}"
+
+
+def is_fallback_tag(tag: str) -> bool:
+    """Whether a tag only lists the referrers of a manifest."""
+    return _FALLBACK.fullmatch(tag) is not None
 
 
 def referrers(client: Client, subject: Reference, artifact_type: str | None = None) -> tuple[Descriptor, ...]:

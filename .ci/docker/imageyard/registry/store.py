@@ -50,9 +50,9 @@ class RegistryStore:
         return referrers.referrers(self.client, self.repository.with_digest(digest))
 
     def tags(self) -> Iterator[str]:
-        """All tags; none where there is no such repository."""
+        """All tags, but for those that only list referrers; none where there is no such repository."""
         try:
-            yield from self.client.tags(self.repository)
+            yield from (tag for tag in self.client.tags(self.repository) if not referrers.is_fallback_tag(tag))
         except NotFound:
             return
 
@@ -73,7 +73,10 @@ class RegistryStore:
         push(self.client, self.repository, content, blob.digest, blob.size, mount_from=mount_from, absent=True)
 
     def delete(self, digest: Digest) -> None:
-        """Delete a manifest, and with it every tag that names it."""
+        """Delete a manifest, and with it every tag that names it and its entry among the referrers of its subject."""
+        raw = self.manifest(digest)
+        if raw is not None and (subject := raw.parsed().subject) is not None:
+            referrers.detach(self.client, self.repository, subject.digest, digest)
         self.client.delete(self.repository.with_digest(digest))
 
     def _named(self, name: str) -> Reference:
