@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from imageyard.building.builder_choice import choose, chosen, from_environment, remote
-from imageyard.catalogue.builder_sections import DepotSettings, RemoteSettings
+from imageyard.building.table import BUILDERS
+from imageyard.catalogue.builder_sections import BUILDER_SECTIONS, DepotSettings, RemoteSettings
 from imageyard.catalogue.expand import load
 from imageyard.catalogue.model import BuilderSettings, Catalogue
 from imageyard.errors import ConfigurationError, PolicyRefused
@@ -186,3 +187,10 @@ def test_where_it_must_not_go(decision: Decision, asked: Repository | None, word
         place(decision, asked)
     assert caught.value.headline == words
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["local", *BUILDER_SECTIONS])
+def test_the_builder_that_is_typed_builds_and_each_has_a_line_in_the_table(name: str) -> None:
+    assert choose(name, None, None, BOTH, in_ci=True).builder == name
+    assert name in BUILDERS
+    assert set(BUILDERS) == {"local", *BUILDER_SECTIONS}

@@ -66,7 +66,7 @@ def choose(
                 f"--address names a remote worker, and --builder is {asked}", hint="leave out one of the two"
             )
         return Choice("remote", "--address", _address(address, "--address"))
-    if asked in ("local", "depot"):
+    if asked not in (None, "remote"):
         return Choice(asked, f"--builder {asked}")
     told = from_environment(variable)
     if asked == "remote":
