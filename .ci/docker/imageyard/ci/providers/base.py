@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from imageyard.http.transport import Http
+from imageyard.names import Arch
 from imageyard.plan.delivery import Delivery
 from imageyard.plan.matrix import RowJob
 from imageyard.plan.trust import Event
@@ -59,6 +60,9 @@ class Provider(Protocol):
 
     identity_permission: str
     """What a job needs before it gets an identity token, in words."""
+
+    runners: Mapping[Arch, str]
+    """The system's own runner for each architecture."""
 
     @property
     def runs_us(self) -> bool:

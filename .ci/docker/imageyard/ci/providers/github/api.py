@@ -15,7 +15,7 @@ __all__ = ["Api"]
 _PAGE = 100  # the most that GitHub gives at once
 
 _LIMIT = 64 * 1024 * 1024
-"""Bytes of one answer: a page of 100 pull requests has some 25 KiB for each, and its author's text of up to 256 KiB."""
+"""Bytes of one answer: a page has 100 pull requests, each with its author's text of up to 65,536 characters."""
 
 
 class Api:

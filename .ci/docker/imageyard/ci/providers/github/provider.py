@@ -11,11 +11,15 @@ from imageyard.ci.providers.github import event as events
 from imageyard.ci.providers.github.api import Api
 from imageyard.ci.providers.github.forge import GitHubForge
 from imageyard.http.transport import Http
+from imageyard.names import Arch
 from imageyard.plan.delivery import Delivery
 from imageyard.plan.matrix import RowJob
 from imageyard.plan.trust import Event
 
 __all__ = ["GitHub"]
+
+RUNNERS: Mapping[Arch, str] = {"amd64": "ubuntu-latest", "arm64": "ubuntu-24.04-arm"}
+"""docs.github.com, "GitHub-hosted runners reference"."""
 
 
 class GitHub:
@@ -24,6 +28,7 @@ class GitHub:
     name = "GitHub"
     system = "GitHub Actions"
     identity_permission = "the permission `id-token: write`"
+    runners: Mapping[Arch, str] = RUNNERS
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
