@@ -1,4 +1,4 @@
-"""Only `ci/providers/github` has GitHub's words: its variables, its addresses, the commands in its log."""
+"""Only `ci/providers/github` has GitHub's words: its variables, addresses and events, the commands in its log."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 
-WORDS = re.compile(r"GITHUB_|github\.com|githubusercontent|ACTIONS_|RUNNER_|::(group|endgroup|error|add-mask)")
+WORDS = re.compile(
+    r"GITHUB_|github\.com|githubusercontent|ACTIONS_|RUNNER_|::(group|endgroup|error|add-mask)"
+    r"|\b(workflow_(dispatch|run|call)|repository_dispatch|pull_request(_target)?|merge_group)\b"
+)
+"""`push` and `schedule` are events of GitHub too, and words of everybody's."""
 
 HOME = "ci.providers.github"
 
@@ -19,6 +23,13 @@ ALLOWED = {
     "cli.caching": "the help text names the variable that a person sets",
 }
 """Modules that have such a word by right, and why."""
+
+
+ASKED_BY_NAME = {
+    "ci.providers.logs": "the table of logs",
+    "ci.providers.table": "the table of providers",
+}
+"""Modules that import GitHub's by name, and why; all others ask a Provider."""
 
 
 def words(tree: ast.Module) -> Iterator[str]:
@@ -44,7 +55,15 @@ def test_the_one_place_has_them(trees: dict[str, ast.Module]) -> None:
 
 
 @pytest.mark.parametrize(
-    "code", ["x = env['GITHUB_REF']", "f'::error {x}'", "f'https://github.com/{y}'", "x = 'RUNNER_TEMP'"]
+    "code",
+    [
+        "x = env['GITHUB_REF']",
+        "f'::error {x}'",
+        "f'https://github.com/{y}'",
+        "x = 'RUNNER_TEMP'",
+        "x == 'pull_request'",
+        "kinds = {'workflow_dispatch': 1}",
+    ],
 )
 def test_the_rule_finds_a_word(code: str) -> None:
     assert list(words(ast.parse(code)))
@@ -52,3 +71,18 @@ def test_the_rule_finds_a_word(code: str) -> None:
 
 def test_the_rule_lets_a_docstring_pass() -> None:
     assert not list(words(ast.parse('"""GITHUB_REF is not read."""')))
+
+
+def asks_github(tree: ast.Module) -> bool:
+    names = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    return any(f"{name}.".startswith(f"imageyard.{HOME}.") for name in names)
+
+
+def test_a_provider_is_asked_by_its_protocol(module: str, tree: ast.Module) -> None:
+    if not f"{module}.".startswith(f"{HOME}.") and module not in ASKED_BY_NAME:
+        assert not asks_github(tree), f"{module} names a provider: take the one of Services"
+
+
+@pytest.mark.parametrize("name", sorted(ASKED_BY_NAME))
+def test_no_module_is_excused_for_nothing(name: str, trees: dict[str, ast.Module]) -> None:
+    assert asks_github(trees[name]), f"{name} asks no provider by name any more: take it off the list"

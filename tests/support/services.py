@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from imageyard.ci.providers.table import provider_of
 from imageyard.console import Story
 from imageyard.engine import Engine
 from imageyard.errors import EnvironmentLacks
@@ -25,5 +26,9 @@ def services(client: Client | None = None, *, run: Run | None = None, engine: An
         return client
 
     return Services(
-        Story(**story), run or Run(Path("/nowhere/.imageyard/runs/none"), owner=False), find_engine, registry
+        Story(**story),
+        run or Run(Path("/nowhere/.imageyard/runs/none"), owner=False),
+        find_engine,
+        registry,
+        provider_of({}),
     )

@@ -13,25 +13,23 @@ from threading import RLock
 from typing import Literal, TextIO, TypeAlias
 
 from imageyard.board import Board, LineBoard, LiveBoard
-from imageyard.ci.providers.github.log import GitHubLog, is_runner
-from imageyard.ci.providers.log import LogCommands
+from imageyard.ci.providers.logs import LOGS, LogName, log_name
 from imageyard.errors import ImageyardError
 from imageyard.layout import aligned, lines
 
 __all__ = ["Form", "Level", "Story", "detect"]
 
-Form: TypeAlias = Literal["terminal", "plain", "github"]
+Form: TypeAlias = Literal["terminal", "plain"] | LogName
 Level: TypeAlias = Literal["notice", "warning", "error"]
 
 _SGR = {"step": "1", "detail": "2", "notice": "36", "warning": "33", "error": "31"}
-_LOGS: Mapping[Form, LogCommands] = {"github": GitHubLog()}
 _PLACE = re.compile(r"(?P<file>.+?):(?P<line>\d+)(:(?P<column>\d+))?")
 
 
 def detect(environ: Mapping[str, str], isatty: bool) -> Form:
-    """The form that suits a reader: GitHub's log, a terminal, or anything else (a pipe, another CI, `nox -j`)."""
-    if is_runner(environ):
-        return "github"
+    """The form that suits a reader: a CI system's log, a terminal, or anything else (a pipe, another CI, `nox -j`)."""
+    if name := log_name(environ):
+        return name
     if isatty and environ.get("TERM") != "dumb" and not environ.get("CI"):
         return "terminal"
     return "plain"
@@ -46,7 +44,7 @@ class Story:
 
     def __init__(self, form: Form = "plain", stream: TextIO | None = None, *, color: bool = True) -> None:
         self.form: Form = form
-        self._log = _LOGS.get(form)
+        self._log = LOGS.get(form)
         self._stream = sys.stderr if stream is None else stream
         self._color = color and form == "terminal"
         self._depth = 0

@@ -17,7 +17,7 @@ REPOSITORY = "acme/images"
 
 @dataclass
 class GitHub:
-    """What the repository has; `refuse` is a status that every request gets."""
+    """What the repository has; `refuse` are the statuses that the next requests get, `later` their Retry-After."""
 
     url: str = ""
     token: str = "github-token-of-the-job"
@@ -25,6 +25,7 @@ class GitHub:
     comments: list[tuple[int, str]] = field(default_factory=list)
     pulls: list[dict[str, Any]] = field(default_factory=list)
     refuse: list[int] = field(default_factory=list)
+    later: str = ""
     asked: list[str] = field(default_factory=list)
 
     @property
@@ -84,6 +85,8 @@ def github() -> Iterator[GitHub]:
                 status, found = made.answer(self.command, url.path.removeprefix(prefix), query, content)
             data = json.dumps(found).encode()
             self.send_response(status)
+            if made.later and status >= 400:
+                self.send_header("Retry-After", made.later)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)

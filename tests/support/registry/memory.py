@@ -86,7 +86,7 @@ class MemoryRegistry:
         """A client whose network is this registry and `others`; its clock stands still but for its sleeps."""
         registries = {registry.host: registry for registry in (self, *others)}
 
-        def connect(origin: str, ca: Path | None) -> Any:
+        def make_pool(origin: str, ca: Path | None) -> Any:
             return registries[urlsplit(origin).netloc]
 
         passwords = {registry.host: registry.password for registry in (self, *others)}
@@ -95,7 +95,7 @@ class MemoryRegistry:
             return Credential("user", passwords[host]) if passwords.get(host) else None
 
         given = {"policy": Policy(attempts=3), "clock": moving_clock()[0], "credentials": credential}
-        return Client(connect=connect, **(given | options))
+        return Client(make_pool=make_pool, **(given | options))
 
     def reference(self, repository: str, tag: str | None = None) -> Reference:
         """Name a repository of this registry."""
@@ -117,7 +117,7 @@ class MemoryRegistry:
         kept.manifests.pop(digest, None)
 
     def urlopen(self, method: str, url: str, **options: Any) -> urllib3.BaseHTTPResponse:
-        """See Connections."""
+        """See Pool."""
         split = urlsplit(url)
         path = f"{split.path}?{split.query}" if split.query else split.path
         request = f"{method} {path}"

@@ -87,6 +87,7 @@ class Scene:
             expand.load(checkout.file, checkout.top),
             services.reporter,
             services.registry(),
+            services.provider,
             decision,
             os.environ,
             **options,

@@ -12,8 +12,8 @@ from imageyard.plan.trust import LOCAL, Decision, Event, decide
 
 HERE = "example/images"
 TRUSTED = decide(Event("push", ref="refs/heads/main"), ["main"])
-BRANCH = decide(Event("pull_request", repository=HERE, head=HERE, number=17), ["main"])
-FORK = decide(Event("pull_request", repository=HERE, head="elsewhere/images", number=17), ["main"])
+BRANCH = decide(Event("pull request", repository=HERE, head=HERE, number=17), ["main"])
+FORK = decide(Event("pull request", repository=HERE, head="elsewhere/images", number=17), ["main"])
 
 ECR = "123456789012.dkr.ecr.us-east-1.amazonaws.com/ci"
 ROLE = "ecr: {role: arn:aws:iam::123456789012:role/images, region: us-east-1}"

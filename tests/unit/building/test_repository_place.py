@@ -282,11 +282,12 @@ def test_layer_caches_are_those_of_the_catalogue_and_the_decision(work: Workplac
         work.project.row(BASE, "amd64"),
         Decision("trusted", "push", "a test", caches_read=("main",), cache_written="main"),
     )
-    assert layer_cache.of(work.project.catalogue, row, decision).write == ()
+    provider = work.services.provider
+    assert layer_cache.of(work.project.catalogue, row, decision, provider).write == ()
     (tmp_path / "more").mkdir()
     catalogue = CATALOGUE + "cache: {trusted: registry.test/cache, branch: registry.test/cache-branch}\n"
     cached = scene_of(tmp_path / "more", **{"images.yml": catalogue})
-    caches = layer_cache.of(cached.project.catalogue, row, decision)
+    caches = layer_cache.of(cached.project.catalogue, row, decision, provider)
     assert all("registry.test/cache:" in one for one in (*caches.read, *caches.write))
     assert caches.write
-    assert layer_cache.of(cached.project.catalogue, row, replace(decision, cache_written=None)).write == ()
+    assert layer_cache.of(cached.project.catalogue, row, replace(decision, cache_written=None), provider).write == ()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from imageyard.ci.issue import tell
+from imageyard.ci.providers.github.provider import GitHub as GitHubActions
 from imageyard.errors import ConfigurationError, Denied, EnvironmentLacks, Transient
 from support.github.served import GitHub, github
 
@@ -30,28 +31,28 @@ def test_the_first_failure_opens_it_and_the_next_ones_are_told_there(served: Git
     served.open("By nobody who is still there", "<!-- imageyard: scheduled builds -->")
     served.issues[-1]["user"] = None  # GitHub's schema of an issue has it nullable
     served.open("A copy", "<!-- imageyard: scheduled builds -->\nnot by a bot", kind="User")
-    address = tell(env(served, "1"))
+    address = tell(GitHubActions(env(served, "1")))
     assert address == "https://github.example/acme/images/issues/4"
     assert "https://github.example/acme/images/actions/runs/1 of docker-builds failed" in served.issues[3]["body"]
-    assert tell(env(served, "2")) == address
-    assert tell(env(served, "3")) == address
+    assert tell(GitHubActions(env(served, "2"))) == address
+    assert tell(GitHubActions(env(served, "3"))) == address
     assert len(served.issues) == 4
     assert [(number, text.split()[3].rsplit("/", 1)[-1]) for number, text in served.comments] == [(4, "2"), (4, "3")]
 
 
 def test_a_closed_one_is_not_told(served: GitHub) -> None:
-    tell(env(served, "1"))
+    tell(GitHubActions(env(served, "1")))
     served.issues[0]["state"] = "closed"
-    assert tell(env(served, "2")).endswith("/2")
+    assert tell(GitHubActions(env(served, "2"))).endswith("/2")
 
 
 def test_it_is_found_on_a_later_page(served: GitHub) -> None:
-    tell(env(served, "1"))
+    tell(GitHubActions(env(served, "1")))
     mine = served.issues.pop()
     for number in range(150):
         served.open(f"Other {number}", "")
     served.issues.append(mine)
-    assert tell(env(served, "2")) == mine["html_url"]
+    assert tell(GitHubActions(env(served, "2"))) == mine["html_url"]
     assert len(served.issues) == 151
 
 
@@ -68,13 +69,13 @@ def test_it_is_found_on_a_later_page(served: GitHub) -> None:
 def test_what_github_refuses(served: GitHub, statuses: list[int], error: type[Exception]) -> None:
     served.refuse = statuses
     with pytest.raises(error, match="refused by the test"):
-        tell(env(served, "1"))
+        tell(GitHubActions(env(served, "1")))
     assert not served.issues
 
 
 def test_a_moment_without_github_is_waited_for(served: GitHub) -> None:
     served.refuse = [502]
-    assert tell(env(served, "1")).endswith("/1")
+    assert tell(GitHubActions(env(served, "1"))).endswith("/1")
 
 
 @pytest.mark.parametrize(
@@ -88,4 +89,4 @@ def test_a_moment_without_github_is_waited_for(served: GitHub) -> None:
 )
 def test_what_the_job_lacks(served: GitHub, change: dict[str, str], error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
-        tell({**env(served, "1"), **change})
+        tell(GitHubActions({**env(served, "1"), **change}))

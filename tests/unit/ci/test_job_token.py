@@ -14,6 +14,8 @@ from imageyard.http.transport import Http
 from support.github.oidc import Oidc, served
 from support.registry.faults import Fault
 
+AWS = "sts.amazonaws.com"
+
 
 @pytest.fixture
 def oidc() -> Iterator[Oidc]:
@@ -22,12 +24,12 @@ def oidc() -> Iterator[Oidc]:
 
 
 def ask(env: dict[str, str], hidden: list[str] | None = None) -> object:
-    return fetch(env, Http(policy=Policy(attempts=1)), (hidden if hidden is not None else []).append)
+    return fetch(env, AWS, Http(policy=Policy(attempts=1)), (hidden if hidden is not None else []).append)
 
 
-def test_it_is_asked_for_with_the_audience_of_aws(oidc: Oidc) -> None:
+def test_it_is_asked_for_with_an_audience(oidc: Oidc) -> None:
     hidden: list[str] = []
-    token = fetch(oidc.env, Http(), hidden.append)
+    token = fetch(oidc.env, AWS, Http(), hidden.append)
     assert token.value == oidc.issued[-1]
     assert token.claims["sub"] == "repo:acme/images:pull_request"
     assert token.claims["aud"] == "sts.amazonaws.com"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from imageyard.ci.providers.github.environment import cache_variables
 from imageyard.names import ARCHES, Arch, image_name_fault, parse_reference, parse_tag
 from imageyard.plan.caches import Caches, CacheTag, cache_tag, caches, mount_namespace, parse_cache_tag
-from imageyard.plan.trust import LOCAL, Decision, Event, Repository, decide
+from imageyard.plan.trust import LOCAL, Decision, Event, EventKind, Repository, decide
 
 TRUSTED, BRANCH = "registry.test/cache", "registry.test/cache-branch"
 PLACES: Mapping[Repository, str] = {"trusted": TRUSTED, "branch": BRANCH}
@@ -30,14 +30,14 @@ IMAGES = st.one_of(
 ROWS = st.tuples(IMAGES, st.sampled_from(ARCHES), SCOPES)
 
 
-def decided(name: str, **event: object) -> Decision:
-    return decide(Event(name, repository="a/b", head="a/b", **event), ["main"])  # type: ignore[arg-type]
+def decided(kind: EventKind, **event: object) -> Decision:
+    return decide(Event(kind, repository="a/b", head="a/b", **event), ["main"])  # type: ignore[arg-type]
 
 
 MAIN_PUSH = decided("push", ref="refs/heads/main")
-PULL = decided("pull_request", ref="refs/pull/7/merge", number=7)
+PULL = decided("pull request", ref="refs/pull/7/merge", number=7)
 OTHER_PUSH = decided("push", ref="refs/heads/x")
-FORK = decide(Event("pull_request", repository="a/b", head="c/b", number=7), ["main"])
+FORK = decide(Event("pull request", repository="a/b", head="c/b", number=7), ["main"])
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 from imageyard.plan.decision import LOCAL, Builds, Decision, Repository, Tags, Trust, repository_of
-from imageyard.plan.trust import Event, decide, in_one_repository
+from imageyard.plan.trust import Event, EventKind, decide, in_one_repository
 
 MAIN, TOPIC = "refs/heads/main", "refs/heads/topic"
 CIFLOW = "refs/tags/ciflow/docker/17"
 
 
-def of(name: str, ref: str = MAIN, **more: Any) -> Decision:
-    return decide(Event(name, ref=ref, day="20260131", **more), ["main"])
+def of(kind: EventKind, ref: str = MAIN, **more: Any) -> Decision:
+    return decide(Event(kind, ref=ref, day="20260131", **more), ["main"])
 
 
 DECISIONS = {
@@ -24,14 +24,14 @@ DECISIONS = {
     "push to main": of("push"),
     "push to a branch": of("push", TOPIC),
     "branch, one repository": in_one_repository(of("push", TOPIC)),
-    "merge queue": of("merge_group", TOPIC),
+    "merge queue": of("merge queue", TOPIC),
     "weekly": of("schedule"),
     "weekly of a branch": of("schedule", TOPIC),
     "weekly, one repository": in_one_repository(of("schedule", TOPIC)),
-    "forced": of("workflow_dispatch", force=True),
+    "forced": of("manual", force=True),
     "every row": of("push", CIFLOW, commit_on="main"),
     "deleted": of("push", TOPIC, deleted=True),
-    "closed": of("pull_request", repository="a/b", head="a/b", number=1, action="closed"),
+    "closed": of("pull request", repository="a/b", head="a/b", number=1, action="closed"),
 }
 
 COLUMNS = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from imageyard.ci.providers.github.event import kind_of
 from imageyard.plan.trust import LOCAL, Decision, Event, decide
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "trust.md"
@@ -23,20 +24,20 @@ EVENTS: dict[str, Event | None] = {
     "a branch or tag deleted": Event("push", ref=MAIN, deleted=True),
     "schedule, the default branch being protected": Event("schedule", ref=MAIN, day="20260131"),
     "schedule, the default branch not being protected": Event("schedule", ref=TOPIC, day="20260131"),
-    "pull request of this repository, draft or not": Event("pull_request", repository=HERE, head=HERE, number=17),
+    "pull request of this repository, draft or not": Event("pull request", repository=HERE, head=HERE, number=17),
     "pull request of this repository, draft or not: the same, closed or merged": Event(
-        "pull_request", repository=HERE, head=HERE, number=17, action="closed"
+        "pull request", repository=HERE, head=HERE, number=17, action="closed"
     ),
-    "pull request from a fork": Event("pull_request", repository=HERE, head="elsewhere/images", number=17),
+    "pull request from a fork": Event("pull request", repository=HERE, head="elsewhere/images", number=17),
     "pull request from a fork: the same, closed or merged": Event(
-        "pull_request", repository=HERE, head="elsewhere/images", number=17, action="closed"
+        "pull request", repository=HERE, head="elsewhere/images", number=17, action="closed"
     ),
-    "dispatch by hand on a protected branch": Event("workflow_dispatch", ref=MAIN),
-    "dispatch by hand on a protected branch: the same with `force`": Event("workflow_dispatch", ref=MAIN, force=True),
-    "dispatch by hand elsewhere": Event("workflow_dispatch", ref=TOPIC),
-    "`repository_dispatch` (default branch protected)": Event("repository_dispatch", ref=MAIN),
-    "merge queue": Event("merge_group", ref="refs/heads/gh-readonly-queue/main/pr-17-929f"),
-    "`pull_request_target`, `workflow_run`, any other event": Event("pull_request_target", ref=MAIN),
+    "dispatch by hand on a protected branch": Event("manual", ref=MAIN),
+    "dispatch by hand on a protected branch: the same with `force`": Event("manual", ref=MAIN, force=True),
+    "dispatch by hand elsewhere": Event("manual", ref=TOPIC),
+    "`repository_dispatch` (default branch protected)": Event("outside service", ref=MAIN),
+    "merge queue": Event("merge queue", ref="refs/heads/gh-readonly-queue/main/pr-17-929f"),
+    "`pull_request_target`, `workflow_run`, any other event": Event("on behalf", ref=MAIN),
     "anything in a repository that is a fork": Event("push", ref=MAIN, repository_is_fork=True),
     "a payload that is missing, odd, or contradicted by a variable": Event("push", ref=MAIN, odd="it is not JSON"),
 }
@@ -93,4 +94,4 @@ def test_the_table_has_no_other_rows() -> None:
 @pytest.mark.parametrize("name", ["workflow_run", "issue_comment", "release", "create", "delete", "workflow_call"])
 def test_any_other_event_is_one_row(name: str) -> None:
     row = "`pull_request_target`, `workflow_run`, any other event"
-    assert documented()[row] == shown(decide(Event(name, ref=MAIN), ["main"]))
+    assert documented()[row] == shown(decide(Event(kind_of(name), name, ref=MAIN), ["main"]))

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from imageyard.ci.providers.table import provider_of
 from imageyard.errors import Transient
 from imageyard.project.checkout import Checkout
 from imageyard.project.project import load_project
@@ -13,7 +14,7 @@ from imageyard.project.recipes import recipes_of
 from imageyard.publishing.floating_tag import Branch, tip
 from support.building.checkout import CATALOGUE, scene_of
 
-BASE = "linux-base"
+BASE, PROVIDER = "linux-base", provider_of({})
 
 
 def git(top: Path, *argv: str) -> str:
@@ -40,7 +41,7 @@ def why_not(top: Path, name: str | None = None, image: str = BASE) -> str:
     project = load_project(Checkout(top / "images.yml", top))
     recipes = recipes_of(project)
     tag = recipes.index_tag(project.catalogue.images[BASE])
-    return Branch(project, name).why_not(image, tag)
+    return Branch(project, PROVIDER, name).why_not(image, tag)
 
 
 @pytest.mark.parametrize(
@@ -85,9 +86,9 @@ def test_the_remote_is_asked_and_not_what_was_fetched_before(
     (top / "images.yml").write_text(CATALOGUE + "# newer\n")
     git(top, "commit", "-qam", "second")
     newest = git(top, "rev-parse", "HEAD")
-    assert tip(clone, "main") == newest
+    assert tip(clone, "main", PROVIDER) == newest
     assert git(clone, "rev-parse", "HEAD") != newest
-    assert tip(clone, "none") is None
+    assert tip(clone, "none", PROVIDER) is None
     git(clone, "remote", "set-url", "origin", str(top / "nowhere"))
     with pytest.raises(Transient, match="the remote origin did not answer"):
-        tip(clone, "main")
+        tip(clone, "main", PROVIDER)

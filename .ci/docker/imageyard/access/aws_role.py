@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from imageyard import aws
-from imageyard.ci.providers.github import job_token
+from imageyard.ci.providers.base import IdentityToken, Provider
 from imageyard.errors import ConfigurationError, Denied, ImageyardError
 from imageyard.http.transport import Http
 
 __all__ = ["Assumed", "assume", "assume_from_machine"]
+
+_AUDIENCE = "sts.amazonaws.com"
 
 _LONGEST_CHAINED = 3600.0
 """Seconds; a role's session may take another role for an hour (AWS STS API Reference, AssumeRole, role chaining)."""
@@ -29,18 +31,16 @@ class _Expired(Denied):
     """STS finds the job's token too old."""
 
 
-def assume(
-    role: str, ecr: Mapping[str, Any], environ: Mapping[str, str], http: Http, hide: Callable[[str], None]
-) -> Assumed:
+def assume(role: str, ecr: Mapping[str, Any], provider: Provider, http: Http, hide: Callable[[str], None]) -> Assumed:
     """Take a role with the token of this job, once more with a fresh one where that had ended.
 
     Raises Denied with what the role's trust policy would have to say, ConfigurationError for a duration that the role
     does not allow, Transient.
     """
     try:
-        return _with_token(role, ecr, job_token.fetch(environ, http, hide), hide)
+        return _with_token(role, ecr, provider.name, provider.identity_token(_AUDIENCE, http, hide), hide)
     except _Expired:
-        return _with_token(role, ecr, job_token.fetch(environ, http, hide), hide)
+        return _with_token(role, ecr, provider.name, provider.identity_token(_AUDIENCE, http, hide), hide)
 
 
 def assume_from_machine(role: str | None, ecr: Mapping[str, Any], hide: Callable[[str], None]) -> Assumed | None:
@@ -78,14 +78,16 @@ def assume_from_machine(role: str | None, ecr: Mapping[str, Any], hide: Callable
     return _read(answer, hide)
 
 
-def _with_token(role: str, ecr: Mapping[str, Any], token: job_token.JobToken, hide: Callable[[str], None]) -> Assumed:
+def _with_token(
+    role: str, ecr: Mapping[str, Any], issued_by: str, token: IdentityToken, hide: Callable[[str], None]
+) -> Assumed:
     doing = f"taking the role {role} with the token of this job"
     answer = aws.call(
         "sts",
         "assume_role_with_web_identity",
         ecr["region"],
         doing,
-        refused=lambda code, words: _refusal(code, words, role, token, doing, _duration(ecr)),
+        refused=lambda code, words: _refusal(code, words, role, issued_by, token, doing, _duration(ecr)),
         RoleArn=role,
         RoleSessionName=_session(ecr),
         WebIdentityToken=token.value,
@@ -95,11 +97,11 @@ def _with_token(role: str, ecr: Mapping[str, Any], token: job_token.JobToken, hi
 
 
 def _refusal(
-    code: str, words: str, role: str, token: job_token.JobToken, doing: str, seconds: float
+    code: str, words: str, role: str, issued_by: str, token: IdentityToken, doing: str, seconds: float
 ) -> ImageyardError | None:
     """What to change at AWS (AWS STS API Reference, AssumeRoleWithWebIdentity, "Errors")."""
     text = f"AWS sts answers {code}: {words}"
-    issuer = token.claims.get("iss", job_token.ISSUER).removeprefix("https://")
+    issuer = token.claims.get("iss", "unknown").removeprefix("https://")
     subject, audience = token.claims.get("sub", "unknown"), token.claims.get("aud", "unknown")
     name = role.rpartition("/")[2]
     match code:
@@ -115,7 +117,8 @@ def _refusal(
             )
             return Denied(text, doing=doing, hint=hint)
         case "ExpiredTokenException":
-            return _Expired(text, doing=doing, hint="the clock of this machine, or of GitHub's token service, is off")
+            clocks = f"the clock of this machine, or of {issued_by}'s token service, is off"
+            return _Expired(text, doing=doing, hint=clocks)
         case "ValidationError" if "DurationSeconds" in words:
             longer = f"aws iam update-role --role-name {name} --max-session-duration {int(seconds)}"
             return ConfigurationError(text, doing=doing, hint=("lower ecr.duration in the catalogue", f"or: {longer}"))

@@ -1,4 +1,4 @@
-"""Log in where a run may write, and nowhere else: ECR by the job's role, GHCR by token, in a private Docker folder."""
+"""Log in where a run may write, and nowhere else: by the job's role at AWS, or by token, in a private Docker folder."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from imageyard import aws
 from imageyard.access import aws_role
 from imageyard.access.step_environment import Handover, private_folder
 from imageyard.catalogue.model import Catalogue
-from imageyard.ci.providers.github import environment as github
-from imageyard.ci.providers.github import job_token
+from imageyard.ci.providers.base import Provider
 from imageyard.console import Story
 from imageyard.errors import Denied, EnvironmentLacks, ImageyardError
+from imageyard.http.connections import is_loopback
 from imageyard.names import Reference, parse_reference
 from imageyard.plan.trust import Decision, Repository
 from imageyard.process import redact
 from imageyard.registry.client import Client
 from imageyard.registry.credentials import Credential, config_folder
 from imageyard.registry.private_config import PrivateConfig
-from imageyard.registry.vendors import ecr, ghcr
+from imageyard.registry.vendors.base import AwsLogin, TokenLogin
+from imageyard.registry.vendors.table import AWS_LOGINS, TOKEN_LOGINS
 
 __all__ = ["ENVIRONMENT", "environment", "log_in"]
 
@@ -33,6 +34,7 @@ def log_in(
     catalogue: Catalogue,
     reporter: Story,
     registry: Client,
+    provider: Provider,
     decision: Decision,
     environ: Mapping[str, str],
     *,
@@ -45,13 +47,15 @@ def log_in(
     refused, Transient where nobody answers, EnvironmentLacks for what is asked for and not there, ConfigurationError
     for what cannot work.
     """
-    desk = _Desk(catalogue, reporter, registry, decision, environ, with_ghcr=with_ghcr)
+    desk = _Desk(catalogue, reporter, registry, provider, decision, environ, with_ghcr=with_ghcr)
     try:
         if not decision.may_log_in:
             desk.story.step(f"No login: {decision.reason}; what is public can be read")
         else:
-            desk.at_ecr()
-            desk.at_ghcr()
+            for section, with_aws in AWS_LOGINS.items():
+                desk.with_aws(section, with_aws)
+            for section, by_token in TOKEN_LOGINS.items():
+                desk.by_token(section, by_token)
             desk.say_the_rest()
     except ImageyardError as error:
         raise desk.without_secrets(error) from None
@@ -70,12 +74,16 @@ def environment(catalogue: Catalogue, decision: Decision) -> str:
         return ""
     names = [registry.trusted if registry else None, cache.get("trusted") if isinstance(cache, Mapping) else None]
     hosts = [parse_reference(str(name)).registry for name in names if name]
-    return ENVIRONMENT if any(_takes_token(catalogue, host) for host in hosts) else ""
+    takes_token = (_takes_token(way, catalogue, host) for way in TOKEN_LOGINS.values() for host in hosts)
+    return ENVIRONMENT if any(takes_token) else ""
 
 
-def _takes_token(catalogue: Catalogue, host: str) -> bool:
-    """Whether a token of GitHub goes to a host of ours. Beside `ecr`, a registry of this machine stands for ECR's."""
-    return host == ghcr.HOST or (ghcr.is_ours(host) and "ecr" not in catalogue.settings)
+def _takes_token(way: TokenLogin, catalogue: Catalogue, host: str) -> bool:
+    """Whether a token goes to a host of ours: to the vendor, or to a registry of this machine that stands for it.
+
+    Beside a section for AWS, a registry of this machine stands for that vendor's.
+    """
+    return host == way.host or (is_loopback(host) and not AWS_LOGINS.keys() & catalogue.settings.keys())
 
 
 class _Desk:
@@ -86,6 +94,7 @@ class _Desk:
         catalogue: Catalogue,
         reporter: Story,
         registry: Client,
+        provider: Provider,
         decision: Decision,
         environ: Mapping[str, str],
         *,
@@ -93,109 +102,112 @@ class _Desk:
     ) -> None:
         self.story = reporter
         self.registry = registry
+        self.provider = provider
         self.catalogue = catalogue
         self.decision = decision
         self.environ = environ
         self.local = decision.is_local
         self.asked = with_ghcr and self.local
         # what the machine's owner may do elsewhere is not for a fork either
-        self.config = PrivateConfig(private_folder(environ), config_folder(), credentials=decision.may_log_in)
-        self.handover = Handover(environ, self.config)
+        self.config = PrivateConfig(private_folder(environ, provider), config_folder(), credentials=decision.may_log_in)
+        self.handover = Handover(provider, self.config)
         self._secrets: list[str] = []
         self._dealt_with: set[str] = set()
 
-    def at_ecr(self) -> None:
-        """Log in at ECR where the catalogue says how, and make the repositories that are missing."""
-        settings: Any = self.catalogue.settings.get("ecr")
+    def with_aws(self, section: str, way: AwsLogin) -> None:
+        """Log in with AWS credentials where the catalogue says how, and make the repositories that are missing."""
+        settings: Any = self.catalogue.settings.get(section)
         if settings is None:
-            for host in sorted({place.registry for place in self._places() if ecr.region_of(place.registry)}):
-                self.story.warn(f"no login at {host}: the catalogue has no `ecr`, which says by which role")
+            for host in sorted({place.registry for place in self._places() if way.region_of(place.registry)}):
+                self.story.warn(f"no login at {host}: the catalogue has no `{section}`, which says by which role")
                 self._dealt_with.add(host)
             return
-        caller, who = self._caller(settings)
+        caller, who = self._caller(way.title, settings)
         if caller is None:
             return
-        logins = {settings["region"]: ecr.log_in(settings["region"], caller)}
+        logins = {settings["region"]: way.log_in(settings["region"], caller)}
         own = logins[settings["region"]]
-        hosts = {own.host: own}  # the host that ECR names, and those of other accounts and regions
+        hosts = {own.host: own}  # the host that the vendor names, and those of other accounts and regions
         for host in dict.fromkeys(place.registry for place in self._places()):
-            if region := ecr.region_of(host):
+            if region := way.region_of(host):
                 if region not in logins:
-                    logins[region] = ecr.log_in(region, caller)
+                    logins[region] = way.log_in(region, caller)
                 hosts.setdefault(host, logins[region])
         for host, login in hosts.items():
             self._keep(host, login.credential, who, login.expires)
         if isinstance(caller, aws.Keys):
             self.handover.aws_keys(caller)
         if settings.get("create") and (level := self.decision.creates_repositories_of):
-            self._make_repositories(level, own.host, settings["region"], caller)
+            self._make_repositories(way, level, own.host, settings["region"], caller)
 
-    def _caller(self, settings: Mapping[str, Any]) -> tuple[aws.Caller | None, str]:
-        """Who asks ECR, and as whom; nobody, once that is said, where this job has nothing to ask with."""
+    def _caller(self, title: str, settings: Mapping[str, Any]) -> tuple[aws.Caller | None, str]:
+        """Who asks AWS, and as whom; nobody, once that is said, where this job has nothing to ask with."""
         role = settings.get("role")
         if isinstance(role, Mapping):
             role = role[self.decision.logs_in_as]
         machine = settings.get("instance_profile")
         if self.local and (not (machine or self.asked) or aws.has_keys()):
             return "environment", "your own AWS credentials"
-        if role and not self.local and job_token.in_reach(self.environ):
+        if role and not self.local and self.provider.has_identity():
             found: aws_role.Assumed | None = aws_role.assume(
-                role, settings, self.environ, self.registry.http, self._hide
+                role, settings, self.provider, self.registry.http, self._hide
             )
         elif machine:
             found = aws_role.assume_from_machine(role, settings, self._hide)
             if found is None:
-                self.story.warn("no login at ECR: this machine has no instance profile")
+                self.story.warn(f"no login at {title}: this machine has no instance profile")
         else:
-            lacks = "this job lacks the permission `id-token: write`, by which it takes its role"
-            self.story.warn(f"no login at ECR: {'there are no AWS credentials' if self.local else lacks}")
+            lacks = f"this job lacks {self.provider.identity_permission}, by which it takes its role"
+            self.story.warn(f"no login at {title}: {'there are no AWS credentials' if self.local else lacks}")
             found = None
         return (found.keys, found.name) if found else (None, "")
 
-    def at_ghcr(self) -> None:
-        """Log in at GHCR with the token of the environment, where this run writes there, or where a person asks."""
-        token = ghcr.find(self.environ)
-        settings: Any = self.catalogue.settings.get("ghcr", {})
+    def by_token(self, section: str, way: TokenLogin) -> None:
+        """Log in with the token of the environment, where this run writes there, or where a person asks."""
+        token = way.find(self.environ)
+        settings: Any = self.catalogue.settings.get(section, {})
         places = {place.registry: place for place in self._places(mirrors=self.asked or self.decision.mirror)}
         for host, place in places.items():
-            if not self._is_github(place):
+            if not self._takes_token(way, place):
                 continue
             self._dealt_with.add(host)
             if self.local and not self.asked:
-                self.story.step(f"No login at {host}: it was not asked for (inv login --ghcr)")
+                self.story.step(f"No login at {host}: it was not asked for (inv login --{section})")
                 continue
             if token is None:
-                self._lacks_token(host)
+                self._lacks_token(way, host)
                 continue
-            credential = token.credential(settings.get("user"), github.actor(self.environ), place)
+            credential = token.credential(settings.get("user"), self.provider.actor(), place)
             self._hide_all(credential)
-            _try_out(host, token.variable, credential)
+            _try_out(way, host, token.variable, credential)
             self._keep(host, credential, f"{credential.username} by {token.variable}", None)
 
     def say_the_rest(self) -> None:
-        """Name the registries of this run that nobody logs in at; what ECR's lack was said."""
+        """Name the registries of this run that nobody logs in at; what AWS credentials lacked was said."""
         rest = {place.registry: None for place in self._places()}
         for host in rest:
-            if host not in self._dealt_with and not ecr.region_of(host):
+            if host not in self._dealt_with and not any(way.region_of(host) for way in AWS_LOGINS.values()):
                 self.story.step(f"No login at {host}: what the Docker configuration has for it is used")
         if not rest:
             self.story.step("No login: the catalogue names no registry")
 
-    def _lacks_token(self, host: str) -> None:
-        names = " nor ".join(ghcr.VARIABLES)
+    def _lacks_token(self, way: TokenLogin, host: str) -> None:
+        names = " nor ".join(way.variables)
         if self.asked:
             raise EnvironmentLacks(
                 f"there is no token for {host}",
                 doing=f"logging in at {host}",
-                hint=f"export {ghcr.VARIABLES[0]}=...    (a token with write:packages)",
+                hint=f"export {way.variables[0]}=...    (a token with {way.permission})",
             )
         # a line, no annotation: of the many jobs of a run that mirrors, one has the token
         self.story.step(f"No login at {host}: neither {names} is in this step's environment")
 
-    def _is_github(self, place: Reference) -> bool:
-        """Whether a token of GitHub goes there; any registry of this machine may stand for GHCR as a mirror."""
+    def _takes_token(self, way: TokenLogin, place: Reference) -> bool:
+        """Whether a token goes there; any registry of this machine may stand for the vendor's as a mirror."""
         mine = place.registry in {parse_reference(name).registry for name in self._own_places()}
-        return _takes_token(self.catalogue, place.registry) if mine else ghcr.is_ours(place.registry)
+        if mine:
+            return _takes_token(way, self.catalogue, place.registry)
+        return place.registry == way.host or is_loopback(place.registry)
 
     def _places(self, *, mirrors: bool | None = None) -> tuple[Reference, ...]:
         """The repositories that this run reads or writes, each once."""
@@ -211,7 +223,7 @@ class _Desk:
         assert isinstance(cache, Mapping)
         return found + [cache[level] for level in sorted(levels) if level in cache]
 
-    def _make_repositories(self, level: Repository, host: str, region: str, caller: aws.Caller) -> None:
+    def _make_repositories(self, way: AwsLogin, level: Repository, host: str, region: str, caller: aws.Caller) -> None:
         """Those that this run writes. Where only trusted runs write images, their content tags are held fast."""
         registry, cache = self.catalogue.registry, self.catalogue.settings.get("cache") or {}
         assert isinstance(cache, Mapping)
@@ -220,10 +232,10 @@ class _Desk:
         shared = {registry.branch if registry else None, *cache.values(), *self.catalogue.mirrors}
         for name in dict.fromkeys(filter(None, (images, cache.get(level), *mirrors))):
             place = parse_reference(name)
-            if ecr.region_of(place.registry) is None and place.registry != host:
+            if way.region_of(place.registry) is None and place.registry != host:
                 continue
             held = level == "trusted" and name == images and name not in shared
-            if ecr.make_repository(place, region, caller, held=held):
+            if way.make_repository(place, region, caller, held=held):
                 self.story.step(f"Made the repository {place.name}{', its content tags held fast' if held else ''}")
 
     def _keep(self, host: str, credential: Credential, who: str, ends: datetime | None) -> None:
@@ -250,10 +262,10 @@ class _Desk:
         return error
 
 
-def _try_out(host: str, variable: str, credential: Credential) -> None:
+def _try_out(way: TokenLogin, host: str, variable: str, credential: Credential) -> None:
     """Ask the registry whether it takes the token: a build must not run for hours before that is known."""
     try:
         Client(credentials=lambda _: credential).check_login(host)
     except Denied as error:
-        hint = (f"is {variable} still good, and has it write:packages?", ghcr.TOKENS_PAGE)
+        hint = (f"is {variable} still good, and has it {way.permission}?", way.tokens_page)
         raise Denied(error.headline, doing=f"logging in at {host} with {variable}", hint=hint) from None

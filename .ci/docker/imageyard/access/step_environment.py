@@ -6,20 +6,20 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from imageyard.aws import KEPT, Keys
-from imageyard.ci.providers.github import environment as github
+from imageyard.ci.providers.base import Provider
 from imageyard.files import user_cache
 from imageyard.registry.private_config import PrivateConfig
 
 __all__ = ["Handover", "private_folder"]
 
 
-def private_folder(environ: Mapping[str, str]) -> Path:
+def private_folder(environ: Mapping[str, str], provider: Provider) -> Path:
     """Where this job's, or this user's, private Docker folder is.
 
     In a CI job in the folder that is emptied with each job; else in the user's runtime folder, which ends with the
     session, or in the cache folder.
     """
-    if folder := github.job_folder(environ):
+    if folder := provider.job_folder():
         return folder / "imageyard-docker"
     if runtime := environ.get("XDG_RUNTIME_DIR"):
         return Path(runtime, "imageyard", "docker")
@@ -29,9 +29,9 @@ def private_folder(environ: Mapping[str, str]) -> Path:
 class Handover:
     """Variables for the steps of the job that follow a login."""
 
-    def __init__(self, environ: Mapping[str, str], config: PrivateConfig) -> None:
+    def __init__(self, provider: Provider, config: PrivateConfig) -> None:
         """Name the folder as DOCKER_CONFIG at once: whatever fails later, no step must use the user's by mistake."""
-        self._following = github.following_steps(environ)
+        self._following = provider.following_steps()
         self._config = config
         self._name("DOCKER_CONFIG", config.folder)
 

@@ -68,7 +68,7 @@ def request(project: Project, options: BuildOptions, row: RowBuild, staging: Pat
     """Make the request that every builder starts from; where the image goes is the builder's to say."""
     decision, facts = options.decision, row.facts
     recipe, declared = facts.recipe, facts.declared
-    cache = layer_cache.of(project.catalogue, facts.row, decision)
+    cache = layer_cache.of(project.catalogue, facts.row, decision, row.run.services.provider)
     return BuildRequest(
         dockerfile=recipe.dockerfile,
         platform=recipe.platform,

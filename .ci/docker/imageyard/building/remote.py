@@ -92,7 +92,7 @@ class RemoteBuilder:
         return remote_checks.run_checks(self.project, self.services, row, image.reference, start_check)
 
     def _starter(self, worker: Worker, timeout: float) -> attempt.StartBuild:
-        program, env = buildx.find(), layer_cache.passed(self.project.catalogue)
+        program, env = buildx.find(), layer_cache.passed(self.project.catalogue, self.services.provider)
 
         def start(request: BuildRequest, context: IO[bytes], board: Board, raw: Path) -> Outcome:
             return remote_worker.build(

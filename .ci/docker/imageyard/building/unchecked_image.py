@@ -43,7 +43,9 @@ def unchecked_image(project: Project, services: Services, options: BuildOptions,
         with attempt.begin(project, services, [row]) as staging:
             request = _request(services, engine, attempt.request(project, options, row, staging), staging)
             request = replace(request, tags=(unchecked,))
-            outcome = attempt.run(services, [row], request, _starter(project, engine, facts.row.image.timeout))
+            outcome = attempt.run(
+                services, [row], request, _starter(project, services, engine, facts.row.image.timeout)
+            )
         attempt.require_image(project, services, [row], _require_engine(outcome, f"building {row.run.title}"))
         yield unchecked
     finally:
@@ -67,8 +69,8 @@ def _request(services: Services, engine: Engine, asked: BuildRequest, staging: P
     return request
 
 
-def _starter(project: Project, engine: Engine, timeout: float) -> attempt.StartBuild:
-    program, env = buildx.find(), {**engine.env, **layer_cache.passed(project.catalogue)}
+def _starter(project: Project, services: Services, engine: Engine, timeout: float) -> attempt.StartBuild:
+    program, env = buildx.find(), {**engine.env, **layer_cache.passed(project.catalogue, services.provider)}
 
     def start(request: BuildRequest, context: IO[bytes], board: Board, raw: Path) -> Outcome:
         outcome = buildx.build(request, context, program=program, env=env, timeout=timeout, board=board, raw=raw)

@@ -21,7 +21,15 @@ def login(context: Context, ghcr: bool = False, catalogue: str | None = None) ->
 
     project = find_project(catalogue)
     services, decided = begin(project), decision(project)
-    folder = log_in(project.catalogue, services.reporter, services.registry(), decided, os.environ, with_ghcr=ghcr)
+    folder = log_in(
+        project.catalogue,
+        services.reporter,
+        services.registry(),
+        services.provider,
+        decided,
+        os.environ,
+        with_ghcr=ghcr,
+    )
     return str(folder)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from invoke.context import Context
 
 from imageyard.cli.entry import CATALOGUE, JSON, task
@@ -31,7 +29,6 @@ def clean_caches(
 ) -> None:
     """Remove layer caches of closed pull requests: those of one, or all that are old enough."""
     from datetime import timedelta
-    from functools import partial
     from pathlib import Path
 
     from imageyard.catalogue.scalars import FieldFault, duration
@@ -43,13 +40,13 @@ def clean_caches(
     if (pr is None) == (older_than is None):
         raise ConfigurationError("name one of --pr and --older-than", hint="inv --help cache.clean")
     project = find_project(catalogue)
+    services = begin(project)
     if pr is not None:
         if not (pr.isascii() and pr.isdigit() and int(pr)):
             raise ConfigurationError(f"--pr takes the number of a pull request, not {pr!r}")
         wanted = cache_clean.CacheCleanRequest(pull=int(pr))
     else:
         from imageyard.ci import pulls
-        from imageyard.ci.providers.github.api import Api
 
         try:
             age = timedelta(seconds=duration(older_than or ""))
@@ -58,11 +55,9 @@ def clean_caches(
         if open_ is not None:
             wanted = cache_clean.CacheCleanRequest(age=age, open_pulls=pulls.from_file(Path(open_)))
         else:
-            api = Api(os.environ)
-            wanted = cache_clean.CacheCleanRequest(
-                age=age, open_pulls=pulls.open_pulls(api), is_open=partial(pulls.is_open, api)
-            )
-    cache_clean.clean(project.catalogue, begin(project), wanted, yes=yes, as_json=json)
+            forge = services.provider.forge()
+            wanted = cache_clean.CacheCleanRequest(age=age, open_pulls=forge.open_pulls(), is_open=forge.is_open)
+    cache_clean.clean(project.catalogue, services, wanted, yes=yes, as_json=json)
 
 
 TASKS = [clean_caches]

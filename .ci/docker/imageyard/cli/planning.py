@@ -67,16 +67,18 @@ def _for_workflow(project: Project, pattern: str, since: str | None) -> None:
     from imageyard.access.login import environment
     from imageyard.ci import event, outputs
     from imageyard.ci.base import base
-    from imageyard.ci.providers.github import answers, matrix
     from imageyard.console import Story
     from imageyard.project.recipes import pins_of, recipes_of
     from imageyard.queries.workflow_plan import plain, workflow_plan
     from imageyard.run.services import begin
 
     decided, services = event.decision(project), begin(project)
+    provider = services.provider
     recipes = recipes_of(project, pins=pins_of(decided))
     wanted = decided.pattern if pattern == "*" else pattern
-    plan = workflow_plan(project, recipes, services, decided, wanted, since=since or base(project, services.reporter))
+    plan = workflow_plan(
+        project, recipes, services, decided, wanted, since=since or base(project, services.reporter, provider)
+    )
     for remark in plan.remarks:
         services.reporter.warn(remark)
     alike: dict[tuple[int, str], list[str]] = {}
@@ -85,10 +87,10 @@ def _for_workflow(project: Project, pattern: str, since: str | None) -> None:
     for (code, why), names in alike.items():  # GitHub shows the first ten of a step
         more = f" and {len(names) - 1} more" if names[1:] else ""
         services.reporter.annotate("error", f"[{code}] {names[0]}{more} cannot be planned: {why}")
-    found = matrix.outputs(plan.jobs, plan.delivered, blocked=bool(plan.blocked))
+    found = provider.plan_outputs(plan.jobs, plan.delivered, blocked=bool(plan.blocked))
     told = {"push": decided.push or "", "day": decided.day, "depot": "true" if plan.depot else "false"}
-    answers.emit({**told, "environment": environment(project.catalogue, decided), **found})
-    answers.summarize(outputs.plan_summary(plan))
+    provider.set_outputs({**told, "environment": environment(project.catalogue, decided), **found})
+    provider.summary(outputs.plan_summary(plan))
     Story.result(plain(plan))
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from invoke.context import Context
 from invoke.exceptions import Exit
 
@@ -30,7 +28,6 @@ def mirror(
 ) -> None:
     """Copy promoted images by digest to every mirror of the catalogue; prints IMAGE REPOSITORY@DIGEST."""
     from imageyard.ci.event import decision
-    from imageyard.ci.providers.github import environment as github
     from imageyard.console import Story
     from imageyard.project.project import find_project
     from imageyard.project.recipes import recipes_of
@@ -39,12 +36,10 @@ def mirror(
     from imageyard.run.services import begin
 
     project = find_project(catalogue)
-    decided = decision(project)
+    services, decided = begin(project), decision(project)
     if branch is None and decided.mirror:  # an event that was believed, so its ref is what the variable says
-        branch = github.branch(os.environ)
-    done, code = flow(
-        project, recipes_of(project), begin(project), MirrorRequest(pattern, floating, force, branch, decided)
-    )
+        branch = services.provider.branch()
+    done, code = flow(project, recipes_of(project), services, MirrorRequest(pattern, floating, force, branch, decided))
     if done:
         Story.result("\n".join(f"{image} {reference}" for image, reference in done))
     if code:

@@ -16,17 +16,18 @@ __all__ = ["TASKS"]
 def result(context: Context, catalogue: str | None = None) -> None:
     """Put the table of the last run into the job's summary, and end with that run's exit code."""
     from imageyard.ci import outputs, results
-    from imageyard.ci.providers.github import answers
+    from imageyard.ci.providers.table import provider_of
     from imageyard.console import Story
     from imageyard.project.checkout import find_checkout
     from imageyard.records import HEADERS, from_json, table
 
     found = results.last(find_checkout(catalogue).state)
+    provider = provider_of(os.environ)
     records = [from_json(record, "result.json") for record in found["rows"]]
     if records:
-        answers.summarize(outputs.table(HEADERS, table(records)))
+        provider.summary(outputs.table(HEADERS, table(records)))
     else:
-        answers.summarize(f"{found['headline']}\n")
+        provider.summary(f"{found['headline']}\n")
     Story.result(f"{found['code']} {found['headline']}")
     if found["code"]:
         raise Exit(code=found["code"])
@@ -43,7 +44,7 @@ def report(context: Context, plan: str = "plan.json", results: str = "results", 
 
     from imageyard.ci import outputs
     from imageyard.ci import results as reading
-    from imageyard.ci.providers.github import answers
+    from imageyard.ci.providers.table import provider_of
     from imageyard.console import Story
     from imageyard.layout import aligned
     from imageyard.plan.report import code_of
@@ -51,7 +52,7 @@ def report(context: Context, plan: str = "plan.json", results: str = "results", 
 
     lines = flow(reading.plan_of(Path(plan)), *reading.results_of(Path(results)))
     headers, cells = outputs.REPORT_HEADERS, outputs.report_cells(lines)
-    answers.summarize(f"## What became of it\n\n{outputs.table(headers, cells)}")
+    provider_of(os.environ).summary(f"## What became of it\n\n{outputs.table(headers, cells)}")
     Story.result([line._asdict() for line in lines] if json else "\n".join(aligned(headers, cells)))
     if code := code_of(lines):
         raise Exit(code=code)
@@ -61,8 +62,9 @@ def report(context: Context, plan: str = "plan.json", results: str = "results", 
 def issue(context: Context) -> object:
     """Open the issue about scheduled runs that fail, or tell the one that is open of this run; prints its address."""
     from imageyard.ci.issue import tell
+    from imageyard.ci.providers.table import provider_of
 
-    return tell(os.environ)
+    return tell(provider_of(os.environ))
 
 
 TASKS = [result, report, issue]

@@ -10,7 +10,9 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
 
+from imageyard.errors import assert_never
 from imageyard.layout import one_line
 from imageyard.plan.decision import LOCAL, MAIN, Decision, Repository, Trust
 
@@ -18,6 +20,7 @@ __all__ = [
     "LOCAL",
     "Decision",
     "Event",
+    "EventKind",
     "Repository",
     "Trust",
     "decide",
@@ -25,18 +28,27 @@ __all__ = [
     "is_protected",
 ]
 
+EventKind: TypeAlias = Literal[
+    "push", "pull request", "merge queue", "schedule", "manual", "outside service", "on behalf", "other"
+]
+"""Why a run started, in the words of no CI system. `manual`: a person asked for it. `outside service`: a program of
+somebody who may write asked for it. `on behalf`: the rights are those of the default branch, and the code may be
+anybody's. `other`: nothing that publishes."""
+
 
 @dataclass(frozen=True)
 class Event:
     """What started a run, in plain values; each was compared with the others where two say the same thing.
 
-    `odd` says in words why the event cannot be believed, and is empty where it can. `ref` is a full one
-    (`refs/heads/main`), `number` and `head` are those of a pull request: `head` is the repository that its commits
-    are in, empty where that is gone. Where the ref is a tag, `commit_on` names a protected branch that contains its
-    commit, and `commit_unknown` says why that could not be found out. `day` is YYYYMMDD, in UTC.
+    `name` is what the CI system calls it. `odd` says in words why the event cannot be believed, and is empty where it
+    can. `ref` is a full one (`refs/heads/main`), `number` and `head` are those of a pull request: `head` is the
+    repository that its commits are in, empty where that is gone. Where the ref is a tag, `commit_on` names a protected
+    branch that contains its commit, and `commit_unknown` says why that could not be found out. `day` is YYYYMMDD, in
+    UTC.
     """
 
-    name: str
+    kind: EventKind
+    name: str = ""
     odd: str = ""
     repository: str = ""
     repository_is_fork: bool = False
@@ -52,7 +64,9 @@ class Event:
     day: str = ""
 
 
-_CIFLOW = "refs/tags/ciflow/docker/"
+CIFLOW_TAG = "refs/tags/ciflow/docker/"
+"""What the full name of a tag begins with that asks for a build of everything, whoever hosts the repository."""
+
 _HEADS, _TAGS = "refs/heads/", "refs/tags/"
 
 
@@ -67,29 +81,31 @@ def decide(event: Event, protected: Sequence[str]) -> Decision:
         return _fork(event, _shown(event.odd, 300))
     if event.repository_is_fork:
         return _fork(event, f"{_shown(event.repository)} is itself a fork: what it builds is nobody else's")
-    match event.name:
+    match event.kind:
         case "push":
             return _push(event, protected)
-        case "pull_request":
+        case "pull request":
             return _pull_request(event)
         case "schedule":
             return _schedule(event, protected)
-        case "workflow_dispatch":
+        case "manual":
             return _dispatch(event, protected)
-        case "repository_dispatch":
+        case "outside service":
             trust, why = _trust_of_ref(event, protected)
             return _by_trust(event, trust, f"a dispatch by an outside service, at {why}")
-        case "merge_group":
+        case "merge queue":
             return replace(
                 _by_trust(event, "branch", "a merge queue tries what is not merged yet"),
                 cache_written=None,  # the ref names a commit: nobody would read that cache again
                 caches_read=(MAIN,),
             )
-        case "pull_request_target" | "workflow_run":
+        case "on behalf":
             words = "runs with the rights of the default branch on behalf of anybody's code"
-            return _fork(event, f"{event.name} {words}")
-        case _:
+            return _fork(event, f"{_shown(event.name)} {words}")
+        case "other":
             return _fork(event, f"{_shown(event.name) or 'an event without a name'} is no event that publishes")
+        case _:
+            assert_never(event.kind)
 
 
 def in_one_repository(decision: Decision) -> Decision:
@@ -122,7 +138,7 @@ def _push(event: Event, protected: Sequence[str]) -> Decision:
     if event.deleted:
         return _nothing(event, "fork", f"{_shown(event.ref)} was deleted: there is nothing to build")
     trust, why = _trust_of_ref(event, protected)
-    if event.ref.startswith(_CIFLOW):
+    if event.ref.startswith(CIFLOW_TAG):
         return _forced(replace(_by_trust(event, trust, f"a build was asked for at {why}"), builds="all"))
     if event.ref.startswith(_TAGS):
         return _by_trust(event, trust, f"a push of {why}")

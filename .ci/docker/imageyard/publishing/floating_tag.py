@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imageyard import git
-from imageyard.ci.providers.github.environment import git_credentials
 from imageyard.errors import ConfigurationError, Transient
 from imageyard.plan.trust import is_protected
 from imageyard.project.recipes import recipes_at
 
 if TYPE_CHECKING:
+    from imageyard.ci.providers.base import Provider
     from imageyard.project.project import Project
     from imageyard.recipe.recipe import Recipes
 
@@ -31,9 +30,10 @@ class Branch:
     between the question and the answer; its own run finds the floating tag at another image, and that is work.
     """
 
-    def __init__(self, project: Project, name: str | None = None) -> None:
-        """`name`: the branch that CI says it is, else the one that is checked out."""
+    def __init__(self, project: Project, provider: Provider, name: str | None = None) -> None:
+        """`name`: the branch that CI says it is, else the one that is checked out; `provider` logs in at its remote."""
         self.project = project
+        self.provider = provider
         self._given = name
         self._at: dict[str, Recipes] = {}
 
@@ -52,7 +52,7 @@ class Branch:
             return "no branch is checked out (--branch names it)"
         if not is_protected(name, self.project.catalogue.protected):
             return f"{name} is not protected"
-        newest = tip(self.project.top, name)
+        newest = tip(self.project.top, name, self.provider)
         if newest is None:
             return f"{name} is gone"
         recipes = self._recipes(newest)
@@ -70,7 +70,7 @@ class Branch:
         return self._at[commit]
 
 
-def tip(top: Path, branch: str) -> str | None:
+def tip(top: Path, branch: str, provider: Provider) -> str | None:
     """The commit that `branch` is at now, in the clone after this call; None where there is no such branch.
 
     The remote that it follows is asked (git-config(1), `branch.NAME.remote`), else `origin`: in a clone of a fork that
@@ -83,20 +83,22 @@ def tip(top: Path, branch: str) -> str | None:
     ref = f"refs/heads/{branch}"
     if followed == "." or not url:
         return git.ask(top, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}").text or None
-    listed = _asked(top, remote, url, "ls-remote", "--heads", remote, ref).splitlines()
+    listed = _asked(top, provider, remote, url, "ls-remote", "--heads", remote, ref).splitlines()
     found = next((line.split()[0] for line in listed if line.split()[1:] == [ref]), None)
     if found and git.ask(top, "cat-file", "-e", f"{found}^{{tree}}").code:
         depth = ["--depth=1"] if git.is_shallow(top) else []
-        _asked(top, remote, url, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *depth, remote, found)
+        _asked(
+            top, provider, remote, url, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *depth, remote, found
+        )
     return found
 
 
-def _asked(top: Path, remote: str, url: str, *args: str) -> str:
+def _asked(top: Path, provider: Provider, remote: str, url: str, *args: str) -> str:
     """What a command that talks to a remote prints."""
     doing, hint = "asking which commit is the branch's newest", f"git ls-remote {remote}"
     words = f"the remote {remote} did not answer"
     try:
-        done = git.ask(top, *args, env=git_credentials(url, os.environ), timeout=_PATIENCE)
+        done = git.ask(top, *args, env=provider.git_credentials(url), timeout=_PATIENCE)
     except TimeoutError:
         raise Transient(f"{words} within {_PATIENCE:.0f} s", doing=doing, hint=hint) from None
     if done.code:

@@ -108,7 +108,7 @@ class _Flow:
         self.mirrors = mirrors
         self.client = services.registry()
         self.source = publish_policy.repository(project.catalogue, "trusted")
-        self.branch = Branch(project, wanted.branch)
+        self.branch = Branch(project, services.provider, wanted.branch)
         self.silent: dict[Reference, ImageyardError] = {}
         self.told: list[ImageyardError] = []
 

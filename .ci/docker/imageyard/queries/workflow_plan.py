@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["WorkflowPlan", "plain", "workflow_plan"]
 
-_RUNNERS: Mapping[Arch, str] = {"amd64": "ubuntu-latest", "arm64": "ubuntu-24.04-arm"}
-"""GitHub's own, where the catalogue names none; the first drives what others build."""
-
 _MARGIN = 15
 """Minutes of a job beyond what the build may take: setting up, pushing, keeping records."""
 
@@ -151,7 +148,9 @@ def workflow_plan(
         actions,
         place,
     )
-    surroundings = {key: _surroundings(project.catalogue, decision, row) for key, row in rows.items()}
+    surroundings = {
+        key: _surroundings(project.catalogue, decision, services.provider.runners, row) for key, row in rows.items()
+    }
     jobs = row_jobs(actions, surroundings)
     depot = bool(jobs) and _at_depot(project.catalogue, decision)
     return WorkflowPlan(decision, place, actions, delivered, jobs, _remarks(project.catalogue), depot)
@@ -213,13 +212,18 @@ def _at_depot(catalogue: Catalogue, decision: Decision) -> bool:
     return depot_project(catalogue.builders, decision.push) is not None
 
 
-def _surroundings(catalogue: Catalogue, decision: Decision, row: Row) -> tuple[str, int, str]:
-    """The runner, the minutes and the worker of a row's job. A run that publishes nothing builds in its engine."""
+def _surroundings(
+    catalogue: Catalogue, decision: Decision, runners: Mapping[Arch, str], row: Row
+) -> tuple[str, int, str]:
+    """The runner, the minutes and the worker of a row's job. A run that publishes nothing builds in its engine.
+
+    `runners` are those of the CI system, where the catalogue names none; that of amd64 drives what others build.
+    """
     depot = _at_depot(catalogue, decision)
     remote = catalogue.builders.of(RemoteSettings) if decision.publishes and not depot else None
     address = remote.addresses.get(row.arch, "") if remote else ""
     minutes = row.image.timeout * row.image.attempts / 60 + (remote.connect_timeout / 60 if remote and address else 0)
-    runner = row.image.runner or (_RUNNERS["amd64"] if address or depot else _RUNNERS[row.arch])
+    runner = row.image.runner or (runners["amd64"] if address or depot else runners[row.arch])
     return runner, math.ceil(minutes) + _MARGIN, address
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urljoin
 
 from imageyard.errors import ConfigurationError, ImageyardError, NotFound, Transient
 from imageyard.http.backoff import Clock, Policy
-from imageyard.http.connections import Connect, manager
+from imageyard.http.connections import MakePool, manager
 from imageyard.http.transport import MANIFEST_LIMIT, Http, Reply, origin_of
 from imageyard.names import Digest, Reference
 from imageyard.oci.manifests import ACCEPT, MEDIA_TYPES, digest_of, is_digest, matches
@@ -37,10 +37,10 @@ class Client:
         ca: Path | None = None,
         policy: Policy | None = None,
         clock: Clock | None = None,
-        connect: Connect = manager,
+        make_pool: MakePool = manager,
     ) -> None:
         """`insecure`: hosts to speak plain HTTP to; `credentials`: by host, else the Docker configuration's."""
-        self.http = Http(policy=policy, clock=clock, ca=ca, connect=connect)
+        self.http = Http(policy=policy, clock=clock, ca=ca, make_pool=make_pool)
         self.endpoints = Endpoints(self.http, insecure)
         self.auth = Auth(self.http, credentials or DockerConfig().find, self.endpoints.plain_allowed)
         self.largest_piece: dict[str, int] = {}  # by registry, bytes: what one that refuses larger ones takes

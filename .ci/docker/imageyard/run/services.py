@@ -1,11 +1,14 @@
-"""Whom one run talks to: the person, the run's folder, the engine, the registries. Each is made once."""
+"""Whom one run talks to: the person, the run's folder, the engine, the registries, the CI. Each is made once."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
+from imageyard.ci.providers.base import Provider
+from imageyard.ci.providers.table import provider_of
 from imageyard.console import Story
 from imageyard.engine import Engine
 from imageyard.project.checkout import Checkout
@@ -18,14 +21,18 @@ __all__ = ["Services", "begin"]
 
 @dataclass(frozen=True)
 class Services:
-    """`engine` looks for an engine at its first call and raises EnvironmentLacks where none answers; `registry` gives
-    the one client of the run, for all registries. Both give the same object at each call.
+    """Whom one run talks to.
+
+    `engine` looks for an engine at its first call and raises EnvironmentLacks where none answers; `registry` returns
+    the one client of the run, for all registries. Both return the same object at each call. `provider` is the CI
+    system, as the environment shows it.
     """
 
     reporter: Story
     run: Run
     engine: Callable[[], Engine]
     registry: Callable[[], Client]
+    provider: Provider
 
 
 def begin(checkout: Checkout, reporter: Story | None = None) -> Services:
@@ -35,4 +42,5 @@ def begin(checkout: Checkout, reporter: Story | None = None) -> Services:
         Run.begin(checkout.top),
         cache(lambda: Engine.find(local.socket())),
         cache(Client),
+        provider_of(os.environ),
     )

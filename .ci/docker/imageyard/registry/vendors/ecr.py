@@ -6,8 +6,6 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,22 +14,14 @@ from imageyard import aws
 from imageyard.errors import Denied, EnvironmentLacks, ImageyardError, NotFound, PolicyRefused, Transient
 from imageyard.names import Reference
 from imageyard.registry.credentials import Credential
+from imageyard.registry.vendors.base import Password
 
-__all__ = ["Login", "account_of", "log_in", "make_repository", "refuse_immutable", "region_of"]
+__all__ = ["account_of", "log_in", "make_repository", "refuse_immutable", "region_of"]
 
 _HOST = re.compile(r"(?P<account>\d{12})\.dkr[.-]ecr(-fips)?\.(?P<region>[a-z0-9-]+)\.(amazonaws\.com(\.cn)?|on\.aws)")
 
 _MOVING = ("sha256-*", "*-weekly-*")
 """Tags that move where content tags are held: lists of referrers at registries that keep none, and canaries."""
-
-
-@dataclass(frozen=True)
-class Login:
-    """The password of ECR's API, and the host that the API names for it."""
-
-    host: str
-    credential: Credential
-    expires: datetime | None
 
 
 def region_of(host: str) -> str | None:
@@ -46,7 +36,7 @@ def account_of(host: str) -> str | None:
     return match["account"] if match else None
 
 
-def log_in(region: str, caller: aws.Caller) -> Login:
+def log_in(region: str, caller: aws.Caller) -> Password:
     """A password for every registry of the region that the caller may use (Amazon ECR API, GetAuthorizationToken).
 
     Raises Denied, naming the permission that is missing, and Transient.
@@ -66,7 +56,7 @@ def log_in(region: str, caller: aws.Caller) -> Login:
         user = colon = password = host = ""
     if not (colon and host):
         raise Transient("AWS ecr gave no password", doing=doing, hint="run it again")
-    return Login(host, Credential(user, password), given.get("expiresAt"))
+    return Password(host, Credential(user, password), given.get("expiresAt"))
 
 
 def make_repository(repository: Reference, region: str, caller: aws.Caller, *, held: bool) -> bool:

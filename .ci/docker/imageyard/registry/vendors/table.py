@@ -1,15 +1,16 @@
-"""Which vendor a registry is of. A new vendor is a file beside this one and a line here."""
+"""Which vendor a registry is of, and how one logs in there. A new vendor is a file beside this one and a line here."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from imageyard import aws
 from imageyard.names import Reference
 from imageyard.registry.vendors import ecr, ecr_tags, ghcr
-from imageyard.registry.vendors.base import AnyVendor, Vendor
+from imageyard.registry.vendors.base import AnyVendor, AwsLogin, Password, TokenLogin, Vendor
 
-__all__ = ["vendor_of"]
+__all__ = ["AWS_LOGINS", "TOKEN_LOGINS", "vendor_of"]
 
 
 class _Ecr(AnyVendor):
@@ -30,10 +31,35 @@ class _Ecr(AnyVendor):
         return ecr_tags.untag(repository, tags)
 
 
+class _EcrLogin:
+    """ECR's API makes passwords, and its repositories must be made before they are pushed to."""
+
+    title = "ECR"
+
+    def region_of(self, host: str) -> str | None:
+        """Read the region in the name of the host."""
+        return ecr.region_of(host)
+
+    def log_in(self, region: str, caller: aws.Caller) -> Password:
+        """Ask ECR for a password."""
+        return ecr.log_in(region, caller)
+
+    def make_repository(self, repository: Reference, region: str, caller: aws.Caller, *, held: bool) -> bool:
+        """Have ECR make a repository."""
+        return ecr.make_repository(repository, region, caller, held=held)
+
+
 class _Ghcr(AnyVendor):
     """GitHub's registry: nothing is deleted by the registry's protocol."""
 
     deletion_hint = "GitHub deletes versions of packages on its pages and by its own API only: gh api --help"
+
+
+AWS_LOGINS: Mapping[str, AwsLogin] = {"ecr": _EcrLogin()}
+"""By the section of the catalogue that says by which role."""
+
+TOKEN_LOGINS: Mapping[str, TokenLogin] = {"ghcr": ghcr.GhcrLogin()}
+"""By the section of the catalogue that says as whom."""
 
 
 def vendor_of(registry: str) -> Vendor:

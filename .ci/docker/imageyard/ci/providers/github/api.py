@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from urllib.parse import urlencode
 
 from imageyard.errors import ConfigurationError, Denied, EnvironmentLacks, Transient
-
-if TYPE_CHECKING:
-    from urllib3 import BaseHTTPResponse
+from imageyard.http.transport import Http, NoAnswer, Reply
 
 __all__ = ["Api"]
 
-_TIMEOUT = 30.0  # seconds
 _PAGE = 100  # the most that GitHub gives at once
+
+_LIMIT = 64 * 1024 * 1024
+"""Bytes of one answer: a page has 100 pull requests, each with its author's text of up to 65,536 characters."""
 
 
 class Api:
     """The API as the job's token may use it (docs.github.com, "REST API"). The token goes nowhere but there."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(self, environ: Mapping[str, str], http: Http | None = None) -> None:
         """Raises EnvironmentLacks where the job has no token, ConfigurationError where it says no repository."""
+        self._http = http or Http()
         self._url = environ.get("GITHUB_API_URL") or "https://api.github.com"
         self._token = environ.get("GITHUB_TOKEN", "")
         self.repository = environ.get("GITHUB_REPOSITORY", "")
@@ -50,29 +52,27 @@ class Api:
     def ask(
         self, method: str, path: str, content: Mapping[str, Any] | None = None, query: Mapping[str, str] | None = None
     ) -> Any:
-        """The JSON of one answer. Raises Denied where the token may not, Transient for what may pass by itself."""
-        from urllib3 import PoolManager, Retry
-        from urllib3.exceptions import HTTPError
+        """The JSON of one answer. Raises Denied where the token may not, Transient for what may pass by itself.
 
-        retries = Retry(4, status_forcelist=(429, 500, 502, 503), backoff_factor=0.5, raise_on_status=False)
+        Only a GET is repeated: what GitHub did with a POST that it did not answer is not known.
+        """
+        doing = f"asking GitHub: {method} {path}"
         headers = {
             "Authorization": f"Bearer {self._token}",
             "Accept": "application/vnd.github+json",
             "X-GitHub-Api-Version": "2022-11-28",
-            "User-Agent": "imageyard",
         }
-        url = f"{self._url}/repos/{self.repository}/{path}"
+        url = f"{self._url}/repos/{self.repository}/{path}{f'?{urlencode(query)}' if query else ''}"
         body = None if content is None else json.dumps(content).encode()
         try:
-            with PoolManager(timeout=_TIMEOUT, retries=retries) as pool:
-                reply = pool.request(method, url, body=body, fields=query, headers=headers, redirect=False)
-        except HTTPError as error:
-            raise Transient(f"GitHub did not answer: {error}", doing=f"asking GitHub: {method} {path}") from None
-        return self._read(reply, f"asking GitHub: {method} {path}")
+            reply = self._http.send(method, url, headers=headers, body=body, limit=_LIMIT, again=method == "GET")
+        except NoAnswer as error:
+            raise Transient(f"GitHub did not answer: {error.headline}", doing=doing, hint=error.hint) from None
+        return self._read(reply, doing)
 
-    def _read(self, reply: BaseHTTPResponse, doing: str) -> Any:
+    def _read(self, reply: Reply, doing: str) -> Any:
         try:
-            found = json.loads(reply.data) if reply.data else None
+            found = json.loads(reply.body) if reply.body else None
         except ValueError:
             found = None
         if 200 <= reply.status < 300:

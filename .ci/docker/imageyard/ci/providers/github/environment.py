@@ -10,7 +10,7 @@ from imageyard.ci.providers.github.log import is_runner
 from imageyard.errors import EnvironmentLacks
 
 __all__ = [
-    "FollowingSteps",
+    "EnvironmentFile",
     "actor",
     "branch",
     "cache_variables",
@@ -51,10 +51,10 @@ def branch(environ: Mapping[str, str]) -> str | None:
     return environ.get("GITHUB_REF", "").removeprefix("refs/heads/") or None
 
 
-def run_address(environ: Mapping[str, str], repository: str) -> str:
+def run_address(environ: Mapping[str, str]) -> str:
     """Return the address of the page of this run."""
     server, run = environ.get("GITHUB_SERVER_URL", "https://github.com"), environ.get("GITHUB_RUN_ID", "")
-    return f"{server}/{repository}/actions/runs/{run}"
+    return f"{server}/{environ.get('GITHUB_REPOSITORY', '')}/actions/runs/{run}"
 
 
 def workflow(environ: Mapping[str, str]) -> str:
@@ -96,7 +96,7 @@ def git_credentials(url: str, environ: Mapping[str, str]) -> Mapping[str, str]:
     }
 
 
-class FollowingSteps:
+class EnvironmentFile:
     """GitHub's file of variables for the steps that follow (docs.github.com, "Setting an environment variable")."""
 
     def __init__(self, file: Path) -> None:
@@ -113,7 +113,7 @@ class FollowingSteps:
             raise EnvironmentLacks(f"GITHUB_ENV cannot be written: {error.strerror}") from None
 
 
-def following_steps(environ: Mapping[str, str]) -> FollowingSteps | None:
+def following_steps(environ: Mapping[str, str]) -> EnvironmentFile | None:
     """Return the file for the steps that follow; None where no runner of GitHub is."""
     file = environ.get("GITHUB_ENV")
-    return FollowingSteps(Path(file)) if file and is_runner(environ) else None
+    return EnvironmentFile(Path(file)) if file and is_runner(environ) else None

@@ -11,15 +11,27 @@ from typing import Any, Final
 
 from imageyard import git
 from imageyard.errors import ImageyardError
-from imageyard.plan.trust import Event, is_protected
+from imageyard.plan.trust import Event, EventKind, is_protected
 
-__all__ = ["DAY", "LIMIT", "read"]
+__all__ = ["DAY", "LIMIT", "kind_of", "read"]
 
 DAY = "IMAGEYARD_DAY"
 """The variable that keeps the jobs of a scheduled run at one day: YYYYMMDD, in UTC."""
 
 LIMIT: Final = 25 * 1024 * 1024
 """The most bytes of a payload (docs.github.com, "Webhook events and payloads")."""
+
+_KINDS: Mapping[str, EventKind] = {
+    "push": "push",
+    "pull_request": "pull request",
+    "merge_group": "merge queue",
+    "schedule": "schedule",
+    "workflow_dispatch": "manual",
+    "repository_dispatch": "outside service",
+    "pull_request_target": "on behalf",
+    "workflow_run": "on behalf",
+}
+"""docs.github.com, "Events that trigger workflows": the names, and whose rights a run of each has."""
 
 # git-check-ref-format(1), and no half of a surrogate pair, which nothing can print
 _REF = re.compile(r"refs/[^\x00-\x20\x7f~^:?*\[\\\ud800-\udfff]{1,1000}")
@@ -29,6 +41,11 @@ _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
 class _Odd(Exception):
     """An event that cannot be believed, and why."""
+
+
+def kind_of(name: str) -> EventKind:
+    """Return the kind of the event that GitHub calls `name`."""
+    return _KINDS.get(name, "other")
 
 
 def read(environ: Mapping[str, str], top: Path, protected: Sequence[str]) -> Event:
@@ -47,9 +64,9 @@ def read(environ: Mapping[str, str], top: Path, protected: Sequence[str]) -> Eve
             found |= more(environ, payload)
         if found.get("ref", "").startswith("refs/tags/") and not found.get("deleted"):
             found |= _commit(environ, top, protected)
-        return Event(name, **found)
+        return Event(kind_of(name), name, **found)
     except _Odd as odd:
-        return Event(name, odd=str(odd))
+        return Event(kind_of(name), name, odd=str(odd))
 
 
 def _payload(environ: Mapping[str, str]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""GitHub's signed statement of which job this is, which AWS takes for a role's credentials."""
+"""GitHub's signed statement of which job this is, which others take for credentials of their own."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit
 
+from imageyard.ci.providers.base import IdentityToken
 from imageyard.errors import Denied, EnvironmentLacks, Transient
 from imageyard.http.connections import is_loopback
 from imageyard.http.transport import AGAIN, Http, Reply
 
-__all__ = ["AUDIENCE", "ISSUER", "JobToken", "fetch", "in_reach"]
+__all__ = ["ISSUER", "fetch", "in_reach"]
 
-AUDIENCE = "sts.amazonaws.com"
 ISSUER = "https://token.actions.githubusercontent.com"
 """Who signs tokens, where a token does not say it (docs.github.com, "OpenID Connect reference")."""
 
@@ -24,21 +23,13 @@ _DOING = "asking GitHub for the token of this job"
 _CLAIMS = ("sub", "aud", "iss")
 
 
-@dataclass(frozen=True)
-class JobToken:
-    """The token, and what it states about the job: `sub`, `aud`, `iss`."""
-
-    value: str = field(repr=False)
-    claims: Mapping[str, str]
-
-
 def in_reach(environ: Mapping[str, str]) -> bool:
     """Whether this job may ask: GitHub sets both variables where it has `id-token: write`, and forks never have."""
     return bool(environ.get(_URL) and environ.get(_BEARER))
 
 
-def fetch(environ: Mapping[str, str], http: Http, hide: Callable[[str], None]) -> JobToken:
-    """A token for AWS (actions/toolkit, `packages/core/src/oidc-utils.ts`); `hide` hears of each secret first.
+def fetch(environ: Mapping[str, str], audience: str, http: Http, hide: Callable[[str], None]) -> IdentityToken:
+    """A token for `audience` (actions/toolkit, `packages/core/src/oidc-utils.ts`); `hide` hears of each secret first.
 
     Raises EnvironmentLacks where the address is not HTTPS, Denied where GitHub refuses, Transient where it does not
     answer.
@@ -53,12 +44,12 @@ def fetch(environ: Mapping[str, str], http: Http, hide: Callable[[str], None]) -
     joint = "&" if split.query else "?"
     reply = http.send(
         "GET",
-        f"{url}{joint}audience={quote(AUDIENCE, safe='')}",
+        f"{url}{joint}audience={quote(audience, safe='')}",
         headers={"Authorization": f"Bearer {bearer}", "Accept": "application/json; api-version=2.0"},
     )
     value = _read(reply, split.netloc)
     hide(value)
-    return JobToken(value, _claims(value))
+    return IdentityToken(value, {"iss": ISSUER, **_claims(value)})
 
 
 def _read(reply: Reply, host: str) -> str:
@@ -80,7 +71,7 @@ def _read(reply: Reply, host: str) -> str:
 
 
 def _claims(token: str) -> Mapping[str, str]:
-    """What the token states, unchecked: it is AWS that believes it or not; empty where it cannot be read."""
+    """What the token states, unchecked: it is who takes it that believes it or not; empty where it cannot be read."""
     try:
         middle = token.split(".")[1]
         stated = json.loads(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4)))

@@ -1,0 +1,126 @@
+"""What is asked of a CI system: who runs us and why, what a job may use, and how it is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from imageyard.http.transport import Http
+from imageyard.names import Arch
+from imageyard.plan.delivery import Delivery
+from imageyard.plan.matrix import RowJob
+from imageyard.plan.trust import Event
+
+__all__ = ["FollowingSteps", "Forge", "IdentityToken", "Provider"]
+
+
+@dataclass(frozen=True)
+class IdentityToken:
+    """A signed statement of which job this is (OpenID Connect), and what it states: `sub`, `aud`, `iss`."""
+
+    value: str = field(repr=False)
+    claims: Mapping[str, str]
+
+
+class FollowingSteps(Protocol):
+    """The variables of the steps that follow in the same job."""
+
+    def set(self, variable: str, path: Path) -> None:
+        """Give a path to the steps that follow. Raises EnvironmentLacks where it cannot be written."""
+
+
+class Forge(Protocol):
+    """The pull requests and issues of the repository that a job is of."""
+
+    def open_pulls(self) -> frozenset[int]:
+        """Return the numbers of the open pull requests. Raises Denied or Transient: half a list is none."""
+
+    def is_open(self, number: int) -> bool:
+        """Return whether a pull request is open. Raises Denied or Transient."""
+
+    def report(self, mark: str, title: str, body: str, comment: str) -> str:
+        """Open an issue, or comment on the open one whose text begins with `mark`; returns the issue's address.
+
+        Raises Denied or Transient, EnvironmentLacks where the repository has no issues.
+        """
+
+
+class Provider(Protocol):
+    """A CI system, as the environment of this process shows it.
+
+    A provider is a view of the environment: making one asks nobody. The form of its log is in `ci/providers/logs.py`,
+    because the console is below everything that an event needs.
+    """
+
+    name: str
+    system: str
+    """The name of the forge, and that of its CI."""
+
+    identity_permission: str
+    """What a job needs before it gets an identity token, in words."""
+
+    runners: Mapping[Arch, str]
+    """The system's own runner for each architecture."""
+
+    @property
+    def runs_us(self) -> bool:
+        """Whether a variable says that this system started the run."""
+
+    def event(self, top: Path, protected: Sequence[str]) -> Event:
+        """Return what started the run. `protected` are patterns of branches, for the commit of a tag.
+
+        Nothing in an event makes this raise: an event that cannot be believed says so.
+        """
+
+    def is_pull_request(self) -> bool:
+        """Return whether a pull request started the run, and the merge of its two branches is checked out."""
+
+    def branch(self) -> str | None:
+        """Return the branch that the run is of."""
+
+    def actor(self) -> str | None:
+        """Return the name of the user who started the run."""
+
+    def run_address(self) -> str:
+        """Return the address of the page of this run."""
+
+    def workflow(self) -> str:
+        """Return the name of the workflow that runs."""
+
+    def job_folder(self) -> Path | None:
+        """Return the folder that is emptied with each job; None where there is none."""
+
+    def following_steps(self) -> FollowingSteps | None:
+        """Return what sets variables for the steps that follow; None where there is none."""
+
+    def cache_variables(self) -> Mapping[str, str]:
+        """Return what a builder's client needs for the system's own layer cache; empty where it cannot use it."""
+
+    def git_credentials(self, url: str) -> Mapping[str, str]:
+        """Return the environment in which git may read the repository at `url`; empty where it needs none."""
+
+    def has_identity(self) -> bool:
+        """Return whether this job may ask for an identity token."""
+
+    def identity_token(self, audience: str, http: Http, hide: Callable[[str], None]) -> IdentityToken:
+        """Ask for an identity token that `audience` takes; `hide` hears of each secret before it is used.
+
+        Raises EnvironmentLacks, Denied or Transient.
+        """
+
+    def set_outputs(self, values: Mapping[str, str]) -> bool:
+        """Hand values to the jobs that follow; returns whether this step has outputs."""
+
+    def summary(self, markdown: str) -> bool:
+        """Add to what a person reads of the job; returns whether this step has a summary."""
+
+    def plan_outputs(self, jobs: Sequence[RowJob], delivered: Sequence[Delivery], *, blocked: bool) -> dict[str, str]:
+        """Return a plan as outputs from which the system starts jobs.
+
+        Raises ConfigurationError and PolicyRefused for more than it can start.
+        """
+
+    def forge(self) -> Forge:
+        """Return the pull requests and issues. Raises EnvironmentLacks where this job has no token for them."""
