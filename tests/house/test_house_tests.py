@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -53,3 +54,19 @@ def test_the_workflow_runs_every_test(top: Path, tracked: list[str]) -> None:
     assert f"-- {own}" in text
     folders = {"/".join(path.split("/")[:2]) for path in tracked if re.match(r"tests/.*/test_\w+\.py$", path)}
     assert folders == set(re.findall(r"(?<= )tests/\w+(?=\s)", text))
+
+
+ROOMS = ("project", "run", "building", "publishing", "queries", "access", "keep", "workbench")
+
+
+def test_every_module_of_the_rooms_above_is_imported_by_a_unit_test(top: Path) -> None:
+    """What only an engine can start is hard to change: its logic is tested on registries and engines in memory."""
+    imported: set[str] = set()
+    for path in (top / "tests" / "unit").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                imported |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    package = top / ".ci" / "docker" / "imageyard"
+    modules = {f"imageyard.{room}.{path.stem}" for room in ROOMS for path in (package / room).glob("[!_]*.py")}
+    assert len(modules) > 50
+    assert sorted(modules - imported) == []
