@@ -1,2 +1,0 @@
-FROM scratch
-COPY --exclude=**/*.md --exclude=tools/deep lib /

@@ -1,3 +1,0 @@
-FROM scratch AS p
-ONBUILD COPY lib/other/a.txt /
-FROM p

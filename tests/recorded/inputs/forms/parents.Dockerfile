@@ -1,2 +1,0 @@
-FROM scratch
-COPY --parents lib/*/a.txt lib/./tools/deep/b.txt /

@@ -1,4 +1,0 @@
-ARG BASE
-FROM ${BASE}
-COPY common/base.sh /
-RUN /base.sh
