@@ -15,7 +15,7 @@ from typing import Literal, TextIO, TypeAlias
 from imageyard.board import Board, LineBoard, LiveBoard
 from imageyard.ci.providers.logs import LOGS, LogName, log_name
 from imageyard.errors import ImageyardError
-from imageyard.layout import aligned, lines
+from imageyard.layout import aligned, lines, visible
 
 __all__ = ["Form", "Level", "Story", "detect"]
 
@@ -58,8 +58,11 @@ class Story:
 
     @staticmethod
     def result(value: object) -> None:
-        """Write a result to standard output: text as it is, anything else as JSON. A reader that left is no error."""
-        text = value if isinstance(value, str) else json.dumps(value, indent=2)
+        """Write a result to standard output: text, anything else as JSON. A reader that left is no error.
+
+        Control characters of a text, those of a file's name, say, are written out: a terminal would obey them.
+        """
+        text = visible(value) if isinstance(value, str) else json.dumps(value, indent=2)
         try:
             _write(sys.stdout, text if text.endswith("\n") or not text else f"{text}\n")
         except OSError as error:

@@ -116,7 +116,23 @@ def is_dirty(top: Path, folder: str = "") -> bool:
     done = ask(top, "status", "--porcelain", "-z", "--untracked-files=normal", "--ignore-submodules=none", *where)
     if done.code:
         raise _refusal(top, done, "asking git for changes")
-    return bool(done.out)
+    return bool(done.out) or _hides_changes(top, where)
+
+
+def _hides_changes(top: Path, where: Sequence[str]) -> bool:
+    """Whether a file that git was told not to look at differs (git-update-index(1), "Using assume-unchanged bit").
+
+    One that a sparse checkout leaves out differs too: what is built has no such file.
+    """
+    done = ask(top, "ls-files", "-v", "-z", *where)
+    hidden = [item[2:] for item in _items(done.out) if item[:1] in (b"S", b"s") or item[:1].islower()]
+    if not hidden:
+        return False
+    staged = ask(top, "ls-files", "--stage", "-z", *where)
+    ids = {item.partition(b"\t")[2]: item.split()[1] for item in _items(staged.out)}
+    if not all((top / _name(path)).is_file() or (top / _name(path)).is_symlink() for path in hidden):
+        return True
+    return any(ask(top, "hash-object", "--", _name(path)).out.strip() != ids[path] for path in hidden)
 
 
 def origin(top: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-__all__ = ["aligned", "duration", "lines", "one_line", "size", "step_line"]
+__all__ = ["aligned", "duration", "lines", "one_line", "size", "step_line", "visible"]
 
 # ECMA-48: control sequences, operating system commands (up to BEL or ST), and the two-byte escapes.
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~])")
@@ -20,6 +20,11 @@ def lines(text: str) -> list[str]:
     A lone carriage return ends a line too, because readers of a log (GitHub's among them) take it for one.
     """
     return [_CONTROL.sub("", _ESCAPE.sub("", line)) for line in _BREAK.split(text.rstrip("\r\n"))]
+
+
+def visible(text: str) -> str:
+    """The text with its control characters written out in hex, but for line breaks and tabs."""
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 def one_line(text: str, limit: int = 200) -> str:

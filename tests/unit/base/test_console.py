@@ -414,3 +414,8 @@ with story.board("linux-bookworm-py3.11-gcc12 amd64") as board:
     assert child.returncode == 0
     assert "linux-bookworm-py3.11-gcc12\r\n  why    built: not in the engine\r\n" in text
     assert "linux-bookworm-py3.11-gcc12 amd64  0 do…" in text
+
+
+def test_a_result_sends_no_control_character_to_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    Story.result("one\nfile\x1b]0;title\x07name")
+    assert capsys.readouterr().out == "one\nfile\\x1b]0;title\\x07name\n"

@@ -224,3 +224,17 @@ def test_which_branches_of_a_remote_contain_a_commit(repo: Path) -> None:
     assert git.containing(repo, second, []) == ()
     with pytest.raises(EnvironmentLacks):
         git.containing(repo, "c0ffee" * 6 + "c0ff", ["main"])
+
+
+@pytest.mark.parametrize("flag", ["--assume-unchanged", "--skip-worktree"])
+@pytest.mark.parametrize("change", ["other bytes", "none", "gone"])
+def test_a_file_that_git_was_told_not_to_look_at_is_looked_at(repo: Path, flag: str, change: str) -> None:
+    file = repo / next(entry.path for entry in git.listing(repo, "folder"))
+    sh(repo, "update-index", flag, str(file.relative_to(repo)))
+    assert not git.is_dirty(repo, "folder")
+    if change == "gone":
+        file.unlink()
+    elif change == "other bytes":
+        file.write_text("changed in secret\n")
+    assert git.is_dirty(repo, "folder") is (change != "none")
+    assert not git.is_dirty(repo, "other")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from imageyard.layout import aligned, duration, lines, one_line, size, step_line
+from imageyard.layout import aligned, duration, lines, one_line, size, step_line, visible
 
 
 @pytest.mark.parametrize(
@@ -128,3 +128,7 @@ def test_what_is_too_wide_becomes_blocks(width: int | None, blocks: bool) -> Non
 )
 def test_a_step_is_shown_without_its_flags(name: str, shown: str) -> None:
     assert step_line(name) == shown
+
+
+def test_control_characters_are_written_out() -> None:
+    assert visible("a\x1b[31mb\x07\n\tc\x7f") == "a\\x1b[31mb\\x07\n\tc\\x7f"

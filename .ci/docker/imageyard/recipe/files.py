@@ -172,6 +172,8 @@ class Shelf:
         submodule = next((each for each in self.tree.submodules if f"{path}/".startswith(f"{each}/")), None)
         if path.lstrip("/") in self.entries:
             hint = f"{path} is a link to {self.tree.read(path).decode(errors='replace')[:200]}, which is not there"
+        elif path.split("/", 1)[0] == ".git":
+            hint = "`.git` is no part of the context: pass what the build needs of it as a build arg"
         elif submodule:
             hint = f"{submodule} is a git repository of its own, and no part of the context"
         elif close and close[0]:

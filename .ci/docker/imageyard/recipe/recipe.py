@@ -17,7 +17,7 @@ from imageyard.recipe.dockerfile.evaluate import Reading, evaluate
 from imageyard.recipe.dockerfile.fault import Fault
 from imageyard.recipe.dockerfile.live import live_names
 from imageyard.recipe.dockerfile.references import familiar
-from imageyard.recipe.dockerfile.stages import Dockerfile, read
+from imageyard.recipe.dockerfile.stages import Dockerfile, Inherited, read
 from imageyard.recipe.files import Shelf
 from imageyard.recipe.model import VERSION, File, Mode, Recipe, Source
 from imageyard.recipe.seal import MTIME
@@ -85,6 +85,7 @@ class Recipes:
         self._trees: dict[str, Tree] = {}
         self._contexts: dict[tuple[str, str], _Context] = {}
         self._recipes: dict[tuple[str, str], Recipe] = {}
+        self._left: dict[tuple[str, str], Inherited] = {}
 
     def of(self, row: Row) -> Recipe:
         """The recipe of a row.
@@ -154,8 +155,9 @@ class Recipes:
     def _recipe(self, row: Row) -> Recipe:
         image, platform = row.image, platform_of(row.arch)
         context = self._context(image)
-        given = {**_TIMES[image.reproducible], **self.set_args, **row.args, **image.parents}
-        reading, files = self._read(image, context, given, platform)
+        given = self._given(row)
+        bases = {familiar(name): self._leaves(parent) for name, parent in self._parents(row).items()}
+        reading, files = self._read(image, context, given, platform, bases)
         sources = self._sources(row, context, reading, platform)
         args = {name: value for name, value in sorted(given.items()) if _counts(name, reading.declared)}
         parents = self._parents(row)
@@ -187,14 +189,52 @@ class Recipes:
             },
         )
 
+    def _given(self, row: Row) -> Mapping[str, str]:
+        """The build args of a row, and the names of its parents."""
+        return {**_TIMES[row.image.reproducible], **self.set_args, **row.args, **row.image.parents}
+
+    def _leaves(self, row: Row) -> Inherited:
+        """What a row's image leaves to its children. Its reading is not shared: any of its args may be in it."""
+        key = (row.name, row.arch)
+        if key not in self._left:
+            image = row.image
+            bases = {familiar(name): self._leaves(parent) for name, parent in self._parents(row).items()}
+            self._left[key] = evaluate(
+                self._context(image).dockerfile,
+                args=self._given(row),
+                platform=platform_of(row.arch),
+                target=image.target,
+                contexts=image.contexts,
+                bases=bases,
+            ).leaves
+        return self._left[key]
+
     def _read(
-        self, image: Image, context: _Context, given: Mapping[str, str], platform: str
+        self,
+        image: Image,
+        context: _Context,
+        given: Mapping[str, str],
+        platform: str,
+        bases: Mapping[str, Inherited],
     ) -> tuple[Reading, tuple[File, ...]]:
-        live = given if context.live is None else {name: given[name] for name in context.live if name in given}
-        key = (platform, image.target, tuple(sorted(live.items())), tuple(sorted(image.contexts.items())))
+        triggered = any(base.triggers for base in bases.values())  # these may look up any arg
+        every = context.live is None or triggered
+        live = given if every else {name: given[name] for name in context.live or () if name in given}
+        key = (
+            platform,
+            image.target,
+            tuple(sorted(live.items())),
+            tuple(sorted(image.contexts.items())),
+            tuple((name, tuple(sorted(base.environment.items())), base.triggers) for name, base in bases.items()),
+        )
         if key not in context.readings:
             reading = evaluate(
-                context.dockerfile, args=given, platform=platform, target=image.target, contexts=image.contexts
+                context.dockerfile,
+                args=given,
+                platform=platform,
+                target=image.target,
+                contexts=image.contexts,
+                bases=bases,
             )
             context.readings[key] = reading, self._files(image, context, reading)
         return context.readings[key]

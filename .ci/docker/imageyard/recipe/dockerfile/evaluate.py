@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from imageyard.recipe.dockerfile.fault import Fault
 from imageyard.recipe.dockerfile.flags import mount
-from imageyard.recipe.dockerfile.instructions import Arg, Copy, Env, Expanded, Instruction, RunInstruction
-from imageyard.recipe.dockerfile.reach import Linked, link, reached, target_of
+from imageyard.recipe.dockerfile.instructions import Arg, Copy, Env, Expanded, Instruction, Onbuild, RunInstruction
+from imageyard.recipe.dockerfile.reach import Linked, left_by, link, reached, target_of
 from imageyard.recipe.dockerfile.references import familiar, remote
 from imageyard.recipe.dockerfile.scope import Globals, globals_of, substitution
-from imageyard.recipe.dockerfile.stages import Dockerfile
+from imageyard.recipe.dockerfile.stages import Dockerfile, Inherited
 
 __all__ = ["FileUse", "ImageUse", "Reading", "evaluate"]
 
@@ -53,6 +53,7 @@ class Reading:
     declared: frozenset[str]  # arguments that, when given, reach a reached stage
     unpinned: tuple[str, ...]  # words: what may change under the same recipe
     stages: tuple[str, ...]  # names of all stages of the file
+    leaves: Inherited  # to what is built from the image
 
 
 def evaluate(
@@ -62,40 +63,52 @@ def evaluate(
     platform: str,
     target: str | None = None,
     contexts: Collection[str] = (),
+    bases: Mapping[str, Inherited] | None = None,
 ) -> Reading:
     """Follow a Dockerfile from its target as BuildKit does.
 
-    `args` are the given build arguments, `contexts` the names of contexts that are given beside the main one.
+    `args` are the given build arguments, `contexts` the names of contexts that are given beside the main one, `bases`
+    what images leave that stages start from, by their familiar names.
     Raises ConfigurationError with `FILE:LINE` for what BuildKit would refuse.
     """
     contexts = frozenset(map(familiar, contexts))
     scope = globals_of(dockerfile, args, platform, target or dockerfile.stages[-1].origin.name)
     linked = link(dockerfile, scope, contexts)
-    walk = _Walk(dockerfile, scope, args, contexts)
-    for stage in reached(dockerfile, linked, target_of(dockerfile, linked, target)):
+    walk = _Walk(dockerfile, scope, args, contexts, bases or {})
+    last = target_of(dockerfile, linked, target)
+    for stage in reached(dockerfile, linked, last, walk.bases):
         walk.stage(stage)
+    own = [each.trigger for each in linked[last].instructions if isinstance(each, Onbuild)]
     return Reading(
         tuple(dict.fromkeys(walk.files)),
         tuple(dict.fromkeys(walk.images)),
         frozenset(walk.declared),
         tuple(dict.fromkeys(walk.unpinned)),
         tuple(stage.name for stage in linked if stage.name),
+        Inherited(walk.kept[last], tuple(own)),
     )
 
 
 class _Walk:
     def __init__(
-        self, dockerfile: Dockerfile, scope: Globals, args: Mapping[str, str], contexts: Collection[str]
+        self,
+        dockerfile: Dockerfile,
+        scope: Globals,
+        args: Mapping[str, str],
+        contexts: Collection[str],
+        bases: Mapping[str, Inherited],
     ) -> None:
         self.dockerfile = dockerfile
         self.scope = scope
         self.args = args
         self.contexts = contexts
+        self.bases = bases
         self.files: list[FileUse] = []
         self.images: list[ImageUse] = []
         self.declared: set[str] = set()
         self.unpinned: list[str] = []
         self.environments: dict[int, dict[str, str]] = {}
+        self.kept: dict[int, dict[str, str]] = {}  # of these, what ENV set: arguments are gone with the build
 
     def stage(self, stage: Linked) -> None:
         for name in stage.seen:
@@ -104,8 +117,7 @@ class _Walk:
         try:
             if stage.image:
                 self._origin(stage.image, line, FileUse(line, "/", wildcards=False), stage.platform)
-            inherited = self.environments[stage.base] if stage.base is not None else {}
-            environment = dict(inherited) if inherited or stage.image else {"PATH": _DEFAULT_PATH}
+            environment, self.kept[stage.index] = self._begin(stage)
             self.environments[stage.index] = environment
             for instruction in stage.instructions:
                 line = instruction.line
@@ -113,13 +125,24 @@ class _Walk:
         except Fault as fault:
             raise fault.at(self.dockerfile.file, line) from None
 
+    def _begin(self, stage: Linked) -> tuple[dict[str, str], dict[str, str]]:
+        """The environment that a stage begins with, and that part of it which its image keeps."""
+        if stage.base is not None:
+            return dict(self.environments[stage.base]), dict(self.kept[stage.base])
+        if not stage.image:
+            return {"PATH": _DEFAULT_PATH}, {}
+        inherited = left_by(stage.image, self.bases).environment
+        return dict(inherited), dict(inherited)
+
     def _instruction(self, instruction: Instruction, stage: Linked, environment: dict[str, str]) -> None:
         substitute = substitution(environment, self.dockerfile.escape)
         match instruction:
             case Arg():
                 self._arg(instruction, environment, substitute)
             case Env():
-                environment.update([(substitute(name), substitute(value)) for name, value in instruction.pairs])
+                pairs = [(substitute(name), substitute(value)) for name, value in instruction.pairs]
+                environment.update(pairs)
+                self.kept[stage.index].update(pairs)
             case Copy():
                 self._copy(instruction, stage, substitute)
             case RunInstruction():

@@ -15,6 +15,7 @@ from imageyard.recipe.dockerfile.fault import Fault, suggestion
 from imageyard.recipe.dockerfile.heredocs import heredoc
 from imageyard.recipe.dockerfile.lexer import substitute
 from imageyard.recipe.dockerfile.lines import Line, split_line
+from imageyard.recipe.dockerfile.references import is_reference
 
 __all__ = ["Arg", "Copy", "Env", "Expanded", "From", "Instruction", "Onbuild", "RunInstruction", "parse"]
 
@@ -139,6 +140,11 @@ def _from(line: Line, given: dict[str, tuple[str, ...]]) -> From:
             raise Fault(
                 f"invalid name for a stage: {args[2][:100]!r}",
                 "a stage's name starts with a letter and holds only letters, digits, '-', '_' and '.'",
+            )
+        if not is_reference(name):
+            raise Fault(
+                f"invalid name for a stage: {args[2][:100]!r}",
+                "BuildKit looks for a build context of that name too: end it with a letter or a digit, without '..'",
             )
     elif len(args) != 1:
         raise Fault("FROM requires either one or three arguments", "write FROM IMAGE or FROM IMAGE AS NAME")

@@ -14,9 +14,9 @@ from imageyard.recipe.dockerfile.fault import Fault, suggestion
 from imageyard.recipe.dockerfile.instructions import Copy, Instruction, RunInstruction
 from imageyard.recipe.dockerfile.references import familiar
 from imageyard.recipe.dockerfile.scope import Globals, substitution
-from imageyard.recipe.dockerfile.stages import Dockerfile, triggers
+from imageyard.recipe.dockerfile.stages import Dockerfile, Inherited, parsed_triggers, triggers
 
-__all__ = ["Linked", "link", "reached"]
+__all__ = ["Linked", "left_by", "link", "reached"]
 
 _INDEX = re.compile(r"[+-]?[0-9]+")
 _PLATFORM = re.compile(r"[A-Za-z0-9_.-]+(?:\([A-Za-z0-9_.-]*\))?(/[A-Za-z0-9_.-]+){0,2}")
@@ -116,9 +116,10 @@ def target_of(dockerfile: Dockerfile, linked: list[Linked], target: str | None) 
     return index
 
 
-def reached(dockerfile: Dockerfile, linked: list[Linked], target: int) -> list[Linked]:
+def reached(dockerfile: Dockerfile, linked: list[Linked], target: int, bases: Mapping[str, Inherited]) -> list[Linked]:
     """The stages that `target` needs, itself last, with the ONBUILD triggers they inherit at their start.
 
+    `bases` are what images leave, by their familiar names.
     Raises ConfigurationError: a stage used before it is defined, a stage number that does not exist.
     """
     order: list[Linked] = []
@@ -133,6 +134,9 @@ def reached(dockerfile: Dockerfile, linked: list[Linked], target: int) -> list[L
             begin = triggers(dockerfile, dockerfile.stages[stage.base], stage.line)
             stage.instructions = begin + stage.instructions
             todo.append(stage.base)
+        elif stage.image:
+            texts = [(each, f"the trigger is in {stage.image}") for each in left_by(stage.image, bases).triggers]
+            stage.instructions = parsed_triggers(dockerfile, texts, stage.line) + stage.instructions
         for line, used in _used(dockerfile, stage):
             if used >= index:
                 name = linked[used].name or str(used)
@@ -148,6 +152,14 @@ def reached(dockerfile: Dockerfile, linked: list[Linked], target: int) -> list[L
         if stage.index not in done:
             _check_unreached(dockerfile, linked, stage)
     return sorted(order, key=lambda stage: stage.index)
+
+
+def left_by(image: str, bases: Mapping[str, Inherited]) -> Inherited:
+    """What an image leaves to the stage that starts from it; nothing where that is not known."""
+    try:
+        return bases.get(familiar(image), Inherited()) if bases else Inherited()
+    except Fault:
+        return Inherited()  # a name that cannot be one is refused where it is bound
 
 
 def _used(dockerfile: Dockerfile, stage: Linked) -> Iterator[tuple[int, int]]:

@@ -11,7 +11,7 @@ from imageyard.errors import ConfigurationError
 from imageyard.names import Reference, parse_reference
 from imageyard.recipe.dockerfile.fault import Fault
 
-__all__ = ["RemoteSource", "familiar", "reference", "remote"]
+__all__ = ["RemoteSource", "familiar", "is_reference", "reference", "remote"]
 
 _PROTOCOL = re.compile(r"([a-zA-Z0-9]+)://")
 # BuildKit, util/sshutil/scpurl.go: git@host:path
@@ -28,6 +28,15 @@ def reference(name: str) -> Reference:
         raise Fault(
             f"{name[:100]!r} is no image reference", "write REPOSITORY:TAG or REPOSITORY@sha256:..., in lower case"
         ) from None
+
+
+def is_reference(name: str) -> bool:
+    """Whether a name can be that of an image."""
+    try:
+        parse_reference(name)
+    except ConfigurationError:
+        return False
+    return True
 
 
 def familiar(name: str) -> str:

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from imageyard.errors import ConfigurationError
 from imageyard.recipe.dockerfile import lines
 from imageyard.recipe.dockerfile.fault import Fault
 from imageyard.recipe.dockerfile.instructions import Arg, From, Instruction, Onbuild, parse
 
-__all__ = ["Dockerfile", "Stage", "read", "triggers"]
+__all__ = ["Dockerfile", "Inherited", "Stage", "parsed_triggers", "read", "triggers"]
+
+
+@dataclass(frozen=True)
+class Inherited:
+    """What an image leaves to a stage that is built from it: its environment, and its ONBUILD triggers in order.
+
+    `environment` holds the names that are known, which are not those of a base outside of the catalogue.
+    """
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+    triggers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,22 +76,28 @@ def read(data: bytes, file: str) -> Dockerfile:
 def triggers(dockerfile: Dockerfile, base: Stage, line: int) -> tuple[Instruction, ...]:
     """What the ONBUILD instructions of `base` put at the start of a stage that begins at `line`.
 
-    BuildKit reads each as a file of its own, whose escape character is always the backslash.
     Raises ConfigurationError, at the FROM that brings it in, for a trigger that is no instruction.
     """
-    found: list[Instruction] = []
-    for each in base.instructions:
-        if not isinstance(each, Onbuild):
-            continue
+    own = [each for each in base.instructions if isinstance(each, Onbuild)]
+    return parsed_triggers(dockerfile, [(each.trigger, f"the trigger is at line {each.line}") for each in own], line)
+
+
+def parsed_triggers(dockerfile: Dockerfile, texts: Sequence[tuple[str, str]], line: int) -> tuple[Instruction, ...]:
+    """Read triggers, each with words that say where it comes from, as if they stood at `line`.
+
+    BuildKit reads each as a file of its own, whose escape character is always the backslash.
+    Raises ConfigurationError for a trigger that is no instruction.
+    """
+    instructions: list[Instruction] = []
+    for trigger, whence in texts:
         try:
-            text = lines.read(each.trigger.encode(), dockerfile.file)
+            text = lines.read(trigger.encode(), dockerfile.file)
             if len(text.lines) != 1:
                 raise Fault("an ONBUILD trigger is a single instruction")
             instruction = parse(text.lines[0], text.escape)
         except (Fault, ConfigurationError) as fault:
             more = (fault.hint,) if isinstance(fault.hint, str) else tuple(fault.hint)
-            hint = (f"the trigger is at line {each.line}", *more)
-            raise Fault(f"ONBUILD: {fault.headline}", hint).at(dockerfile.file, line) from None
+            raise Fault(f"ONBUILD: {fault.headline}", (whence, *more)).at(dockerfile.file, line) from None
         if instruction is not None:
-            found.append(replace(instruction, line=line))
-    return tuple(found)
+            instructions.append(replace(instruction, line=line))
+    return tuple(instructions)
