@@ -29,6 +29,7 @@ FLOORS = """
     http oci
     treebase
     tree
+    ran
     records
     runs
     catalogue
