@@ -26,10 +26,12 @@ FLOORS = """
     ci.providers.logs
     console
     files git aws
+    git_changes
     parallel
     http oci
     treebase
     tree
+    ran
     records
     runs
     catalogue

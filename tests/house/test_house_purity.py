@@ -11,6 +11,7 @@ PURE = (
     "errors",
     "names",
     "layout",
+    "ran",
     "records",
     "treebase",
     "catalogue*",

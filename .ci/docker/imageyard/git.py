@@ -21,10 +21,12 @@ __all__ = [
     "containing",
     "file_settings",
     "head",
-    "is_dirty",
     "is_shallow",
+    "items",
     "listing",
     "origin",
+    "path_of",
+    "refusal",
     "remote_branches",
     "resolve",
     "top",
@@ -65,7 +67,7 @@ def top(path: Path | str) -> Path:
     start = start if start.is_dir() else start.parent
     done = ask(start, "rev-parse", "--show-toplevel")
     if done.code:
-        raise _refusal(start, done, "looking for the git repository")
+        raise refusal(start, done, "looking for the git repository")
     return Path(os.fsdecode(done.out.rstrip(b"\n")))
 
 
@@ -84,7 +86,7 @@ def resolve(top: Path, rev: str) -> str:
         return done.text.splitlines()[-1]
     probe = ask(top, "rev-parse", "--is-shallow-repository")
     if probe.code:
-        raise _refusal(top, probe, f"looking for revision {rev!r}")
+        raise refusal(top, probe, f"looking for revision {rev!r}")
     if rev == "HEAD":
         raise ConfigurationError("the repository has no commit yet", hint="git add -A && git commit")
     hint = "git branch --all and git tag list the names that this clone knows; git fetch gets those of its remote"
@@ -108,31 +110,6 @@ def tree_id(top: Path, rev: str, folder: str) -> str:
     if done.code:
         raise ConfigurationError(f"{folder!r} is not a folder at {rev}", doing="asking git for the id of a tree")
     return done.text
-
-
-def is_dirty(top: Path, folder: str = "") -> bool:
-    """Whether anything under `folder` differs from HEAD: staged, changed, deleted or untracked and not ignored."""
-    where = ["--", folder] if folder else []
-    done = ask(top, "status", "--porcelain", "-z", "--untracked-files=normal", "--ignore-submodules=none", *where)
-    if done.code:
-        raise _refusal(top, done, "asking git for changes")
-    return bool(done.out) or _hides_changes(top, where)
-
-
-def _hides_changes(top: Path, where: Sequence[str]) -> bool:
-    """Whether a file that git was told not to look at differs (git-update-index(1), "Using assume-unchanged bit").
-
-    One that a sparse checkout leaves out differs too: what is built has no such file.
-    """
-    done = ask(top, "ls-files", "-v", "-z", *where)
-    hidden = [item[2:] for item in _items(done.out) if item[:1] in (b"S", b"s") or item[:1].islower()]
-    if not hidden:
-        return False
-    staged = ask(top, "ls-files", "--stage", "-z", *where)
-    ids = {item.partition(b"\t")[2]: item.split()[1] for item in _items(staged.out)}
-    if not all((top / _name(path)).is_file() or (top / _name(path)).is_symlink() for path in hidden):
-        return True
-    return any(ask(top, "hash-object", "--", _name(path)).out.strip() != ids[path] for path in hidden)
 
 
 def origin(top: Path) -> str:
@@ -164,7 +141,7 @@ def containing(top: Path, commit: str, branches: Sequence[str], remote: str = "o
 def _remote_branches(top: Path, prefix: str, *which: str) -> tuple[str, ...]:
     done = ask(top, "for-each-ref", "--format=%(refname) %(symref)", *(which or [prefix]))
     if done.code:
-        raise _refusal(top, done, "asking git for branches")
+        raise refusal(top, done, "asking git for branches")
     pairs = [line.partition(" ") for line in done.text.splitlines()]
     return tuple(ref.removeprefix(prefix) for ref, _, symref in pairs if not symref)
 
@@ -184,15 +161,15 @@ def listing(top: Path, folder: str = "") -> Iterator[IndexEntry]:
     where = ["--", f"{folder}/"] if folder else []
     done = ask(top, "ls-files", "-z", "-t", "--stage", "--others", "--exclude-standard", *where)
     if done.code:
-        raise _refusal(top, done, "listing the files of the work tree")
-    for item in _items(done.out):
+        raise refusal(top, done, "listing the files of the work tree")
+    for item in items(done.out):
         tag, rest = item[:1].decode(), item[2:]
         if tag == "?":
-            yield IndexEntry(tag, _name(rest))
+            yield IndexEntry(tag, path_of(rest))
         else:
             facts, _, name = rest.partition(b"\t")
             mode, _, stage = facts.decode().split(" ")
-            yield IndexEntry(tag, _name(name), mode, stage)
+            yield IndexEntry(tag, path_of(name), mode, stage)
 
 
 def tree_listing(top: Path, rev: str, folder: str = "") -> Iterator[TreeEntry]:
@@ -203,11 +180,11 @@ def tree_listing(top: Path, rev: str, folder: str = "") -> Iterator[TreeEntry]:
     where = ["--", f"{folder}/"] if folder else []
     done = ask(top, "ls-tree", "-r", "-z", "--full-tree", resolve(top, rev), *where)
     if done.code:
-        raise _refusal(top, done, f"listing the files at {rev}")
-    for item in _items(done.out):
+        raise refusal(top, done, f"listing the files at {rev}")
+    for item in items(done.out):
         facts, _, name = item.partition(b"\t")
         mode, _, oid = facts.decode().split(" ")
-        yield TreeEntry(_name(name), mode, oid)
+        yield TreeEntry(path_of(name), mode, oid)
 
 
 def blobs(top: Path, entries: Sequence[TreeEntry]) -> list[bytes]:
@@ -225,7 +202,7 @@ def blobs(top: Path, entries: Sequence[TreeEntry]) -> list[bytes]:
 def file_settings(top: Path) -> tuple[bool, bool]:
     """Whether the work tree's file system keeps the executable bit, and symbolic links: `core.fileMode`, `symlinks`."""
     done = ask(top, "config", "-z", "--type=bool", "--get-regexp", r"^core\.(filemode|symlinks)$")
-    found = dict(item.split(b"\n", 1) for item in _items(done.out))
+    found = dict(item.split(b"\n", 1) for item in items(done.out))
     return found.get(b"core.filemode") != b"false", found.get(b"core.symlinks") != b"false"
 
 
@@ -275,11 +252,13 @@ def ask(
     return process.run(argv, env={**(env or {}), **fixed_env}, stdin=stdin, timeout=timeout)
 
 
-def _items(out: bytes) -> list[bytes]:
+def items(out: bytes) -> list[bytes]:
+    """Split what git printed with `-z`."""
     return [item for item in out.split(b"\0") if item]
 
 
-def _name(raw: bytes) -> str:
+def path_of(raw: bytes) -> str:
+    """Decode a path. Raises ConfigurationError for one that is not UTF-8."""
     try:
         return raw.decode()
     except UnicodeDecodeError:
@@ -295,7 +274,8 @@ def _unreadable(done: process.Completed) -> ConfigurationError:
     return ConfigurationError("git cannot read a file", doing="git cat-file", detail=done.complaint.splitlines())
 
 
-def _refusal(where: Path, done: process.Completed, doing: str) -> ImageyardError:
+def refusal(where: Path, done: process.Completed, doing: str) -> ImageyardError:
+    """Make the error of a question that git refused."""
     said = done.complaint
     if owned := _OWNED.search(said):
         return EnvironmentLacks(

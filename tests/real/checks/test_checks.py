@@ -6,6 +6,11 @@ import io
 import tarfile
 
 import pytest
+from imageyard.catalogue.expectations.base import Expectation
+from imageyard.catalogue.expectations.matches import MatchExpected
+from imageyard.catalogue.expectations.passes import PASSES
+from imageyard.catalogue.expectations.present import PresenceExpected
+from imageyard.catalogue.expectations.version import VersionExpected
 from imageyard.catalogue.model import Check
 from imageyard.checks.run import run_checks
 from support.engine.private import PrivateEngine
@@ -13,25 +18,43 @@ from support.engine.private import PrivateEngine
 pytestmark = [pytest.mark.engine, pytest.mark.mirror]
 
 
-def check(*run: str, **fields: object) -> Check:
-    return Check("it", run, **fields)  # type: ignore[arg-type]
+TRITON, X = PresenceExpected(("TRITON",)), PresenceExpected(("X",))
+
+
+def check(*run: str, expects: Expectation = PASSES) -> Check:
+    return Check("it", run, expects)
 
 
 @pytest.mark.parametrize(
     ("asked", "args", "ok", "actual"),
     [
-        (check("echo", "gcc (Debian 12.2.0-14) 12.2.0", version="12"), {}, True, "12.2.0"),
-        (check("echo", "gcc (Debian 12.2.0-14) 12.2.0", version="13"), {}, False, "12.2.0"),
-        (check("sh", "-c", "echo 17.0.9 >&2", version="17"), {}, True, "17.0.9"),
-        (check("echo", "x86_64", matches="^x86"), {}, True, "'x86_64'"),
+        (check("echo", "gcc (Debian 12.2.0-14) 12.2.0", expects=VersionExpected("12")), {}, True, "12.2.0"),
+        (check("echo", "gcc (Debian 12.2.0-14) 12.2.0", expects=VersionExpected("13")), {}, False, "12.2.0"),
+        (check("sh", "-c", "echo 17.0.9 >&2", expects=VersionExpected("17")), {}, True, "17.0.9"),
+        (check("echo", "x86_64", expects=MatchExpected("^x86")), {}, True, "'x86_64'"),
         (check("true"), {}, True, "exit status 0"),
         (check("sh", "-c", "exit 125"), {}, False, "exit status 125"),
-        (check("sh", "-c", "kill -SEGV $$", present=("TRITON",)), {}, False, "exit status 139 (signal 11)"),
+        (
+            check("sh", "-c", "kill -SEGV $$", expects=TRITON),
+            {},
+            False,
+            "exit status 139 (signal 11)",
+        ),
         (check("no-such-program"), {}, False, "no such program (exit status 127)"),
-        (check("no-such-program", present=("TRITON",)), {}, True, "no such program (exit status 127)"),
-        (check("no-such-program", present=("TRITON",)), {"TRITON": "1"}, False, "no such program (exit status 127)"),
-        (check("true", present=("TRITON",)), {"TRITON": ""}, False, "present (exit status 0)"),
-        (check("ls", "/sys/class/net", matches=r"^lo\s*$"), {}, True, "'lo'"),
+        (
+            check("no-such-program", expects=TRITON),
+            {},
+            True,
+            "no such program (exit status 127)",
+        ),
+        (
+            check("no-such-program", expects=TRITON),
+            {"TRITON": "1"},
+            False,
+            "no such program (exit status 127)",
+        ),
+        (check("true", expects=TRITON), {"TRITON": ""}, False, "present (exit status 0)"),
+        (check("ls", "/sys/class/net", expects=MatchExpected(r"^lo\s*$")), {}, True, "'lo'"),
     ],
     ids=lambda value: " ".join(value.run) if isinstance(value, Check) else None,
 )
@@ -48,7 +71,7 @@ def test_findings(
 
 
 def test_an_image_that_is_not_there_is_no_wrong_version(docker_engine: PrivateEngine) -> None:
-    (finding,) = run_checks(docker_engine.engine, "imageyard.local/no/image:1", [check("true", present=("X",))], {})
+    (finding,) = run_checks(docker_engine.engine, "imageyard.local/no/image:1", [check("true", expects=X)], {})
     assert (finding.ok, finding.actual) == (False, "no answer: the container did not start")
     assert "imageyard.local/no/image:1" in finding.why
 
@@ -63,7 +86,7 @@ def test_a_program_of_an_architecture_that_cannot_run_here_is_not_absent(docker_
             tar.addfile(member, io.BytesIO(content))
     image = "imageyard.local/test/foreign:1"
     docker_engine.docker("import", "-", image, stdin=spool.getvalue())
-    (finding,) = run_checks(docker_engine.engine, image, [check("/foreign", present=("X",))], {})
+    (finding,) = run_checks(docker_engine.engine, image, [check("/foreign", expects=X)], {})
     assert (finding.ok, finding.actual) == (False, "no answer: the container did not start")
     assert "format error" in finding.why.lower()
 

@@ -11,7 +11,6 @@ import pytest
 from imageyard import errors
 from imageyard.builders.request import BuildTimedOut, Failed
 from imageyard.building.remote_checks import TIMEOUT, _ran
-from imageyard.checks.judge import NotStarted, TimedOut
 from imageyard.errors import (
     EXIT_CODES,
     Blocked,
@@ -30,6 +29,7 @@ from imageyard.errors import (
 from imageyard.http.transport import BodyTooLarge, NoAnswer, TlsRefused
 from imageyard.names import Digest, Reference, Unknown
 from imageyard.oci.manifests import Descriptor
+from imageyard.ran import NotStarted, TimedOut
 from imageyard.records import gravest
 from imageyard.registry import blobs
 from imageyard.registry.client import Client

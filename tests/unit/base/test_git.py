@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from imageyard import git, process
+from imageyard import git, git_changes, process
 from imageyard.errors import ConfigurationError, EnvironmentLacks, ImageyardError
 from support.git import sh
 
@@ -89,13 +89,13 @@ def test_dirty(repo: Path, change: str, folder: bool, whole: bool) -> None:
             file.write_text(file.read_text())
         case "mode of others":
             file.chmod(0o600)
-    assert (git.is_dirty(repo, "folder"), git.is_dirty(repo)) == (folder, whole)
+    assert (git_changes.is_dirty(repo, "folder"), git_changes.is_dirty(repo)) == (folder, whole)
 
 
 def test_the_user_s_settings_hide_no_dirt(repo: Path) -> None:
     sh(repo, "config", "status.showUntrackedFiles", "no")
     (repo / "folder" / "new").write_text("")
-    assert git.is_dirty(repo, "folder")
+    assert git_changes.is_dirty(repo, "folder")
 
 
 def refused(call: Callable[..., object], *args: object) -> ImageyardError:
@@ -114,7 +114,7 @@ def test_not_a_repository(tmp_path: Path) -> None:
 def test_somebody_else_s_repository(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "PASSED", (*process.PASSED, "GIT_TEST_ASSUME_DIFFERENT_OWNER"))
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
-    for ask in (git.top, git.head, git.is_dirty, lambda top: list(git.listing(top))):
+    for ask in (git.top, git.head, git_changes.is_dirty, lambda top: list(git.listing(top))):
         error = refused(ask, repo)
         assert isinstance(error, EnvironmentLacks)
         assert error.headline == f"git does not trust {repo}: it belongs to another user"
@@ -180,7 +180,7 @@ def test_the_caller_s_git_variables_do_not_count(repo: Path, monkeypatch: pytest
     there = sh(repo, "rev-parse", "HEAD")
     monkeypatch.setenv("GIT_DIR", "/nonexistent")
     monkeypatch.setenv("GIT_INDEX_FILE", "/nonexistent")
-    assert (git.top(repo), git.head(repo), git.is_dirty(repo)) == (repo, there, False)
+    assert (git.top(repo), git.head(repo), git_changes.is_dirty(repo)) == (repo, there, False)
 
 
 def test_replaced_objects_do_not_count(repo: Path) -> None:
@@ -198,7 +198,7 @@ def test_blob_that_is_gone(repo: Path) -> None:
 def test_asking_changes_nothing(repo: Path) -> None:
     (repo / "other").write_text("2\n")
     before = (repo / ".git" / "index").read_bytes()
-    assert not git.is_dirty(repo)
+    assert not git_changes.is_dirty(repo)
     list(git.listing(repo))
     assert (repo / ".git" / "index").read_bytes() == before
 
@@ -231,10 +231,10 @@ def test_which_branches_of_a_remote_contain_a_commit(repo: Path) -> None:
 def test_a_file_that_git_was_told_not_to_look_at_is_looked_at(repo: Path, flag: str, change: str) -> None:
     file = repo / next(entry.path for entry in git.listing(repo, "folder"))
     sh(repo, "update-index", flag, str(file.relative_to(repo)))
-    assert not git.is_dirty(repo, "folder")
+    assert not git_changes.is_dirty(repo, "folder")
     if change == "gone":
         file.unlink()
     elif change == "other bytes":
         file.write_text("changed in secret\n")
-    assert git.is_dirty(repo, "folder") is (change != "none")
-    assert not git.is_dirty(repo, "other")
+    assert git_changes.is_dirty(repo, "folder") is (change != "none")
+    assert not git_changes.is_dirty(repo, "other")

@@ -11,6 +11,10 @@ from hypothesis import strategies as st
 from imageyard.catalogue import text
 from imageyard.catalogue.builder_sections import DepotSettings, RemoteSettings
 from imageyard.catalogue.expand import expand, load
+from imageyard.catalogue.expectations.matches import MatchExpected
+from imageyard.catalogue.expectations.passes import PASSES
+from imageyard.catalogue.expectations.present import PresenceExpected
+from imageyard.catalogue.expectations.version import VersionExpected
 from imageyard.catalogue.model import Registry, Secret
 from imageyard.errors import ConfigurationError
 
@@ -73,7 +77,11 @@ def test_the_pytorch_catalogue_carries_the_rest():
     assert remote.addresses["arm64"] == "tcp://buildkitd-arm64.buildkit:1234"
     riscv = pytorch.images["pytorch-linux-noble-riscv64-py3.12-gcc14"]
     assert [check.run[0] for check in riscv.checks] == ["lsb_release", "riscv64-linux-gnu-gcc-14", "python"]
-    assert [check.version for check in riscv.checks] == ["24.04", "14", None]
+    assert [check.expects for check in riscv.checks] == [
+        VersionExpected("24.04"),
+        VersionExpected("14"),
+        PresenceExpected(("TRITON", "TRITON_CPU")),
+    ]
 
 
 def test_the_debian_catalogue_builds_parents_first_on_both_architectures():
@@ -88,7 +96,10 @@ def test_the_debian_catalogue_builds_parents_first_on_both_architectures():
     child = debian.images["linux-trixie-py3.13-clang19"]
     assert child.parents == {"BASE": "linux-trixie-base"}
     assert child.args == {"PYTHON_VERSION": "3.13", "CLANG_VERSION": "19"}
-    assert [(check.name, check.version) for check in child.checks] == [("python", "3.13"), ("clang", "19")]
+    assert [(check.name, check.expects) for check in child.checks] == [
+        ("python", VersionExpected("3.13")),
+        ("clang", VersionExpected("19")),
+    ]
     assert debian.folder == "examples/debian"
     assert debian.registry == Registry("ghcr.io/acme/ci-image", "ghcr.io/acme/ci-image")
 
@@ -195,9 +206,9 @@ defaults:
     )
     assert image.tags == ("three",)
     assert image.timeout == 14400
-    assert [(c.name, c.run, c.version) for c in image.checks] == [
-        ("gcc", ("cc", "--version"), "11"),
-        ("as", ("as",), None),
+    assert [(c.name, c.run, c.expects) for c in image.checks] == [
+        ("gcc", ("cc", "--version"), VersionExpected("11")),
+        ("as", ("as",), PASSES),
     ]
     assert image.secrets == (Secret("token", "env:TOKEN", required=False),)
 
@@ -229,7 +240,7 @@ images: {family: {names: {"gcc{11,12}": {per_arch: {arm64: {args: {GCC: 12}}}}, 
     rows = expand(text.parse(source.encode(), "images.yml"), overrides={"GCC": "{13}"}).catalogue.rows
     for row in rows[:4]:
         assert row.args == {"LABEL": "gcc {13}", "GCC": "{13}"}, row
-        assert [check.version for check in row.image.checks] == ["{13}"]
+        assert [check.expects for check in row.image.checks] == [VersionExpected("{13}")]
     for row in rows[4:]:
         assert (row.name, row.args, row.image.checks) == ("bare", {}, ())
 
@@ -285,18 +296,18 @@ def test_every_field_can_be_said():
 @pytest.mark.parametrize(
     ("check", "made"),
     [
-        ("{run: gcc --version}", (("gcc", "--version"), None, None)),
-        ("{run: \"python -c 'import torch, sys'\"}", (("python", "-c", "import torch, sys"), None, None)),
-        ("{run: 'gcc-{GCC_VERSION} -v', version: '{GCC_VERSION}'}", (("gcc-11", "-v"), "11", None)),
-        ("{run: 'echo {SPACED}'}", (("echo", "a b; rm 'x"), None, None)),
-        ("{run: \"awk '{ print }'\"}", (("awk", "{ print }"), None, None)),
-        ("{run: python -V, matches: 'Python {DOTTED}[.]'}", (("python", "-V"), None, r"Python 3\.10[.]")),
+        ("{run: gcc --version}", (("gcc", "--version"), PASSES)),
+        ("{run: \"python -c 'import torch, sys'\"}", (("python", "-c", "import torch, sys"), PASSES)),
+        ("{run: 'gcc-{GCC_VERSION} -v', version: '{GCC_VERSION}'}", (("gcc-11", "-v"), VersionExpected("11"))),
+        ("{run: 'echo {SPACED}'}", (("echo", "a b; rm 'x"), PASSES)),
+        ("{run: \"awk '{ print }'\"}", (("awk", "{ print }"), PASSES)),
+        ("{run: python -V, matches: 'Python {DOTTED}[.]'}", (("python", "-V"), MatchExpected(r"Python 3\.10[.]"))),
         ("{run: clang -v, version: '{CLANG_VERSION}'}", None),
         ("{run: '{version} -v'}", None),
-        ("{run: x, when: [GCC_VERSION]}", (("x",), None, None)),
+        ("{run: x, when: [GCC_VERSION]}", (("x",), PASSES)),
         ("{run: x, when: [CLANG_VERSION]}", None),
-        ("{run: x, when: [CLANG_VERSION, GCC_VERSION]}", (("x",), None, None)),
-        ("{run: x, present: [CLANG_VERSION]}", (("x",), None, None)),
+        ("{run: x, when: [CLANG_VERSION, GCC_VERSION]}", (("x",), PASSES)),
+        ("{run: x, present: [CLANG_VERSION]}", (("x",), PresenceExpected(("CLANG_VERSION",)))),
     ],
 )
 def test_which_checks_apply_and_what_they_run(check, made):
@@ -304,7 +315,7 @@ def test_which_checks_apply_and_what_they_run(check, made):
     images = catalogue(
         f"      jammy-gcc11: {{checks: {{it: {check}}}}}\n      noble: {{args: {{CLANG_VERSION: 18}}}}", top=top
     ).images
-    assert [(c.run, c.version, c.matches) for c in images["jammy-gcc11"].checks] == ([made] if made else [])
+    assert [(c.run, c.expects) for c in images["jammy-gcc11"].checks] == ([made] if made else [])
 
 
 # Parents

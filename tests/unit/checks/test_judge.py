@@ -7,17 +7,23 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from imageyard.catalogue.expectations.base import Expectation
+from imageyard.catalogue.expectations.matches import MatchExpected
+from imageyard.catalogue.expectations.passes import PASSES
+from imageyard.catalogue.expectations.present import PresenceExpected
+from imageyard.catalogue.expectations.version import VersionExpected
 from imageyard.catalogue.model import Check, Where
-from imageyard.checks.judge import Ended, NotStarted, TimedOut, judge
+from imageyard.checks.judge import judge
 from imageyard.checks.run import run_checks
 from imageyard.engine import Ran
 from imageyard.errors import ConfigurationError
+from imageyard.ran import Ended, NotStarted, TimedOut
 
 HERE = Where("images.yml", 7, 9)
 
 
-def check(**fields: object) -> Check:
-    return Check(**{"name": "tool", "run": ("tool", "--version"), "where": HERE} | fields)  # type: ignore[arg-type]
+def check(expects: Expectation = PASSES, run: tuple[str, ...] = ("tool", "--version"), name: str = "tool") -> Check:
+    return Check(name, run, expects, where=HERE)
 
 
 GCC = "gcc (Debian 12.2.0-14) 12.2.0\nCopyright (C) 2022 Free Software Foundation, Inc.\n"
@@ -61,14 +67,14 @@ NVCC = (
     ],
 )
 def test_version(version: str, output: str, found: str, ok: bool) -> None:
-    finding = judge(check(version=version), {}, Ended(0, output))
+    finding = judge(check(VersionExpected(version)), {}, Ended(0, output))
     assert (finding.ok, finding.actual) == (ok, found)
 
 
 def test_version_reads_standard_error_only_where_standard_output_has_no_number() -> None:
     """Java prints its version there, and so do warnings of the surroundings that are not the version."""
-    assert judge(check(version="17"), {}, Ended(0, "", 'openjdk version "17.0.9"')).ok
-    assert judge(check(version="17"), {}, Ended(0, "17.0.9", "warning: 4.2 locales")).ok
+    assert judge(check(VersionExpected("17")), {}, Ended(0, "", 'openjdk version "17.0.9"')).ok
+    assert judge(check(VersionExpected("17")), {}, Ended(0, "17.0.9", "warning: 4.2 locales")).ok
 
 
 components = st.lists(st.integers(0, 99), min_size=1, max_size=4).map(lambda parts: ".".join(map(str, parts)))
@@ -79,13 +85,13 @@ components = st.lists(st.integers(0, 99), min_size=1, max_size=4).map(lambda par
 def test_version_is_compared_on_the_components_that_both_have(wanted: str, found: str) -> None:
     shared = min(wanted.count("."), found.count(".")) + 1
     same = wanted.split(".")[:shared] == found.split(".")[:shared]
-    assert judge(check(version=wanted), {}, Ended(0, f"tool {found}\n")).ok is same
+    assert judge(check(VersionExpected(wanted)), {}, Ended(0, f"tool {found}\n")).ok is same
 
 
 @settings(deadline=None)
 @given(st.text())
 def test_no_output_upsets_the_judge(output: str) -> None:
-    finding = judge(check(version="3.11"), {}, Ended(0, output))
+    finding = judge(check(VersionExpected("3.11")), {}, Ended(0, output))
     assert finding.expected == "3.11"
     assert finding.actual
 
@@ -105,11 +111,11 @@ def test_no_output_upsets_the_judge(output: str) -> None:
     ],
 )
 def test_matches(pattern: str, out: str, err: str, ok: bool) -> None:
-    finding = judge(check(matches=pattern), {}, Ended(0, out, err))
+    finding = judge(check(MatchExpected(pattern)), {}, Ended(0, out, err))
     assert (finding.ok, finding.expected) == (ok, f"output matching {pattern!r}")
 
 
-PRESENT = check(run=("triton", "--help"), present=("TRITON", "TRITON_CPU"))
+PRESENT = check(PresenceExpected(("TRITON", "TRITON_CPU")), run=("triton", "--help"))
 
 
 @pytest.mark.parametrize(
@@ -156,14 +162,16 @@ def test_present_passes_exactly_when_an_arg_is_set(args: dict[str, str], code: i
         (255, False, "exit status 255"),
     ],
 )
-@pytest.mark.parametrize("fields", [{}, {"version": "12"}, {"matches": "12"}], ids=["plain", "version", "matches"])
-def test_a_command_that_fails_says_nothing_else(fields: dict[str, str], code: int, ok: bool, actual: str) -> None:
-    finding = judge(check(**fields), {}, Ended(code, "12"))
+@pytest.mark.parametrize(
+    "expects", [PASSES, VersionExpected("12"), MatchExpected("12")], ids=["plain", "version", "matches"]
+)
+def test_a_command_that_fails_says_nothing_else(expects: Expectation, code: int, ok: bool, actual: str) -> None:
+    finding = judge(check(expects), {}, Ended(code, "12"))
     assert finding.ok is ok
     assert code == 0 or finding.actual == actual
 
 
-KINDS = [check(), check(version="12"), check(matches="x"), check(present=("TRITON",))]
+KINDS = [check(), check(VersionExpected("12")), check(MatchExpected("x")), check(PresenceExpected(("TRITON",)))]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=["plain", "version", "matches", "present"])
@@ -179,32 +187,35 @@ def test_no_answer_satisfies_no_check(kind: Check, args: dict[str, str]) -> None
 
 def test_a_failure_shows_the_command_and_its_last_lines() -> None:
     out = "".join(f"line {number}\n\n" for number in range(50))
-    finding = judge(check(version="12"), {}, Ended(3, out, "x" * 10_000))
+    finding = judge(check(VersionExpected("12")), {}, Ended(3, out, "x" * 10_000))
     assert finding.why == "ran: tool --version"
     assert finding.output[:2] == ("line 41", "line 42")
     assert (len(finding.output), len(finding.output[-1])) == (10, 500)
 
 
 def test_a_success_keeps_no_output() -> None:
-    finding = judge(check(version="12"), {}, Ended(0, GCC))
+    finding = judge(check(VersionExpected("12")), {}, Ended(0, GCC))
     assert (finding.ok, finding.output, finding.why) == (True, (), "")
 
 
 @pytest.mark.parametrize(
-    ("fields", "message"),
+    ("expects", "message"),
     [
-        ({"matches": "("}, "images.yml:7:9: check tool: matches '(' is no regular expression: missing ), unterminated"),
-        ({"version": "latest"}, "images.yml:7:9: check tool: version 'latest' has no number to compare"),
+        (
+            MatchExpected("("),
+            "images.yml:7:9: check tool: matches '(' is no regular expression: missing ), unterminated",
+        ),
+        (VersionExpected("latest"), "images.yml:7:9: check tool: version 'latest' has no number to compare"),
     ],
 )
 @pytest.mark.parametrize(
     "ran", [Ended(0, "1.0"), TimedOut(1.0), NotStarted("no engine")], ids=lambda r: type(r).__name__
 )
 def test_a_check_that_cannot_be_judged_is_a_fault_of_the_catalogue(
-    fields: dict[str, str], message: str, ran: Ended | TimedOut | NotStarted
+    expects: Expectation, message: str, ran: Ended | TimedOut | NotStarted
 ) -> None:
     with pytest.raises(ConfigurationError, match=re.escape(message)):
-        judge(check(**fields), {}, ran)
+        judge(check(expects), {}, ran)
 
 
 # Running them
@@ -243,7 +254,7 @@ NO_EMULATOR_INIT = b"[FATAL tini (7)] exec gcc failed: Exec format error\n"
     ],
 )
 def test_what_a_container_answers(answer: Ran | TimeoutError, actual: str) -> None:
-    (finding,) = run_checks(Containers({"gcc": answer}), "image", [check(run=("gcc",), version="12")], {})
+    (finding,) = run_checks(Containers({"gcc": answer}), "image", [check(VersionExpected("12"), run=("gcc",))], {})
     assert finding.actual == actual
 
 

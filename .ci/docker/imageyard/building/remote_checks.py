@@ -12,9 +12,10 @@ from typing import IO, TYPE_CHECKING, TypeAlias
 
 from imageyard.builders.request import BuildRequest, BuildTimedOut, Built, Failed
 from imageyard.building import attempt
-from imageyard.checks.judge import Ended, NotStarted, Ran, TimedOut, judge
+from imageyard.checks.judge import judge
 from imageyard.checks.run import TIMEOUT
 from imageyard.names import platform_of
+from imageyard.ran import Ended, NotStarted, Ran, TimedOut
 from imageyard.recipe.model import File
 from imageyard.recipe.seal import seal
 from imageyard.run import leftovers

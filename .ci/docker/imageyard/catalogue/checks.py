@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
+from imageyard.catalogue.expectations.kind import Fill, arg_names
+from imageyard.catalogue.expectations.passes import PASSES, PassesExpected
+from imageyard.catalogue.expectations.table import EXPECTATIONS
 from imageyard.catalogue.fill import Known, RowBeingFilled, refuse_unknown
 from imageyard.catalogue.kinds import PLACEHOLDER
 from imageyard.catalogue.merge import Tree
 from imageyard.catalogue.model import Check
-from imageyard.catalogue.nodes import Seq, Text, error_at, place
-from imageyard.catalogue.suggest import did_you_mean
+from imageyard.catalogue.nodes import Text, error_at, place
 from imageyard.errors import ConfigurationError
 
 __all__ = ["Plans"]
@@ -22,9 +23,7 @@ class _Plan(NamedTuple):
     name: str
     run: Text
     words: tuple[list[str], ...]
-    version: Text | None
-    matches: Text | None
-    present: tuple[str, ...]
+    expects: Fill
     when: tuple[str, ...]
     needs: tuple[str, ...]
     made: dict[tuple[str, ...], Check]
@@ -57,11 +56,11 @@ def _plan(name: str, check: object, known: Known) -> _Plan:
         if leaf is None:
             raise ConfigurationError(f"nothing is left of the check {name!r}", hint=f"remove it with: {name}: ~")
         raise error_at(leaf, f"the check {name!r} has no run", hint="run: COMMAND")
-    kinds = [kind for kind in ("version", "matches", "present") if kind in check]
+    kinds = [key for key in EXPECTATIONS if key in check]
     if len(kinds) > 1:
         hint = f"remove one that stands below with: {kinds[0]}: ~"
         raise error_at(check[kinds[1]], f"the check {name!r} has both {kinds[0]} and {kinds[1]}", hint=hint)
-    texts = [run, *(check[kind] for kind in ("version", "matches") if kind in check)]
+    texts = [run, *(check[key] for key in kinds if isinstance(check[key], Text))]
     needs: dict[str, None] = {}
     for text in texts:
         names = [part for index, part in enumerate(text.parts or ()) if index % 2]
@@ -71,10 +70,8 @@ def _plan(name: str, check: object, known: Known) -> _Plan:
         name=name,
         run=run,
         words=_split(run),
-        version=check.get("version"),
-        matches=check.get("matches"),
-        present=_arg_names(check.get("present"), known),
-        when=_arg_names(check.get("when"), known),
+        expects=EXPECTATIONS[kinds[0]].read(name, check[kinds[0]], known) if kinds else _passes,
+        when=arg_names(check.get("when"), known),
         needs=tuple(needs),
         made={},
     )
@@ -94,62 +91,21 @@ def _split(run: Text) -> tuple[list[str], ...]:
     return tuple(PLACEHOLDER.split(word) for word in words)
 
 
-def _arg_names(node: object, known: Known) -> tuple[str, ...]:
-    if node is None:
-        return ()
-    assert isinstance(node, Seq)
-    names = []
-    for item in node.items:
-        assert isinstance(item, Text)
-        assert item.text is not None
-        if item.text not in known.args:
-            hint = did_you_mean(item.text, sorted(known.args))
-            raise error_at(item, f"no image sets the arg {item.text[:100]!r}", hint=hint)
-        names.append(item.text)
-    if not names:
-        raise error_at(node, f"{node.key} is empty", hint="name an arg, or remove the key")
-    return tuple(names)
+def _passes(_: RowBeingFilled) -> PassesExpected:
+    return PASSES
 
 
 def _fill(plan: _Plan, row: RowBeingFilled) -> Check:
     values = tuple(row.value(name, plan.run) for name in plan.needs)
     if (made := plan.made.get(values)) is not None:
         return made
-    version = matches = None
-    if plan.version is not None:
-        version = row.text(plan.version)
-        if not re.search("[0-9]", version):
-            hint = f"remove the check there with: {plan.name}: ~"
-            raise error_at(plan.version, f"{version[:80]!r} is not a version, in {row.image}", hint=hint)
-    if plan.matches is not None:
-        matches = _expression(plan.matches, row)
+    expects = plan.expects(row)
     made = Check(
         name=plan.name,
         run=tuple(row.text(plan.run, word) for word in plan.words),
-        version=version,
-        matches=matches,
-        present=plan.present,
+        expects=expects,
         when=plan.when,
         where=place(plan.run),
     )
     plan.made[values] = made
     return made
-
-
-def _expression(node: Text, row: RowBeingFilled) -> str:
-    """A regular expression in which values stand for themselves: the dot of `3.10` is a dot."""
-    if node.parts is None:
-        assert node.text is not None
-        expression = node.text
-    else:
-        parts = enumerate(node.parts)
-        expression = "".join(re.escape(row.value(part, node)) if index % 2 else part for index, part in parts)
-    import warnings
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            re.compile(expression)
-    except (re.error, OverflowError, RecursionError, Warning) as error:
-        raise error_at(node, f"not a regular expression: {error}") from None
-    return expression

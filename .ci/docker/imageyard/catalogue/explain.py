@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from imageyard.catalogue.expand import Expansion, open_catalogue
+from imageyard.catalogue.expectations.table import EXPECTATIONS
 from imageyard.catalogue.kinds import PLACEHOLDER
 from imageyard.catalogue.merge import Tree
 from imageyard.catalogue.model import Row, Where
@@ -117,9 +118,8 @@ def _check(name: str, parts: Mapping[str, list[Step]], row: Row) -> dict[str, An
         "applies": made is not None,
         "why": why,
         "run": list(made.run) if made else texts.get("run"),
-        "version": made.version if made else texts.get("version"),
-        "matches": made.matches if made else texts.get("matches"),
-        "present": list(made.present) if made else [],
+        **{key: kind.unfilled(None if made else texts.get(key)) for key, kind in EXPECTATIONS.items()},
+        **(made.expects.keys if made else {}),
         "when": list(made.when) if made else [],
         "set": {key: _steps(steps) for key, steps in parts.items()},
     }
@@ -127,9 +127,7 @@ def _check(name: str, parts: Mapping[str, list[Step]], row: Row) -> dict[str, An
 
 def _why_not(texts: Mapping[str, str], row: Row) -> str:
     image = row.image
-    named = dict.fromkeys(
-        name for key in ("run", "version", "matches") for name in PLACEHOLDER.findall(texts.get(key, ""))
-    )
+    named = dict.fromkeys(name for key in ("run", *EXPECTATIONS) for name in PLACEHOLDER.findall(texts.get(key, "")))
     unset = [name for name in named if name not in image.args and name not in image.parents and name.isupper()]
     if unset:
         return f"{', '.join(unset)} is not set"

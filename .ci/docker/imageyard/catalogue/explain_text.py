@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from imageyard.catalogue.expectations.table import EXPECTATIONS
+
 __all__ = ["as_text"]
 
 _Lines = list[tuple[str, str, str, str]]
@@ -87,7 +89,7 @@ def _check(check: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
     if not check["applies"]:
         text = f"does not apply: {check['why']}"
     else:
-        for key in ("version", "matches", "present", "when"):
+        for key in (*EXPECTATIONS, "when"):
             if check[key]:
                 text += f", {key} {_shown(check[key])}"
     steps = check["set"].get("run") or next(iter(check["set"].values()))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from imageyard.catalogue import scalars
 from imageyard.catalogue.builder_sections import BUILDER_SECTIONS
-from imageyard.catalogue.forms import DURATION, REPOSITORY, YES_NO, words
+from imageyard.catalogue.expectations.table import EXPECTATIONS
+from imageyard.catalogue.forms import ARG, ARG_NAME, DURATION, FILLED, REPOSITORY, YES_NO, words
 from imageyard.catalogue.kinds import Either, Field, ListOf, MapOf, RecordKind, Scalar
 from imageyard.names import ARCHES
 
@@ -12,15 +13,12 @@ __all__ = ["ARGS", "CHECK", "FIELDS", "NAME", "TOP"]
 
 NAME = r"[a-z0-9]+([._-]+[a-z0-9]+)*"
 _LABEL = r"[a-z][a-z0-9_-]*"
-_ARG = r"[A-Za-z_][A-Za-z0-9_]*"
 _CHECK_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 
 _TEXT = Scalar("text", scalars.free_text)
-_FILLED = Scalar("text", scalars.free_text, fill=True)
 _FOLDER = Scalar("a relative path", scalars.relative_path, fill=True, form={"type": "string"})
 _FILE = Scalar("the path of a file", scalars.file_path, fill=True, form={"type": "string"})
 _ARG_VALUE = Scalar("the value of a build arg", scalars.parent_or_text, fill=True)
-_ARG_NAME = Scalar("the name of a build arg", scalars.pattern(_ARG, "the name of a build arg"))
 _BRANCH = Scalar("a branch or a pattern of branches", scalars.pattern(r"[A-Za-z0-9_.*/-]+", "a pattern of branches"))
 _ARCH_NAME = Scalar("an architecture", scalars.arch, form={"enum": list(ARCHES)})
 
@@ -35,16 +33,14 @@ def _by_trust(what: str, value: Scalar, about: str) -> RecordKind:
     )
 
 
-ARGS = MapOf(_ARG, "the name of a build arg: letters, digits and '_'", _ARG_VALUE)
+ARGS = MapOf(ARG, "the name of a build arg: letters, digits and '_'", _ARG_VALUE)
 
 CHECK = RecordKind(
     "a check",
     {
-        "run": Field(_FILLED, "the command, split into words as a shell would and never given to one"),
-        "version": Field(_FILLED, "the version that the output must show, compared by components"),
-        "matches": Field(Scalar("a regular expression", scalars.arg_value, fill=True), "what the output must match"),
-        "present": Field(ListOf(_ARG_NAME), "args: the command must pass exactly when one of them is set"),
-        "when": Field(ListOf(_ARG_NAME), "args: the check applies only when one of them is set"),
+        "run": Field(FILLED, "the command, split into words as a shell would and never given to one"),
+        **{key: kind.field for key, kind in EXPECTATIONS.items()},
+        "when": Field(ListOf(ARG_NAME), "args: the check applies only when one of them is set"),
     },
 )
 
@@ -62,7 +58,7 @@ SECRET = RecordKind(
 _FIELDS: dict[str, Field] = {
     "dockerfile": Field(_FILE, "path of the Dockerfile, relative to the context"),
     "context": Field(_FOLDER, "folder of the build context, relative to the catalogue's; that one unless told"),
-    "target": Field(_FILLED, "the stage to build; the last one unless told"),
+    "target": Field(FILLED, "the stage to build; the last one unless told"),
     "arches": Field(ListOf(_ARCH_NAME), "architectures, one row each; [amd64] unless told"),
     "args": Field(ARGS, "build args; image:NAME names a parent, ~ removes"),
     "checks": Field(
@@ -82,7 +78,7 @@ _FIELDS: dict[str, Field] = {
         "named build contexts: a folder under the context, or docker-image://REFERENCE",
     ),
     "timeout": Field(DURATION, "how long a build may take; 240m unless told"),
-    "runner": Field(_FILLED, "the label of the CI runner"),
+    "runner": Field(FILLED, "the label of the CI runner"),
     "provenance": Field(words("off", "min", "max"), "the provenance attestation that BuildKit writes; off unless told"),
     "sbom": Field(YES_NO, "whether BuildKit attaches a bill of materials"),
     "reproducible": Field(YES_NO, "whether times are rewritten so that two builds are equal"),

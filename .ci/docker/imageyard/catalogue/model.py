@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, TypeVar
 
+from imageyard.catalogue.expectations.base import Expectation
+from imageyard.catalogue.expectations.passes import PASSES
 from imageyard.names import Arch
 
 __all__ = [
@@ -41,15 +43,12 @@ class Where:
 class Check:
     """A command that is run in the built image, and what must be true of it.
 
-    One of `version` (compared by components), `matches` (a regular expression), `present` (must pass exactly when one
-    of these args is set) or none of them (exit status 0). `when` names args of which one must be set.
+    `when` names args of which one must be set.
     """
 
     name: str
     run: tuple[str, ...]
-    version: str | None = None
-    matches: str | None = None
-    present: tuple[str, ...] = ()
+    expects: Expectation = PASSES
     when: tuple[str, ...] = ()
     where: Where | None = field(default=None, compare=False)
 

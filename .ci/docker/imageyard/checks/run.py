@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from imageyard.catalogue.model import Check
-from imageyard.checks.judge import Ended, NotStarted, Ran, TimedOut, judge
+from imageyard.checks.judge import judge
+from imageyard.ran import Ended, NotStarted, Ran, TimedOut
 from imageyard.records import Finding
 
 if TYPE_CHECKING:

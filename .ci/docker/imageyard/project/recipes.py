@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
-from imageyard import git
+from imageyard import git, git_changes
 from imageyard.catalogue import expand, lock, text
 from imageyard.catalogue.lock import Lock
 from imageyard.errors import ConfigurationError
@@ -96,7 +96,7 @@ def _committed_tree(project: Project, context: str) -> str | None:
             hint=("use tag: content", "or leave out `context`, and name files relative to the catalogue's folder"),
         )
     folder = _git_folder(project.in_repository(context))
-    return None if git.is_dirty(project.top, folder) else git.tree_id(project.top, "HEAD", folder)
+    return None if git_changes.is_dirty(project.top, folder) else git.tree_id(project.top, "HEAD", folder)
 
 
 def _git_folder(path: str) -> str:

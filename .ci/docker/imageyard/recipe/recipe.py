@@ -6,18 +6,18 @@ import hashlib
 import json
 import posixpath
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache, partial
 
 from imageyard.catalogue.model import Catalogue, Image, Row
 from imageyard.errors import ConfigurationError
 from imageyard.names import content_tag, platform_of, tree_tag
 from imageyard.recipe import ignore
+from imageyard.recipe.context import Context, outside, own_dockerfile
 from imageyard.recipe.dockerfile.evaluate import Reading, evaluate
 from imageyard.recipe.dockerfile.fault import Fault
 from imageyard.recipe.dockerfile.live import live_names
 from imageyard.recipe.dockerfile.references import familiar
-from imageyard.recipe.dockerfile.stages import Dockerfile, Inherited, read
+from imageyard.recipe.dockerfile.stages import Inherited, read
 from imageyard.recipe.files import Shelf
 from imageyard.recipe.model import VERSION, File, Mode, Recipe, Source
 from imageyard.recipe.seal import MTIME
@@ -25,35 +25,12 @@ from imageyard.recipe.sources import IMAGE_SCHEME, Binder
 from imageyard.recipe.stand_ins import Locked, StandIns
 from imageyard.treebase import Tree, without
 
-__all__ = ["File", "Recipe", "Recipes", "Source", "outside"]
+__all__ = ["File", "Recipe", "Recipes", "Source"]
 
 _TIMES: Mapping[bool, Mapping[str, str]] = {False: {}, True: {"SOURCE_DATE_EPOCH": str(MTIME)}}
 """The args of an image that is to be `reproducible`: its times are those of the sealed context."""
 
 _UNDECLARED = ("SOURCE_DATE_EPOCH", "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
-
-
-def outside(catalogue: Catalogue, context: str) -> tuple[str, ...]:
-    """What of a context no build sees, relative to it: the catalogue, its lock, this package, `.git`."""
-    top = posixpath.normpath(posixpath.join(catalogue.folder or ".", context))
-    own = (posixpath.basename(catalogue.file), "images.lock", "imageyard")
-    paths = [".git", *(posixpath.join(catalogue.folder, each) for each in own)]
-    relative = (posixpath.relpath(path, top) for path in map(posixpath.normpath, paths))
-    return tuple(path for path in relative if not path.startswith("../"))
-
-
-@dataclass
-class _Context:
-    """A Dockerfile in its context, read once for all rows that share it."""
-
-    tree: Tree
-    dockerfile: Dockerfile
-    own_files: frozenset[str]  # the Dockerfile, and the links that lead to it
-    shelf: Shelf
-    live: frozenset[str] | None  # arguments that can change a reading; None: any
-    named: dict[str, Shelf] = field(default_factory=dict)  # by folder
-    readings: dict[tuple[object, ...], tuple[Reading, tuple[File, ...]]] = field(default_factory=dict)
-    files: dict[tuple[str, str, str], File] = field(default_factory=dict)  # by folder, name and path
 
 
 class Recipes:
@@ -83,7 +60,7 @@ class Recipes:
         self._binder_for = lru_cache(maxsize=None)(lambda arch: Binder(lock, stand_ins.pinned(arch)))
         self._rows = {(row.name, row.arch): row for row in catalogue.rows}
         self._trees: dict[str, Tree] = {}
-        self._contexts: dict[tuple[str, str], _Context] = {}
+        self._contexts: dict[tuple[str, str], Context] = {}
         self._recipes: dict[tuple[str, str], Recipe] = {}
         self._left: dict[tuple[str, str], Inherited] = {}
 
@@ -212,7 +189,7 @@ class Recipes:
     def _read(
         self,
         image: Image,
-        context: _Context,
+        context: Context,
         given: Mapping[str, str],
         platform: str,
         bases: Mapping[str, Inherited],
@@ -239,7 +216,7 @@ class Recipes:
             context.readings[key] = reading, self._files(image, context, reading)
         return context.readings[key]
 
-    def _sources(self, row: Row, context: _Context, reading: Reading, platform: str) -> tuple[Source, ...]:
+    def _sources(self, row: Row, context: Context, reading: Reading, platform: str) -> tuple[Source, ...]:
         contexts = {familiar(name): where for name, where in row.image.contexts.items()}
         parents = {familiar(name): partial(self._id, parent) for name, parent in self._parents(row).items()}
         found: dict[Source, None] = {}
@@ -259,7 +236,7 @@ class Recipes:
     def _id(self, row: Row) -> str:
         return self._recipes[row.name, row.arch].id
 
-    def _files(self, image: Image, context: _Context, reading: Reading) -> tuple[File, ...]:
+    def _files(self, image: Image, context: Context, reading: Reading) -> tuple[File, ...]:
         taken = {"": set(context.own_files)}
         folders = {familiar(name): where for name, where in image.contexts.items()}
         uses = [use for use in reading.files if not folders.get(use.context, "").startswith(IMAGE_SCHEME)]
@@ -277,7 +254,7 @@ class Recipes:
         found = sorted((name, path) for name, paths in taken.items() for path in paths)
         return tuple(self._file(context, folders.get(name, ""), name, path) for name, path in found)
 
-    def _file(self, context: _Context, folder: str, name: str, path: str) -> File:
+    def _file(self, context: Context, folder: str, name: str, path: str) -> File:
         key = (folder, name, path)
         if key not in context.files:
             tree = self._named(context, folder).tree if name else context.tree
@@ -286,13 +263,13 @@ class Recipes:
             context.files[key] = File(f"{name}//{path}" if name else path, mode, tree.digest(path))
         return context.files[key]
 
-    def _named(self, context: _Context, folder: str) -> Shelf:
+    def _named(self, context: Context, folder: str) -> Shelf:
         if folder not in context.named:
             tree = context.tree.sub(folder)
             context.named[folder] = Shelf(tree, ignore.load(tree, "").filter(tree.entries()))
         return context.named[folder]
 
-    def _context(self, image: Image) -> _Context:
+    def _context(self, image: Image) -> Context:
         key = (image.context, image.dockerfile)
         if key not in self._contexts:
             if image.context not in self._trees:
@@ -300,19 +277,11 @@ class Recipes:
                 self._trees[image.context] = without(whole, outside(self.catalogue, image.context))
             tree = self._trees[image.context]
             file = posixpath.normpath(posixpath.join(self.catalogue.folder, image.context, image.dockerfile))
-            own, data = _dockerfile(tree, image)
+            own, data = own_dockerfile(tree, image)
             shelf = Shelf(tree, ignore.load(tree, image.dockerfile).filter(tree.entries()))
             dockerfile = read(data, file)
-            self._contexts[key] = _Context(tree, dockerfile, own, shelf, live_names(dockerfile))
+            self._contexts[key] = Context(tree, dockerfile, own, shelf, live_names(dockerfile))
         return self._contexts[key]
-
-
-def _dockerfile(tree: Tree, image: Image) -> tuple[frozenset[str], bytes]:
-    try:
-        own, path = Shelf(tree).find(image.dockerfile)
-    except Fault as fault:
-        raise ConfigurationError(fault.headline, at=image.where, hint=fault.hint) from None
-    return own, tree.read(path)
 
 
 def _counts(name: str, declared: Iterable[str]) -> bool:

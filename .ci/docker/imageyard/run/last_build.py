@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imageyard import git
+from imageyard import git, git_changes
 from imageyard.errors import ImageyardError
 from imageyard.files import atomic_write, make_folder
 from imageyard.recipe import model, words
@@ -48,7 +48,7 @@ def keep(project: Project, row: Row, recipe: Recipe) -> None:
 def commit(project: Project) -> dict[str, object]:
     """The commit and whether the context differs from it, for the record; nothing before the first commit."""
     try:
-        return {"commit": git.head(project.top), "dirty": git.is_dirty(project.top, project.folder)}
+        return {"commit": git.head(project.top), "dirty": git_changes.is_dirty(project.top, project.folder)}
     except ImageyardError:
         return {"commit": None, "dirty": True}
 
