@@ -50,8 +50,8 @@ def read(client: Client, image: Reference, story: Story) -> list[Record]:
     """
     found = []
     for entry in referrers.referrers(client, image, ARTIFACT_TYPE):
-        manifest = client.get(image.with_digest(entry.digest)).parsed()
         try:
+            manifest = client.get(image.with_digest(entry.digest)).parsed()
             if not isinstance(manifest, Manifest) or len(manifest.layers) != 1:
                 raise ConfigurationError("it is not one document")
             found.append(from_json(blobs.read(client, image, manifest.layers[0].digest), "the record"))
