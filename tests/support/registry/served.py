@@ -114,8 +114,10 @@ def moving_clock(chance: float = 1.0) -> tuple[Clock, list[float]]:
     return Clock(lambda: 1000.0 + passed(), lambda: 1.7e9 + passed(), sleep, lambda: chance), slept
 
 
-def put_image(client: Client, repository: Reference, *, docker: bool = False, note: str = "", **config: str) -> Digest:
-    """An image without layers but one, pushed by digest; `config`: os, architecture, variant."""
+def put_image(
+    client: Client, repository: Reference, *, docker: bool = False, note: str = "", **config: object
+) -> Digest:
+    """An image without layers but one, pushed by digest; `config`: os, architecture, variant, config."""
     family = "application/vnd.docker." if docker else "application/vnd.oci.image."
     content = json.dumps({"os": "linux", "architecture": "amd64", **config, "note": note, "rootfs": {}}).encode()
     layer = f"layer {note}".encode()

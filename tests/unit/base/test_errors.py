@@ -26,7 +26,7 @@ from imageyard.errors import (
     Transient,
     exit_code,
 )
-from imageyard.http.transport import BodyTooLarge, NoAnswer, TlsRefused
+from imageyard.http.failures import BodyTooLarge, NoAnswer, TlsRefused
 from imageyard.names import Digest, Reference, Unknown
 from imageyard.oci.manifests import Descriptor
 from imageyard.ran import NotStarted, TimedOut

@@ -89,7 +89,7 @@ def test_a_row_is_pushed_by_digest_from_the_worker_of_its_architecture(work: Wor
     worker.outcomes = [Built(DIGEST, None)]
     with builder.build([row]) as images:
         (image,) = images
-    assert image == PushedImage(builder.repository.with_digest(DIGEST), DIGEST)
+    assert image == PushedImage(builder.repository.with_digest(DIGEST))
     (request,) = worker.requests
     assert (request.output, [str(tag) for tag in request.tags]) == ("push-by-digest", ["registry.test/ci/branch"])
     assert worker.asked["worker"].address == "tcp://worker.test:1"
@@ -128,7 +128,7 @@ def test_an_architecture_without_a_worker_is_refused_before_hours_are_spent(work
 def test_checks_run_on_the_worker_and_one_that_fails_stops_no_other(tmp_path: Path, worker: Worker) -> None:
     work = scene_of(tmp_path, MemoryRegistry().client(), **{"images.yml": CHECKED})
     builder, row = builder_of(work), work.row(BASE)
-    image = PushedImage(builder.repository.with_digest(DIGEST), DIGEST)
+    image = PushedImage(builder.repository.with_digest(DIGEST))
     worker.outcomes = [Failed("RUN", exit_code=1), Built(None, None)]
     worker.streams = [("", "no such word"), ("", "gcc version 12.2.0")]
     results = builder.check(row, image)

@@ -62,7 +62,7 @@ def publish(work: Workplace, place: RepositoryPlace, name: str, arch: str = "amd
     """Have a row built elsewhere and published."""
     row = work.row(name, arch)
     raw = put_built(work.services.registry(), place.destination.repository, row.facts)
-    image = PushedImage(place.destination.repository.with_digest(raw.digest), raw.digest)
+    image = PushedImage(place.destination.repository.with_digest(raw.digest))
     published = place.publish(row, image)
     assert (published.image.digest, published.in_repository, published.adopted) == (raw.digest, True, False)
     return row

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from imageyard.errors import Denied, EnvironmentLacks, ImageyardError, NotFound, PolicyRefused, Transient
-from imageyard.http.transport import NoAnswer, Reply
+from imageyard.http.failures import NoAnswer
+from imageyard.http.transport import Reply
 from imageyard.registry.answers import codes, failure, is_absent, login_hint, words
 
 VERSION = {"docker-distribution-api-version": "registry/2.0"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeAlias
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from imageyard.project.project import Project
     from imageyard.run.services import Services
 
-__all__ = ["Ended", "StartBuild", "begin", "request", "require_image", "run", "versions"]
+__all__ = ["Ended", "StartBuild", "begin", "note_why", "request", "require_image", "run", "versions"]
 
 StartBuild: TypeAlias = Callable[[BuildRequest, IO[bytes], "Board", Path], Outcome]
 """Runs one build to its end: what is asked, the sealed context, what shows it, the file that keeps the raw stream."""
@@ -47,6 +47,16 @@ Ended: TypeAlias = Built | Failed | RegistryFailed | BuildInterrupted
 
 _POSITION = re.compile(r"^\[[^\]]*\] ")
 """`[2/4]`, `[tools 2/4]`: the place in the Dockerfile says it better."""
+
+
+def note_why(
+    project: Project, rows: Sequence[RowBuild], versions: Mapping[str, str], place: str = "in the engine"
+) -> None:
+    """Add to the records why rows are built, `place` being where they are not, and with which versions."""
+    for row in rows:
+        facts = row.facts
+        why = last_build.reason(project, facts.row, facts.recipe, forced=row.run.forced, place=place)
+        row.run.update(why=why, versions=versions)
 
 
 @contextmanager

@@ -55,10 +55,9 @@ class EngineImage:
 
 @dataclass(frozen=True)
 class PushedImage:
-    """An image that its builder pushed by digest; no tag names it yet."""
+    """An image that its builder pushed; `reference` names it by digest, and no tag does yet."""
 
     reference: Reference
-    digest: Digest
 
 
 BuiltImage: TypeAlias = EngineImage | PushedImage

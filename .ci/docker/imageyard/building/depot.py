@@ -25,7 +25,7 @@ from imageyard.oci.raw import Raw
 from imageyard.project import publish_policy
 from imageyard.publishing.publish import RAISE_EPOCH
 from imageyard.publishing.verify_published import prove
-from imageyard.run import last_build, leftovers
+from imageyard.run import leftovers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,11 +87,7 @@ class DepotBuilder:
         leftovers.dead_runs(self.project, self.services, None)
         program = depot_cli.find()
         versions = attempt.versions(self.project) | {"depot": depot_cli.version(program)}
-        place = f"at {self.repository.name}"
-        for row in rows:
-            facts, run = row.facts, row.run
-            why = last_build.reason(self.project, facts.row, facts.recipe, forced=run.forced, place=place)
-            run.update(why=why, versions=versions)
+        attempt.note_why(self.project, rows, versions, f"at {self.repository.name}")
         self.services.reporter.step(f"{title_of(rows)}: building at Depot, project {self.depot_project}")
         timeout = max(row.facts.row.image.timeout for row in rows)
         with attempt.begin(self.project, self.services, rows) as staging:
@@ -104,7 +100,7 @@ class DepotBuilder:
         ended = _require_builder(outcome, f"building {title_of(rows)}")
         images = self._pushed(rows, attempt.require_image(self.project, self.services, rows, ended))
         for row, image in zip(rows, images, strict=True):
-            row.run.update(digest=image.digest)
+            row.run.update(digest=image.reference.digest)
         yield images
 
     def check(self, row: RowBuild, image: BuiltImage) -> Sequence[Finding] | NotChecked:
@@ -156,7 +152,7 @@ class DepotBuilder:
         image = self.repository.with_digest(built.digest)
         whole = prove(self.services.registry(), image, inputs, RAISE_EPOCH).raw
         digests = [built.digest] if len(rows) == 1 else [self._part(row, whole) for row in rows]
-        return [PushedImage(self.repository.with_digest(digest), digest) for digest in digests]
+        return [PushedImage(self.repository.with_digest(digest)) for digest in digests]
 
     def _part(self, row: RowBuild, whole: Raw) -> Digest:
         """Return the digest of a row's part of an index, which the repository then has by digest."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from imageyard.errors import BuildFailed, CheckFailed, ConfigurationError, ImageyardError, PolicyRefused
+from imageyard.plan.plan import RowKey
 
 if TYPE_CHECKING:
     from imageyard.building.builder import Found, Published, RowBuild
@@ -13,10 +14,7 @@ if TYPE_CHECKING:
     from imageyard.records import RowOutcome
     from imageyard.run.row_run import RowRun
 
-__all__ = ["Outcomes", "RowKey", "key_of", "record_found", "record_published"]
-
-RowKey: TypeAlias = tuple[str, str]
-"""A row by its name and architecture."""
+__all__ = ["Outcomes", "key_of", "record_found", "record_published"]
 
 _T = TypeVar("_T")
 
@@ -52,7 +50,7 @@ class Outcomes:
 
 def key_of(row: Row) -> RowKey:
     """Return the key of a row."""
-    return row.name, row.arch
+    return RowKey(row.name, row.arch)
 
 
 def record_found(run: RowRun, tag: str, found: Found) -> None:

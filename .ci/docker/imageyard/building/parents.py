@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from imageyard.building.outcomes import RowKey, key_of
+from imageyard.building.outcomes import key_of
 from imageyard.errors import Blocked, FailedBefore, ImageyardError, NotFound
 
 if TYPE_CHECKING:
     from imageyard.building.builder import RowBuild, RowPlace
     from imageyard.catalogue.model import Row
+    from imageyard.plan.plan import RowKey
     from imageyard.project.row_facts import RowFacts
     from imageyard.records import Record
     from imageyard.runs import Run

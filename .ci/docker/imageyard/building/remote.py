@@ -17,7 +17,7 @@ from imageyard.building.builder_choice import remote
 from imageyard.building.repository_place import place_of
 from imageyard.errors import EnvironmentLacks, Transient
 from imageyard.project import publish_policy
-from imageyard.run import last_build, leftovers
+from imageyard.run import leftovers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,9 +62,7 @@ class RemoteBuilder:
         facts, run = row.facts, row.run
         worker = self._worker(facts.row)
         leftovers.dead_runs(self.project, self.services, None)
-        place = f"at {self.repository.name}"
-        why = last_build.reason(self.project, facts.row, facts.recipe, forced=run.forced, place=place)
-        run.update(why=why, versions=attempt.versions(self.project))
+        attempt.note_why(self.project, rows, attempt.versions(self.project), f"at {self.repository.name}")
         run.step(f"building on {worker.address}")
         with attempt.begin(self.project, self.services, rows) as staging:
             asked = attempt.request(self.project, self.options, row, staging)
@@ -77,7 +75,7 @@ class RemoteBuilder:
                 f"buildx does not say what it pushed to {self.repository.name}", doing=f"building {run.title}"
             )
         run.update(digest=built.digest)
-        yield [PushedImage(self.repository.with_digest(built.digest), built.digest)]
+        yield [PushedImage(self.repository.with_digest(built.digest))]
 
     def check(self, row: RowBuild, image: BuiltImage) -> Sequence[Finding] | NotChecked:
         """Run the row's checks on its worker, if the image asks for that."""

@@ -97,7 +97,7 @@ class RepositoryPlace:
         with lock_of(self.services.reporter, target):
             given = land(
                 self.services.registry(),
-                target.with_digest(image.digest),
+                image.reference,
                 facts.tag,
                 facts.inputs,
                 record,

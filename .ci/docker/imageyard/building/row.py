@@ -19,7 +19,7 @@ from imageyard.building.builder import (
     Unreached,
 )
 from imageyard.building.builder_choice import chosen
-from imageyard.building.outcomes import Outcomes, RowKey, key_of, record_found, record_published
+from imageyard.building.outcomes import Outcomes, key_of, record_found, record_published
 from imageyard.building.parents import failed_before, locate_parents
 from imageyard.building.table import BUILDERS
 from imageyard.errors import FailedBefore, ImageyardError, PolicyRefused
@@ -31,6 +31,7 @@ from imageyard.run.row_run import RowRun
 
 if TYPE_CHECKING:
     from imageyard.catalogue.model import Row
+    from imageyard.plan.plan import RowKey
     from imageyard.project.project import Project
     from imageyard.project.row_facts import RowFacts
     from imageyard.recipe.recipe import Recipes
@@ -194,8 +195,8 @@ class _ImageBuild:
                 if isinstance(built, Unreached):
                     unreached = built
                 else:
-                    images = {key_of(row.facts.row): image for row, image in zip(group, built, strict=True)}
-                    self.outcomes.run_each(group, lambda row: self._finish(builder, row, images[key_of(row.facts.row)]))
+                    for row, image in zip(group, built, strict=True):
+                        self.outcomes.run_each([row], partial(self._finish, builder, image))
         except ImageyardError as error:
             self.outcomes.fail([row.run for row in group], error)
         if unreached:
@@ -215,7 +216,7 @@ class _ImageBuild:
             else:
                 self._build(fallback, [row])
 
-    def _finish(self, builder: Builder, row: RowBuild, image: BuiltImage) -> None:
+    def _finish(self, builder: Builder, image: BuiltImage, row: RowBuild) -> None:
         """Check and publish the image of a row, and record it."""
         if not (isinstance(image, EngineImage) and image.earned):
             result = builder.check(row, image)

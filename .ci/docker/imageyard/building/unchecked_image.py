@@ -11,7 +11,7 @@ from imageyard.builders import buildx
 from imageyard.builders.request import Built, Lost, Unreachable, loadable
 from imageyard.building import attempt, layer_cache
 from imageyard.errors import EnvironmentLacks, ImageyardError, Transient
-from imageyard.run import last_build, leftovers
+from imageyard.run import leftovers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,8 +37,7 @@ def unchecked_image(project: Project, services: Services, options: BuildOptions,
     engine, facts = services.engine(), row.facts
     leftovers.dead_runs(project, services, engine)
     unchecked = leftovers.unchecked(project, services, facts.row, facts.recipe)
-    why = last_build.reason(project, facts.row, facts.recipe, forced=options.forced)
-    row.run.update(why=why, versions=attempt.versions(project, engine=engine.version))
+    attempt.note_why(project, [row], attempt.versions(project, engine=engine.version))
     try:
         with attempt.begin(project, services, [row]) as staging:
             request = _request(services, engine, attempt.request(project, options, row, staging), staging)

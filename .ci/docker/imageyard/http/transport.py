@@ -10,16 +10,13 @@ from urllib.parse import urljoin, urlsplit
 
 from imageyard.http.backoff import Backoff, Clock, Policy, retry_after
 from imageyard.http.connections import Connections, MakePool, Response, manager, origin_of
-from imageyard.http.failures import BodyTooLarge, Broken, NoAnswer, TlsRefused
+from imageyard.http.failures import BodyTooLarge, Broken, NoAnswer
 
 __all__ = [
     "AGAIN",
     "MANIFEST_LIMIT",
-    "BodyTooLarge",
     "Http",
-    "NoAnswer",
     "Reply",
-    "TlsRefused",
     "origin_of",
     "shown",
 ]

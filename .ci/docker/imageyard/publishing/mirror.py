@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from imageyard import errors
 from imageyard.errors import ConfigurationError, Denied, ImageyardError, PolicyRefused, exit_code
-from imageyard.http.transport import NoAnswer
+from imageyard.http.failures import NoAnswer
 from imageyard.names import Reference, parse_reference, platform_of
 from imageyard.plan.trust import LOCAL, Decision
 from imageyard.project import publish_policy

@@ -133,8 +133,7 @@ class Recipes:
         image, platform = row.image, platform_of(row.arch)
         context = self._context(image)
         given = self._given(row)
-        bases = {familiar(name): self._leaves(parent) for name, parent in self._parents(row).items()}
-        reading, files = self._read(image, context, given, platform, bases)
+        reading, files = self._read(row, context, given)
         sources = self._sources(row, context, reading, platform)
         args = {name: value for name, value in sorted(given.items()) if _counts(name, reading.declared)}
         parents = self._parents(row)
@@ -174,45 +173,38 @@ class Recipes:
         """What a row's image leaves to its children. Its reading is not shared: any of its args may be in it."""
         key = (row.name, row.arch)
         if key not in self._left:
-            image = row.image
-            bases = {familiar(name): self._leaves(parent) for name, parent in self._parents(row).items()}
-            self._left[key] = evaluate(
-                self._context(image).dockerfile,
-                args=self._given(row),
-                platform=platform_of(row.arch),
-                target=image.target,
-                contexts=image.contexts,
-                bases=bases,
-            ).leaves
+            self._left[key] = self._evaluated(row, self._bases(row)).leaves
         return self._left[key]
 
-    def _read(
-        self,
-        image: Image,
-        context: Context,
-        given: Mapping[str, str],
-        platform: str,
-        bases: Mapping[str, Inherited],
-    ) -> tuple[Reading, tuple[File, ...]]:
+    def _bases(self, row: Row) -> Mapping[str, Inherited]:
+        """What the parents of a row leave to it, by their familiar names."""
+        return {familiar(name): self._leaves(parent) for name, parent in self._parents(row).items()}
+
+    def _evaluated(self, row: Row, bases: Mapping[str, Inherited]) -> Reading:
+        image = row.image
+        return evaluate(
+            self._context(image).dockerfile,
+            args=self._given(row),
+            platform=platform_of(row.arch),
+            target=image.target,
+            contexts=image.contexts,
+            bases=bases,
+        )
+
+    def _read(self, row: Row, context: Context, given: Mapping[str, str]) -> tuple[Reading, tuple[File, ...]]:
+        image, bases = row.image, self._bases(row)
         triggered = any(base.triggers for base in bases.values())  # these may look up any arg
         every = context.live is None or triggered
         live = given if every else {name: given[name] for name in context.live or () if name in given}
         key = (
-            platform,
+            row.arch,
             image.target,
             tuple(sorted(live.items())),
             tuple(sorted(image.contexts.items())),
             tuple((name, tuple(sorted(base.environment.items())), base.triggers) for name, base in bases.items()),
         )
         if key not in context.readings:
-            reading = evaluate(
-                context.dockerfile,
-                args=given,
-                platform=platform,
-                target=image.target,
-                contexts=image.contexts,
-                bases=bases,
-            )
+            reading = self._evaluated(row, bases)
             context.readings[key] = reading, self._files(image, context, reading)
         return context.readings[key]
 

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable
 
 from imageyard.errors import Denied, EnvironmentLacks, ImageyardError, NotFound, PolicyRefused, Transient
-from imageyard.http.transport import AGAIN, NoAnswer, Reply
+from imageyard.http.failures import NoAnswer
+from imageyard.http.transport import AGAIN, Reply
 from imageyard.process import redact
 
 __all__ = ["codes", "failure", "is_absent", "login_hint", "words"]

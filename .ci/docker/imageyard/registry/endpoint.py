@@ -7,7 +7,8 @@ from collections.abc import Collection
 
 from imageyard.errors import Transient
 from imageyard.http.connections import is_loopback
-from imageyard.http.transport import Http, TlsRefused
+from imageyard.http.failures import TlsRefused
+from imageyard.http.transport import Http
 
 __all__ = ["Endpoints"]
 

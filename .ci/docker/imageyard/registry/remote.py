@@ -8,7 +8,7 @@ import threading
 from typing import IO
 
 from imageyard.errors import Transient
-from imageyard.http.transport import BodyTooLarge
+from imageyard.http.failures import BodyTooLarge
 from imageyard.names import Reference
 from imageyard.oci.manifests import Descriptor
 from imageyard.registry import blobs

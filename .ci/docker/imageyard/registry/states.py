@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from imageyard import errors
-from imageyard.http.transport import NoAnswer
+from imageyard.http.failures import NoAnswer
 from imageyard.names import Absent, Digest, Present, Reference, State, Unknown
 from imageyard.oci.manifests import Index, Manifest, platform_of_config
 from imageyard.oci.raw import Raw

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from imageyard.errors import ConfigurationError
 from imageyard.recipe.dockerfile.fault import Fault, suggestion
 from imageyard.recipe.dockerfile.instructions import Copy, Instruction, RunInstruction
-from imageyard.recipe.dockerfile.references import familiar
+from imageyard.recipe.dockerfile.references import familiar, is_reference
 from imageyard.recipe.dockerfile.scope import Globals, substitution
 from imageyard.recipe.dockerfile.stages import Dockerfile, Inherited, parsed_triggers, triggers
 
@@ -156,10 +156,8 @@ def reached(dockerfile: Dockerfile, linked: list[Linked], target: int, bases: Ma
 
 def left_by(image: str, bases: Mapping[str, Inherited]) -> Inherited:
     """What an image leaves to the stage that starts from it; nothing where that is not known."""
-    try:
-        return bases.get(familiar(image), Inherited()) if bases else Inherited()
-    except Fault:
-        return Inherited()  # a name that cannot be one is refused where it is bound
+    # A name that can be no image's is refused where it is bound.
+    return bases.get(familiar(image), Inherited()) if bases and is_reference(image) else Inherited()
 
 
 def _used(dockerfile: Dockerfile, stage: Linked) -> Iterator[tuple[int, int]]:

@@ -8,7 +8,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from imageyard.errors import ConfigurationError, Denied, EnvironmentLacks, Transient
-from imageyard.http.transport import Http, NoAnswer, Reply
+from imageyard.http.failures import NoAnswer
+from imageyard.http.transport import Http, Reply
 
 __all__ = ["Api"]
 
