@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import os
 import shutil
 import socket
 import statistics
 import subprocess
 import sys
-import tarfile
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -93,20 +90,14 @@ def _build(worker: Worker, registry: str, folder: Path) -> Ratio:
     plain += ["--output", f"type=image,name={registry}/peer,push=true,push-by-digest=true", str(folder / "context")]
     made = [program, "create", "--name", "bench", "--driver", "remote", worker.address]
     subprocess.run(made, env=env, check=True, capture_output=True)
-    tar = io.BytesIO()
-    with tarfile.open(fileobj=tar, mode="w", format=tarfile.USTAR_FORMAT) as packed:
-        packed.add(folder / "context" / "Dockerfile", "Dockerfile")
-    request = BuildRequest(
-        "Dockerfile", "linux/amd64", tags=(parse_reference(f"{registry}/ours"),), output="push-by-digest"
-    )
+    apart = folder / "dockerfile"
+    apart.mkdir()
+    (apart / "Dockerfile").write_bytes(_DOCKERFILE)
+    tags = (parse_reference(f"{registry}/ours"),)
+    request = BuildRequest(folder / "context", apart / "Dockerfile", "linux/amd64", tags=tags, output="push-by-digest")
 
     def ours() -> None:
-        with tempfile.TemporaryFile() as context:
-            context.write(tar.getvalue())
-            context.seek(0)
-            found = builder.build(
-                request, context, worker, program=program, board=_Silent(), raw=folder / "raw", story=Story()
-            )
+        found = builder.build(request, worker, program=program, board=_Silent(), raw=folder / "raw", story=Story())
         if not isinstance(found, Built):
             raise SystemExit(f"the remote build of the bench came to {found}")
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import signal
 import subprocess
 import sys
-import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +18,7 @@ from imageyard.builders.request import BuildRequest, Built, Failed, Lost, Outcom
 from imageyard.names import parse_reference
 from support.engine.private import PrivateEngine
 from support.engine.socket_relay import Relay
+from support.sealed.folders import sealed
 
 pytestmark = [pytest.mark.engine, pytest.mark.mirror]
 
@@ -48,17 +47,6 @@ class Board:
         self.on_log(line)
 
 
-def sealed(files: Mapping[str, str]) -> bytes:
-    """A context of these files."""
-    spool = io.BytesIO()
-    with tarfile.open(fileobj=spool, mode="w") as tar:
-        for name, text in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(text.encode())
-            tar.addfile(member, io.BytesIO(text.encode()))
-    return spool.getvalue()
-
-
 class Bench:
     """One engine, and what a test builds there."""
 
@@ -67,15 +55,16 @@ class Bench:
         self.program = buildx.find()
         self.tag = parse_reference(f"imageyard.local/ci:{uuid4().hex}")
         self.request = BuildRequest(
-            "sub/Dockerfile", "linux/amd64", contexts={"base": f"docker-image://{BASE}"}, tags=(self.tag,)
+            Path(), Path(), "linux/amd64", contexts={"base": f"docker-image://{BASE}"}, tags=(self.tag,)
         )
 
     def build(self, text: str, files: Mapping[str, str] | None = None, **options: object) -> Outcome:
         """Build with changes to the request; `env` and `timeout` are passed on."""
         passed = {key: options.pop(key) for key in ("env", "timeout") if key in options}
+        context = sealed(text, files or {}, self.raw.parent / uuid4().hex)
+        asked = replace(self.request, context=context.folder, dockerfile=context.dockerfile)
         return buildx.build(
-            replace(self.request, **options),  # type: ignore[arg-type]
-            sealed({"sub/Dockerfile": text, **(files or {})}),
+            replace(asked, **options),  # type: ignore[arg-type]
             program=self.program,
             board=self.board,
             raw=self.raw,
@@ -161,7 +150,7 @@ def test_a_step_that_fails(bench: Bench) -> None:
     )
     assert isinstance(found, Failed), found
     assert found.step.startswith("[2/3] RUN echo one;")
-    assert (found.dockerfile, found.line, found.exit_code) == ("sub/Dockerfile", 3, 42)
+    assert (found.dockerfile, found.line, found.exit_code) == ("Dockerfile", 3, 42)
     assert sorted(found.lines) == [
         "context canceled", "one", "read: connection reset by peer",
         "rpc error: code = Unavailable desc = unexpected EOF",
@@ -185,7 +174,7 @@ def test_a_step_that_fails(bench: Bench) -> None:
 def test_what_buildkit_refuses(containerd: Bench, dockerfile: str, line: int, message: str) -> None:
     found = containerd.build(dockerfile)
     assert isinstance(found, Failed), found
-    assert (found.dockerfile, found.line) == ("sub/Dockerfile", line)
+    assert (found.dockerfile, found.line) == ("Dockerfile", line)
     assert message in found.message
     assert found.step
 
@@ -317,10 +306,10 @@ class Board:
     def log(self, line): print(line, flush=True)
 
 tags = (parse_reference({tag!r}),)
-request = BuildRequest("sub/Dockerfile", "linux/amd64", contexts={contexts!r}, tags=tags, no_cache=True)
-context, raw = Path({context!r}).read_bytes(), Path({raw!r})
+context, dockerfile, raw = Path({context!r}), Path({dockerfile!r}), Path({raw!r})
+request = BuildRequest(context, dockerfile, "linux/amd64", contexts={contexts!r}, tags=tags, no_cache=True)
 try:
-    buildx.build(request, context, program=buildx.find(), board=Board(), raw=raw, env={env!r})
+    buildx.build(request, program=buildx.find(), board=Board(), raw=raw, env={env!r})
 except KeyboardInterrupt:
     print("interrupted", flush=True)
 """
@@ -331,10 +320,10 @@ def test_interrupted(containerd: Bench, tmp_path: Path, leader: bool) -> None:
     """No child is left, no image, and the step that ran is stopped."""
     key = uuid4().hex
     dockerfile = f"FROM base\nRUN echo {key}; while : {key}; do sleep 1; done\n"
-    (tmp_path / "context.tar").write_bytes(sealed({"sub/Dockerfile": dockerfile}))
+    context = sealed(dockerfile, {}, tmp_path / "sealed")
     script = SCRIPT.format(
-        contexts=dict(containerd.request.contexts), tag=str(containerd.tag), context=str(tmp_path / "context.tar"),
-        raw=str(containerd.raw), env=containerd.private.env,
+        contexts=dict(containerd.request.contexts), tag=str(containerd.tag), context=str(context.folder),
+        dockerfile=str(context.dockerfile), raw=str(containerd.raw), env=containerd.private.env,
     )  # fmt: skip
     child = subprocess.Popen(
         [sys.executable, "-c", script],

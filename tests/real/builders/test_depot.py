@@ -17,13 +17,12 @@ from imageyard.builders import depot as builder
 from imageyard.builders.request import BuildRequest, Built, Failed, Lost, Outcome, Unreachable
 from imageyard.errors import ConfigurationError, EnvironmentLacks, NotFound, Transient
 from imageyard.oci.manifests import Index, Manifest
-from imageyard.recipe.model import File, Mode
-from imageyard.recipe.seal import seal
 from imageyard.registry.states import inspect
-from imageyard.treebase import DictTree, Link
+from imageyard.treebase import Link
 from support.depot.plane import TOKEN, Plane
 from support.engine.socket_relay import Relay
 from support.registry.served import PASSWORD, USER, Served
+from support.sealed.folders import sealed
 
 pytestmark = [pytest.mark.engine, pytest.mark.mirror]
 
@@ -65,25 +64,18 @@ class Bench:
     def build(self, dockerfile: str, files: Mapping[str, str] | None = None, **options: object) -> Outcome:
         """Build with changes to the request; `timeout` is passed on."""
         timeout, links = options.pop("timeout", None), dict(options.pop("links", {}))  # type: ignore[call-overload]
-        tree = DictTree(
-            {"sub/Dockerfile": dockerfile.encode(), "root.tar": self.root}
-            | {name: text.encode() for name, text in (files or {}).items()}
-            | {name: Link(text) for name, text in links.items()}
+        root = {"root.tar": self.root} if "root.tar" in dockerfile else {}
+        files = {**root, **(files or {}), **{name: Link(text) for name, text in links.items()}}
+        context = sealed(dockerfile, files, self.raw.parent / uuid4().hex)
+        request = BuildRequest(context.folder, context.dockerfile, "linux/amd64", tags=(self.repository,))
+        return builder.build(
+            replace(request, **options),  # type: ignore[arg-type]
+            program=self.program,
+            project="p1",
+            board=self.board,
+            raw=self.raw,
+            timeout=timeout,  # type: ignore[arg-type]
         )
-        names = [name for name in tree.entries() if name != "root.tar" or "root.tar" in dockerfile]
-        kinds: dict[str, Mode] = dict.fromkeys(names, "file") | dict.fromkeys(links, "link")
-        recipe = Sealed(tuple(File(name, kind, tree.digest(name)) for name, kind in kinds.items()))
-        request = BuildRequest("sub/Dockerfile", "linux/amd64", tags=(self.repository,))
-        with seal(recipe.files, tree) as context:
-            return builder.build(
-                replace(request, **options),  # type: ignore[arg-type]
-                context,
-                program=self.program,
-                project="p1",
-                board=self.board,
-                raw=self.raw,
-                timeout=timeout,  # type: ignore[arg-type]
-            )
 
     def read(self, built: Outcome) -> Index | Manifest:
         """What the registry has of a build, all of it."""
@@ -98,11 +90,6 @@ class Bench:
             return list(self.registry.client().tags(self.repository))
         except NotFound:
             return []
-
-
-class Sealed:
-    def __init__(self, files: tuple[File, ...]) -> None:
-        self.files = files
 
 
 @pytest.fixture
@@ -157,8 +144,8 @@ def test_what_a_file_holds_now_is_built_whatever_was_sent_before(bench: Bench) -
     assert not found[0] & found[1]
 
 
-def test_a_folder_is_built_as_the_tar_is(bench: Bench) -> None:
-    """Of one platform it is a tar, of several a folder: the same image, whatever an ignore file in it says."""
+def test_one_platform_and_several_make_the_same_image(bench: Bench) -> None:
+    """Whatever an ignore file in the context says: it was heeded when the context was sealed."""
     dockerfile = (
         f"FROM scratch\nARG TARGETARCH\nCOPY . /c-$TARGETARCH-{uuid4().hex}/\nCOPY in/ /d-$TARGETARCH/\nWORKDIR /w\n"
     )

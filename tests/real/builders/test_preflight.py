@@ -110,9 +110,9 @@ def test_what_waiting_cannot_mend(site: Site, number: int, tmp_path: Path) -> No
     ways = wrong(site)
     assert len(ways) == WAYS
     worker, error, words = list(ways.values())[number]
-    with pytest.raises(error) as caught, (tmp_path / "context").open("w+b") as context:
+    with pytest.raises(error) as caught:
         remote.build(
-            BuildRequest("Dockerfile", "linux/amd64"), context, worker,
+            BuildRequest(tmp_path, tmp_path / "Dockerfile", "linux/amd64"), worker,
             program=str(tmp_path / "no-buildx"), board=None, raw=tmp_path / "raw", story=Story(),  # type: ignore[arg-type]
         )  # fmt: skip
     told = str(caught.value)

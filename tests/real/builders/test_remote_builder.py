@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import tarfile
 import threading
 import time
 from collections import Counter
@@ -44,6 +43,7 @@ from support.engine.socket_relay import Relay
 from support.registry.faults import Fault, Proxy, running
 from support.registry.served import Served, tool
 from support.registry.tls import Authority
+from support.sealed.folders import sealed
 
 pytestmark = pytest.mark.engine
 
@@ -73,7 +73,7 @@ class Desk:
 
     def request(self, repository: str = "out", **changes: object) -> BuildRequest:
         asked = BuildRequest(
-            "Dockerfile", "linux/amd64", contexts={"base": f"docker-image://{self.base}"},
+            Path(), Path(), "linux/amd64", contexts={"base": f"docker-image://{self.base}"},
             tags=(parse_reference(f"{self.registry}/{repository}"),), output="push-by-digest",
         )  # fmt: skip
         return replace(asked, **changes)  # type: ignore[arg-type]
@@ -82,16 +82,12 @@ class Desk:
         self, dockerfile: str, worker: Worker, asked: BuildRequest | None = None, *, name: str = "row",
         board: Board | None = None, clock: Clock | None = None,
     ) -> Outcome:  # fmt: skip
-        with (self.folder / f"{name}.tar").open("w+b") as context:
-            with tarfile.open(fileobj=context, mode="w") as tar:
-                member = tarfile.TarInfo("Dockerfile")
-                member.size = len(dockerfile.encode())
-                tar.addfile(member, io.BytesIO(dockerfile.encode()))
-            context.seek(0)
-            return remote.build(
-                asked or self.request(), context, worker, program=self.program, board=board or Board(),
-                raw=self.raw(name), story=Story(stream=self.told), clock=clock,
-            )  # fmt: skip
+        context = sealed(dockerfile, {}, self.folder / f"{name}-{uuid4().hex}")
+        request = replace(asked or self.request(), context=context.folder, dockerfile=context.dockerfile)
+        return remote.build(
+            request, worker, program=self.program, board=board or Board(), raw=self.raw(name),
+            story=Story(stream=self.told), clock=clock,
+        )  # fmt: skip
 
     def raw(self, name: str = "row") -> Path:
         return self.folder / f"{name}.jsonl"
@@ -396,17 +392,17 @@ def test_the_layer_cache_of_a_worker(
 
 
 SCRIPT = """
-import sys, tempfile
+import sys
 from pathlib import Path
 from imageyard.builders import buildx, remote
 from imageyard.builders.request import BuildRequest
 from imageyard.console import Story
 
-request, story = BuildRequest("Dockerfile", "linux/amd64"), Story()
+request, story = BuildRequest(Path(), Path("Dockerfile"), "linux/amd64"), Story()
 try:
-    with tempfile.TemporaryFile() as context, story.board("row") as board:
+    with story.board("row") as board:
         remote.build(
-            request, context, remote.Worker(sys.argv[1], insecure=True), program=buildx.find(), board=board,
+            request, remote.Worker(sys.argv[1], insecure=True), program=buildx.find(), board=board,
             raw=Path(sys.argv[2], "raw"), story=story,
         )
 except KeyboardInterrupt:

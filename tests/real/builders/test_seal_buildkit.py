@@ -7,25 +7,24 @@ import os
 import subprocess
 import tarfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Literal
 
 import pytest
 from imageyard.builders import buildx
-from imageyard.recipe.seal import MTIME, seal
-from imageyard.treebase import DictTree, Link, Tree
+from imageyard.building.sealed_context import SealedContext
+from imageyard.recipe.model import MTIME
+from imageyard.treebase import Link
 from support.engine.private import PrivateEngine
+from support.sealed.folders import sealed
 
 pytestmark = pytest.mark.engine
 
 LONG = "/".join(["folder" * 10] * 4) + "/file"
 FILES: dict[str, bytes | tuple[bytes, bool] | Link] = {
-    "Dockerfile": b"FROM scratch\nCOPY . /\n",
     ".dockerignore": b"*\n",  # must change nothing: what it leaves out is not in the seal to begin with
     "common/install.sh": (b"#!/bin/sh\n", True),
     "common/link": Link("install.sh"),
-    "common/up": Link("../Dockerfile"),
+    "common/up": Link("../empty"),
     "out": Link("../../out"),
     "absolute": Link("/etc/passwd"),
     "dangling": Link("nowhere"),
@@ -42,41 +41,21 @@ FILES: dict[str, bytes | tuple[bytes, bool] | Link] = {
 }
 
 
-@dataclass(frozen=True)
-class File:
-    path: str
-    mode: Literal["file", "exec", "link"]
-    digest: str
-
-
-@dataclass(frozen=True)
-class Recipe:
-    files: tuple[File, ...]
-
-
-def recipe_of(tree: Tree) -> Recipe:
-    def file(path: str) -> File:
-        entry = tree.entries()[path]
-        return File(path, "link" if entry.kind == "link" else "exec" if entry.executable else "file", tree.digest(path))
-
-    return Recipe(tuple(file(path) for path in tree.entries()))
-
-
 Export = Callable[..., "dict[str, tarfile.TarInfo]"]
 
 
 @pytest.fixture
 def export(docker_engine: PrivateEngine, tmp_path: Path) -> Export:
-    """What is in an image made from a context: a seal on standard input, or a folder."""
+    """What is in an image made from a context: a sealed one, or a folder with its Dockerfile in it."""
 
-    def run(context: IO[bytes] | Path, name: str) -> dict[str, tarfile.TarInfo]:
+    def run(context: SealedContext | Path, name: str) -> dict[str, tarfile.TarInfo]:
         where = tmp_path / f"{name}.tar"
         argv = [buildx.find(), "build", "--builder=default", "--progress=plain", f"--output=type=tar,dest={where}"]
-        folder = isinstance(context, Path)
+        plain = isinstance(context, Path)
         done = subprocess.run(
-            [*argv, str(context)] if folder else [*argv, "-f", "Dockerfile", "-"],
+            [*argv, str(context)] if plain else [*argv, "-f", str(context.dockerfile), str(context.folder)],
             env={**os.environ, **docker_engine.env, "BUILDX_CONFIG": str(tmp_path / "buildx")},
-            stdin=subprocess.DEVNULL if isinstance(context, Path) else context,
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
         )
@@ -87,10 +66,8 @@ def export(docker_engine: PrivateEngine, tmp_path: Path) -> Export:
     return run
 
 
-def test_arrives_whole(export: Export) -> None:
-    tree = DictTree(FILES)
-    with seal(recipe_of(tree).files, tree) as sealed:
-        found = export(sealed, "sealed")
+def test_arrives_whole(export: Export, tmp_path: Path) -> None:
+    found = export(sealed("FROM scratch\nCOPY . /\n", FILES, tmp_path / "s"), "sealed")
     links = {name: what.text for name, what in FILES.items() if isinstance(what, Link)}
     assert {name: member.linkname for name, member in found.items() if member.issym()} == links
     runs = {name: isinstance(what, tuple) for name, what in FILES.items() if not isinstance(what, Link)}
@@ -111,9 +88,9 @@ def test_equals_a_build_of_the_folder(export: Export, tmp_path: Path) -> None:
         else:
             path.write_bytes(what if isinstance(what, bytes) else what[0])
             path.chmod(0o755 if isinstance(what, tuple) else 0o644)
-    tree = DictTree(files)
-    with seal(recipe_of(tree).files, tree) as sealed:
-        found = export(sealed, "sealed")
+    (top / "Dockerfile").write_text("FROM scratch\nCOPY . /\n")
+    (top / "Dockerfile.dockerignore").write_text("Dockerfile*\n")
+    found = export(sealed("FROM scratch\nCOPY . /\n", files, tmp_path / "s"), "sealed")
     expected = export(top, "folder")
 
     def facts(members: dict[str, tarfile.TarInfo]) -> dict[str, tuple[bytes, int, str, int]]:
@@ -126,9 +103,7 @@ def test_equals_a_build_of_the_folder(export: Export, tmp_path: Path) -> None:
 def test_equal_size_and_time_with_other_bytes(first: bytes, export: Export, tmp_path: Path) -> None:
     second = b"new bytes" if first == b"old bytes" else b"old bytes"
     for name, data in (("first", first), ("second", second)):
-        tree = DictTree({"Dockerfile": b"FROM scratch\nCOPY file /\n", "file": data})
-        with seal(recipe_of(tree).files, tree) as sealed:
-            export(sealed, name)
+        export(sealed("FROM scratch\nCOPY file /\n", {"file": data}, tmp_path / f"sealed-{name}"), name)
         with tarfile.open(fileobj=io.BytesIO((tmp_path / f"{name}.tar").read_bytes())) as tar:
             file = tar.extractfile("file")
             assert file is not None

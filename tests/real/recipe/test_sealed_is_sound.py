@@ -142,7 +142,7 @@ def test_the_reader_sees_the_arguments_that_buildkit_sees(builds: Builds) -> Non
             dockerfile, args=case.args, platform="linux/amd64", target=case.target, contexts=case.contexts
         )
         theirs = {arg["name"] for arg in answer.get("args", [])}
-        assert reading.declared - automatic("linux/amd64", "").keys() == theirs, case
+        assert reading.declared - automatic("linux/amd64", "", "linux/amd64").keys() == theirs, case
 
 
 @pytest.fixture

@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from imageyard.builders import buildx
-from imageyard.recipe.seal import seal
-from imageyard.treebase import Link, Tree
+from imageyard.building.sealed_context import seal
+from imageyard.treebase import Link
 from support.engine.private import PrivateEngine
 from support.sealed.corpus import Case, Content, recipe_of, tree_of
 
 __all__ = ["Builds", "Result", "write"]
 
 Result: TypeAlias = "dict[str, tuple[bytes, int, int, int, str, bytes]]"
-"""What is in an image by path: kind, mode, owner, group, link and bytes. The Dockerfile, which a seal holds, is not."""
+"""What is in an image by path: kind, mode, owner, group, link and bytes."""
 
 _AT_ONCE = 10
 """Builds in one call: on a busy machine BuildKit loses some of 100 (`forwarding Ping: no such job`)."""
@@ -62,7 +62,7 @@ class Builds:
         return found
 
     def sealed(self, named: str, cases: Sequence[Case]) -> list[Result]:
-        """Each case built from its seal on standard input."""
+        """Each case built from its sealed context."""
         with ThreadPoolExecutor(2) as pool:
             return list(
                 pool.map(lambda numbered: self._sealed(f"{named}-{numbered[0]}", numbered[1]), enumerate(cases))
@@ -107,40 +107,26 @@ class Builds:
             "build",
             "--no-cache",
             f"--builder={self.builder}",
-            "-f",
-            "Dockerfile",
             f"--output=type=tar,dest={top}/out.tar",
         ]
-        argv += [f"--build-arg={name}={value}" for name, value in recipe.args.items()]
+        argv += [f"--build-arg={name}={value}" for name, value in recipe.build_args.items()]
         argv += [f"--target={recipe.target}"] if recipe.target else []
-        for name, folder in case.contexts.items():
-            files = [file.path.removeprefix(f"{name}//") for file in recipe.files if file.path.startswith(f"{name}//")]
-            argv += [f"--build-context={name}={write(_only(tree, folder, files), top / name)}"]
-        with seal(recipe.files, tree) as context:
-            spool = top / "context.tar"
-            spool.write_bytes(context.read())
-        with spool.open("rb") as context:
-            self._run([*argv, "-"], cwd=top, stdin=context)
+        folders = {source.name: source.value for source in recipe.sources if source.kind == "directory"}
+        context = seal(recipe.files, tree, case.dockerfile, top / "sealed", name="Dockerfile", contexts=folders)
+        argv += [f"--build-context={name}={folder}" for name, folder in context.named.items()]
+        self._run([*argv, "-f", str(context.dockerfile), str(context.folder)], cwd=top)
         return _result(top / "out.tar")
 
-    def _run(self, argv: Sequence[str], *, cwd: Path, stdin: object = subprocess.DEVNULL) -> bytes:
+    def _run(self, argv: Sequence[str], *, cwd: Path) -> bytes:
         done = subprocess.run(
             [buildx.find(), *argv, "--progress=plain"],
             cwd=cwd,
             env=self.env,
-            stdin=stdin,
-            capture_output=True,  # type: ignore[call-overload]
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
         )
         assert done.returncode == 0, done.stderr.decode()[-3000:]
         return done.stdout
-
-
-def _only(tree: Tree, folder: str, paths: Sequence[str]) -> dict[str, Content]:
-    found: dict[str, Content] = {}
-    for path in paths:
-        entry, data = tree.entries()[f"{folder}/{path}"], tree.read(f"{folder}/{path}")
-        found[path] = Link(data.decode()) if entry.kind == "link" else (data, entry.executable)
-    return found
 
 
 def _result(tar: Path) -> Result:
@@ -148,8 +134,6 @@ def _result(tar: Path) -> Result:
     with tarfile.open(tar) as members:
         for member in members:
             path = member.name.rstrip("/")
-            if path.rpartition("/")[2].startswith("Dockerfile") and member.isfile():
-                continue
             data = members.extractfile(member).read() if member.isfile() else b""  # type: ignore[union-attr]
             found[path] = (member.type, member.mode, member.uid, member.gid, member.linkname, data)
     return found

@@ -16,25 +16,27 @@ from imageyard.builders.request import BuildRequest, BuildWarning, Steps
 from imageyard.names import parse_reference
 
 REPOSITORY = parse_reference("registry.test/ci/images")
-PLAIN = BuildRequest("debian/Dockerfile", "linux/amd64", tags=(REPOSITORY,))
+PLAIN = BuildRequest(Path("/run/context"), Path("/run/dockerfile/Dockerfile"), "linux/amd64", tags=(REPOSITORY,))
 NOTHING = "0" * 64
 
 
 def test_one_platform() -> None:
     assert argv(PLAIN, program="depot", project="p1") == [
-        "depot", "build", "--progress=plain", "--project", "p1", "-f", "debian/Dockerfile", "--platform", "linux/amd64",
+        "depot", "build", "--progress=plain", "--project", "p1", "-f", "/run/dockerfile/Dockerfile",
+        "--platform", "linux/amd64",
         "--output",
         "type=image,name=registry.test/ci/images,push=true,push-by-digest=true,store=false,oci-mediatypes=true",
         "--provenance=false", "--sbom=false",
-        "-",
+        "/run/context",
     ]  # fmt: skip
 
 
 def test_a_build_that_leaves_nothing() -> None:
     assert argv(replace(PLAIN, output="nothing", tags=(), no_cache=True), program="depot", project="p1") == [
-        "depot", "build", "--progress=plain", "--project", "p1", "-f", "debian/Dockerfile", "--platform", "linux/amd64",
+        "depot", "build", "--progress=plain", "--project", "p1", "-f", "/run/dockerfile/Dockerfile",
+        "--platform", "linux/amd64",
         "--no-cache", "--provenance=false", "--sbom=false",
-        "-",
+        "/run/context",
     ]  # fmt: skip
 
 
@@ -55,9 +57,9 @@ def test_several_platforms_and_everything_else() -> None:
         metadata_file=Path("/run/metadata.json"),
     )
     output = f"type=image,name=registry.test/ci/images@sha256:{NOTHING},push=true,push-by-digest=true,store=false"
-    assert argv(request, program="/opt/depot", project="p1", context="/run/context") == [
+    assert argv(request, program="/opt/depot", project="p1") == [
         "/opt/depot", "build", "--progress=plain", "--project", "p1",
-        "-f", "debian/Dockerfile", "--platform", "linux/amd64,linux/arm64",
+        "-f", "/run/dockerfile/Dockerfile", "--platform", "linux/amd64,linux/arm64",
         "--target", "tools",
         "--build-arg", "COMPILER=gcc 12", "--build-arg", "PYTHON=3.12",
         "--build-context", "debian=docker-image://registry.test/debian@sha256:1",

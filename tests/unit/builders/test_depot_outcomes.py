@@ -51,9 +51,9 @@ def came_of(api: None, tmp_path: Path) -> Callable[[str, int], Outcome]:
         program = tmp_path / "depot"
         program.write_text(f"#!/bin/sh\ncat '{tmp_path}/text' >&2\nexit {code}\n")
         program.chmod(0o755)
-        request = BuildRequest("Dockerfile", "linux/amd64", tags=(parse_reference("registry.test/ci"),))
-        with (tmp_path / "text").open("rb") as context:
-            return build(request, context, program=str(program), project="p1", board=Quiet(), raw=tmp_path / "raw")
+        tags = (parse_reference("registry.test/ci"),)
+        request = BuildRequest(Path("context"), Path("Dockerfile"), "linux/amd64", tags=tags)
+        return build(request, program=str(program), project="p1", board=Quiet(), raw=tmp_path / "raw")
 
     return run
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from imageyard.builders.patience import Connecting, Guard, Retries, WouldRunAgain
@@ -13,7 +14,7 @@ from imageyard.console import Story
 from support.registry.served import moving_clock
 
 FAILED = RegistryFailed("export", "429 Too Many Requests", ran=("[2/2] RUN x",))
-REQUEST = BuildRequest("Dockerfile", "linux/amd64")
+REQUEST = BuildRequest(Path("context"), Path("Dockerfile"), "linux/amd64")
 
 
 def test_a_worker_is_waited_for_and_told_of_now_and_then() -> None:

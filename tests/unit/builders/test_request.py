@@ -12,18 +12,19 @@ from hypothesis import strategies as st
 from imageyard.builders.request import BuildRequest, argv, loadable
 from imageyard.names import Digest, parse_reference
 
-PLAIN = BuildRequest("Dockerfile", "linux/amd64")
-ALWAYS = ["buildx", "build", "--progress=rawjson", "-f", "Dockerfile", "--platform", "linux/amd64"]
+PLAIN = BuildRequest(Path("/run/context"), Path("/run/Dockerfile"), "linux/amd64")
+ALWAYS = ["buildx", "build", "--progress=rawjson", "-f", "/run/Dockerfile", "--platform", "linux/amd64"]
 DIGEST = Digest("sha256:" + "0" * 64)
 
 
 def test_the_least() -> None:
-    assert argv(PLAIN, program="buildx") == [*ALWAYS, "--load", "--provenance=false", "-"]
+    assert argv(PLAIN, program="buildx") == [*ALWAYS, "--load", "--provenance=false", "/run/context"]
 
 
 def test_everything() -> None:
     request = BuildRequest(
-        dockerfile="debian/Dockerfile",
+        context=Path("/run/context"),
+        dockerfile=Path("/run/Dockerfile"),
         platform="linux/arm64",
         args={"PYTHON": "3.12", "COMPILER": "gcc 12"},
         target="tools",
@@ -43,7 +44,7 @@ def test_everything() -> None:
         metadata_file=Path("/run/metadata.json"),
     )
     assert argv(request, program="/plugins/docker-buildx") == [
-        "/plugins/docker-buildx", "build", "--progress=rawjson", "-f", "debian/Dockerfile", "--platform", "linux/arm64",
+        "/plugins/docker-buildx", "build", "--progress=rawjson", "-f", "/run/Dockerfile", "--platform", "linux/arm64",
         "--builder", "pool",
         "--target", "tools",
         "--build-arg", "COMPILER=gcc 12", "--build-arg", "PYTHON=3.12",
@@ -58,7 +59,7 @@ def test_everything() -> None:
         "--push", "--provenance=mode=max", "--sbom=true",
         "--metadata-file", "/run/metadata.json",
         "--ulimit", "nofile=10",
-        "-",
+        "/run/context",
     ]  # fmt: skip
 
 

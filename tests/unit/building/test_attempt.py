@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import io
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 import pytest
 from imageyard.board import Board
@@ -41,9 +38,8 @@ def workplace(tmp_path: Path) -> Workplace:
 def start_with(outcomes: Iterator[Outcome], seen: list[list[str]]) -> attempt.StartBuild:
     """A builder that reads its whole context, writes its log, and ends as it is told."""
 
-    def start(request: BuildRequest, context: IO[bytes], board: Board, raw: Path) -> Outcome:
-        with tarfile.open(fileobj=io.BytesIO(context.read())) as tar:
-            seen.append(tar.getnames())
+    def start(request: BuildRequest, board: Board, raw: Path) -> Outcome:
+        seen.append(sorted(str(path.relative_to(request.context)) for path in request.context.rglob("*")))
         raw.write_text(f"{len(seen)}\n")
         return next(outcomes)
 
@@ -66,12 +62,12 @@ def test_only_a_failed_step_is_tried_again(tmp_path: Path, outcomes: list[Outcom
     catalogue = CATALOGUE.replace("base: {dockerfile", "base: {attempts: 3, dockerfile")
     workplace = scene_of(tmp_path, **{"images.yml": catalogue})
     row, seen = workplace.row(BASE), list[list[str]]()
-    request = BuildRequest("Dockerfile", "linux/amd64")
+    request = attempt.request(workplace.project, BuildOptions(), row, tmp_path / "staging")
     outcome = attempt.run(workplace.services, [row], request, start_with(iter(outcomes), seen))
 
     assert outcome == outcomes[runs - 1]
     assert row.run.record.attempts == runs
-    assert seen == [[".", "Dockerfile", "word"]] * runs, "each attempt gets the whole context"
+    assert seen == [["word"]] * runs, "each attempt gets the whole context"
     logs = sorted(path.read_text() for path in (workplace.services.run.folder / "rows").glob(f"{BASE}.amd64*.rawjson"))
     assert logs == [f"{at + 1}\n" for at in range(runs)], "the log of each attempt is kept"
 
@@ -122,7 +118,8 @@ def test_the_records_of_all_rows_get_the_log_of_the_build(workplace: Workplace) 
     rows = [workplace.row(BASE), workplace.row(BASE, "arm64")]
     with attempt.begin(workplace.project, workplace.services, rows) as staging:
         assert staging.is_dir()
-        outcome = attempt.run(workplace.services, rows, BuildRequest("Dockerfile", "x"), start_with(iter([OK]), []))
+        request = BuildRequest(staging, Path("Dockerfile"), "x")
+        outcome = attempt.run(workplace.services, rows, request, start_with(iter([OK]), []))
     assert not staging.exists()
     assert outcome is OK
     for row in rows:
@@ -135,7 +132,7 @@ def test_the_request_says_all_that_the_recipe_says(workplace: Workplace, tmp_pat
     decision = Decision("branch", "pull_request", "a test", no_cache=True, pull=True)
     options = BuildOptions(extra=("--network=none",), decision=decision)
     request = attempt.request(workplace.project, options, row, tmp_path)
-    assert (request.dockerfile, request.platform, request.args["N"]) == ("child.Dockerfile", "linux/amd64", "3")
+    assert (request.dockerfile.name, request.platform, request.args["N"]) == ("child.Dockerfile", "linux/amd64", "3")
     assert list(request.contexts.values()) == ["docker-image://registry.test/ci/image@sha256:1"]
     assert request.labels["io.imageyard.inputs"] == row.facts.recipe.inputs
     assert (request.no_cache, request.pull, request.extra) == (True, True, ("--network=none",))

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pytest
 from imageyard.builders.request import (
@@ -50,9 +50,8 @@ class Worker:
         self.requests: list[BuildRequest] = []
         self.asked: dict[str, Any] = {}
 
-    def build(self, request: BuildRequest, context: IO[bytes], *worker: Any, raw: Path, **asked: Any) -> Outcome:
+    def build(self, request: BuildRequest, *worker: Any, raw: Path, **asked: Any) -> Outcome:
         self.asked = {**asked, "worker": worker[0] if worker else None}
-        context.read()
         out, err = self.streams.pop(0) if self.streams else ("", "")
         logs = [{"stream": n, "data": base64.b64encode(text.encode()).decode()} for n, text in ((1, out), (2, err))]
         raw.write_text(json.dumps({"logs": logs}) + "\n")

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pytest
 from imageyard.board import Board
@@ -178,8 +178,7 @@ class DepotCli:
         self.outcome = outcome
         self.requests: list[BuildRequest] = []
 
-    def build(self, request: BuildRequest, context: IO[bytes], *, board: Board, raw: Path, **asked: Any) -> Outcome:
-        context.read()
+    def build(self, request: BuildRequest, *, board: Board, raw: Path, **asked: Any) -> Outcome:
         raw.write_text("")
         self.requests.append(request)
         return self.outcome

@@ -74,6 +74,7 @@ def test_a_build_pulls_a_stand_in_from_where_it_is_served(project: Project, tmp_
     recipes = recipes_of(project, stand_ins=PinnedStandIns(PINNED))
     row = project.row("linux-base", "amd64")
 
-    contexts = source_contexts.contexts(identify(recipes, row), {}, tmp_path)
+    facts = identify(recipes, row)
+    contexts = source_contexts.contexts(facts, {}, source_contexts.sealed(facts, tmp_path / "sealed"))
 
     assert contexts == {"debian:trixie-slim": f"docker-image://127.0.0.1:5000/library/debian@{DIGEST}"}

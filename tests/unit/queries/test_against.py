@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from imageyard.errors import ConfigurationError
 from imageyard.project.project import find_project
+from imageyard.project.recipe_format import format_at
 from imageyard.project.recipes import recipes_of
 from imageyard.queries import describe
 
@@ -138,7 +139,12 @@ CHANGES: dict[str, tuple[Any, set[str], tuple[str, str]]] = {
     "the executable bit": (
         lambda top: (top / f"{D}/tools/list").chmod(0o755), TOOLS, ("linux-tools", "tools/list")
     ),
-    "a Dockerfile": (append(f"{D}/gcc/Dockerfile"), GCC, ("linux-bookworm-gcc12", "gcc/Dockerfile")),
+    "an instruction": (
+        lambda top: edit(top, f"{D}/gcc/Dockerfile", "\nCOPY", "\nLABEL changed=yes\nCOPY"),
+        GCC,
+        ("linux-bookworm-gcc12", "Dockerfile: + LABEL changed=yes"),
+    ),
+    "a comment": (append(f"{D}/gcc/Dockerfile"), set(), ("", "")),
     "an arg": (
         lambda top: edit(top, f"{D}/images.yml", "{GCC: 12}", "{GCC: 12.2}"), GCC, ("linux-bookworm-gcc12", "GCC")
     ),
@@ -169,7 +175,7 @@ def test_a_change_reaches_those_that_use_it_and_their_children(top: Path, what: 
 
     assert changed(before, tags(top)) == users
     assert {name for name, one in told.items() if one["changes"]} == users
-    assert any(named in line for line in told[image]["changes"]), told[image]["changes"]
+    assert not image or any(named in line for line in told[image]["changes"]), told[image]["changes"]
     assert {name for name, one in told.items() if one["was"] != one["tag"]} == users
 
 
@@ -221,6 +227,53 @@ def test_it_is_told_in_words(top: Path) -> None:
     assert after.startswith("  ")
     assert "common/clang.sh" in after
     assert f"linux-bookworm-gcc12 amd64: unchanged, {tags(top)['linux-bookworm-gcc12 amd64']}" in told
+
+
+@pytest.mark.parametrize(
+    ("change", "note"),
+    [
+        (("\nCOPY", "\n# why\n\nCOPY"), "only comments changed"),
+        (("\nCOPY", "\ncopy"), "only the way it is written changed"),
+        (
+            ("ARG BASE\n", "ARG BASE\nFROM scratch AS unused\nCOPY common/base.sh /\n"),
+            "only what the image does not need changed",
+        ),
+    ],
+)
+def test_what_changes_no_image_is_said_too(top: Path, change: tuple[str, str], note: str) -> None:
+    edit(top, f"{D}/clang/Dockerfile", *change)
+    one = against(top)["linux-bookworm-clang16"]
+
+    assert (one["changes"], one["note"]) == ([], note)
+    project = find_project(start=top)
+    told = describe.against(project, recipes_of(project), "linux-bookworm-clang16", "HEAD", None, {}, as_json=False)
+    assert told == f"linux-bookworm-clang16 amd64: unchanged, {one['tag']} ({note})"
+
+
+def test_another_format_of_recipes_is_the_one_reason_that_is_told(top: Path) -> None:
+    write(top, f"{D}/imageyard/recipe/model.py", "VERSION = 1\n")
+    commit(top)
+    append(f"{D}/common/clang.sh")(top)
+    project, recipes = find_project(start=top), recipes_of(find_project(start=top))
+    told = describe.against(project, recipes, "linux-bookworm-{gcc12,clang16}", "HEAD", None, {}, as_json=False)
+
+    clang, gcc = (recipes.tag(project.row(f"linux-bookworm-{one}", "amd64")) for one in ("clang16", "gcc12"))
+    assert str(told).splitlines() == [
+        "the recipe's format: 1 -> 2, which gives every image another tag",
+        f"linux-bookworm-gcc12 amd64: {gcc}, and nothing else changed",
+        f"linux-bookworm-clang16 amd64: {clang}",
+        "  common/clang.sh changed",
+    ]
+    assert against(top)["linux-bookworm-gcc12"]["was"] is None
+
+
+@pytest.mark.parametrize(("text", "found"), [("VERSION = 2\n", 2), ("# VERSION = 2\n", None), (None, None)])
+def test_the_format_that_a_revision_works_with(top: Path, text: str | None, found: int | None) -> None:
+    if text is not None:
+        write(top, f"{D}/imageyard/recipe/model.py", text)
+        commit(top)
+
+    assert format_at(find_project(start=top), "HEAD") == found
 
 
 def test_an_image_that_is_new(top: Path) -> None:

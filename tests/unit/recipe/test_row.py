@@ -85,12 +85,11 @@ def test_a_recipe_holds_what_decides_the_row() -> None:
 
     assert recipe.platform == "linux/arm64"
     assert recipe.dockerfile == "base.Dockerfile"
-    assert recipe.args == {"BASE": "debian:bookworm-slim"}
+    assert recipe.args == {}, "which image a FROM names stands among the sources"
+    assert recipe.build_args == {"BASE": "debian:bookworm-slim"}
     assert recipe.sources == (Source("debian:bookworm-slim", "locked", DIGEST),)
-    assert recipe.files == (
-        File("base.Dockerfile", "file", hashlib.sha256(FILES["base.Dockerfile"]).hexdigest()),  # type: ignore[arg-type]
-        File("common/base.sh", "exec", hashlib.sha256(b"#!/bin/sh\n").hexdigest()),
-    )
+    assert recipe.files == (File("common/base.sh", "exec", hashlib.sha256(b"#!/bin/sh\n").hexdigest()),)
+    assert recipe.own_files == ("base.Dockerfile",)
     assert not recipe.local
     assert recipe.unpinned == ()
 
@@ -103,7 +102,7 @@ def test_the_id_is_the_sha256_of_sorted_json_without_blanks() -> None:
     assert recipe.id == hashlib.sha256(recipe.canonical()).hexdigest()
     assert recipe.canonical() == json.dumps(record, sort_keys=True, separators=(",", ":")).encode()
     assert list(record) == sorted(record)
-    assert record["v"] == 1
+    assert record["v"] == 2
 
 
 def test_a_tag_is_the_name_and_20_hex_of_the_id() -> None:
@@ -119,7 +118,8 @@ def test_a_parent_stands_in_a_recipe_by_its_recipe() -> None:
     recipe = recipes.of(row)
 
     assert recipe.sources == (Source("linux-base", "parent", recipes.of(parent).id),)
-    assert recipe.args == {"BASE": "linux-base", "PYTHON_VERSION": "3.11"}
+    assert recipe.args == {"PYTHON_VERSION": "3.11"}
+    assert recipe.build_args == {"BASE": "linux-base", "PYTHON_VERSION": "3.11"}
     assert recipes.parent_rows(row) == (parent,)
 
 
@@ -179,7 +179,7 @@ def test_the_inputs_of_rows_that_differ_in_their_platform_alone_are_the_same(
 def test_a_file_changes_the_tags_of_its_images_and_their_children(path: str, changed: set[str]) -> None:
     before, after = recipes_of(), recipes_of(files={**FILES, path: b"# touched\nFROM scratch\n"})
     if path.endswith("Dockerfile"):
-        after = recipes_of(files={**FILES, path: FILES[path] + b"# touched\n"})  # type: ignore[operator]
+        after = recipes_of(files={**FILES, path: FILES[path] + b"# touched\nLABEL touched=yes\n"})  # type: ignore[operator]
 
     assert {row.name for row in before.catalogue.rows if before.tag(row) != after.tag(row)} == changed
 
@@ -265,7 +265,7 @@ def test_what_depends_on_a_set_argument_follows() -> None:
     plain, changed = recipes_of(DEPENDENT), recipes_of(DEPENDENT, set_args={"SUITE": "trixie"})
     row = row_of(plain, "linux-other")
 
-    assert changed.of(row).args["OTHER"] == "debian:trixie-slim"
+    assert changed.of(row).build_args["OTHER"] == "debian:trixie-slim"
     assert changed.of(row).sources == (Source("debian:trixie-slim", "unlocked", "debian:trixie-slim"),)
     assert changed.tag(row).endswith("-local")
     assert changed.tag(row_of(plain, "linux-base")) == plain.tag(row_of(plain, "linux-base"))

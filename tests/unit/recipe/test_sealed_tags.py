@@ -55,7 +55,7 @@ def hold_every_named_file(case: Case) -> None:
 
 def hold_no_other_file(case: Case) -> None:
     """All others may change or go away. An ignore file is not other: it says which files there are."""
-    tag, used = tag_of(case), named(case)
+    tag, used = tag_of(case), {*named(case), "Dockerfile"}
     kept = {path: found for path, found in case.files.items() if path in used or path.endswith(".dockerignore")}
     others = {path: found for path, found in case.files.items() if path not in kept}
     assert tag_with(case, {**kept, **{path: changed(found) for path, found in others.items()}}) == tag
@@ -64,15 +64,19 @@ def hold_no_other_file(case: Case) -> None:
 
 
 def hold_arguments(case: Case) -> None:
-    """Of the given arguments those that a reached stage declares are in the tag, and no others."""
-    tag, declared = tag_of(case), recipe_of(case).args
+    """Of the given arguments those that reach the image are in the tag, and no others.
+
+    One that chooses an image moves the tag by that image.
+    """
+    tag, recipe = tag_of(case), recipe_of(case)
     assert tag_of(case, args={**case.args, "NOBODY_DECLARES_ME": "1"}) == tag
     for name, value in case.args.items():
         try:
             other = tag_of(case, args={**case.args, name: f"{value}-other"})
         except ConfigurationError:
             other = None
-        assert (other != tag) == (name in declared), name
+        if name in recipe.args or name not in recipe.build_args:
+            assert (other != tag) == (name in recipe.args), name
 
 
 def test_the_corpus_is_there() -> None:
@@ -104,7 +108,7 @@ def test_the_same_for_dockerfiles_that_nobody_wrote(case: Case) -> None:
 
 @given(case=dockerfiles(), data=st.data())
 def test_several_changes_at_once(case: Case, data: st.DataObject) -> None:
-    used = named(case)
+    used = {**named(case), "Dockerfile": ""}
     free = sorted(path for path in case.files if not path.endswith(".dockerignore"))  # it says which files there are
     paths = data.draw(st.sets(st.sampled_from(free), min_size=1))
     files = {path: changed(content) if path in paths else content for path, content in case.files.items()}

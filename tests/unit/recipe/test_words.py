@@ -11,14 +11,14 @@ from imageyard.recipe.words import changes, explain
 A, B = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
 
 RECIPE = Recipe(
-    v=1,
+    v=2,
     platform="linux/amd64",
     dockerfile="debian/Dockerfile",
     target="gcc",
     args={"BASE": "debian:bookworm-slim", "PYTHON_VERSION": "3.11"},
     files=(
         File("common/install_python.sh", "exec", "1" * 64),
-        File("debian/Dockerfile", "file", "2" * 64),
+        File("debian/install.sh", "file", "2" * 64),
         File("latest", "link", "3" * 64),
         File("tools//make.sh", "file", "4" * 64),
     ),
@@ -50,14 +50,14 @@ def with_source(name: str, kind: str, value: str) -> Recipe:
         (replace(RECIPE, local=True, unpinned=("x",), unused_args=("Y",)), []),
         (with_file("common/install_python.sh", "exec", "9" * 64), ["common/install_python.sh changed"]),
         (with_file("common/install_python.sh", "file", "1" * 64), ["common/install_python.sh is no longer executable"]),
-        (with_file("debian/Dockerfile", "exec", "2" * 64), ["debian/Dockerfile became executable"]),
+        (with_file("debian/install.sh", "exec", "2" * 64), ["debian/install.sh became executable"]),
         (
-            with_file("debian/Dockerfile", "exec", "9" * 64),
-            ["debian/Dockerfile changed", "debian/Dockerfile became executable"],
+            with_file("debian/install.sh", "exec", "9" * 64),
+            ["debian/install.sh changed", "debian/install.sh became executable"],
         ),
         (with_file("latest", "link", "9" * 64), ["latest points elsewhere"]),
         (with_file("latest", "file", "9" * 64), ["latest became a file"]),
-        (with_file("debian/Dockerfile", "link", "9" * 64), ["debian/Dockerfile became a link"]),
+        (with_file("debian/install.sh", "link", "9" * 64), ["debian/install.sh became a link"]),
         (with_file("tools//make.sh", "file", "9" * 64), ["make.sh in the context tools changed"]),
         (replace(RECIPE, files=RECIPE.files[:-1]), ["make.sh in the context tools removed"]),
         (replace(RECIPE, files=(*RECIPE.files, File("x.sh", "file", "6" * 64))), ["x.sh added"]),
@@ -79,12 +79,12 @@ def with_source(name: str, kind: str, value: str) -> Recipe:
         (with_source("linux-bookworm-base", "parent", "6" * 64), ["parent linux-bookworm-base changed"]),
         (with_source("tools", "directory", "new/tools"), ["source tools: folder tools -> folder new/tools"]),
         (replace(RECIPE, sources=RECIPE.sources[1:]), ["source debian:bookworm-slim removed"]),
-        (replace(RECIPE, target=None), ["target: gcc -> not set"]),
-        (replace(RECIPE, dockerfile="Dockerfile"), ["Dockerfile: debian/Dockerfile -> Dockerfile"]),
+        (replace(RECIPE, target=None, dockerfile="Dockerfile", build_args={"TEST_BASE": "debian:trixie"}), []),
+        (replace(RECIPE, text="7" * 64), ["the Dockerfile's text changed, and its frontend may read all of it"]),
         (replace(RECIPE, frontend="docker/dockerfile:1"), ["frontend: not set -> docker/dockerfile:1"]),
         (replace(RECIPE, epoch="2"), ['epoch: "" -> 2']),
         (replace(RECIPE, secrets=()), ["secret ca removed"]),
-        (replace(RECIPE, v=2), ["recipe format: 1 -> 2"]),
+        (replace(RECIPE, v=3, args={}), ["the recipe's format: 2 -> 3, which gives every image another tag"]),
     ],
 )
 def test_changes_in_words(new: Recipe, words: list[str]) -> None:
@@ -96,7 +96,7 @@ def test_a_recipe_as_text() -> None:
     text = explain(replace(RECIPE, epoch="2", local=True, unpinned=("ADD https://x/y has no --checksum",)))
 
     assert text.splitlines() == [
-        f"recipe {replace(RECIPE, epoch='2').id} (format 1)",
+        f"recipe {replace(RECIPE, epoch='2').id} (format 2)",
         "  platform    linux/amd64",
         "  Dockerfile  debian/Dockerfile, target gcc",
         "  epoch       2",
@@ -111,7 +111,7 @@ def test_a_recipe_as_text() -> None:
         "    ca",
         "  files:",
         "    111111111111 x common/install_python.sh",
-        "    222222222222   debian/Dockerfile",
+        "    222222222222   debian/install.sh",
         "    333333333333 l latest",
         "    444444444444   make.sh in the context tools",
         "  outside the seal:",

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import IO
 
 from imageyard import process
 from imageyard.board import Board
@@ -73,7 +72,6 @@ def kept_version(program: str, kept: Path) -> str:
 
 def build(
     request: BuildRequest,
-    context: bytes | IO[bytes],
     *,
     program: str,
     board: Board,
@@ -83,7 +81,7 @@ def build(
     connect_within: float | None = None,
     again: bool = False,
 ) -> Outcome:
-    """Build what is asked, showing it on `board`; `context` is a tar, `env` says which engine, `timeout` is in seconds.
+    """Build what is asked, showing it on `board`; `env` says which engine, `timeout` is in seconds.
 
     `raw` receives the builder's whole stream, an object a line, without the values of the request's secrets. Beside
     it buildx gets a state directory of its own (BUILDX_CONFIG), unless `env` has one: a builder that the user selected
@@ -107,7 +105,6 @@ def build(
                 argv(request, program=program),
                 lambda chunk: show(progress.feed(chunk), board),
                 env={"BUILDX_CONFIG": str(Path(own, "config")), **(env or {}), **given, **_QUIET},
-                stdin=context,
                 timeout=timeout,
                 overdue=lambda: not progress.started and time.monotonic() > begin_by,
             )

@@ -5,20 +5,17 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import socket
-import tarfile
 import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
 from urllib.parse import urlsplit
 
 from imageyard import process
 from imageyard.board import Board
-from imageyard.builders.depot_request import LOGINS, PASSED, argv, login, platforms
+from imageyard.builders.depot_request import LOGINS, PASSED, argv, login
 from imageyard.builders.following import keeper, scrubber, secret_values, show
 from imageyard.builders.outcome import judge, timed_out
 from imageyard.builders.plain import Plain
@@ -82,7 +79,6 @@ def version(program: str) -> str:
 
 def build(
     request: BuildRequest,
-    context: IO[bytes],
     *,
     program: str,
     project: str,
@@ -90,7 +86,7 @@ def build(
     raw: Path,
     timeout: float | None = None,
 ) -> Outcome:
-    """Build what is asked on Depot's machine of each platform, and push it by digest; `context` is a tar.
+    """Build what is asked on Depot's machine of each platform, and push it by digest.
 
     The token is the CLI's to find. `raw` receives the stream as BuildKit's `rawjson`, without the values of secrets
     and tokens. Nothing is run twice: once a build was created, whoever started it pays for it. Unreachable is only
@@ -109,17 +105,14 @@ def build(
     ):
         metadata = Path(own, "metadata.json")
         plain, progress = Plain(), Progress(scrubber([*secrets, *tokens]), keeper(file))
-        one = len(platforms(request)) == 1
-        where, dockerfile = ("-", request.dockerfile) if one else _unpacked(context, Path(own), request.dockerfile)
-        request = replace(request, dockerfile=dockerfile, metadata_file=metadata)
+        request = replace(request, metadata_file=metadata)
         code: int | None = None
         begin_by = time.monotonic() + _BEGINS_WITHIN
         try:
             code = process.stream(
-                argv(request, program=program, project=project, context=where),
+                argv(request, program=program, project=project),
                 lambda chunk: show(progress.feed(plain.feed(chunk)), board),
                 env={"BUILDX_CONFIG": str(Path(own, "config")), **passed, **given, **_OURS},
-                stdin=context if one else None,
                 timeout=timeout,
                 overdue=lambda: plain.build is None and time.monotonic() > begin_by,
             )
@@ -152,38 +145,6 @@ def _silent(environ: Mapping[str, str]) -> str | None:
         return f"{url.netloc} did not answer within {PATIENCE:.0f} s"
     except (OSError, ValueError):
         return None
-
-
-def _unpacked(context: IO[bytes], own: Path, dockerfile: str) -> tuple[str, str]:
-    """The tar as a folder, for several platforms: the CLI reads standard input once, and they are as many readers.
-
-    BuildKit keeps what it was sent under the folder's name and the id in BUILDX_CONFIG (buildx 0.10, build/build.go,
-    `SharedKey`), and asks only for files whose size or time differ. Both are new each time, so that it asks for all.
-    Of a folder it leaves out what `.dockerignore` says, of a tar nothing; an ignore file beside the Dockerfile, which
-    is therefore somewhere else, takes its place (BuildKit, frontend/dockerui/context.go). Returns the two paths.
-    """
-    top = Path(tempfile.mkdtemp(prefix="context-", dir=own))
-    with tarfile.open(fileobj=context, mode="r:", encoding="utf-8") as tar:
-        members = list(tar)
-        for member in members:
-            path = top / member.name
-            if member.isdir():
-                path.mkdir(exist_ok=True)
-            elif member.issym():
-                path.symlink_to(member.linkname)
-            elif content := tar.extractfile(member):
-                with path.open("wb") as file:
-                    shutil.copyfileobj(content, file)
-    for member in reversed(members):
-        path = top / member.name
-        if not member.issym():
-            path.chmod(member.mode)
-        os.utime(path, (member.mtime, member.mtime), follow_symlinks=False)
-    apart = own / "dockerfile"
-    apart.mkdir()
-    shutil.copyfile(top / dockerfile, apart / "Dockerfile")
-    (apart / "Dockerfile.dockerignore").write_text("# The folder holds what is to be sent.\n")
-    return str(top), str(apart / "Dockerfile")
 
 
 def _before(cause: str, code: int) -> Outcome:

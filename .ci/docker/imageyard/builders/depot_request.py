@@ -38,18 +38,18 @@ def platforms(request: BuildRequest) -> tuple[str, ...]:
     return tuple(request.platform.split(","))
 
 
-def argv(request: BuildRequest, *, program: str, project: str, context: str = "-") -> list[str]:
-    """The argument list; `context` is `-` for a tar on standard input, in which the Dockerfile is, or a folder.
+def argv(request: BuildRequest, *, program: str, project: str) -> list[str]:
+    """The argument list of a build.
 
     Nothing of a token is in it. The image is pushed by digest, and so is the index of several platforms, which the CLI
     pushes itself under the name that it is given: beside a digest it gives no tag (depot/cli 2.102,
     pkg/buildx/imagetools, and containerd 1.6, remotes/docker/pusher.go: a digest that is not the manifest's is no tag).
     """
-    args = [program, "build", "--progress=plain", "--project", project, "-f", request.dockerfile]
+    args = [program, "build", "--progress=plain", "--project", project, "-f", str(request.dockerfile)]
     args += ["--platform", request.platform, *content(request), *_output(request)]
     args += [*attestations(request), *([] if request.sbom else ["--sbom=false"])]
     args += [] if request.metadata_file is None else ["--metadata-file", str(request.metadata_file)]
-    return [*args, *request.extra, context]
+    return [*args, *request.extra, str(request.context)]
 
 
 def _output(request: BuildRequest) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from imageyard import process
 from imageyard.builders import buildx, preflight
@@ -34,7 +34,6 @@ _NO_EXPORTER = 'exporter "image" could not be found'
 
 def build(
     request: BuildRequest,
-    context: IO[bytes],
     worker: Worker,
     *,
     program: str,
@@ -45,7 +44,7 @@ def build(
     timeout: float | None = None,
     clock: Clock | None = None,
 ) -> Outcome:
-    """Build what is asked on `worker`; `context` is a tar that can be read again, `timeout` the build's own seconds.
+    """Build what is asked on `worker`; `timeout` are the build's own seconds.
 
     A worker that cannot be reached yet is waited for, for as long as it may take to start. What a registry did not
     answer is tried again, unless a RUN step would be run twice. buildx gets a state directory of its own beside `raw`,
@@ -54,7 +53,6 @@ def build(
     """
     clock = clock or Clock()
     connecting, retries = Connecting(worker, request.platform, story, clock), Retries(request, story, clock)
-    start = context.tell()
     unseen = preflight.check(worker)
     if unseen:
         connecting.tell(unseen)
@@ -64,11 +62,10 @@ def build(
         asked = replace(request, builder=_BUILDER)
         failed: RegistryFailed | None = None
         for attempt in itertools.count():
-            context.seek(start)
             guard = Guard(board, retries.ran)
             run = partial(buildx.build, program=program, board=guard, raw=raw, env=env, timeout=timeout)
             try:
-                outcome = run(asked, context, connect_within=connecting.left, again=attempt > 0)
+                outcome = run(asked, connect_within=connecting.left, again=attempt > 0)
             except WouldRunAgain as step:
                 story.warn(f"no further attempt: {worker.address} does not have what was built before: {step}")
                 break

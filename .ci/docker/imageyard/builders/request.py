@@ -30,6 +30,7 @@ __all__ = [
     "Unreachable",
     "argv",
     "attestations",
+    "beyond",
     "by_digest",
     "content",
     "csv_line",
@@ -42,15 +43,16 @@ SecretSource: TypeAlias = tuple[str, Literal["env", "file"], str]
 
 @dataclass(frozen=True)
 class BuildRequest:
-    """One build of one platform, its context being a tar on standard input.
+    """One build of one platform, from the folder `context` by a `dockerfile` outside of it.
 
-    `dockerfile` is a path in that tar; `contexts` binds names that the Dockerfile pulls from to
+    `contexts` binds names that the Dockerfile pulls from to
     `docker-image://REFERENCE` or to a directory. With `push-by-digest` the first of `tags` names the repository, and no
     tag is given there; with `archive` the image goes to that file, to be loaded. `reproducible` has times rewritten to
     SOURCE_DATE_EPOCH, which is one of `args`; with `load` the builder cannot.
     """
 
-    dockerfile: str
+    context: Path
+    dockerfile: Path
     platform: str
     args: Mapping[str, str] = field(default_factory=dict)
     target: str | None = None
@@ -178,13 +180,13 @@ def argv(request: BuildRequest, *, program: str) -> list[str]:
 
     No secret's value is in it: `--secret id=ID,env=NAME` (buildx `docs/reference/buildx_build.md`).
     """
-    args = [program, "build", "--progress=rawjson", "-f", request.dockerfile, "--platform", request.platform]
+    args = [program, "build", "--progress=rawjson", "-f", str(request.dockerfile), "--platform", request.platform]
     args += _flag("--builder", request.builder)
     args += content(request)
     args += _each("--tag", map(str, () if request.output == "push-by-digest" else request.tags))
     args += [*_output(request), *attestations(request)]
     args += _flag("--metadata-file", request.metadata_file)
-    return [*args, *request.extra, "-"]
+    return [*args, *request.extra, str(request.context)]
 
 
 def content(request: BuildRequest) -> list[str]:
@@ -212,15 +214,20 @@ def loadable(request: BuildRequest, store: ImageStore) -> tuple[BuildRequest, tu
     The classic store refuses attestations (`Attestation is not supported for the docker driver`) and takes
     `rewrite-timestamp` without doing it (tried: engine 26.1 with buildx 0.13, 28.5 with 0.29).
     """
-    left_out = {
-        f"provenance ({request.provenance})": request.provenance != "off",
-        "the bill of materials": request.sbom,
-        "rewritten times": request.reproducible,
-    }
-    if store == "containerd" or not any(left_out.values()):
+    left_out = beyond(store, request.provenance, sbom=request.sbom, reproducible=request.reproducible)
+    if not left_out:
         return request, ()
-    narrowed = replace(request, provenance="off", sbom=False, reproducible=False)
-    return narrowed, tuple(words for words, asked in left_out.items() if asked)
+    return replace(request, provenance="off", sbom=False, reproducible=False), left_out
+
+
+def beyond(store: ImageStore, provenance: Provenance, *, sbom: bool, reproducible: bool) -> tuple[str, ...]:
+    """What of an image's declaration an engine's image store cannot hold, in words."""
+    declared = {
+        f"provenance ({provenance})": provenance != "off",
+        "the bill of materials": sbom,
+        "rewritten times": reproducible,
+    }
+    return () if store == "containerd" else tuple(words for words, asked in declared.items() if asked)
 
 
 def _flag(name: str, value: object) -> list[str]:

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from imageyard import __version__
 from imageyard.builders import buildx
@@ -28,7 +28,6 @@ from imageyard.errors import BuildFailed, Denied, Transient, assert_never
 from imageyard.layout import step_line
 from imageyard.plan.caches import mount_namespace
 from imageyard.project import labels
-from imageyard.recipe.seal import seal
 from imageyard.run import last_build, leftovers
 
 if TYPE_CHECKING:
@@ -39,8 +38,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Ended", "StartBuild", "begin", "note_why", "request", "require_image", "run", "versions"]
 
-StartBuild: TypeAlias = Callable[[BuildRequest, IO[bytes], "Board", Path], Outcome]
-"""Runs one build to its end: what is asked, the sealed context, what shows it, the file that keeps the raw stream."""
+StartBuild: TypeAlias = Callable[[BuildRequest, "Board", Path], Outcome]
+"""Runs one build to its end: what is asked, what shows it, the file that keeps the raw stream."""
 
 Ended: TypeAlias = Built | Failed | RegistryFailed | BuildInterrupted
 """What comes of a build by a builder that was there until its end."""
@@ -75,16 +74,21 @@ def begin(project: Project, services: Services, rows: Sequence[RowBuild]) -> Ite
 
 
 def request(project: Project, options: BuildOptions, row: RowBuild, staging: Path) -> BuildRequest:
-    """Make the request that every builder starts from; where the image goes is the builder's to say."""
+    """Seal a row's context in `staging`, and make the request that every builder starts from.
+
+    Where the image goes is the builder's to say. Raises Transient where a file changed after the tag was computed.
+    """
     decision, facts = options.decision, row.facts
     recipe, declared = facts.recipe, facts.declared
     cache = layer_cache.of(project.catalogue, facts.row, decision, row.run.services.provider)
+    sealed = source_contexts.sealed(facts, staging)
     return BuildRequest(
-        dockerfile=recipe.dockerfile,
+        context=sealed.folder,
+        dockerfile=sealed.dockerfile,
         platform=recipe.platform,
-        args={**recipe.args, **mount_namespace(decision)},
+        args={**recipe.build_args, **mount_namespace(decision)},
         target=recipe.target,
-        contexts=source_contexts.contexts(facts, row.parents, staging),
+        contexts=source_contexts.contexts(facts, row.parents, sealed),
         secrets=source_contexts.secrets(facts.row, project.top),
         labels=labels.of(project, facts.row, recipe),
         no_cache=decision.no_cache,
@@ -106,19 +110,17 @@ def run(services: Services, rows: Sequence[RowBuild], request: BuildRequest, sta
     """
     facts, log, title = rows[0].facts, _log(services, rows), title_of(rows)
     allowed = facts.row.image.attempts
-    with seal(facts.recipe.files, facts.files) as context:
-        for attempt in range(1, allowed + 1):
-            with services.reporter.board(title) as board:
-                outcome = start_build(request, context, board, log)
-            for row in rows:
-                row.run.update(attempts=attempt, **_steps(outcome))
-            if not isinstance(outcome, Failed) or attempt == allowed:
-                break
-            log.rename(log.with_suffix(f".{attempt}{log.suffix}"))
-            words = f"{title}: attempt {attempt} of {allowed} failed: {_headline(outcome)}"
-            cached = "without a cache" if request.no_cache else "with what was built before"
-            services.reporter.warn(f"{words}; it is run again {cached}")
-            context.seek(0)
+    for attempt in range(1, allowed + 1):
+        with services.reporter.board(title) as board:
+            outcome = start_build(request, board, log)
+        for row in rows:
+            row.run.update(attempts=attempt, **_steps(outcome))
+        if not isinstance(outcome, Failed) or attempt == allowed:
+            break
+        log.rename(log.with_suffix(f".{attempt}{log.suffix}"))
+        words = f"{title}: attempt {attempt} of {allowed} failed: {_headline(outcome)}"
+        cached = "without a cache" if request.no_cache else "with what was built before"
+        services.reporter.warn(f"{words}; it is run again {cached}")
     return outcome
 
 
@@ -131,13 +133,13 @@ def require_image(project: Project, services: Services, rows: Sequence[RowBuild]
     match outcome:
         case Built(warnings=warnings):
             for warning in warnings:
-                where = project.shown(row, warning.dockerfile)
+                where = project.shown(row)
                 services.reporter.annotate("warning", warning.text, where, warning.line)
             for problem in outcome.cache_problems:  # the image is there all the same
                 services.reporter.warn(f"{title_of(rows)}: {problem}")
             return outcome
         case Failed() as failed:
-            where = project.shown(row, failed.dockerfile or row.image.dockerfile)
+            where = project.shown(row)
             raise BuildFailed(
                 _headline(failed),
                 doing=doing,

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from imageyard.builders import depot as depot_cli
 from imageyard.builders.depot import LOOKED_FOR, Refused
@@ -109,8 +109,8 @@ class DepotBuilder:
             return NotChecked("built at Depot")
         doing, start = f"building {row.run.title}", self._starter(depot_cli.find(), remote_checks.TIMEOUT)
 
-        def start_check(request: BuildRequest, context: IO[bytes], board: Board, raw: Path) -> attempt.Ended:
-            return _require_builder(start(request, context, board, raw), doing)
+        def start_check(request: BuildRequest, board: Board, raw: Path) -> attempt.Ended:
+            return _require_builder(start(request, board, raw), doing)
 
         return remote_checks.run_checks(self.project, self.services, row, image.reference, start_check)
 
@@ -135,9 +135,9 @@ class DepotBuilder:
         )
 
     def _starter(self, program: str, timeout: float) -> attempt.StartBuild:
-        def start(request: BuildRequest, context: IO[bytes], board: Board, raw: Path) -> Outcome:
+        def start(request: BuildRequest, board: Board, raw: Path) -> Outcome:
             return depot_cli.build(
-                request, context, program=program, project=self.depot_project, board=board, raw=raw, timeout=timeout
+                request, program=program, project=self.depot_project, board=board, raw=raw, timeout=timeout
             )
 
         return start

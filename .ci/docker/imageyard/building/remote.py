@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from imageyard.builders import buildx
 from imageyard.builders import remote as remote_worker
@@ -84,18 +84,17 @@ class RemoteBuilder:
         worker, doing = self._worker(row.facts.row), f"building {row.run.title}"
         start = self._starter(worker, remote_checks.TIMEOUT)
 
-        def start_check(request: BuildRequest, context: IO[bytes], board: Board, raw: Path) -> attempt.Ended:
-            return _require_worker(start(request, context, board, raw), worker, doing)
+        def start_check(request: BuildRequest, board: Board, raw: Path) -> attempt.Ended:
+            return _require_worker(start(request, board, raw), worker, doing)
 
         return remote_checks.run_checks(self.project, self.services, row, image.reference, start_check)
 
     def _starter(self, worker: Worker, timeout: float) -> attempt.StartBuild:
         program, env = buildx.find(), layer_cache.passed(self.project.catalogue, self.services.provider)
 
-        def start(request: BuildRequest, context: IO[bytes], board: Board, raw: Path) -> Outcome:
+        def start(request: BuildRequest, board: Board, raw: Path) -> Outcome:
             return remote_worker.build(
                 request,
-                context,
                 worker,
                 program=program,
                 board=board,

@@ -8,16 +8,15 @@ import re
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from imageyard.builders.request import BuildRequest, BuildTimedOut, Built, Failed
 from imageyard.building import attempt
+from imageyard.building.sealed_context import seal
 from imageyard.checks.judge import judge
 from imageyard.checks.run import TIMEOUT
 from imageyard.names import platform_of
 from imageyard.ran import Ended, NotStarted, Ran, TimedOut
-from imageyard.recipe.model import File
-from imageyard.recipe.seal import seal
 from imageyard.run import leftovers
 from imageyard.treebase import DictTree
 
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TIMEOUT", "dockerfile", "run_checks", "written"]
 
-StartCheck: TypeAlias = "Callable[[BuildRequest, IO[bytes], Board, Path], attempt.Ended]"
+StartCheck: TypeAlias = "Callable[[BuildRequest, Board, Path], attempt.Ended]"
 """Runs the build of one check to its end. Raises Denied and Transient where its builder is not there."""
 
 _UNSTARTED = re.compile(r"^\w+ run failed: unable to start container process: (?P<why>.*)", re.MULTILINE)
@@ -53,11 +52,14 @@ def run_checks(
     log = services.run.log_of(facts.row.name, facts.row.arch)
     findings = []
     with tempfile.TemporaryDirectory(prefix=leftovers.SCRATCH, dir=log.parent) as folder:
-        for check in facts.checks:
+        for number, check in enumerate(facts.checks):
             raw = Path(folder, "check.rawjson")
-            request = BuildRequest("Dockerfile", platform_of(facts.row.arch), output="nothing", no_cache=True)
-            with _context(dockerfile(image, check)) as context:
-                outcome = start_check(request, context, _Quiet(), raw)
+            text, into = dockerfile(image, check).encode(), Path(folder, str(number))
+            sealed = seal((), DictTree({}), text, into, name="Dockerfile", contexts={})
+            request = BuildRequest(
+                sealed.folder, sealed.dockerfile, platform_of(facts.row.arch), output="nothing", no_cache=True
+            )
+            outcome = start_check(request, _Quiet(), raw)
             if not isinstance(outcome, (Built, Failed)):
                 attempt.require_image(project, services, [row], outcome)
             out, err = written(raw.read_text(encoding="utf-8").splitlines())
@@ -99,11 +101,6 @@ def _ran(outcome: Outcome, out: str, err: str) -> Ran:
             return NotStarted(message)
         case _:
             return Ended(0, out, err)
-
-
-def _context(text: str) -> IO[bytes]:
-    tree = DictTree({"Dockerfile": text.encode()})
-    return seal([File("Dockerfile", "file", tree.digest("Dockerfile"))], tree)
 
 
 class _Quiet:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from imageyard.builders import buildx
 from imageyard.builders.request import Built, Lost, Unreachable, loadable
@@ -71,8 +71,8 @@ def _request(services: Services, engine: Engine, asked: BuildRequest, staging: P
 def _starter(project: Project, services: Services, engine: Engine, timeout: float) -> attempt.StartBuild:
     program, env = buildx.find(), {**engine.env, **layer_cache.passed(project.catalogue, services.provider)}
 
-    def start(request: BuildRequest, context: IO[bytes], board: Board, raw: Path) -> Outcome:
-        outcome = buildx.build(request, context, program=program, env=env, timeout=timeout, board=board, raw=raw)
+    def start(request: BuildRequest, board: Board, raw: Path) -> Outcome:
+        outcome = buildx.build(request, program=program, env=env, timeout=timeout, board=board, raw=raw)
         if isinstance(outcome, Built) and request.archive is not None:
             engine.load(request.archive)
         return outcome

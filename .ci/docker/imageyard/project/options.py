@@ -136,7 +136,7 @@ def refuse_unused(recipes: Recipes, rows: Sequence[Row], values: Mapping[str, st
     while unused and todo:
         row = todo.pop(0)
         try:
-            declared.update(dict.fromkeys((*recipes.of(row).args, *row.args, *row.image.parents)))
+            declared.update(dict.fromkeys((*recipes.of(row).build_args, *row.args, *row.image.parents)))
             todo += recipes.parent_rows(row)
         except ConfigurationError:
             return

@@ -21,16 +21,17 @@ __all__ = ["RowFacts", "identify"]
 class RowFacts:
     """A row with all that follows from the catalogue and the files, never worked out again.
 
-    `declared` is the image as `--set` leaves it. `files` are those of its context: the recipe names the ones that a
-    build gets. `stand_ins` says where a base that was made here is served. `content_tag` is the tag by content where
-    `tag` is that of a weekly build. `checks` and `check_args` are those of the parents too, of which its own win by
-    name.
+    `declared` is the image as `--set` leaves it. `files` are those of its context, of which the recipe names the ones
+    that a build gets; `dockerfile` is the text of its Dockerfile. `stand_ins` says where a base that was made here is
+    served. `content_tag` is the tag by content where `tag` is that of a weekly build. `checks` and `check_args` are
+    those of the parents too, of which its own win by name.
     """
 
     row: Row
     declared: Image
     recipe: Recipe
     files: Tree
+    dockerfile: bytes
     stand_ins: StandIns
     tag: str
     content_tag: str
@@ -62,12 +63,13 @@ def identify(recipes: Recipes, row: Row, decision: Decision = LOCAL, passed: Seq
         checks |= {check.name: check for check in parent.checks}
         args |= parent.check_args
     checks |= {check.name: check for check in declared.image.checks}
-    args |= {name: value for name, value in recipes.set_args.items() if name in recipe.args}
+    args |= {name: value for name, value in recipes.set_args.items() if name in recipe.build_args}
     return RowFacts(
         row,
         declared.image,
         recipe,
         recipes.tree(row),
+        recipes.dockerfile(row),
         recipes.stand_ins,
         row_tag(recipes, row, decision, passed),
         recipes.tag(row, passed),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imageyard import process
-from imageyard.builders.request import BuildRequest, loadable
+from imageyard.builders.request import beyond
 from imageyard.errors import EnvironmentLacks, NotFound, PolicyRefused
 from imageyard.oci.archive import Archive
 from imageyard.oci.compressed import Compressed
@@ -33,14 +33,8 @@ __all__ = ["load_exported", "require_whole", "send"]
 def require_whole(services: Services, facts: RowFacts) -> None:
     """Raise EnvironmentLacks where the engine's image store cannot hold all that is declared of the row's image."""
     image = facts.declared
-    declared = BuildRequest(
-        image.dockerfile,
-        facts.recipe.platform,
-        provenance=image.provenance,
-        sbom=image.sbom,
-        reproducible=image.reproducible,
-    )
-    _, left_out = loadable(declared, services.engine().image_store)
+    store = services.engine().image_store
+    left_out = beyond(store, image.provenance, sbom=image.sbom, reproducible=image.reproducible)
     if left_out:
         raise EnvironmentLacks(
             f"{image.name} is declared with {', '.join(left_out)}: the engine's classic image store cannot hold that",

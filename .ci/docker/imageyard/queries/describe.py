@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import posixpath
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from imageyard.catalogue import explain
 from imageyard.catalogue.select import select
 from imageyard.errors import ConfigurationError
 from imageyard.layout import aligned
 from imageyard.project.options import refuse_unused
+from imageyard.project.recipe_format import format_at
 from imageyard.project.recipes import recipes_at
-from imageyard.recipe import words
+from imageyard.recipe import instruction_words, words
+from imageyard.recipe.model import VERSION
 
 if TYPE_CHECKING:
     from imageyard.catalogue.model import Catalogue, Row
@@ -79,22 +81,31 @@ def against(
     *,
     as_json: bool,
 ) -> object:
-    """What makes each tag another one than at a revision, in words; images that are gone since then are told too."""
+    """What makes each tag another one than at a revision, in words; images that are gone since then are told too.
+
+    A format of recipes that became another one since then gives every image another tag: that is said once.
+    """
+    formats = format_at(project, rev), VERSION
+    moved = [words.format_changed(formats[0], formats[1])] if formats[0] not in (None, VERSION) else []
     before = recipes_at(project, rev)
     old_rows = {(row.name, row.arch): row for row in before.catalogue.rows}
     gone = [row for row in _gone(project.catalogue, pattern, before.catalogue) if arch in (None, row.arch)]
-    found = []
+    found: list[dict[str, Any]] = []
     for row in [] if _only_gone(project, pattern, gone) else _rows(project, recipes, pattern, arch, values):
         old = old_rows.get((row.name, row.arch))
         changes = [f"not in the catalogue at {rev}"] if old is None else words.changes(before.of(old), recipes.of(row))
-        was = None if old is None else before.tag(old)
-        found.append({"image": row.name, "arch": row.arch, "tag": recipes.tag(row), "was": was, "changes": changes})
+        same = old is not None and not changes
+        told = {"tag": recipes.tag(row), "was": None if old is None else before.tag(old), "changes": changes}
+        note = instruction_words.unseen(before.dockerfile(old), recipes.dockerfile(row)) if old and same else None
+        found.append({"image": row.name, "arch": row.arch, **told, "note": note})
     for row in gone:
         changes = ["not in the catalogue any more"]
         found.append({"image": row.name, "arch": row.arch, "tag": None, "was": before.tag(row), "changes": changes})
+    if moved:  # what these tags were then, no one can work out now
+        found = [one | {"was": None} for one in found]
     if as_json:
-        return found
-    return "\n".join(_difference(one) for one in found)
+        return [one | {"changes": [*moved, *one["changes"]]} for one in found]
+    return "\n".join([*moved, *(_difference(one, moved=bool(moved)) for one in found)])
 
 
 def inputs(
@@ -147,13 +158,13 @@ def _lineage(recipes: Recipes, row: Row, values: Mapping[str, str]) -> Sequence[
 
 
 def paths(project: Project, row: Row, recipe: Recipe) -> list[str]:
-    """The files of a row's recipe, those of named contexts among them, relative to the repository's top."""
+    """The Dockerfile of a row and the files of its recipe, named contexts' too, relative to the repository's top."""
     folders = {source.name: source.value for source in recipe.sources if source.kind == "directory"}
-    found = []
+    found = [project.shown(row, path) for path in recipe.own_files]
     for file in recipe.files:
         name, inside, path = file.path.rpartition("//")
         found.append(project.shown(row, posixpath.join(folders[name], path) if inside else path))
-    return found
+    return list(dict.fromkeys(found))
 
 
 def _plain(row: Row, recipe: Recipe, tag: str) -> dict[str, object]:
@@ -164,11 +175,10 @@ def _plain(row: Row, recipe: Recipe, tag: str) -> dict[str, object]:
     }
 
 
-def _difference(found: Mapping[str, object]) -> str:
-    head = f"{found['image']} {found['arch']}"
-    changes = found["changes"]
-    if not isinstance(changes, list) or not changes:
-        return f"{head}: unchanged, {found['tag']}"
-    return "\n".join(
-        [f"{head}: {found['was'] or 'nothing'} -> {found['tag'] or 'nothing'}", *(f"  {change}" for change in changes)]
-    )
+def _difference(found: Mapping[str, Any], *, moved: bool) -> str:
+    head, tag = f"{found['image']} {found['arch']}", found["tag"] or "nothing"
+    note = f" ({found['note']})" if found.get("note") else ""
+    if not found["changes"]:
+        return f"{head}: {f'{tag}, and nothing else changed' if moved else f'unchanged, {tag}'}{note}"
+    was = "" if moved else f"{found['was'] or 'nothing'} -> "
+    return "\n".join([f"{head}: {was}{tag}", *(f"  {change}" for change in found["changes"])])

@@ -1,20 +1,26 @@
-"""A Dockerfile in its build context, and what of a context no build sees."""
+"""A Dockerfile in its build context: what of the context a build sees, and which of its files one reads."""
 
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from imageyard.catalogue.model import Catalogue, Image
 from imageyard.errors import ConfigurationError
-from imageyard.recipe.dockerfile.evaluate import Reading
+from imageyard.recipe import ignore
+from imageyard.recipe.dockerfile.evaluate import FileUse, Reading
 from imageyard.recipe.dockerfile.fault import Fault
-from imageyard.recipe.dockerfile.stages import Dockerfile
+from imageyard.recipe.dockerfile.live import live_names
+from imageyard.recipe.dockerfile.references import familiar
+from imageyard.recipe.dockerfile.scope import asks_for_builder
+from imageyard.recipe.dockerfile.stages import Dockerfile, read
 from imageyard.recipe.files import Shelf
-from imageyard.recipe.model import File
+from imageyard.recipe.model import File, Mode
+from imageyard.recipe.sources import IMAGE_SCHEME
 from imageyard.treebase import Tree
 
-__all__ = ["Context", "outside", "own_dockerfile"]
+__all__ = ["Context", "open_context", "outside"]
 
 
 def outside(catalogue: Catalogue, context: str) -> tuple[str, ...]:
@@ -26,24 +32,72 @@ def outside(catalogue: Catalogue, context: str) -> tuple[str, ...]:
     return tuple(path for path in relative if not path.startswith("../"))
 
 
-@dataclass
+@dataclass(frozen=True)
 class Context:
     """A Dockerfile in its context, read once for all rows that share it."""
 
     tree: Tree
     dockerfile: Dockerfile
+    text: bytes  # of the Dockerfile
     own_files: frozenset[str]  # the Dockerfile, and the links that lead to it
     shelf: Shelf
     live: frozenset[str] | None  # arguments that can change a reading; None: any
-    named: dict[str, Shelf] = field(default_factory=dict)  # by folder
-    readings: dict[tuple[object, ...], tuple[Reading, tuple[File, ...]]] = field(default_factory=dict)
-    files: dict[tuple[str, str, str], File] = field(default_factory=dict)  # by folder, name and path
+    asks_for_builder: bool  # whether it says the platform of the machine that builds
+    _named: dict[str, Shelf] = field(default_factory=dict, repr=False)  # by folder
+    _files: dict[tuple[str, str, str], File] = field(default_factory=dict, repr=False)  # by folder, name and path
+
+    def files(self, reading: Reading, contexts: Mapping[str, str]) -> tuple[File, ...]:
+        """The files and links that a build reads, of its named `contexts` too; sorted.
+
+        Raises ConfigurationError at the line of the Dockerfile that names what is not there.
+        """
+        taken: dict[str, set[str]] = {}
+        folders = {familiar(name): where for name, where in contexts.items()}
+        uses = [use for use in reading.files if not folders.get(use.context, "").startswith(IMAGE_SCHEME)]
+        shelves = [self._shelf(use, folders) for use in uses]
+        line = 0
+        try:
+            for use, shelf in zip(uses, shelves, strict=True):
+                line = use.line
+                taken.setdefault(use.context, set()).update(shelf.take(use))
+            for use, shelf in zip(uses, shelves, strict=True):
+                line = use.line
+                shelf.check(use, taken[use.context])
+        except Fault as fault:
+            raise fault.at(self.dockerfile.file, line) from None
+        found = sorted((name, path) for name, paths in taken.items() for path in paths)
+        return tuple(self._file(folders.get(name, ""), name, path) for name, path in found)
+
+    def _shelf(self, use: FileUse, folders: Mapping[str, str]) -> Shelf:
+        if not use.context:
+            return self.shelf
+        folder = folders[use.context]
+        if folder not in self._named:
+            tree = self.tree.sub(folder)
+            self._named[folder] = Shelf(tree, ignore.load(tree, "").filter(tree.entries()))
+        return self._named[folder]
+
+    def _file(self, folder: str, name: str, path: str) -> File:
+        key = (folder, name, path)
+        if key not in self._files:
+            tree = self._named[folder].tree if name else self.tree
+            entry = tree.entries()[path]
+            mode: Mode = "link" if entry.kind == "link" else "exec" if entry.executable else "file"
+            self._files[key] = File(f"{name}//{path}" if name else path, mode, tree.digest(path))
+        return self._files[key]
 
 
-def own_dockerfile(tree: Tree, image: Image) -> tuple[frozenset[str], bytes]:
-    """Return the paths of an image's Dockerfile, links that lead to it among them, and its bytes."""
+def open_context(tree: Tree, image: Image, file: str) -> Context:
+    """Read the Dockerfile of an image in its context; `file` is what errors call it.
+
+    Raises ConfigurationError for one that is not there or cannot be read, and for a bad `.dockerignore`.
+    """
     try:
         own, path = Shelf(tree).find(image.dockerfile)
     except Fault as fault:
         raise ConfigurationError(fault.headline, at=image.where, hint=fault.hint) from None
-    return own, tree.read(path)
+    text = tree.read(path)
+    shelf = Shelf(tree, ignore.load(tree, image.dockerfile).filter(tree.entries()))
+    dockerfile = read(text, file)
+    asks = asks_for_builder(text.decode(errors="replace"))
+    return Context(tree, dockerfile, text, own, shelf, live_names(dockerfile), asks)

@@ -9,12 +9,21 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, TypeAlias
 
-__all__ = ["VERSION", "File", "Mode", "Recipe", "Source"]
+from imageyard.recipe.dockerfile.canonical import Instructions
+
+__all__ = ["MTIME", "VERSION", "File", "Mode", "Recipe", "Source"]
 
 Mode: TypeAlias = Literal["file", "exec", "link"]
 
-VERSION = 1
-"""The format of the record. Another number gives every image another tag."""
+MTIME = 946_684_800
+"""Seconds: 2000-01-01T00:00:00Z, the time of all files that a build gets. Zip archives, wheels among them, cannot hold
+a time before 1980, so that an image whose files date from 1970 breaks builds in it."""
+
+VERSION = 2
+"""The format of the record. Another number gives every image another tag.
+
+1 held the Dockerfile's bytes, its path and its target; 2 holds the instructions that the image is made of.
+"""
 
 
 @dataclass(frozen=True)
@@ -44,23 +53,30 @@ class Source:
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that decides a row's content; never times, commits, absolute paths or registry names."""
+    """All that decides a row's content; never times, commits, absolute paths or registry names.
+
+    The fields by name alone are no part of the record: they say how the image is built, and what to tell of it.
+    """
 
     v: int
     platform: str
-    dockerfile: str
-    target: str | None
-    args: Mapping[str, str]
+    args: Mapping[str, str]  # given ones that reach the image
     files: tuple[File, ...]
     sources: tuple[Source, ...]
     frontend: str | None
     secrets: tuple[str, ...]
     epoch: str
-    local: bool = False  # its tag ends in -local
-    unpinned: tuple[str, ...] = ()  # words: what may change under the same id
-    unused_args: tuple[str, ...] = ()  # given in the catalogue, declared by no reached stage
+    instructions: tuple[Instructions, ...] = ()  # for each builder's platform that makes a difference
+    text: str | None = None  # sha256 of the Dockerfile, for a frontend that is not known to read one as we do
     reproducible: bool = False  # times are rewritten to SOURCE_DATE_EPOCH, which is among the args
-    parents: Mapping[str, str] = field(default_factory=dict)  # the `inputs` of each parent, by the source's name
+    dockerfile: str = field(default="", kw_only=True)  # relative to the context
+    target: str | None = field(default=None, kw_only=True)
+    build_args: Mapping[str, str] = field(default_factory=dict, kw_only=True)  # `args`, and what BuildKit wants besides
+    own_files: tuple[str, ...] = field(default=(), kw_only=True)  # the Dockerfile, and the links that lead to it
+    local: bool = field(default=False, kw_only=True)  # its tag ends in -local
+    unpinned: tuple[str, ...] = field(default=(), kw_only=True)  # words: what may change under the same id
+    unused_args: tuple[str, ...] = field(default=(), kw_only=True)  # given in the catalogue, and looked up by nothing
+    parents: Mapping[str, str] = field(default_factory=dict, kw_only=True)  # `inputs` of each, by the source's name
 
     def canonical(self) -> bytes:
         """The record as JSON with sorted keys and no blanks: what is hashed."""
@@ -68,18 +84,18 @@ class Recipe:
 
     def _record(self) -> dict[str, object]:
         # Only where it is so: all other images keep the tags that they had before there was such a thing.
-        rewritten: dict[str, object] = {"reproducible": True} if self.reproducible else {}
-        return rewritten | {
+        rare: dict[str, object] = {"reproducible": True} if self.reproducible else {}
+        rare |= {} if self.text is None else {"text": self.text}
+        return rare | {
             "v": self.v,
             "platform": self.platform,
-            "dockerfile": self.dockerfile,
-            "target": self.target,
             "args": dict(self.args),
             "files": [[file.path, file.mode, file.digest] for file in self.files],
             "sources": [[source.name, source.kind, source.value] for source in self.sources],
             "frontend": self.frontend,
             "secrets": self.secrets,
             "epoch": self.epoch,
+            "instructions": self.instructions,
         }
 
     @cached_property
@@ -110,14 +126,17 @@ def _json(record: Mapping[str, object]) -> bytes:
 def from_canonical(data: bytes) -> Recipe:
     """The recipe that `canonical` wrote, as far as the record goes: what does not decide the content is not in it.
 
-    Raises ValueError where it is not such a record.
+    Of a record of another version only the number is taken. Raises ValueError where it is no record.
     """
     found = json.loads(data)
     try:
+        if found["v"] != VERSION:
+            return Recipe(found["v"], found["platform"], {}, (), (), None, (), "")
         files = tuple(File(*file) for file in found["files"])
         sources = tuple(Source(*source) for source in found["sources"])
-        rest = {name: found[name] for name in ("v", "platform", "dockerfile", "target", "args", "frontend", "epoch")}
-        rest["reproducible"] = found.get("reproducible", False)
-        return Recipe(files=files, sources=sources, secrets=tuple(found["secrets"]), **rest)
+        rest = {name: found[name] for name in ("v", "platform", "args", "frontend", "epoch")}
+        rest |= {"reproducible": found.get("reproducible", False), "text": found.get("text")}
+        secrets, instructions = tuple(found["secrets"]), tuple(found["instructions"])
+        return Recipe(files=files, sources=sources, secrets=secrets, instructions=instructions, **rest)
     except (KeyError, TypeError) as error:
         raise ValueError(f"not a recipe: {error}") from None

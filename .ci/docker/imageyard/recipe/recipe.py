@@ -4,33 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-import posixpath
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 
 from imageyard.catalogue.model import Catalogue, Image, Row
 from imageyard.errors import ConfigurationError
 from imageyard.names import content_tag, platform_of, tree_tag
-from imageyard.recipe import ignore
-from imageyard.recipe.context import Context, outside, own_dockerfile
-from imageyard.recipe.dockerfile.evaluate import Reading, evaluate
+from imageyard.recipe.context import Context
 from imageyard.recipe.dockerfile.fault import Fault
-from imageyard.recipe.dockerfile.live import live_names
-from imageyard.recipe.dockerfile.references import familiar
-from imageyard.recipe.dockerfile.stages import Inherited, read
-from imageyard.recipe.files import Shelf
-from imageyard.recipe.model import VERSION, File, Mode, Recipe, Source
-from imageyard.recipe.seal import MTIME
-from imageyard.recipe.sources import IMAGE_SCHEME, Binder
+from imageyard.recipe.dockerfile.references import familiar, is_reference
+from imageyard.recipe.model import VERSION, File, Recipe, Source
+from imageyard.recipe.readings import Readings, RowReading
+from imageyard.recipe.sources import Binder
 from imageyard.recipe.stand_ins import Locked, StandIns
-from imageyard.treebase import Tree, without
+from imageyard.treebase import Tree
 
 __all__ = ["File", "Recipe", "Recipes", "Source"]
 
-_TIMES: Mapping[bool, Mapping[str, str]] = {False: {}, True: {"SOURCE_DATE_EPOCH": str(MTIME)}}
-"""The args of an image that is to be `reproducible`: its times are those of the sealed context."""
-
 _UNDECLARED = ("SOURCE_DATE_EPOCH", "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
+_KNOWN_FRONTENDS = ("docker/dockerfile", "docker/dockerfile-upstream")
+"""Those that read a Dockerfile as the built-in one does; of any other's file each byte counts."""
 
 
 class Recipes:
@@ -59,10 +52,8 @@ class Recipes:
         self._tree_id = lru_cache(maxsize=None)(tree_id)
         self._binder_for = lru_cache(maxsize=None)(lambda arch: Binder(lock, stand_ins.pinned(arch)))
         self._rows = {(row.name, row.arch): row for row in catalogue.rows}
-        self._trees: dict[str, Tree] = {}
-        self._contexts: dict[tuple[str, str], Context] = {}
+        self._readings = Readings(catalogue, tree_for, self.set_args)
         self._recipes: dict[tuple[str, str], Recipe] = {}
-        self._left: dict[tuple[str, str], Inherited] = {}
 
     def of(self, row: Row) -> Recipe:
         """The recipe of a row.
@@ -72,7 +63,11 @@ class Recipes:
         todo: list[Row] = [self.own(row)]
         while todo:
             key = (todo[-1].name, todo[-1].arch)
-            missing = [each for each in self._parents(todo[-1]).values() if (each.name, each.arch) not in self._recipes]
+            missing = [
+                each
+                for each in self._readings.parents(todo[-1]).values()
+                if (each.name, each.arch) not in self._recipes
+            ]
             if key in self._recipes:
                 todo.pop()
             elif not missing:
@@ -89,10 +84,16 @@ class Recipes:
         """The files of a row's context, those that no build sees among them."""
         return self._tree_for(row.image.context)
 
+    def dockerfile(self, row: Row) -> bytes:
+        """The text of a row's Dockerfile."""
+        return self._readings.context(row.image).text
+
     def parent_rows(self, row: Row) -> tuple[Row, ...]:
         """The rows that this one is built from, of its architecture."""
         names = [source.name for source in self.of(row).sources if source.kind == "parent"]
-        return tuple(parent for name, parent in self._parents(self.own(row)).items() if familiar(name) in names)
+        return tuple(
+            parent for name, parent in self._readings.parents(self.own(row)).items() if familiar(name) in names
+        )
 
     def tag(self, row: Row, passed: Sequence[str] = ()) -> str:
         """The tag of a row. `passed` are docker arguments, which no recipe holds: others of them, another tag."""
@@ -118,10 +119,6 @@ class Recipes:
             return tree_tag(image.name, self._tree_id(image.context) or "")
         return content_tag(image.name, hashlib.sha256("\n".join(sorted(tags)).encode()).hexdigest(), local=ours_only)
 
-    def _parents(self, row: Row) -> dict[str, Row]:
-        """The row's parents by image name: a catalogue has them all, and none is its own ancestor."""
-        return {name: self._rows[name, row.arch] for name in row.image.parents.values()}
-
     def _make(self, row: Row) -> Recipe:
         try:
             return self._recipe(row)
@@ -131,26 +128,31 @@ class Recipes:
 
     def _recipe(self, row: Row) -> Recipe:
         image, platform = row.image, platform_of(row.arch)
-        context = self._context(image)
-        given = self._given(row)
-        reading, files = self._read(row, context, given)
+        context, given, reading = self._readings.context(image), self._readings.given(row), self._readings.of(row)
         sources = self._sources(row, context, reading, platform)
-        args = {name: value for name, value in sorted(given.items()) if _counts(name, reading.declared)}
-        parents = self._parents(row)
+        args = {name: value for name, value in sorted(given.items()) if _counts(name, reading.reaching)}
+        needed = {*reading.declared, *(name for arg in context.dockerfile.global_args for name, _ in arg.pairs)}
+        build_args = {name: value for name, value in sorted(given.items()) if _counts(name, needed)}
+        parents = self._readings.parents(row)
         pulled = {source.name for source in sources if source.kind == "parent"}
         frontend = args.get("BUILDKIT_SYNTAX") or context.dockerfile.frontend
         return Recipe(
             VERSION,
             platform,
-            image.dockerfile,
-            image.target,
             args,
-            files,
+            reading.files,
             sources,
             frontend,
             tuple(sorted(secret.id for secret in image.secrets)),
             image.epoch,
-            local=any(name in self.set_args for name in (*row.args, *image.parents, *args))
+            reading.instructions,
+            None if _reads_dockerfiles(frontend) else hashlib.sha256(context.text).hexdigest(),
+            image.reproducible,
+            dockerfile=image.dockerfile,
+            target=image.target,
+            build_args=build_args,
+            own_files=tuple(sorted(context.own_files)),
+            local=any(name in self.set_args for name in (*row.args, *image.parents, *build_args))
             or any(source.kind == "standin" for source in sources)
             or any(self._recipes[name, row.arch].local for name in parents if familiar(name) in pulled),
             unpinned=(
@@ -158,59 +160,15 @@ class Recipes:
                 *(f"{source.name} is not locked" for source in sources if source.kind == "unlocked"),
                 *([f"the frontend {frontend} has no digest"] if frontend and "@sha256:" not in frontend else []),
             ),
-            unused_args=tuple(sorted(given.keys() - args.keys())),
-            reproducible=image.reproducible,
+            unused_args=tuple(sorted(given.keys() - build_args.keys())),
             parents={
                 familiar(name): self._recipes[name, row.arch].inputs for name in parents if familiar(name) in pulled
             },
         )
 
-    def _given(self, row: Row) -> Mapping[str, str]:
-        """The build args of a row, and the names of its parents."""
-        return {**_TIMES[row.image.reproducible], **self.set_args, **row.args, **row.image.parents}
-
-    def _leaves(self, row: Row) -> Inherited:
-        """What a row's image leaves to its children. Its reading is not shared: any of its args may be in it."""
-        key = (row.name, row.arch)
-        if key not in self._left:
-            self._left[key] = self._evaluated(row, self._bases(row)).leaves
-        return self._left[key]
-
-    def _bases(self, row: Row) -> Mapping[str, Inherited]:
-        """What the parents of a row leave to it, by their familiar names."""
-        return {familiar(name): self._leaves(parent) for name, parent in self._parents(row).items()}
-
-    def _evaluated(self, row: Row, bases: Mapping[str, Inherited]) -> Reading:
-        image = row.image
-        return evaluate(
-            self._context(image).dockerfile,
-            args=self._given(row),
-            platform=platform_of(row.arch),
-            target=image.target,
-            contexts=image.contexts,
-            bases=bases,
-        )
-
-    def _read(self, row: Row, context: Context, given: Mapping[str, str]) -> tuple[Reading, tuple[File, ...]]:
-        image, bases = row.image, self._bases(row)
-        triggered = any(base.triggers for base in bases.values())  # these may look up any arg
-        every = context.live is None or triggered
-        live = given if every else {name: given[name] for name in context.live or () if name in given}
-        key = (
-            row.arch,
-            image.target,
-            tuple(sorted(live.items())),
-            tuple(sorted(image.contexts.items())),
-            tuple((name, tuple(sorted(base.environment.items())), base.triggers) for name, base in bases.items()),
-        )
-        if key not in context.readings:
-            reading = self._evaluated(row, bases)
-            context.readings[key] = reading, self._files(image, context, reading)
-        return context.readings[key]
-
-    def _sources(self, row: Row, context: Context, reading: Reading, platform: str) -> tuple[Source, ...]:
+    def _sources(self, row: Row, context: Context, reading: RowReading, platform: str) -> tuple[Source, ...]:
         contexts = {familiar(name): where for name, where in row.image.contexts.items()}
-        parents = {familiar(name): partial(self._id, parent) for name, parent in self._parents(row).items()}
+        parents = {familiar(name): partial(self._id, parent) for name, parent in self._readings.parents(row).items()}
         found: dict[Source, None] = {}
         for use in reading.images:
             try:
@@ -228,54 +186,15 @@ class Recipes:
     def _id(self, row: Row) -> str:
         return self._recipes[row.name, row.arch].id
 
-    def _files(self, image: Image, context: Context, reading: Reading) -> tuple[File, ...]:
-        taken = {"": set(context.own_files)}
-        folders = {familiar(name): where for name, where in image.contexts.items()}
-        uses = [use for use in reading.files if not folders.get(use.context, "").startswith(IMAGE_SCHEME)]
-        shelves = [self._named(context, folders[use.context]) if use.context else context.shelf for use in uses]
-        line = 0
-        try:
-            for use, shelf in zip(uses, shelves, strict=True):
-                line = use.line
-                taken.setdefault(use.context, set()).update(shelf.take(use))
-            for use, shelf in zip(uses, shelves, strict=True):
-                line = use.line
-                shelf.check(use, taken[use.context])
-        except Fault as fault:
-            raise fault.at(context.dockerfile.file, line) from None
-        found = sorted((name, path) for name, paths in taken.items() for path in paths)
-        return tuple(self._file(context, folders.get(name, ""), name, path) for name, path in found)
-
-    def _file(self, context: Context, folder: str, name: str, path: str) -> File:
-        key = (folder, name, path)
-        if key not in context.files:
-            tree = self._named(context, folder).tree if name else context.tree
-            entry = tree.entries()[path]
-            mode: Mode = "link" if entry.kind == "link" else "exec" if entry.executable else "file"
-            context.files[key] = File(f"{name}//{path}" if name else path, mode, tree.digest(path))
-        return context.files[key]
-
-    def _named(self, context: Context, folder: str) -> Shelf:
-        if folder not in context.named:
-            tree = context.tree.sub(folder)
-            context.named[folder] = Shelf(tree, ignore.load(tree, "").filter(tree.entries()))
-        return context.named[folder]
-
-    def _context(self, image: Image) -> Context:
-        key = (image.context, image.dockerfile)
-        if key not in self._contexts:
-            if image.context not in self._trees:
-                whole = self._tree_for(image.context)
-                self._trees[image.context] = without(whole, outside(self.catalogue, image.context))
-            tree = self._trees[image.context]
-            file = posixpath.normpath(posixpath.join(self.catalogue.folder, image.context, image.dockerfile))
-            own, data = own_dockerfile(tree, image)
-            shelf = Shelf(tree, ignore.load(tree, image.dockerfile).filter(tree.entries()))
-            dockerfile = read(data, file)
-            self._contexts[key] = Context(tree, dockerfile, own, shelf, live_names(dockerfile))
-        return self._contexts[key]
-
 
 def _counts(name: str, declared: Iterable[str]) -> bool:
     """Whether BuildKit does anything with an argument: a stage declares it, or it reads it without."""
     return name in declared or name.upper() in _UNDECLARED or name.startswith("BUILDKIT_")
+
+
+def _reads_dockerfiles(frontend: str | None) -> bool:
+    """Whether a frontend, None being the built-in one, reads a Dockerfile as we do."""
+    if frontend is None:
+        return True
+    name = familiar(frontend).partition("@")[0].partition(":")[0] if is_reference(frontend) else ""
+    return name in _KNOWN_FRONTENDS

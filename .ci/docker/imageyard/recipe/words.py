@@ -5,33 +5,48 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from imageyard.errors import assert_never
+from imageyard.recipe import instruction_words
 from imageyard.recipe.model import File, Recipe, Source
 
-__all__ = ["changes", "explain"]
+__all__ = ["changes", "explain", "format_changed"]
 
 _SHOWN = 12  # hex digits of a digest that a person can compare
 
 
 def changes(old: Recipe, new: Recipe) -> list[str]:
-    """What became different, one line each, what weighs most first; an empty list for equal recipes."""
+    """What became different, one line each, what weighs most first; an empty list for equal recipes.
+
+    Records of two versions cannot be compared: that is the one thing that is said of them.
+    """
+    if old.v != new.v:
+        return [format_changed(old.v, new.v)]
     return [
-        *_scalar("recipe format", str(old.v), str(new.v)),
         *_scalar("platform", old.platform, new.platform),
-        *_scalar("Dockerfile", old.dockerfile, new.dockerfile),
-        *_scalar("target", old.target, new.target),
         *_scalar("frontend", old.frontend, new.frontend),
         *_scalar("epoch", old.epoch, new.epoch),
         *_scalar("reproducible", _yes(old.reproducible), _yes(new.reproducible)),
         *_sources(old, new),
         *_args(old.args, new.args),
         *_each("secret", dict.fromkeys(old.secrets, ""), dict.fromkeys(new.secrets, "")),
+        *instruction_words.changes(old.instructions, new.instructions),
+        *_text(old, new),
         *_files(old, new),
     ]
+
+
+def format_changed(old: int, new: int) -> str:
+    """What is said of two recipes whose formats differ."""
+    return f"the recipe's format: {old} -> {new}, which gives every image another tag"
 
 
 def _scalar(what: str, old: str | None, new: str | None) -> Iterator[str]:
     if old != new:
         yield f"{what}: {_shown(old)} -> {_shown(new)}"
+
+
+def _text(old: Recipe, new: Recipe) -> Iterator[str]:
+    if old.text != new.text:
+        yield "the Dockerfile's text changed, and its frontend may read all of it"
 
 
 def _yes(is_so: bool) -> str:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from imageyard.building.builder import RowBuild
 from imageyard.building.engine_place import parent_in_engine
 from imageyard.building.row import build_row
-from imageyard.building.source_contexts import path_in_tree
 from imageyard.building.unchecked_image import unchecked_image
 from imageyard.errors import BuildFailed, CheckFailed, ConfigurationError, FailedBefore, ImageyardError
 from imageyard.names import platform_of
@@ -21,7 +20,6 @@ from imageyard.project.options import BuildOptions
 from imageyard.project.row_facts import RowFacts, identify
 from imageyard.queries import describe
 from imageyard.run.row_run import RowRun
-from imageyard.treebase import DictTree, Link
 
 if TYPE_CHECKING:
     from imageyard.catalogue.model import Row
@@ -138,16 +136,8 @@ def _unchecked(project: Project, services: Services, facts: RowFacts) -> Abstrac
 
 def _cut_above(facts: RowFacts, line: int) -> RowFacts:
     """Return the facts of a row whose Dockerfile ends above a line: its image is what the step there finds."""
-    recipe, tree = facts.recipe, facts.files
-    above = b"".join(tree.read(recipe.dockerfile).splitlines(keepends=True)[: line - 1])
-    contents: dict[str, bytes | tuple[bytes, bool] | Link] = {}
-    for file in recipe.files:
-        path = path_in_tree(recipe, file)
-        content = above if path == recipe.dockerfile else tree.read(path)
-        contents[path] = Link(content.decode()) if file.mode == "link" else (content, file.mode == "exec")
-    cut = DictTree(contents)
-    files = tuple(replace(file, digest=cut.digest(path_in_tree(recipe, file))) for file in recipe.files)
-    return replace(facts, recipe=replace(recipe, files=files, target=None), files=cut)
+    above = b"".join(facts.dockerfile.splitlines(keepends=True)[: line - 1])
+    return replace(facts, recipe=replace(facts.recipe, target=None), dockerfile=above)
 
 
 def _open(services: Services, row: Row, reference: str) -> None:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
+from imageyard.recipe.dockerfile.canonical import Instructions, instructions
 from imageyard.recipe.dockerfile.fault import Fault
 from imageyard.recipe.dockerfile.flags import mount
 from imageyard.recipe.dockerfile.instructions import Arg, Copy, Env, Expanded, Instruction, Onbuild, RunInstruction
@@ -46,11 +47,13 @@ class ImageUse:
 
 @dataclass(frozen=True)
 class Reading:
-    """Everything outside the Dockerfile that decides what its build makes."""
+    """All that decides what a build of the Dockerfile makes."""
 
+    instructions: Instructions
     files: tuple[FileUse, ...]
     images: tuple[ImageUse, ...]
-    declared: frozenset[str]  # arguments that, when given, reach a reached stage
+    declared: frozenset[str]  # arguments that, when given, are looked up on the way to the image
+    reaching: frozenset[str]  # of these, all but those that only choose which image a FROM names
     unpinned: tuple[str, ...]  # words: what may change under the same recipe
     stages: tuple[str, ...]  # names of all stages of the file
     leaves: Inherited  # to what is built from the image
@@ -64,24 +67,29 @@ def evaluate(
     target: str | None = None,
     contexts: Collection[str] = (),
     bases: Mapping[str, Inherited] | None = None,
+    builder: str | None = None,
 ) -> Reading:
     """Follow a Dockerfile from its target as BuildKit does.
 
     `args` are the given build arguments, `contexts` the names of contexts that are given beside the main one, `bases`
-    what images leave that stages start from, by their familiar names.
+    what images leave that stages start from, by their familiar names, `builder` the platform of the machine that
+    builds: that of the image, unless told.
     Raises ConfigurationError with `FILE:LINE` for what BuildKit would refuse.
     """
     contexts = frozenset(map(familiar, contexts))
-    scope = globals_of(dockerfile, args, platform, target or dockerfile.stages[-1].origin.name)
+    scope = globals_of(dockerfile, args, platform, target or dockerfile.stages[-1].origin.name, builder or platform)
     linked = link(dockerfile, scope, contexts)
     walk = _Walk(dockerfile, scope, args, contexts, bases or {})
     last = target_of(dockerfile, linked, target)
-    for stage in reached(dockerfile, linked, last, walk.bases):
+    needed = reached(dockerfile, linked, last, walk.bases)
+    for stage in needed:
         walk.stage(stage)
     own = [each.trigger for each in linked[last].instructions if isinstance(each, Onbuild)]
     return Reading(
+        instructions(dockerfile, needed, scope, args),
         tuple(dict.fromkeys(walk.files)),
         tuple(dict.fromkeys(walk.images)),
+        frozenset(walk.declared | walk.choosing),
         frozenset(walk.declared),
         tuple(dict.fromkeys(walk.unpinned)),
         tuple(stage.name for stage in linked if stage.name),
@@ -106,13 +114,15 @@ class _Walk:
         self.files: list[FileUse] = []
         self.images: list[ImageUse] = []
         self.declared: set[str] = set()
+        self.choosing: set[str] = set()
         self.unpinned: list[str] = []
         self.environments: dict[int, dict[str, str]] = {}
         self.kept: dict[int, dict[str, str]] = {}  # of these, what ENV set: arguments are gone with the build
 
     def stage(self, stage: Linked) -> None:
         for name in stage.seen:
-            self.declared |= self.scope.decided_by.get(name, frozenset())
+            into = self.declared if name in stage.platform_names else self.choosing
+            into |= self.scope.decided_by.get(name, frozenset())
         line = stage.line
         try:
             if stage.image:

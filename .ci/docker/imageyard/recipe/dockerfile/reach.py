@@ -33,6 +33,8 @@ class Linked:
     base: int | None
     platform: str
     seen: frozenset[str]  # names that its FROM looked up
+    platform_names: frozenset[str]  # of these, the ones in its `--platform`
+    replaced: bool  # by a named context
     instructions: tuple[Instruction, ...]
     count: int  # of all stages
     names: Mapping[str, int] = field(repr=False)  # of all stages, in lower case; a later one hides an earlier one
@@ -57,12 +59,13 @@ def link(dockerfile: Dockerfile, scope: Globals, contexts: Collection[str]) -> l
     for index, stage in enumerate(dockerfile.stages):
         origin = stage.origin
         seen: set[str] = set()
-        substitute = substitution(scope.values, dockerfile.escape, seen)
+        in_platform: set[str] = set()
         try:
-            base = substitute(origin.base)
+            base = substitution(scope.values, dockerfile.escape, seen)(origin.base)
             if not base:
                 raise _empty(origin.base, seen, scope)
-            platform = _platform(substitute(origin.platform), origin.platform) if origin.platform else ""
+            wanted = substitution(scope.values, dockerfile.escape, in_platform)(origin.platform)
+            platform = _platform(wanted, origin.platform) if origin.platform else ""
         except Fault as fault:
             raise fault.at(dockerfile.file, origin.line) from None
         replaced = bool(origin.name) and familiar(origin.name) in contexts
@@ -73,7 +76,9 @@ def link(dockerfile: Dockerfile, scope: Globals, contexts: Collection[str]) -> l
             image=origin.name if replaced else "" if base in names or base == "scratch" else base,
             base=None if replaced else names.get(base),
             platform=platform,
-            seen=frozenset(seen),
+            seen=frozenset(seen | in_platform),
+            platform_names=frozenset(in_platform),
+            replaced=replaced,
             instructions=() if replaced else stage.instructions,
             count=len(dockerfile.stages),
             names=names,

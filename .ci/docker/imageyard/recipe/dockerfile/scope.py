@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ from imageyard.recipe.dockerfile.fault import Fault
 from imageyard.recipe.dockerfile.lexer import substitute
 from imageyard.recipe.dockerfile.stages import Dockerfile
 
-__all__ = ["Globals", "automatic", "globals_of", "substitution"]
+__all__ = ["Globals", "asks_for_builder", "automatic", "globals_of", "substitution"]
 
 
 @dataclass(frozen=True)
@@ -20,17 +21,22 @@ class Globals:
     decided_by: Mapping[str, frozenset[str]]
 
 
-def automatic(platform: str, target: str) -> dict[str, str]:
-    """The arguments that BuildKit sets by itself (BuildKit 0.25, dockerfile2llb/platform.go).
+_BUILDERS = re.compile(r"\bBUILD(?:PLATFORM|OS|OSVERSION|ARCH|VARIANT)\b")
 
-    The platform that builds is taken for the one that is built: a recipe cannot depend on the machine.
-    """
-    system, _, arch = platform.partition("/")
-    arch, _, variant = arch.partition("/")
+
+def asks_for_builder(text: str) -> bool:
+    """Whether a text names one of the arguments that hold the platform of the machine that builds."""
+    return _BUILDERS.search(text) is not None
+
+
+def automatic(platform: str, target: str, builder: str) -> dict[str, str]:
+    """The arguments that BuildKit sets by itself (BuildKit 0.25, dockerfile2llb/platform.go)."""
     values = {"TARGETSTAGE": target or "default"}
-    for side in ("BUILD", "TARGET"):
+    for side, of in (("BUILD", builder), ("TARGET", platform)):
+        system, _, arch = of.partition("/")
+        arch, _, variant = arch.partition("/")
         values |= {
-            f"{side}PLATFORM": platform,
+            f"{side}PLATFORM": of,
             f"{side}OS": system,
             f"{side}OSVERSION": "",
             f"{side}ARCH": arch,
@@ -51,9 +57,9 @@ def substitution(values: Mapping[str, str], escape: str, seen: set[str] | None =
     return lambda word: substitute(word, lookup, escape)
 
 
-def globals_of(dockerfile: Dockerfile, args: Mapping[str, str], platform: str, target: str) -> Globals:
+def globals_of(dockerfile: Dockerfile, args: Mapping[str, str], platform: str, target: str, builder: str) -> Globals:
     """The global arguments of a file. Raises ConfigurationError for a default that cannot be substituted."""
-    values = automatic(platform, target)
+    values = automatic(platform, target, builder)
     values |= {name: args[name] for name in values if name in args}
     decided_by = {name: frozenset((name,)) for name in values}
     for instruction in dockerfile.global_args:

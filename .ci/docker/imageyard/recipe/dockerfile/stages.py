@@ -26,10 +26,11 @@ class Inherited:
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage as written: its FROM and what follows it."""
+    """A stage as written: its FROM, the instructions that decide what it reads, and the lines of all."""
 
     origin: From
     instructions: tuple[Instruction, ...]
+    lines: tuple[lines.Line, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,21 +48,22 @@ def read(data: bytes, file: str) -> Dockerfile:
     """Read a Dockerfile as BuildKit would. Raises ConfigurationError with `FILE:LINE` and what to change."""
     text = lines.read(data, file)
     global_args: list[Arg] = []
-    stages: list[tuple[From, list[Instruction]]] = []
+    stages: list[tuple[From, list[Instruction], list[lines.Line]]] = []
     for line in text.lines:
         try:
             found = parse(line, text.escape)
         except Fault as fault:
             raise fault.at(file, line.number) from None
         if isinstance(found, From):
-            stages.append((found, []))
+            stages.append((found, [], []))
         elif not stages:
             if not isinstance(found, Arg):
                 early = Fault(f"no stage: {line.keyword} stands before the first FROM", "begin with FROM")
                 raise early.at(file, line.number)
             global_args.append(found)
-        elif found is not None:
-            stages[-1][1].append(found)
+        else:
+            stages[-1][1].extend([found] if found is not None else [])
+            stages[-1][2].append(line)
     if not stages:
         raise Fault("no FROM: there is no stage to build", "add FROM IMAGE").at(file, text.lines[-1].number)
     return Dockerfile(
@@ -69,7 +71,7 @@ def read(data: bytes, file: str) -> Dockerfile:
         text.escape,
         text.frontend,
         tuple(global_args),
-        tuple(Stage(origin, tuple(instructions)) for origin, instructions in stages),
+        tuple(Stage(origin, tuple(instructions), tuple(written)) for origin, instructions, written in stages),
     )
 
 

@@ -1,0 +1,153 @@
+"""What builds of a catalogue's rows read: their Dockerfiles followed, once for all rows that read the same."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from imageyard.catalogue.model import Catalogue, Image, Row
+from imageyard.errors import ConfigurationError
+from imageyard.names import ARCHES, platform_of
+from imageyard.recipe.context import Context, open_context, outside
+from imageyard.recipe.dockerfile.canonical import Instructions
+from imageyard.recipe.dockerfile.evaluate import ImageUse, Reading, evaluate
+from imageyard.recipe.dockerfile.references import familiar
+from imageyard.recipe.dockerfile.stages import Inherited
+from imageyard.recipe.model import MTIME, File
+from imageyard.treebase import Tree, without
+
+__all__ = ["Readings", "RowReading"]
+
+_TIMES: Mapping[bool, Mapping[str, str]] = {False: {}, True: {"SOURCE_DATE_EPOCH": str(MTIME)}}
+"""The args of an image that is to be `reproducible`: its times are those of the sealed context."""
+
+
+@dataclass(frozen=True)
+class RowReading:
+    """What a row's build reads, wherever it is built.
+
+    A Dockerfile that asks for the platform of the machine that builds is read for each that may, and this is all of it
+    together; a platform for which it cannot be read counts only where there is no other.
+    """
+
+    instructions: tuple[Instructions, ...]  # one, or one for each builder that makes a difference
+    files: tuple[File, ...]
+    images: tuple[ImageUse, ...]
+    declared: frozenset[str]
+    reaching: frozenset[str]
+    unpinned: tuple[str, ...]
+    stages: tuple[str, ...]
+    leaves: Inherited
+
+
+class Readings:
+    """The readings of a catalogue's rows, parents first; `own` gives a row as `--set` leaves it."""
+
+    def __init__(self, catalogue: Catalogue, tree_for: Callable[[str], Tree], set_args: Mapping[str, str]) -> None:
+        self._catalogue = catalogue
+        self._tree_for = tree_for
+        self._set_args = set_args
+        self._rows = {(row.name, row.arch): row for row in catalogue.rows}
+        self._trees: dict[str, Tree] = {}
+        self._contexts: dict[tuple[str, str], Context] = {}
+        self._readings: dict[tuple[object, ...], RowReading] = {}
+        self._left: dict[tuple[str, str], Inherited] = {}
+
+    def of(self, row: Row) -> RowReading:
+        """What a row's build reads. Raises ConfigurationError with `FILE:LINE` for what BuildKit would refuse."""
+        image, bases = row.image, self._bases(row)
+        context, given = self.context(image), self.given(row)
+        triggered = any(base.triggers for base in bases.values())  # these may look up any arg
+        every = context.live is None or triggered
+        live = given if every else {name: given[name] for name in context.live or () if name in given}
+        key = (
+            image.context,
+            image.dockerfile,
+            row.arch,
+            image.target,
+            tuple(sorted(live.items())),
+            tuple(sorted(given)),
+            tuple(sorted(image.contexts.items())),
+            tuple((name, tuple(sorted(base.environment.items())), base.triggers) for name, base in bases.items()),
+        )
+        if key not in self._readings:
+            self._readings[key] = self._read(row, context, bases)
+        return self._readings[key]
+
+    def parents(self, row: Row) -> dict[str, Row]:
+        """The row's parents by image name: a catalogue has them all, and none is its own ancestor."""
+        return {name: self._rows[name, row.arch] for name in row.image.parents.values()}
+
+    def given(self, row: Row) -> Mapping[str, str]:
+        """The build args of a row, and the names of its parents."""
+        return {**_TIMES[row.image.reproducible], **self._set_args, **row.args, **row.image.parents}
+
+    def context(self, image: Image) -> Context:
+        """An image's Dockerfile in its context, without what no build sees. Raises ConfigurationError."""
+        key = (image.context, image.dockerfile)
+        if key not in self._contexts:
+            if image.context not in self._trees:
+                whole = self._tree_for(image.context)
+                self._trees[image.context] = without(whole, outside(self._catalogue, image.context))
+            file = posixpath.normpath(posixpath.join(self._catalogue.folder, image.context, image.dockerfile))
+            self._contexts[key] = open_context(self._trees[image.context], image, file)
+        return self._contexts[key]
+
+    def _read(self, row: Row, context: Context, bases: Mapping[str, Inherited]) -> RowReading:
+        found: list[tuple[Reading, tuple[File, ...]]] = []
+        refused: list[ConfigurationError] = []
+        for builder in self._builders(row, context):
+            try:
+                reading = self._evaluated(row, context, bases, builder)
+                found.append((reading, context.files(reading, row.image.contexts)))
+            except ConfigurationError as error:
+                refused.append(error)
+        if not found:
+            raise refused[0]
+        return _together(found)
+
+    def _builders(self, row: Row, context: Context) -> tuple[str, ...]:
+        """The platforms of the machines that may build, the same ones for every row: a tag must not depend on them."""
+        return tuple(map(platform_of, ARCHES)) if context.asks_for_builder else (platform_of(row.arch),)
+
+    def _leaves(self, row: Row) -> Inherited:
+        """What a row's image leaves to its children. Its reading is not shared: any of its args may be in it."""
+        key = (row.name, row.arch)
+        if key not in self._left:
+            context, bases = self.context(row.image), self._bases(row)
+            self._left[key] = self._evaluated(row, context, bases, platform_of(row.arch)).leaves
+        return self._left[key]
+
+    def _bases(self, row: Row) -> Mapping[str, Inherited]:
+        """What the parents of a row leave to it, by their familiar names."""
+        return {familiar(name): self._leaves(parent) for name, parent in self.parents(row).items()}
+
+    def _evaluated(self, row: Row, context: Context, bases: Mapping[str, Inherited], builder: str) -> Reading:
+        image = row.image
+        return evaluate(
+            context.dockerfile,
+            args=self.given(row),
+            platform=platform_of(row.arch),
+            target=image.target,
+            contexts=image.contexts,
+            bases=bases,
+            builder=builder,
+        )
+
+
+def _together(found: list[tuple[Reading, tuple[File, ...]]]) -> RowReading:
+    readings = [reading for reading, _ in found]
+    instructions = [reading.instructions for reading in readings]
+    return RowReading(
+        tuple(each for number, each in enumerate(instructions) if each not in instructions[:number]),
+        found[0][1]
+        if len(found) == 1
+        else tuple(sorted({f for _, files in found for f in files}, key=lambda f: f.path)),
+        tuple(dict.fromkeys(image for reading in readings for image in reading.images)),
+        frozenset().union(*(reading.declared for reading in readings)),
+        frozenset().union(*(reading.reaching for reading in readings)),
+        tuple(dict.fromkeys(words for reading in readings for words in reading.unpinned)),
+        readings[0].stages,
+        readings[0].leaves,
+    )
