@@ -30,6 +30,9 @@ pytestmark = pytest.mark.engine
 
 PARTS = 4
 """So that workers share them."""
+UNSENT = (b"FROM scratch\nCOPY */* /\n", b"FROM scratch\nCOPY */*/* /\n")
+"""What buildx does not send of these: where a link points to that lies in a folder which a wildcard names. A folder in
+which another link happens to lead there is built; without that link it is refused (tonistiigi/fsutil)."""
 ROUNDS = max(2, settings.default.max_examples // 40)
 """Batches that hypothesis writes: 2, and with `--soak` many more."""
 
@@ -111,7 +114,7 @@ def test_the_same_for_dockerfiles_that_nobody_wrote(
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_the_recorded_dockerfiles_too(part: int, builds: Builds, soak: bool) -> None:
-    able = [case for case in RECORDED if b"RUN" not in case.dockerfile]
+    able = [case for case in RECORDED if b"RUN" not in case.dockerfile and case.dockerfile not in UNSENT]
     cases = able[part :: PARTS if soak else PARTS * 10]
 
     assert not differences(cases, builds.sealed("sealed", cases), builds.whole("whole", cases))

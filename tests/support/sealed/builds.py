@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import tarfile
 from collections.abc import Mapping, Sequence
@@ -18,11 +19,13 @@ from imageyard.treebase import Link
 from support.engine.private import PrivateEngine
 from support.sealed.corpus import Case, Content, recipe_of, tree_of
 
-__all__ = ["Builds", "Result", "write"]
+__all__ = ["Builds", "Image", "Result", "write"]
 
 Result: TypeAlias = "dict[str, tuple[bytes, int, int, int, str, bytes]]"
 """What is in an image by path: kind, mode, owner, group, link and bytes."""
 
+_REFUSED = re.compile(r"target case(\d+): ")
+_STEP = re.compile(r"\[case\d+ [^\]]*\d+/\d+\] (?!FROM )")
 _AT_ONCE = 10
 """Builds in one call: on a busy machine BuildKit loses some of 100 (`forwarding Ping: no such job`)."""
 
@@ -39,6 +42,14 @@ def write(files: Mapping[str, Content], top: Path) -> Path:
         where.write_bytes(data)
         where.chmod(0o755 if runs else 0o644)
     return top
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image as BuildKit made it: its digest, and the steps that it did not have in its cache."""
+
+    digest: str
+    built_anew: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -68,6 +79,42 @@ class Builds:
                 pool.map(lambda numbered: self._sealed(f"{named}-{numbered[0]}", numbered[1]), enumerate(cases))
             )
 
+    def images(self, named: str, cases: Sequence[Case]) -> list[Image | None]:
+        """The image that each case makes from a folder with everything in it; None where BuildKit refuses it.
+
+        Of a step that several cases of one call have, BuildKit calls one cached, and merges the others into it: whether
+        all of an image was cached is told of one that is alone in its call.
+        """
+        found: list[Image | None] = []
+        for start in range(0, len(cases), _AT_ONCE):
+            some = dict(enumerate(cases[start : start + _AT_ONCE]))
+            made: dict[int, Image] = {}
+            while some and not made:  # one that is refused stops all
+                answer = self._images(f"{named}-{start}-{len(some)}", list(some.values()))
+                if isinstance(answer, int):
+                    some.pop(list(some)[answer])
+                else:
+                    made = dict(zip(some, answer, strict=True))
+            found += (made.get(number) for number in range(len(cases[start : start + _AT_ONCE])))
+        return found
+
+    def _images(self, named: str, cases: Sequence[Case]) -> list[Image] | int:
+        """The images, or the number of a case that BuildKit refuses."""
+        top = self._bakeable(named, cases, "type=oci,dest={out},rewrite-timestamp=true")
+        flags = ["--progress=rawjson", f"--metadata-file={top}/metadata.json"]
+        done = self._call([*self._bake_argv(), *flags], cwd=top)
+        if done.returncode:
+            refused = _REFUSED.search(done.stderr.decode())
+            assert refused, done.stderr.decode()[-3000:]
+            return int(refused[1])
+        told = [json.loads(line) for line in done.stderr.decode().splitlines() if line.startswith("{")]
+        vertexes = [vertex for part in told for vertex in part.get("vertexes", ())]
+        made = json.loads((top / "metadata.json").read_text())
+        return [
+            Image(made[f"case{number}"]["containerimage.digest"], _built_anew(vertexes, f"case{number}"))
+            for number in range(len(cases))
+        ]
+
     def asked(self, call: Literal["targets", "outline"], cases: Sequence[Case]) -> list[dict[str, Any]]:
         """What BuildKit says of each Dockerfile: its stages, or the arguments of its target."""
         found: list[dict[str, Any]] = []
@@ -82,6 +129,14 @@ class Builds:
         return [_result(self.folder / named / f"{number}.tar") for number in range(len(cases))]
 
     def _bake(self, named: str, cases: Sequence[Case], *flags: str) -> bytes:
+        top = self._bakeable(named, cases, "type=tar,dest={out}")
+        return self._run([*self._bake_argv(), *flags], cwd=top)
+
+    def _bake_argv(self) -> list[str]:
+        return ["bake", f"--builder={self.builder}", f"--allow=fs={self.folder}", "-f", "bake.json"]
+
+    def _bakeable(self, named: str, cases: Sequence[Case], output: str) -> Path:
+        """A folder with the contexts of many cases, and the file that has them built in one call."""
         top = self.folder / named
         targets = {}
         for number, case in enumerate(cases):
@@ -90,14 +145,13 @@ class Builds:
                 "context": str(context),
                 "args": dict(case.args),
                 "contexts": {name: str(context / folder) for name, folder in case.contexts.items()},
-                "output": [f"type=tar,dest={top}/{number}.tar"],
+                "output": [output.format(out=f"{top}/{number}.tar")],
+                "attest": [{"type": "provenance", "disabled": "true"}],
                 **({"target": case.target} if case.target else {}),
             }
         bake = {"target": targets, "group": {"default": {"targets": list(targets)}}}
         (top / "bake.json").write_text(json.dumps(bake))
-        return self._run(
-            ["bake", f"--builder={self.builder}", f"--allow=fs={self.folder}", "-f", "bake.json", *flags], cwd=top
-        )
+        return top
 
     def _sealed(self, named: str, case: Case) -> Result:
         top = self.folder / named
@@ -118,15 +172,26 @@ class Builds:
         return _result(top / "out.tar")
 
     def _run(self, argv: Sequence[str], *, cwd: Path) -> bytes:
-        done = subprocess.run(
-            [buildx.find(), *argv, "--progress=plain"],
+        done = self._call([*argv, "--progress=plain"], cwd=cwd)
+        assert done.returncode == 0, done.stderr.decode()[-3000:]
+        return done.stdout
+
+    def _call(self, argv: Sequence[str], *, cwd: Path) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [buildx.find(), *argv],
             cwd=cwd,
             env=self.env,
             stdin=subprocess.DEVNULL,
             capture_output=True,
+            check=False,
         )
-        assert done.returncode == 0, done.stderr.decode()[-3000:]
-        return done.stdout
+
+
+def _built_anew(vertexes: Sequence[Mapping[str, Any]], target: str) -> tuple[str, ...]:
+    """The steps of a target that did not come from BuildKit's cache."""
+    steps = {vertex["digest"]: vertex["name"] for vertex in vertexes if _STEP.match(vertex["name"])}
+    cached = {vertex["digest"] for vertex in vertexes if vertex.get("cached")}
+    return tuple(name for digest, name in steps.items() if name.startswith(f"[{target} ") and digest not in cached)
 
 
 def _result(tar: Path) -> Result:
