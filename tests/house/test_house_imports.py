@@ -27,6 +27,7 @@ FLOORS = """
     console
     files git aws
     git_changes
+    git_blobs digest_cache
     parallel
     http oci
     treebase

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from imageyard import process
 from imageyard.errors import ConfigurationError, EnvironmentLacks, ImageyardError
@@ -16,7 +15,6 @@ __all__ = [
     "IndexEntry",
     "TreeEntry",
     "ask",
-    "blobs",
     "branch",
     "containing",
     "file_settings",
@@ -25,7 +23,6 @@ __all__ = [
     "items",
     "listing",
     "origin",
-    "path_of",
     "refusal",
     "remote_branches",
     "resolve",
@@ -39,8 +36,7 @@ _BRANCH = re.compile(r"[\w.][\w./-]*")  # what no shell reads in another way
 _OWNED = re.compile(r"detected dubious ownership in repository at '([^']*)'")
 
 
-@dataclass(frozen=True)
-class IndexEntry:
+class IndexEntry(NamedTuple):
     """A path of the work tree as `git ls-files -t` lists it; `mode` and `stage` are empty for one that is untracked."""
 
     tag: str
@@ -49,8 +45,7 @@ class IndexEntry:
     stage: str = ""
 
 
-@dataclass(frozen=True)
-class TreeEntry:
+class TreeEntry(NamedTuple):
     """A path of a revision: its mode, as in the tree object, and the id of its blob or commit."""
 
     path: str
@@ -156,47 +151,36 @@ def listing(top: Path, folder: str = "") -> Iterator[IndexEntry]:
 
     Paths are relative to `top`. Tags (git-ls-files(1), `-t`): `H` tracked, `S` skip-worktree, `M` unmerged,
     `?` untracked; an untracked path that ends in `/` is a repository of its own. A path listed as tracked may be
-    missing on disk. Raises EnvironmentLacks where git refuses, ConfigurationError for a name that is not UTF-8.
+    missing on disk. A name that is not UTF-8 has the bytes that are not as lone surrogates (PEP 383).
+    Raises EnvironmentLacks where git refuses.
     """
     where = ["--", f"{folder}/"] if folder else []
     done = ask(top, "ls-files", "-z", "-t", "--stage", "--others", "--exclude-standard", *where)
     if done.code:
         raise refusal(top, done, "listing the files of the work tree")
-    for item in items(done.out):
-        tag, rest = item[:1].decode(), item[2:]
-        if tag == "?":
-            yield IndexEntry(tag, path_of(rest))
+    # `? PATH` or `H 100644 OID STAGE<tab>PATH`
+    for item in done.out.decode(errors="surrogateescape").split("\0")[:-1]:
+        if item[0] == "?":
+            yield IndexEntry("?", item[2:])
         else:
-            facts, _, name = rest.partition(b"\t")
-            mode, _, stage = facts.decode().split(" ")
-            yield IndexEntry(tag, path_of(name), mode, stage)
+            tab = item.index("\t")
+            yield IndexEntry(item[0], item[tab + 1 :], item[2:8], item[tab - 1])
 
 
-def tree_listing(top: Path, rev: str, folder: str = "") -> Iterator[TreeEntry]:
-    """The files, links and submodules of `folder` at `rev`, relative to `top`; none where `rev` has no such folder.
+def tree_listing(top: Path, commit: str, *paths: str) -> Iterator[TreeEntry]:
+    """The files, links and submodules of a commit, or those of `paths` and below, relative to `top`.
 
-    Raises as `resolve` does, and ConfigurationError for a name that is not UTF-8.
+    A name that is not UTF-8 has the bytes that are not as lone surrogates (PEP 383).
+    Raises EnvironmentLacks where git refuses.
     """
-    where = ["--", f"{folder}/"] if folder else []
-    done = ask(top, "ls-tree", "-r", "-z", "--full-tree", resolve(top, rev), *where)
+    where = ["--", *paths] if paths else []
+    done = ask(top, "ls-tree", "-r", "-z", "--full-tree", commit, *where)
     if done.code:
-        raise refusal(top, done, f"listing the files at {rev}")
+        raise refusal(top, done, f"listing the files at {commit}")
     for item in items(done.out):
         facts, _, name = item.partition(b"\t")
         mode, _, oid = facts.decode().split(" ")
-        yield TreeEntry(path_of(name), mode, oid)
-
-
-def blobs(top: Path, entries: Sequence[TreeEntry]) -> list[bytes]:
-    """The bytes of files and links as a checkout would write them (line endings, filters), in order, by one call.
-
-    Raises ConfigurationError where git cannot produce one of them.
-    """
-    # cat-file splits "OID PATH" at white space, so that it can take neither of these in its list
-    odd = [e.mode == "120000" or "\n" in e.path or e.path[0] in " \t" for e in entries]
-    even = [entry for entry, alone in zip(entries, odd, strict=True) if not alone]
-    batch = iter(_batch(top, even) if even else ())
-    return [_blob(top, entry) if alone else next(batch) for entry, alone in zip(entries, odd, strict=True)]
+        yield TreeEntry(name.decode(errors="surrogateescape"), mode, oid)
 
 
 def file_settings(top: Path) -> tuple[bool, bool]:
@@ -206,72 +190,30 @@ def file_settings(top: Path) -> tuple[bool, bool]:
     return found.get(b"core.filemode") != b"false", found.get(b"core.symlinks") != b"false"
 
 
-def _batch(top: Path, entries: Sequence[TreeEntry]) -> list[bytes]:
-    listed = "".join(f"{entry.oid} {entry.path}\n" for entry in entries).encode()
-    # with filters, the size that cat-file prints is that of the blob before them (git 2.39): divide by a line of ours,
-    # which no blob can hold, as it is a hash of their ids
-    mark = hashlib.sha256(listed).hexdigest()
-    done = ask(top, "cat-file", f"--batch=%(objectname) {mark}", "--filters", stdin=listed)
-    if done.code:
-        raise _unreadable(done)
-    heads = [f"{entry.oid} {mark}\n".encode() for entry in entries]
-    found: list[bytes] = []
-    at = 0
-    for number, (entry, head) in enumerate(zip(entries, heads, strict=True), 1):
-        last = number == len(heads)
-        end = len(done.out) - 1 if last else done.out.find(b"\n" + heads[number], at)
-        if end < 0 or not done.out.startswith(head, at):
-            raise ConfigurationError(f"git has no blob {entry.oid} for {entry.path}", hint="git fetch", doing="reading")
-        found.append(done.out[at + len(head) : end])
-        at = end + 1
-    return found
-
-
-def _blob(top: Path, entry: TreeEntry) -> bytes:
-    how = ("blob", entry.oid) if entry.mode == "120000" else ("--filters", f"--path={entry.path}", entry.oid)
-    done = ask(top, "cat-file", *how)
-    if done.code:
-        raise _unreadable(done)
-    return done.out
-
-
 def ask(
     where: Path,
     *args: str,
     stdin: bytes | None = None,
     env: Mapping[str, str] | None = None,
     timeout: float | None = None,
+    on_out: Callable[[bytes], None] | None = None,
 ) -> process.Completed:
-    """Ask git, apart from anything of the caller's environment but what decides who owns the repository."""
+    """Ask git, apart from anything of the caller's environment but what decides who owns the repository.
+
+    `on_out` is handed what it prints, in pieces, which are not kept then.
+    """
     fixed_env = {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "GIT_NO_REPLACE_OBJECTS": "1"}
     if "SUDO_UID" in os.environ:
         fixed_env["SUDO_UID"] = os.environ["SUDO_UID"]
     git = process.find("git", hint=_INSTALL)
     fixed = ("--literal-pathspecs", "-c", "core.quotePath=false", "-c", "core.fsmonitor=false")
     argv = [git, "-C", str(where), *fixed, *args]
-    return process.run(argv, env={**(env or {}), **fixed_env}, stdin=stdin, timeout=timeout)
+    return process.run(argv, env={**(env or {}), **fixed_env}, stdin=stdin, timeout=timeout, on_out=on_out)
 
 
 def items(out: bytes) -> list[bytes]:
     """Split what git printed with `-z`."""
     return [item for item in out.split(b"\0") if item]
-
-
-def path_of(raw: bytes) -> str:
-    """Decode a path. Raises ConfigurationError for one that is not UTF-8."""
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        shown = raw.decode(errors="backslashreplace")
-        raise ConfigurationError(
-            f"the name of {shown!r} is not UTF-8",
-            doing="listing the files of a build context",
-            hint="rename it with git mv, or ignore it in .gitignore",
-        ) from None
-
-
-def _unreadable(done: process.Completed) -> ConfigurationError:
-    return ConfigurationError("git cannot read a file", doing="git cat-file", detail=done.complaint.splitlines())
 
 
 def refusal(where: Path, done: process.Completed, doing: str) -> ImageyardError:

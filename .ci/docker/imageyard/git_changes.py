@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,6 +28,6 @@ def _hides_changes(top: Path, where: Sequence[str]) -> bool:
     for item in git.items(git.ask(top, "ls-files", "-v", "--stage", "-z", *where).out):
         if item[:1] in b"Ss" or item[:1].islower():
             facts, _, path = item[2:].partition(b"\t")
-            if git.ask(top, "hash-object", "--", git.path_of(path)).out.split() != facts.split()[1:2]:
+            if git.ask(top, "hash-object", "--", os.fsdecode(path)).out.split() != facts.split()[1:2]:
                 return True
     return False

@@ -96,16 +96,18 @@ def run(
     cwd: str | Path | None = None,
     timeout: float | None = None,
     stop: Callable[[], None] | None = None,
+    on_out: Callable[[bytes], None] | None = None,
 ) -> Completed:
     """Run a child to its end and keep what it writes; the exit code is the caller's to judge.
 
-    `env` is added to the pass-list, `timeout` is in seconds; `stop` ends what an interrupted child would wait for.
+    `env` is added to the pass-list, `timeout` is in seconds; `stop` ends what an interrupted child would wait for;
+    `on_out` is handed the standard output in chunks, which are not kept then.
     Raises EnvironmentLacks where the program cannot be started, TimeoutError past `timeout`, after the child ended.
     """
     parts: dict[str, list[bytes]] = {"out": [], "err": []}
 
     def keep(name: str, chunk: bytes) -> None:
-        parts[name].append(chunk)
+        (on_out if on_out and name == "out" else parts[name].append)(chunk)
 
     code = _pump(argv, keep, env=env, stdin=stdin, cwd=cwd, timeout=timeout, stop=stop)
     return Completed(tuple(argv), code, b"".join(parts["out"]), b"".join(parts["err"]))
@@ -116,7 +118,6 @@ def stream(
     on_output: Callable[[bytes], None],
     *,
     env: Mapping[str, str] | None = None,
-    stdin: bytes | IO[bytes] | None = None,
     cwd: str | Path | None = None,
     timeout: float | None = None,
     overdue: Callable[[], bool] = bool,
@@ -125,7 +126,7 @@ def stream(
 
     Returns its exit code; raises as `run` does, TimeoutError also once `overdue` says so.
     """
-    return _pump(argv, lambda _, c: on_output(c), env=env, stdin=stdin, cwd=cwd, timeout=timeout, overdue=overdue)
+    return _pump(argv, lambda _, c: on_output(c), env=env, stdin=None, cwd=cwd, timeout=timeout, overdue=overdue)
 
 
 def attach(argv: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: str | Path | None = None) -> int:

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
-from collections.abc import Callable, Collection, Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, Protocol
+from operator import itemgetter
+from typing import Literal, NamedTuple, Protocol
 
-from imageyard.errors import ConfigurationError, Transient
+from imageyard.errors import ConfigurationError, ImageyardError, Transient
 
-__all__ = ["DictTree", "Entry", "Link", "ListedTree", "Tree", "folder_of", "without"]
+__all__ = ["DictTree", "Entry", "Link", "ListedTree", "Tree", "folder_of", "through_links", "without"]
+
+_LINKS = 40
 
 
-@dataclass(frozen=True)
-class Entry:
-    """A file or symbolic link; `path` is POSIX, relative to the tree's root."""
+class Entry(NamedTuple):
+    """A file or symbolic link; `path` is POSIX, relative to the tree's root.
+
+    One with a `problem` cannot be read, for a reason that concerns only those who want it.
+    """
 
     path: str
     kind: Literal["file", "link"]
     executable: bool = False
+    problem: ImageyardError | None = None
 
 
 @dataclass(frozen=True)
@@ -37,21 +44,26 @@ class Tree(Protocol):
     def label(self) -> str:
         """What to call it in an error."""
 
-    @property
-    def submodules(self) -> frozenset[str]:
-        """Folders whose files belong to another git repository: submodules, and repositories nested in this one."""
-
     def entries(self) -> Mapping[str, Entry]:
-        """All files and links, sorted by path; computed once."""
+        """All files and links, sorted by path; computed once. Those of submodules and nested clones are among them."""
 
     def read(self, path: str) -> bytes:
-        """The bytes of a file, or a link's text. Raises ConfigurationError where the tree has no such file."""
+        """The bytes of a file, or a link's text.
+
+        Raises ConfigurationError where the tree has no such file, and the problem of an entry that has one.
+        """
+
+    def pieces(self, path: str) -> Iterator[bytes]:
+        """The same bytes in pieces, for a file that may be larger than memory. Raises Transient at a changed one."""
 
     def digest(self, path: str) -> str:
-        """The sha256, in hex, of what `read` returns."""
+        """The sha256, in hex, of what `read` returns. Raises as it does."""
+
+    def digests(self, paths: Collection[str]) -> Mapping[str, str]:
+        """The digests of these files, and maybe of others, worked out together. Raises as `read` does."""
 
     def sub(self, folder: str) -> Tree:
-        """The same tree rooted at `folder`."""
+        """The same tree rooted at `folder`, or where a link of that name leads."""
 
 
 class ListedTree:
@@ -63,53 +75,61 @@ class ListedTree:
         self._digests: dict[str, str] = {}
 
     @cached_property
-    def _found(self) -> tuple[Mapping[str, Entry], frozenset[str]]:
-        entries, submodules = self._list()
+    def _found(self) -> Mapping[str, Entry]:
         # by code point, which is the order of the UTF-8 bytes
-        return {entry.path: entry for entry in sorted(entries, key=lambda e: e.path)}, frozenset(submodules)
-
-    @property
-    def submodules(self) -> frozenset[str]:
-        """See Tree."""
-        return self._found[1]
+        return {entry[0]: entry for entry in sorted(self._list(), key=itemgetter(0))}
 
     def entries(self) -> Mapping[str, Entry]:
         """See Tree."""
-        return self._found[0]
+        return self._found
 
     def read(self, path: str) -> bytes:
         """See Tree. Raises Transient where the file is not what it was when it was first looked at."""
-        data = self._read(self._entry(path))
-        self._settle(path, hashlib.sha256(data).hexdigest())
-        return data
+        return b"".join(self.pieces(path))
+
+    def pieces(self, path: str) -> Iterator[bytes]:
+        """See Tree."""
+        hashed = hashlib.sha256()
+        for piece in self._pieces(self._entry(path)):
+            hashed.update(piece)
+            yield piece
+        self._settle(path, hashed.hexdigest())
 
     def digest(self, path: str) -> str:
         """See Tree."""
         if path not in self._digests:
-            self.read(path)
+            for _ in self.pieces(path):
+                pass
         return self._digests[path]
+
+    def digests(self, paths: Collection[str]) -> Mapping[str, str]:
+        """See Tree."""
+        return {path: self.digest(path) for path in paths}
 
     def sub(self, folder: str) -> Tree:
         """See Tree."""
-        return _View(self, folder_of(folder))
+        return _View(self, through_links(folder, self._link))
+
+    def _link(self, path: str) -> str | None:
+        entry = self.entries().get(path)
+        return self.read(path).decode(errors="replace") if entry and entry.kind == "link" else None
 
     def _entry(self, path: str) -> Entry:
-        if path in self.entries():
-            return self.entries()[path]
-        why = next((s for s in self.submodules if f"{path}/".startswith(f"{s}/")), None)
-        raise ConfigurationError(
-            f"{path} is in {why}, which is a git repository of its own" if why else f"there is no file {path}",
-            doing=f"reading {self.label}",
-        )
+        entry = self.entries().get(path)
+        if entry is None:
+            raise ConfigurationError(f"there is no file {path}", doing=f"reading {self.label}")
+        if entry.problem is not None:
+            raise entry.problem
+        return entry
 
     def _settle(self, path: str, digest: str) -> None:
         if self._digests.setdefault(path, digest) != digest:
             raise Transient(f"{path} changed while it was being read", doing=f"reading {self.label}", hint="run again")
 
-    def _list(self) -> tuple[Iterable[Entry], Iterable[str]]:
+    def _list(self) -> Iterable[Entry]:
         raise AssertionError("every tree lists its own files")
 
-    def _read(self, entry: Entry) -> bytes:
+    def _pieces(self, entry: Entry) -> Iterable[bytes]:
         raise AssertionError("every tree reads its own files")
 
 
@@ -121,61 +141,58 @@ class DictTree(ListedTree):
         self.label = label
         self._files = dict(files)
 
-    def _list(self) -> tuple[Iterable[Entry], Iterable[str]]:
-        entries = []
+    def _list(self) -> Iterable[Entry]:
         for path, what in self._files.items():
             kind: Literal["file", "link"] = "link" if isinstance(what, Link) else "file"
-            entries.append(Entry(path, kind, isinstance(what, tuple) and what[1]))
-        return entries, ()
+            yield Entry(path, kind, isinstance(what, tuple) and what[1])
 
-    def _read(self, entry: Entry) -> bytes:
+    def _pieces(self, entry: Entry) -> Iterable[bytes]:
         what = self._files[entry.path]
         if isinstance(what, Link):
-            return what.text.encode()
-        return what[0] if isinstance(what, tuple) else what
+            return (what.text.encode(),)
+        return (what[0] if isinstance(what, tuple) else what,)
 
 
 class _View(ListedTree):
     """A tree as seen from one of its folders, or without some of its files; bytes and digests stay the tree's own."""
 
-    def __init__(self, whole: Tree, folder: str, keeps: Callable[[str], bool] = lambda path: True) -> None:
+    def __init__(self, whole: Tree, folder: str, gone: Collection[str] = ()) -> None:
         super().__init__()
         self._whole = whole
         self._prefix = f"{folder}/" if folder else ""
-        self._keeps = keeps
+        self._gone = gone
         self.label = f"{whole.label.rstrip('/')}/{folder}" if folder else whole.label
 
-    def _list(self) -> tuple[Iterable[Entry], Iterable[str]]:
-        start = len(self._prefix)
-        entries = (
-            Entry(path[start:], entry.kind, entry.executable)
-            for path, entry in self._whole.entries().items()
-            if path.startswith(self._prefix) and self._keeps(path)
-        )
-        nested = (
-            path[start:] for path in self._whole.submodules if path.startswith(self._prefix) and self._keeps(path)
-        )
-        return entries, nested
+    @cached_property
+    def _found(self) -> Mapping[str, Entry]:
+        entries, start = self._whole.entries(), len(self._prefix)
+        if start:
+            return {path[start:]: entries[path]._replace(path=path[start:]) for path in _below(entries, self._prefix)}
+        hidden = {path for each in self._gone for path in (each, *_below(entries, f"{each}/"))}
+        return {path: entry for path, entry in entries.items() if path not in hidden} if hidden else entries
 
-    def read(self, path: str) -> bytes:
-        return self._whole.read(self._prefix + self._entry(path).path)
+    def pieces(self, path: str) -> Iterator[bytes]:
+        return self._whole.pieces(self._prefix + self._entry(path).path)
 
     def digest(self, path: str) -> str:
         return self._whole.digest(self._prefix + self._entry(path).path)
 
+    def digests(self, paths: Collection[str]) -> Mapping[str, str]:
+        if not self._prefix:
+            return self._whole.digests(paths)
+        found = self._whole.digests([self._prefix + path for path in paths])
+        return {path: found[self._prefix + path] for path in paths}
+
 
 def without(tree: Tree, paths: Collection[str]) -> Tree:
     """`tree` without these files and folders, given relative to its root; those that are not there do not matter."""
-    gone = {folder_of(path) for path in paths}
+    return _View(tree, "", {folder_of(path) for path in paths})
 
-    def keeps(path: str) -> bool:
-        while path:
-            if path in gone:
-                return False
-            path = posixpath.dirname(path)
-        return True
 
-    return _View(tree, "", keeps)
+def _below(entries: Mapping[str, Entry], prefix: str) -> Sequence[str]:
+    """The paths that begin with a prefix that ends in a slash: they stand together, as all are sorted."""
+    paths = list(entries)
+    return paths[bisect_left(paths, prefix) : bisect_left(paths, f"{prefix[:-1]}0")]  # "0" is the character after "/"
 
 
 def folder_of(text: str) -> str:
@@ -184,3 +201,37 @@ def folder_of(text: str) -> str:
     if clean == ".." or clean.startswith("../"):
         raise ConfigurationError(f"{text} is outside the tree", doing="looking for a folder")
     return "" if clean == "." else clean
+
+
+def through_links(folder: str, link: Callable[[str], str | None]) -> str:
+    """The folder that a path leads to, links followed, as a prefix; `link` gives the text of one, None for any other.
+
+    Raises ConfigurationError for links that lead out of the tree, or round in a circle.
+    """
+    todo = [part for part in reversed(folder_of(folder).split("/")) if part]
+    done: list[str] = []
+    followed = 0
+    while todo:
+        part = todo.pop()
+        if part == "..":
+            if not done:
+                raise _leads_out(folder)
+            done.pop()
+            continue
+        text = link("/".join([*done, part]))
+        if text is None:
+            done.append(part)
+            continue
+        followed += 1
+        if text.startswith("/") or followed > _LINKS:
+            raise _leads_out(folder)
+        todo += [each for each in reversed(text.split("/")) if each not in ("", ".")]
+    return "/".join(done)
+
+
+def _leads_out(folder: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{folder} is a link that leads out of the repository, or round in a circle",
+        doing="looking for a folder",
+        hint="name a folder of the repository, or let the link lead to one",
+    )

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from imageyard import git, git_changes, process
 from imageyard.errors import ConfigurationError, EnvironmentLacks, ImageyardError
+from imageyard.git_blobs import Revision
 from support.git import sh
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -187,11 +188,14 @@ def test_replaced_objects_do_not_count(repo: Path) -> None:
     entry = next(e for e in git.tree_listing(repo, "HEAD") if e.path == "other")
     (repo / "new").write_text("other bytes\n")
     sh(repo, "replace", entry.oid, sh(repo, "hash-object", "-w", "new"))
-    assert git.blobs(repo, [entry]) == [b"2\n"]
+    assert Revision(repo, "HEAD", "", ()).content(entry) == b"2\n"
 
 
-def test_blob_that_is_gone(repo: Path) -> None:
-    error = refused(git.blobs, repo, [git.TreeEntry("x", "100644", "0" * 40)])
+@pytest.mark.parametrize("others", [0, 2])
+def test_blob_that_is_gone(repo: Path, others: int) -> None:
+    there = [entry for entry in git.tree_listing(repo, "HEAD") if entry.mode != "120000"][:others]
+    revision = Revision(repo, "HEAD", "", ())
+    error = refused(lambda: list(revision.digests([*there, git.TreeEntry("x", "100644", "0" * 40)])))
     assert isinstance(error, ConfigurationError)
 
 

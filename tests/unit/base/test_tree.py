@@ -6,11 +6,14 @@ import hashlib
 import os
 import socket
 import subprocess
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
-from imageyard import git, tree
+from imageyard import digest_cache, git, git_blobs, tree
 from imageyard.errors import ConfigurationError, EnvironmentLacks, ImageyardError, Transient
 from imageyard.tree import DictTree, GitTree, Link, Tree, WorkTree, without
 from support.git import sh
@@ -232,15 +235,66 @@ def test_submodules_and_nested_repositories(repo: Path, tmp_path: Path) -> None:
     sh(repo, "submodule", "--quiet", "add", str(other), "ci/third_party/mod")
     sh(repo, "commit", "-q", "-m", "two")
     sh(tmp_path, "clone", "-q", str(other), str(repo / "ci/nested"))
+    (repo / "ci/nested/.gitignore").write_text("*.o\n")
+    (repo / "ci/nested/x.o").write_text("ignored there")
     work, at_head = WorkTree(repo), GitTree(repo, "HEAD")
-    assert work.submodules == {"ci/third_party/mod", "ci/nested"}
-    assert at_head.submodules == {"ci/third_party/mod"}
-    assert work.sub("ci").submodules == WorkTree(repo, "ci").submodules == {"third_party/mod", "nested"}
-    assert without(work, ["ci/nested"]).submodules == {"ci/third_party/mod"}
-    for each in (work, at_head):
-        assert not [path for path in each.entries() if "mod/" in path or path.endswith(("mod", "nested"))]
-        with pytest.raises(ConfigurationError, match="a git repository of its own"):
-            each.read("ci/third_party/mod/f")
+    assert [path for path in work.entries() if path.startswith(("ci/nested", "ci/third_party"))] == [
+        "ci/nested/.gitignore", "ci/nested/f", "ci/third_party/mod/f",
+    ]  # fmt: skip
+    for each in (work, at_head, work.sub("ci/third_party").sub("."), WorkTree(repo, "ci").sub("third_party")):
+        path = next(path for path in each.entries() if path.endswith("mod/f"))
+        assert each.read(path) == b"x"
+        assert each.digests([path])[path] == each.digest(path) == hashlib.sha256(b"x").hexdigest()
+    (repo / "ci/third_party/mod/f").write_bytes(b"changed")
+    sh(repo / "ci/third_party/mod", "commit", "-q", "-a", "-m", "moved")
+    assert WorkTree(repo).read("ci/third_party/mod/f") == b"changed"
+    assert GitTree(repo, "HEAD").read("ci/third_party/mod/f") == b"x"
+    sh(repo, "commit", "-q", "-a", "-m", "moved")
+    assert GitTree(repo, "HEAD").read("ci/third_party/mod/f") == b"changed"
+    assert GitTree(repo, "HEAD~1").read("ci/third_party/mod/f") == b"x"
+
+
+def test_a_submodule_in_a_submodule(repo: Path, tmp_path: Path) -> None:
+    inner, middle = tmp_path / "inner", tmp_path / "middle"
+    for top, files in ((inner, {"deep": b"d"}), (middle, {"m": b"m"})):
+        top.mkdir()
+        write(top, files)  # type: ignore[arg-type]
+        sh(top, "init", "-q")
+        sh(top, "add", "-A")
+        sh(top, "commit", "-q", "-m", "one")
+    sh(middle, "submodule", "--quiet", "add", str(inner), "inner")
+    sh(middle, "commit", "-q", "-m", "two")
+    sh(repo, "submodule", "--quiet", "add", str(middle), "ci/middle")
+    sh(repo, "submodule", "--quiet", "update", "--init", "--recursive")
+    sh(repo, "commit", "-q", "-m", "two")
+    for each in (WorkTree(repo), GitTree(repo, "HEAD")):
+        assert each.read("ci/middle/inner/deep") == b"d"
+        assert each.read("ci/middle/m") == b"m"
+
+
+@pytest.mark.parametrize("tree_of", [WorkTree, lambda top: GitTree(top, "HEAD")])
+def test_a_submodule_that_is_not_checked_out(repo: Path, tmp_path: Path, tree_of: Callable[[Path], Tree]) -> None:
+    test_submodules_and_nested_repositories(repo, tmp_path)
+    sh(tmp_path, "clone", "-q", str(repo), "clone")
+    clone = tree_of(tmp_path / "clone")
+    assert clone.read("docs/a") == b"7", "what nobody takes is no error"
+    error = refused(lambda: clone.read("ci/third_party/mod"))
+    assert error.headline == "the submodule ci/third_party/mod is not checked out, so that its files are missing"
+    assert "git submodule update --init ci/third_party/mod" in error.hint[0]
+
+
+@pytest.mark.parametrize("tree_of", [WorkTree, lambda top, folder="": GitTree(top, "HEAD", folder)])
+def test_a_folder_that_is_a_link(repo: Path, tree_of: Callable[..., Tree]) -> None:
+    write(repo, {"linked": Link("ci/common"), "ci/again": Link("../linked"), "ci/out": Link("../../elsewhere")})
+    write(repo, {"round": Link("round")})
+    sh(repo, "add", "-A")
+    sh(repo, "commit", "-q", "-m", "two")
+    for each in (tree_of(repo, "linked"), tree_of(repo, "ci/again"), tree_of(repo).sub("linked")):
+        assert each.read("run.sh") == b"#!/bin/sh\n"
+        assert list(each.entries()) == ["link", "run.sh", "to-folder"]
+    assert tree_of(repo, "ci").entries()["common/run.sh"].executable
+    for folder in ("ci/out", "round"):
+        assert "leads out of the repository" in refused(lambda folder=folder: tree_of(repo, folder).entries()).headline
 
 
 # What cannot be told
@@ -260,7 +314,9 @@ def test_merge_conflict(repo: Path) -> None:
     (repo / "docs/a").write_text("main")
     sh(repo, "commit", "-q", "-a", "-m", "main")
     assert subprocess.run(["git", "-C", str(repo), "merge", "-q", "side"], capture_output=True, check=False).returncode
-    error = refused(WorkTree(repo).entries)
+    work = WorkTree(repo)
+    assert work.read("ci/Dockerfile") == b"FROM scratch\n", "what nobody takes is no error"
+    error = refused(lambda: work.read("docs/a"))
     assert isinstance(error, ConfigurationError)
     assert error.headline == "docs/a has a merge conflict"
     assert error.hint == ("resolve it, then: git add docs/a",)
@@ -276,21 +332,25 @@ def test_neither_file_nor_link(repo: Path, kind: str, monkeypatch: pytest.Monkey
         monkeypatch.chdir(repo / "docs")
         with socket.socket(socket.AF_UNIX) as there:
             there.bind("a")
-    error = refused(WorkTree(repo).entries)
+    error = refused(lambda: WorkTree(repo).digest("docs/a"))
     assert error.headline == "docs/a is neither a file nor a link nor a folder"
 
 
 def test_a_name_that_is_not_utf8(repo: Path) -> None:
     (Path(os.fsdecode(os.fsencode(repo) + b"/ci/bad\xff"))).write_text("")
-    error = refused(WorkTree(repo).entries)
-    assert isinstance(error, ConfigurationError)
-    assert error.headline == r"the name of 'ci/bad\\xff' is not UTF-8"
+    sh(repo, "add", "-A")
+    sh(repo, "commit", "-q", "-m", "odd")
+    for each in (WorkTree(repo), GitTree(repo, "HEAD")):
+        assert each.read("ci/Dockerfile") == b"FROM scratch\n", "what nobody takes is no error"
+        error = refused(lambda each=each: each.digest("ci/bad\udcff"))  # type: ignore[misc]
+        assert isinstance(error, ConfigurationError)
+        assert error.headline == r"the name of 'ci/bad\\xff' is not UTF-8"
 
 
 def test_sparse_checkout(repo: Path) -> None:
     sh(repo, "sparse-checkout", "set", "docs")
     assert set(WorkTree(repo, "docs").entries()) == {"a"}
-    error = refused(WorkTree(repo, "ci").entries)
+    error = refused(lambda: WorkTree(repo, "ci").digest("Dockerfile"))
     assert isinstance(error, ConfigurationError)
     assert "is left out by a sparse checkout" in error.headline
     assert "git sparse-checkout add ci" in error.hint[0]
@@ -317,7 +377,7 @@ def test_a_file_that_moves_under_us(repo: Path, when: str) -> None:
 
 
 def test_a_file_that_may_not_be_read(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def denied(*_: object) -> None:
+    def denied(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
     work = WorkTree(repo)
@@ -339,23 +399,148 @@ def test_few_questions(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     real = git.ask
 
-    def counted(where: Path, *args: str, stdin: bytes | None = None) -> object:
+    def counted(where: Path, *args: str, **options: Any) -> object:
         asked.append(args[0])
-        return real(where, *args, stdin=stdin)
+        return real(where, *args, **options)
 
     monkeypatch.setattr(git, "ask", counted)
     trees = [WorkTree(repo), GitTree(repo, "HEAD", "docs")]
     assert asked == []
     for each in trees:
-        told(each)
-        told(each)
-        told(each.sub("ci"))
-    assert asked == ["config", "ls-files", "rev-parse", "ls-tree", "cat-file"]
+        each.digests([path for path, entry in each.entries().items() if entry.kind == "file"])
+        each.sub("ci").entries()
+    assert asked == [
+        "config",
+        "ls-files",
+        "rev-parse",
+        "ls-tree",
+        "ls-tree",
+        "rev-parse",
+        "ls-tree",
+        "config",
+        "cat-file",
+    ]
 
 
-def test_a_revision_is_read_in_blocks(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tree, "_BLOCK", 3)
+@pytest.mark.parametrize("size", [1, 3])
+def test_a_revision_is_read_in_batches(repo: Path, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(git_blobs, "_BATCH", size)
     at_head = GitTree(repo, "HEAD")
-    assert at_head.read("docs/a") == b"7"
-    assert at_head.read("cix") == b"no part of ci"
-    assert told(at_head) == told(DictTree(FILES))
+    assert dict(at_head.digests(list(at_head.entries()))) == {p: d for p, (_, _, d) in told(DictTree(FILES)).items()}
+
+
+@pytest.mark.parametrize("data", [b"", b"\n", b"\n\n", b"x" * 200_000, b"a\n" * 100_000])
+def test_a_blob_is_hashed_in_pieces(repo: Path, data: bytes) -> None:
+    write(repo, {"docs/b": data, "docs/c": b"next"})
+    sh(repo, "add", "-A")
+    sh(repo, "commit", "-q", "-m", "two")
+    assert told(GitTree(repo, "HEAD")) == told(WorkTree(repo))
+
+
+def test_only_what_is_asked_is_read(repo: Path, tmp_path: Path) -> None:
+    """A partial clone fetches these blobs in one call, and no other."""
+    sh(repo, "config", "uploadpack.allowFilter", "true")
+    sh(repo, "config", "uploadpack.allowAnySHA1InWant", "true")
+    sh(tmp_path, "clone", "-q", "--no-checkout", "--filter=blob:none", f"file://{repo}", "partial")
+    clone = tmp_path / "partial"
+    at_head = GitTree(clone, "HEAD", "ci")
+    found = at_head.digests(["Dockerfile", "crlf", "binary"])
+    assert found["crlf"] == hashlib.sha256(b"a\r\nb\n").hexdigest()
+    packed = sh(clone, "cat-file", "--batch-all-objects", "--batch-check").splitlines()
+    assert len([line for line in packed if " blob " in line]) == 3
+
+
+def test_a_filter_that_fails_for_a_file_that_nobody_takes(repo: Path) -> None:
+    write(repo, {".gitattributes": b"*.big filter=broken\n", "ci/x.big": b"pointer\n"})
+    sh(repo, "add", "-A")
+    sh(repo, "commit", "-q", "-m", "two")
+    sh(repo, "config", "filter.broken.smudge", "exit 1")
+    sh(repo, "config", "filter.broken.required", "true")
+    at_head = GitTree(repo, "HEAD")
+    assert at_head.digest("ci/Dockerfile") == hashlib.sha256(b"FROM scratch\n").hexdigest()
+    with pytest.raises(ConfigurationError):
+        at_head.digest("ci/x.big")
+
+
+@pytest.mark.parametrize("where", [".gitattributes", "ci/.gitattributes", "ci/common/.gitattributes"])
+@pytest.mark.parametrize("folder", ["", "ci", "ci/common"])
+def test_attributes_are_those_of_the_revision(repo: Path, where: str, folder: str) -> None:
+    write(repo, {where: b"*.sh text eol=crlf\n"})
+    sh(repo, "add", "-A")
+    sh(repo, "commit", "-q", "-m", "two")
+    path = "ci/common/run.sh".removeprefix(f"{folder}/")
+    assert GitTree(repo, "HEAD", folder).read(path) == b"#!/bin/sh\r\n"
+    assert GitTree(repo, "HEAD~1", folder).read(path) == b"#!/bin/sh\n"
+    assert GitTree(repo, "HEAD~1", folder).digest(path) == hashlib.sha256(b"#!/bin/sh\n").hexdigest()
+
+
+# Digests that are kept
+
+
+@pytest.fixture
+def many(repo: Path) -> Path:
+    """As many files as are worth a cache, all older than a file system's clock may hide."""
+    write(repo, {f"many/{number}": f"{number}".encode() for number in range(100)})
+    for path in repo.rglob("many/*"):
+        os.utime(path, (1, 1))
+    return repo
+
+
+def reads(top: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Mapping[str, str], list[str]]:
+    """The digests of all files, and which were read for them. Changed times are not ours to set: the clock is."""
+    read: list[str] = []
+    real = WorkTree._hash
+    with monkeypatch.context() as patched:
+        patched.setattr(WorkTree, "_hash", lambda self, path: (read.append(path), real(self, path))[1])
+        patched.setattr(digest_cache, "time", SimpleNamespace(time_ns=lambda: time.time_ns() + 10_000_000_000))
+        work = WorkTree(top)
+        return dict(work.digests([path for path in work.entries() if path.startswith("many/")])), read
+
+
+def test_a_file_that_did_not_change_is_not_read_again(many: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, read = reads(many, monkeypatch)
+    assert len(read) == 100
+    again, read = reads(many, monkeypatch)
+    assert (again, read) == (first, [])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda file: file.write_bytes(b"longer"),
+        lambda file: (file.write_bytes(b"x"), os.utime(file, (1, 1))),
+        lambda file: (file.unlink(), file.write_bytes(b"x"), os.utime(file, (1, 1))),
+    ],
+)
+def test_a_file_that_changed_is_read_again(
+    many: Path, change: Callable[[Path], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, _ = reads(many, monkeypatch)
+    change(many / "many/7")
+    again, read = reads(many, monkeypatch)
+    assert read == ["many/7"]
+    assert again["many/7"] == hashlib.sha256((many / "many/7").read_bytes()).hexdigest() != first["many/7"]
+
+
+def test_a_file_that_was_just_written_is_read_again(many: Path) -> None:
+    """Git's rule for what is racily clean: it may be written once more without a trace."""
+    work = WorkTree(many)
+    work.digests([path for path in work.entries() if work.entries()[path].kind == "file"])
+    assert not list(Path.home().glob(".cache/imageyard/digests/*"))
+
+
+@pytest.mark.parametrize("spoil", [b"", b"imageyard digests 1\n", b"imageyard digests 1\n9 9\n", b"x" * 500])
+def test_a_cache_that_cannot_be_read_is_none(many: Path, spoil: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, _ = reads(many, monkeypatch)
+    (kept,) = Path.home().joinpath(".cache", "imageyard", "digests").glob("*")
+    for data in (spoil, kept.read_bytes()[:-3], kept.read_bytes().replace(b"many/7", b"many\xff7")):
+        kept.write_bytes(data)
+        again, read = reads(many, monkeypatch)
+        assert again == first
+        assert len(read) in (100, 0)
+
+
+def test_where_no_cache_can_be_kept(many: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(many / "docs/a"))
+    first, _ = reads(many, monkeypatch)
+    assert reads(many, monkeypatch) == (first, sorted(first))

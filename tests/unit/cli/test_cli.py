@@ -113,7 +113,7 @@ class TestResults:
             (("list",), {"image", "family", "arches", "dockerfile"}),
             (("tag", "*"), {"image", "arch", "tag"}),
             (("tag", "*", "--explain"), {"image", "arch", "tag", "id", "recipe", "inputs", "unpinned"}),
-            (("tag", "*", "--against", "HEAD"), {"image", "arch", "tag", "was", "changes"}),
+            (("tag", "*", "--against", "HEAD"), {"image", "arch", "tag", "was", "changes", "note"}),
             (("inputs", "*"), {"image", "files"}),
         ],
     )

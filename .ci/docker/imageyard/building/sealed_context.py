@@ -56,11 +56,10 @@ def seal(
     tops = {"": into / f"context-{hashed[:32]}", **{one: into / f"named-{quote(one, safe='')}" for one in contexts}}
     for top in tops.values():
         top.mkdir(parents=True)
-    writers = {one: _Writer(top) for one, top in tops.items()}
+    writers = {one: _Writer(top, tree.sub(contexts[one]) if one else tree) for one, top in tops.items()}
     for file in files:
         context, _, path = file.path.rpartition("//")
-        there = f"{contexts[context]}/{path}".removeprefix("./") if context else path
-        writers[context].write(path, file, _content(file, there, tree))
+        writers[context].write(path, file)
     for writer in writers.values():
         writer.close()
     apart = into / "dockerfile"
@@ -73,20 +72,25 @@ def seal(
 class _Writer:
     """Writes files below a folder, with the folders they are in."""
 
-    def __init__(self, top: Path) -> None:
+    def __init__(self, top: Path, tree: Tree) -> None:
         self._top = os.fsencode(top)
+        self._tree = tree
         self._folders = {b""}
 
-    def write(self, path: str, file: File, content: bytes) -> None:
+    def write(self, path: str, file: File) -> None:
+        """Write one file. Raises Transient where it is no longer what the recipe says of it."""
         name = os.fsencode(path)
         self._make(os.path.dirname(name))  # noqa: PTH120  (pathlib takes no bytes)
         where = self._top + b"/" + name
+        if self._tree.entries().get(path) is None or self._tree.digest(path) != file.digest:
+            raise _changed(file)
         if file.mode == "link":
-            os.symlink(content, where)  # noqa: PTH211
+            os.symlink(self._tree.read(path), where)  # noqa: PTH211
         else:
             opened = os.open(where, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(opened, "wb") as out:
-                out.write(content)
+                for piece in self._tree.pieces(path):
+                    out.write(piece)
                 os.fchmod(opened, 0o755 if file.mode == "exec" else 0o644)
         os.utime(where, (MTIME, MTIME), follow_symlinks=False)
 
@@ -104,12 +108,8 @@ class _Writer:
             os.utime(where, (MTIME, MTIME))
 
 
-def _content(file: File, path: str, tree: Tree) -> bytes:
-    if path in tree.entries():
-        data = tree.read(path)
-        if hashlib.sha256(data).hexdigest() == file.digest:
-            return data
-    raise Transient(
+def _changed(file: File) -> Transient:
+    return Transient(
         f"{file.path} is no longer the file that the tag was computed from",
         doing="sealing the build context",
         hint="run again, with nothing writing to the build context",

@@ -63,6 +63,6 @@ def find_checkout(catalogue: str | None = None, start: Path | None = None) -> Ch
                 f"there is no {_DEFAULT} here or above",
                 hint=["cd into the repository", "or write a first one: python -m imageyard init"],
             )
-        file = nearest
+        file = nearest.resolve()
     top = next((folder for folder in file.parents if (folder / ".git").exists()), None)
     return Checkout(file, top or file.parent)

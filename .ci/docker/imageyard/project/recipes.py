@@ -62,7 +62,8 @@ def recipes_at(project: Project, rev: str) -> Recipes:
     """Make the recipes of a revision: its catalogue, its files, its lock. Raises ConfigurationError for no revision."""
     commit = git.resolve(project.top, rev)
     folder = _git_folder(project.folder)
-    tree = GitTree(project.top, commit, folder)
+    tree_of = lru_cache(maxsize=None)(lambda path: GitTree(project.top, commit, _git_folder(path)))
+    tree = tree_of(folder)
     shown = project.in_repository(project.file.name)
     if project.file.name not in tree.entries():
         raise ConfigurationError(f"{rev} has no catalogue {shown}")
@@ -71,7 +72,7 @@ def recipes_at(project: Project, rev: str) -> Recipes:
     locked = tree.read("images.lock").decode() if "images.lock" in tree.entries() else ""
     return Recipes(
         catalogue,
-        lambda context: tree.sub("" if context == "." else context),
+        lambda context: tree_of(project.in_repository(context)),
         lock.parse(locked, f"{rev}:{project.in_repository('images.lock')}"),
         read_stand_ins(),
         tree_id=lambda context: git.tree_id(project.top, commit, folder),

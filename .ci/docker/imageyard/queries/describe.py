@@ -100,7 +100,9 @@ def against(
         found.append({"image": row.name, "arch": row.arch, **told, "note": note})
     for row in gone:
         changes = ["not in the catalogue any more"]
-        found.append({"image": row.name, "arch": row.arch, "tag": None, "was": before.tag(row), "changes": changes})
+        found.append(
+            {"image": row.name, "arch": row.arch, "tag": None, "was": before.tag(row), "changes": changes, "note": None}
+        )
     if moved:  # what these tags were then, no one can work out now
         found = [one | {"was": None} for one in found]
     if as_json:

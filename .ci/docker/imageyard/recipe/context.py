@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from imageyard.catalogue.model import Catalogue, Image
@@ -44,7 +44,7 @@ class Context:
     live: frozenset[str] | None  # arguments that can change a reading; None: any
     asks_for_builder: bool  # whether it says the platform of the machine that builds
     _named: dict[str, Shelf] = field(default_factory=dict, repr=False)  # by folder
-    _files: dict[tuple[str, str, str], File] = field(default_factory=dict, repr=False)  # by folder, name and path
+    _files: dict[tuple[str, str], dict[str, File]] = field(default_factory=dict, repr=False)  # by name and folder
 
     def files(self, reading: Reading, contexts: Mapping[str, str]) -> tuple[File, ...]:
         """The files and links that a build reads, of its named `contexts` too; sorted.
@@ -59,14 +59,24 @@ class Context:
         try:
             for use, shelf in zip(uses, shelves, strict=True):
                 line = use.line
-                taken.setdefault(use.context, set()).update(shelf.take(use))
+                found = shelf.take(use)
+                self._require_readable(shelf, found, line)
+                taken.setdefault(use.context, set()).update(found)
             for use, shelf in zip(uses, shelves, strict=True):
                 line = use.line
                 shelf.check(use, taken[use.context])
         except Fault as fault:
             raise fault.at(self.dockerfile.file, line) from None
-        found = sorted((name, path) for name, paths in taken.items() for path in paths)
-        return tuple(self._file(folders.get(name, ""), name, path) for name, path in found)
+        return tuple(
+            file for name in sorted(taken) for file in self._files_of(name, folders.get(name, ""), taken[name])
+        )
+
+    def _require_readable(self, shelf: Shelf, paths: Collection[str], line: int) -> None:
+        """Raise the problem of a path that is taken, at the line that takes it."""
+        for path, problem in shelf.problems.items():
+            if path in paths:
+                problem.at = f"{self.dockerfile.file}:{line}"
+                raise problem
 
     def _shelf(self, use: FileUse, folders: Mapping[str, str]) -> Shelf:
         if not use.context:
@@ -77,14 +87,17 @@ class Context:
             self._named[folder] = Shelf(tree, ignore.load(tree, "").filter(tree.entries()))
         return self._named[folder]
 
-    def _file(self, folder: str, name: str, path: str) -> File:
-        key = (folder, name, path)
-        if key not in self._files:
-            tree = self._named[folder].tree if name else self.tree
-            entry = tree.entries()[path]
-            mode: Mode = "link" if entry.kind == "link" else "exec" if entry.executable else "file"
-            self._files[key] = File(f"{name}//{path}" if name else path, mode, tree.digest(path))
-        return self._files[key]
+    def _files_of(self, name: str, folder: str, paths: Collection[str]) -> Iterator[File]:
+        known, tree = self._files.setdefault((name, folder), {}), self._named[folder].tree if name else self.tree
+        entries = tree.entries()
+        in_order = [path for path in entries if path in paths]
+        new = [path for path in in_order if path not in known]
+        digests = tree.digests(new)
+        for path in new:
+            _, kind, executable, _ = entries[path]
+            mode: Mode = "link" if kind == "link" else "exec" if executable else "file"
+            known[path] = File(f"{name}//{path}" if name else path, mode, digests[path])
+        return map(known.__getitem__, in_order)
 
 
 def open_context(tree: Tree, image: Image, file: str) -> Context:
@@ -92,12 +105,14 @@ def open_context(tree: Tree, image: Image, file: str) -> Context:
 
     Raises ConfigurationError for one that is not there or cannot be read, and for a bad `.dockerignore`.
     """
+    whole = Shelf(tree)
     try:
-        own, path = Shelf(tree).find(image.dockerfile)
+        own, path = whole.find(image.dockerfile)
     except Fault as fault:
         raise ConfigurationError(fault.headline, at=image.where, hint=fault.hint) from None
     text = tree.read(path)
-    shelf = Shelf(tree, ignore.load(tree, image.dockerfile).filter(tree.entries()))
+    left = ignore.load(tree, image.dockerfile).filter(tree.entries())
+    shelf = whole if len(left) == len(whole.entries) else Shelf(tree, left)
     dockerfile = read(text, file)
     asks = asks_for_builder(text.decode(errors="replace"))
     return Context(tree, dockerfile, text, own, shelf, live_names(dockerfile), asks)

@@ -35,6 +35,7 @@ class Shelf:
         for path in self.paths:
             while (path := posixpath.dirname(path)) not in self.folders:
                 self.folders.add(path)
+        self.problems = {path: entry.problem for path, entry in self.entries.items() if entry.problem is not None}
         self._taken: dict[tuple[object, ...], frozenset[str]] = {}
         self._empty: dict[tuple[object, ...], set[str]] = {}
 
@@ -169,13 +170,13 @@ class Shelf:
     def _missing(self, written: str, path: str) -> Fault:
         known = [*self.paths, *self.folders] if len(self.paths) < 5000 else [*self.folders]
         close = nearest(path, (each for each in known if each != written), cutoff=0.6)
-        submodule = next((each for each in self.tree.submodules if f"{path}/".startswith(f"{each}/")), None)
+        problem = next((why for each, why in self.problems.items() if path.startswith(f"{each}/")), None)
         if path.lstrip("/") in self.entries:
             hint = f"{path} is a link to {self.tree.read(path).decode(errors='replace')[:200]}, which is not there"
         elif path.split("/", 1)[0] == ".git":
             hint = "`.git` is no part of the context: pass what the build needs of it as a build arg"
-        elif submodule:
-            hint = f"{submodule} is a git repository of its own, and no part of the context"
+        elif problem:
+            return Fault(f"{written[:200]} is not in the build context: {problem.headline}", problem.hint)
         elif close and close[0]:
             hint = f"did you mean {close[0]!r}?"
         else:

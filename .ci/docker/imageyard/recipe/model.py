@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from imageyard.recipe.dockerfile.canonical import Instructions
 
@@ -26,8 +26,7 @@ VERSION = 2
 """
 
 
-@dataclass(frozen=True)
-class File:
+class File(NamedTuple):
     """A file of the context, or a link, whose digest is that of its text; `path` is relative to the context.
 
     A file of a named context has `NAME//` in front of its path there.
@@ -90,7 +89,7 @@ class Recipe:
             "v": self.v,
             "platform": self.platform,
             "args": dict(self.args),
-            "files": [[file.path, file.mode, file.digest] for file in self.files],
+            "files": self.files,
             "sources": [[source.name, source.kind, source.value] for source in self.sources],
             "frontend": self.frontend,
             "secrets": self.secrets,
