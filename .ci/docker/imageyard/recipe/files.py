@@ -6,19 +6,23 @@ Modelled on BuildKit 0.25, solver/llbsolver/file/backend.go, and tonistiigi/fsut
 from __future__ import annotations
 
 import posixpath
-from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import chain, islice
 
 from imageyard.catalogue.suggest import nearest
-from imageyard.recipe import glob
 from imageyard.recipe.dockerfile.evaluate import FileUse
 from imageyard.recipe.dockerfile.fault import Fault
+from imageyard.recipe.folder_index import FolderIndex
+from imageyard.recipe.glob import has_wildcard
 from imageyard.recipe.patterns import Pattern, Patterns, compile_pattern
 from imageyard.treebase import Entry, Tree
 
 __all__ = ["Shelf"]
 
 _LINK_LIMIT = 255  # containerd/continuity fs.RootPath gives up there too
+_MANY = 2000
+"""Paths: to look for one that is spelled alike through more of them takes seconds."""
 
 
 class Shelf:
@@ -30,13 +34,18 @@ class Shelf:
     def __init__(self, tree: Tree, entries: Mapping[str, Entry] | None = None) -> None:
         self.tree = tree
         self.entries = tree.entries() if entries is None else entries
-        self.paths = list(self.entries)
-        self.folders = {""}
-        for path in self.paths:
-            while (path := posixpath.dirname(path)) not in self.folders:
-                self.folders.add(path)
         self._taken: dict[tuple[object, ...], frozenset[str]] = {}
         self._empty: dict[tuple[object, ...], set[str]] = {}
+
+    @cached_property
+    def folders(self) -> FolderIndex:
+        """The folders of the context; only a use needs them."""
+        return FolderIndex(list(self.entries))
+
+    @cached_property
+    def _not_files(self) -> frozenset[str]:
+        """The folders, and the links: what it takes more to take than its path."""
+        return frozenset((*self.folders.all, *(path for path, entry in self.entries.items() if entry.kind == "link")))
 
     def take(self, use: FileUse) -> frozenset[str]:
         """The paths of all files and links that a use reads, those of links followed on the way among them.
@@ -57,6 +66,9 @@ class Shelf:
         what uses name (`lstat /FOLDER: no such file or directory`, tried with buildx 0.29).
         """
         for folder in sorted(self._empty[_key(use)]):
+            if any(path in sent for path in (folder, *self.folders.below(folder))):
+                continue
+            # the Dockerfile is sent too where .dockerignore leaves it out
             if not any(f"{path}/".startswith(f"{folder}/") for path in sent):
                 raise Fault(
                     f"{use.path[:200]} takes no file, and no other use takes one from {folder}",
@@ -77,13 +89,19 @@ class Shelf:
             return self._with_parents(use)
         found: set[str] = set()
         path = _inside(use.path)
-        sources = self._matches(path, found, empty) if use.wildcards and glob.has_wildcard(path) else [path]
+        sources: Iterable[str] = (path,)
+        if use.wildcards and has_wildcard(path):
+            matches = self._matches(path, found, empty)
+            others = self._not_files.intersection(matches)
+            found.update(matches)
+            found -= others
+            sources = sorted(others)
         for source in sources:
             real = self._follow(source, found)
             if real in self.entries:
                 found.add(real)
-            elif real in self.folders:
-                left = _left(self._below(real), real, use.exclude)
+            elif real in self.folders.all:
+                left = _left(self.folders.below(real), real, use.exclude)
                 found.update(left)
                 empty.update(() if left else (real,))
             else:
@@ -97,48 +115,33 @@ class Shelf:
         found: set[str] = set()
         root = self._follow(_inside(pivot), found)
         pattern = _inside(pattern)
-        if root not in self.folders:
+        if root not in self.folders.all:
             raise self._missing(use.path, root)
-        inside = [root + "/" + each if root else each for each in _matching(self._relative(root), (pattern,))]
-        if not inside and not glob.has_wildcard(pattern) and pattern:
+        inside = self._included(root, pattern)
+        if not inside and not has_wildcard(pattern) and pattern:
             raise self._missing(use.path, posixpath.join(root, pattern))
         found.update(_left(inside, root, use.exclude))
         return found
 
-    def _relative(self, folder: str) -> Iterator[str]:
-        start = len(folder) + 1 if folder else 0
-        return (path[start:] for path in self._below(folder))
-
-    def _below(self, folder: str) -> Sequence[str]:
-        if not folder:
-            return self.paths
-        first, end = f"{folder}/", f"{folder}0"  # "0" is the character after "/"
-        return self.paths[bisect_left(self.paths, first) : bisect_left(self.paths, end)]
+    def _included(self, root: str, text: str) -> Sequence[str]:
+        """What of a folder's files a pattern takes that is one of `.dockerignore` too."""
+        patterns = _patterns((text,))
+        below = self.folders.below(posixpath.join(root, *(pattern.folder for pattern in patterns)))
+        return Patterns(patterns).matching(below, len(root) + 1 if root else 0)
 
     def _matches(self, path: str, followed: set[str], empty: set[str]) -> list[str]:
         """The files and folders that a path with wildcards names; a folder that matches is not looked into."""
         parts = path.split("/")
-        plain = next(i for i, part in enumerate(parts) if glob.has_wildcard(part))
+        plain = next(i for i, part in enumerate(parts) if has_wildcard(part))
         base = self._follow("/".join(parts[:plain]), followed)
-        pattern = "/".join(parts[plain:])
-        if base not in self.folders and base not in self.entries:
+        if base not in self.folders.all and base not in self.entries:
             raise self._missing(path, base)
-        depth = pattern.count("/") + 1  # in Go's Match only a literal slash or a class matches one
-        found: dict[str, None] = {}
         try:
-            for each in self._relative(base):
-                names = each.split("/")
-                for size in range(1, len(names) + 1):
-                    candidate = "/".join(names[:size])
-                    if (f"{base}/{candidate}" if base else candidate) in found:
-                        break
-                    if (size == depth or "[" in pattern) and glob.match(pattern, candidate):
-                        found[f"{base}/{candidate}" if base else candidate] = None
-                        break
+            found = self.folders.matching(base, "/".join(parts[plain:]))
         except ValueError as error:
             raise Fault(f"{path[:200]}: {error}", "escape a '[' that is meant as itself with a backslash") from None
         empty.update(() if found or not base else (base,))
-        return list(found)
+        return found
 
     def _follow(self, path: str, followed: set[str]) -> str:
         """The path with every link on it followed, as in a file system whose root is the context."""
@@ -167,8 +170,7 @@ class Shelf:
         return "/".join(done)
 
     def _missing(self, written: str, path: str) -> Fault:
-        known = [*self.paths, *self.folders] if len(self.paths) < 5000 else [*self.folders]
-        close = nearest(path, (each for each in known if each != written), cutoff=0.6)
+        close = nearest(path, self._alike(path, written), cutoff=0.6)
         submodule = next((each for each in self.tree.submodules if f"{path}/".startswith(f"{each}/")), None)
         if path.lstrip("/") in self.entries:
             hint = f"{path} is a link to {self.tree.read(path).decode(errors='replace')[:200]}, which is not there"
@@ -181,6 +183,15 @@ class Shelf:
         else:
             hint = "a file that git or .dockerignore ignores is no part of the context"
         return Fault(f"{written[:200]} is not in the build context", hint)
+
+    def _alike(self, path: str, written: str) -> Iterator[str]:
+        """What may be meant by a path that is not there; of a large context what is near to it, or named alike."""
+        known: Iterable[str] = (*self.entries, *self.folders.all)
+        if len(self.entries) > _MANY:
+            folder, _, name = path.rpartition("/")
+            near = (each for each in known if each.rpartition("/")[2] == name or each.rpartition("/")[0] == folder)
+            known = islice(chain(near, self.folders.all), _MANY)
+        return (each for each in known if each != written)
 
 
 def _key(use: FileUse) -> tuple[object, ...]:
@@ -202,14 +213,10 @@ def _inside(path: str) -> str:
 
 def _left(paths: Sequence[str], folder: str, exclude: tuple[str, ...]) -> Sequence[str]:
     """What `--exclude` leaves of a folder's files; its patterns are relative to the folder."""
-    if not exclude:
-        return paths
-    start = len(folder) + 1 if folder else 0
-    gone = set(_matching((path[start:] for path in paths), exclude))
-    return [path for path in paths if path[start:] not in gone]
+    return Patterns(_patterns(exclude)).left(paths, len(folder) + 1 if folder else 0) if exclude else paths
 
 
-def _matching(paths: Iterable[str], texts: tuple[str, ...]) -> list[str]:
+def _patterns(texts: tuple[str, ...]) -> list[Pattern]:
     patterns: list[Pattern] = []
     for text in texts:
         try:
@@ -218,5 +225,4 @@ def _matching(paths: Iterable[str], texts: tuple[str, ...]) -> list[str]:
             raise Fault(f"bad pattern {text[:100]!r}: {error}") from None
         if pattern is not None:
             patterns.append(pattern)
-    judge = Patterns(patterns)
-    return [path for path in paths if judge.match(path)]
+    return patterns
