@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from imageyard.recipe import glob
 
 MATCHES = [
@@ -69,3 +73,52 @@ def test_malformed_whatever_the_path(pattern: str, path: str) -> None:
 )
 def test_has_wildcard(pattern: str, expected: bool) -> None:
     assert glob.has_wildcard(pattern) is expected
+
+
+SIGNS = st.sampled_from(
+    ["a", "b", "-", "/", "*", "?", "[ab]", "[^a]", "[+-9]", "[^+-9]", "[b-a]", "[^b-a]", "[/]", "[a", "]", r"\*", "\\"]
+)
+GLOBS = st.lists(SIGNS, max_size=8).map("".join)
+PATHS = st.text(alphabet="ab-/*]\n", max_size=8)
+
+
+@given(GLOBS, st.lists(PATHS, max_size=8))
+@example("*[^b]*b", ["a/bab", "a/b"])  # the first place where a piece matches counts, be it a dead end
+@example("*a*" * 20 + "b", ["a" * 60])  # and no other is looked for
+def test_a_compiled_pattern_says_what_match_says(pattern: str, paths: list[str]) -> None:
+    try:
+        compiled = glob.compile_glob(pattern)
+    except ValueError as error:
+        with pytest.raises(ValueError, match=re.escape(str(error))):
+            glob.match(pattern, "")
+        return
+    for path in paths:
+        expected = glob.match(pattern, path)
+        assert (compiled.matches.fullmatch(path) is not None) is expected, path
+        depth = path.count("/") + 1
+        if expected:
+            assert path.startswith(compiled.start)
+            assert compiled.fewest <= depth <= compiled.most
+        if compiled.parts is not None:
+            parts = path.split("/")
+            each = len(parts) == len(compiled.parts) and all(map(glob.match, compiled.parts, parts))
+            assert each is expected, path
+
+
+@pytest.mark.parametrize(
+    ("pattern", "parts"),
+    [
+        ("a/*.c", ("a", "*.c")),
+        (r"a\/b*", ("a", "b*")),
+        ("[ab]/[^/]", ("[ab]", "[^/]")),
+        ("a[^b]/c", None),
+        ("[+-9]", None),
+        (r"[\/]", None),
+    ],
+)
+def test_a_class_that_matches_a_slash_holds_the_parts_together(pattern: str, parts: tuple[str, ...] | None) -> None:
+    assert glob.compile_glob(pattern).parts == parts
+
+
+def test_a_pattern_without_wildcards_is_a_path() -> None:
+    assert glob.literal(r"a\*b/\[c") == "a*b/[c"

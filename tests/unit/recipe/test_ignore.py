@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from imageyard.errors import ConfigurationError
 from imageyard.recipe import ignore
-from imageyard.recipe.patterns import Patterns, clean, compile_pattern
+from imageyard.recipe.patterns import Pattern, Patterns, clean, compile_pattern
 from imageyard.treebase import DictTree, Link
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "dockerignore.json").read_text(encoding="utf-8"))
@@ -152,6 +152,33 @@ def test_order_of_questions_does_not_matter(patterns: list[str], paths: list[str
     forwards, backwards = Patterns(compiled), Patterns(compiled)
     there = {path: forwards.match(path) for path in paths}
     assert {path: backwards.match(path) for path in reversed(paths)} == there
+
+
+CLASSES = st.sampled_from(["a[^a]", "[a-b]*", "*[.-0]*", "**/[^b]", "a/**", "b/a", "a/*/?b", "**/a/b", r"a\.b"])
+
+
+@given(st.lists(st.builds(str.__add__, st.sampled_from(["", "!"]), CLASSES), max_size=6), st.lists(PATHS, max_size=8))
+def test_patterns_asked_together_say_what_each_says(texts: list[str], paths: list[str]) -> None:
+    patterns = [found for text in texts if (found := compile_pattern(text))]
+    together = Patterns(patterns)
+    for path in paths:
+        assert together.match(path) is one_by_one(patterns, path), path
+    assert together.left([f"x/{path}" for path in paths], 2) == [
+        f"x/{path}" for path in paths if not one_by_one(patterns, path)
+    ]
+
+
+def one_by_one(patterns: list[Pattern], path: str) -> bool:
+    """`MatchesUsingParentResults` from the uppermost folder down."""
+    said, matched = [False] * len(patterns), False
+    parts = path.split("/")
+    for depth in range(1, len(parts) + 1):
+        matched = False
+        for number, pattern in enumerate(patterns):
+            if not said[number] and pattern.negated == matched:
+                said[number] = pattern.matches("/".join(parts[:depth]))
+            matched = not pattern.negated if said[number] else matched
+    return matched
 
 
 @given(st.binary(max_size=200))

@@ -6,19 +6,38 @@ Modelled on BuildKit 0.25, solver/llbsolver/file/backend.go, and tonistiigi/fsut
 from __future__ import annotations
 
 import posixpath
-from bisect import bisect_left
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import chain, islice
 
 from imageyard.catalogue.suggest import nearest
-from imageyard.recipe import glob
 from imageyard.recipe.dockerfile.evaluate import FileUse
 from imageyard.recipe.dockerfile.fault import Fault
+from imageyard.recipe.folder_index import FolderIndex
+from imageyard.recipe.glob import has_wildcard
 from imageyard.recipe.patterns import Pattern, Patterns, compile_pattern
 from imageyard.treebase import Entry, Tree
 
 __all__ = ["Shelf"]
 
 _LINK_LIMIT = 255  # containerd/continuity fs.RootPath gives up there too
+_MANY = 2000
+"""Paths: to look for one that is spelled alike through more of them takes seconds."""
+
+
+@dataclass
+class _Taken:
+    """What a use takes."""
+
+    paths: set[str] = field(default_factory=set)
+    empty: set[str] = field(default_factory=set)  # folders that are looked into without anything taken
+    unseen: set[str] = field(default_factory=set)  # what is copied if it is sent, and its changes not seen
+
+    def add(self, paths: Collection[str], folder: str) -> None:
+        """Take some of a folder's files, or none of them."""
+        self.paths.update(paths)
+        self.empty.update((folder,) if folder and not paths else ())
 
 
 class Shelf:
@@ -30,26 +49,28 @@ class Shelf:
     def __init__(self, tree: Tree, entries: Mapping[str, Entry] | None = None) -> None:
         self.tree = tree
         self.entries = tree.entries() if entries is None else entries
-        self.paths = list(self.entries)
-        self.folders = {""}
-        for path in self.paths:
-            while (path := posixpath.dirname(path)) not in self.folders:
-                self.folders.add(path)
         self.problems = {path: entry.problem for path, entry in self.entries.items() if entry.problem is not None}
-        self._taken: dict[tuple[object, ...], frozenset[str]] = {}
-        self._empty: dict[tuple[object, ...], set[str]] = {}
+        self._taken: dict[tuple[object, ...], _Taken] = {}
 
-    def take(self, use: FileUse) -> frozenset[str]:
+    @cached_property
+    def folders(self) -> FolderIndex:
+        """The folders of the context; only a use needs them."""
+        return FolderIndex(list(self.entries))
+
+    @cached_property
+    def _not_files(self) -> frozenset[str]:
+        """The folders, and the links: what it takes more to take than its path."""
+        return frozenset((*self.folders.all, *(path for path, entry in self.entries.items() if entry.kind == "link")))
+
+    def take(self, use: FileUse) -> Set[str]:
         """The paths of all files and links that a use reads, those of links followed on the way among them.
 
         Raises Fault for a path that is not there, or leaves the context.
         """
         key = _key(use)
         if key not in self._taken:
-            empty: set[str] = set()
-            self._taken[key] = frozenset(self._take(use, empty))
-            self._empty[key] = empty
-        return self._taken[key]
+            self._taken[key] = self._take(use)
+        return self._taken[key].paths
 
     def check(self, use: FileUse, sent: Collection[str]) -> None:
         """Raises Fault where a use takes nothing from a folder, and neither does another: it is not `sent` then.
@@ -57,12 +78,18 @@ class Shelf:
         BuildKit looks into it all the same, and `docker build` of a whole folder fails like a seal: buildx sends only
         what uses name (`lstat /FOLDER: no such file or directory`, tried with buildx 0.29).
         """
-        for folder in sorted(self._empty[_key(use)]):
+        taken = self._taken[_key(use)]
+        for folder in sorted(taken.empty):
+            if any(path in sent for path in (folder, *self.folders.below(folder))):
+                continue
+            # the Dockerfile is sent too where .dockerignore leaves it out
             if not any(f"{path}/".startswith(f"{folder}/") for path in sent):
                 raise Fault(
                     f"{use.path[:200]} takes no file, and no other use takes one from {folder}",
                     "BuildKit gets no empty folders: remove it, or name a file that is there beside it",
                 )
+        for path in sorted(taken.unseen.intersection(sent)):
+            raise self._unseen(use, path)
 
     def find(self, path: str) -> tuple[frozenset[str], str]:
         """One file: the paths that lead to it, its own among them, and its own. Raises Fault where there is none."""
@@ -72,74 +99,100 @@ class Shelf:
             raise self._missing(path, real)
         return frozenset((*followed, real)), real
 
-    def _take(self, use: FileUse, empty: set[str]) -> set[str]:
-        """What a use takes; the folders that it looks into without taking anything go to `empty`."""
+    def _take(self, use: FileUse) -> _Taken:
         if use.parents:
             return self._with_parents(use)
-        found: set[str] = set()
+        taken = _Taken()
         path = _inside(use.path)
-        sources = self._matches(path, found, empty) if use.wildcards and glob.has_wildcard(path) else [path]
+        sources: Iterable[str] = (path,)
+        if use.wildcards and has_wildcard(path):
+            base, pattern = self._base(path, taken)
+            matches = _matches(self.folders, base, pattern)
+            taken.empty.update(() if matches or not base else (base,))
+            others = self._not_files.intersection(matches)
+            taken.paths.update(matches)
+            taken.paths -= others
+            sources = sorted(others)
         for source in sources:
-            real = self._follow(source, found)
+            real = self._follow(source, taken.paths)
             if real in self.entries:
-                found.add(real)
-            elif real in self.folders:
-                left = _left(self._below(real), real, use.exclude)
-                found.update(left)
-                empty.update(() if left else (real,))
+                taken.paths.add(real)
+            elif real in self.folders.all:
+                left = _left(self.folders.below(real), real, use.exclude)
+                taken.add(left, real)
+                self._take_targets(left if use.exclude and not path else (), taken)
             else:
                 raise self._missing(use.path, source)
-        return found
+        return taken
 
-    def _with_parents(self, use: FileUse) -> set[str]:
-        pivot, dot, pattern = use.path.partition("/./")
-        if not dot:
-            pivot, pattern = "/", use.path
-        found: set[str] = set()
-        root = self._follow(_inside(pivot), found)
-        pattern = _inside(pattern)
-        if root not in self.folders:
+    def _with_parents(self, use: FileUse) -> _Taken:
+        """What `--parents` takes: what a pattern matches below that which stands in front of the first `/./`."""
+        before, dot, after = use.path.partition("/./")
+        pivot, pattern = (_inside(before), _inside(after)) if dot else ("", _inside(use.path))
+        taken = _Taken()
+        if has_wildcard(pivot):
+            self._take_below_each(pivot, pattern, use, taken)
+            return taken
+        root = self._follow(pivot, taken.paths)
+        if root not in self.folders.all:
             raise self._missing(use.path, root)
-        inside = [root + "/" + each if root else each for each in _matching(self._relative(root), (pattern,))]
-        if not inside and not glob.has_wildcard(pattern) and pattern:
+        inside = self._included(root, pattern)
+        if not inside and pattern and not has_wildcard(pattern):
             raise self._missing(use.path, posixpath.join(root, pattern))
-        found.update(_left(inside, root, use.exclude))
-        return found
+        left = _left(inside, root, use.exclude)
+        taken.add(left, root)
+        self._take_targets(() if pivot else left, taken)
+        return taken
 
-    def _relative(self, folder: str) -> Iterator[str]:
-        start = len(folder) + 1 if folder else 0
-        return (path[start:] for path in self._below(folder))
+    def _take_below_each(self, pivot: str, pattern: str, use: FileUse, taken: _Taken) -> None:
+        """Take what a pattern matches below each folder that a pivot with wildcards matches.
 
-    def _below(self, folder: str) -> Sequence[str]:
-        if not folder:
-            return self.paths
-        first, end = f"{folder}/", f"{folder}0"  # "0" is the character after "/"
-        return self.paths[bisect_left(self.paths, first) : bisect_left(self.paths, end)]
+        A file that it matches is copied whole, and what a link leads to, if only they are sent, and a change of them
+        is not seen (cache/contenthash/checksum.go). buildx sends them where another use names them, or where a link
+        is among what the first wildcard matches (fsutil, followlinks.go): the whole folder then.
+        """
+        base, wild = self._base(pivot, taken)
+        first = _matches(self.folders, base, wild.partition("/")[0])
+        all_sent = any(self._is_link(path) for path in first)
+        for source in _matches(self.folders, base, wild):
+            if source in self.folders.all:
+                taken.paths.update(_left(self._included(source, pattern), source, use.exclude))
+            elif all_sent:
+                raise self._unseen(use, source)
+            else:
+                taken.unseen.add(source)
+        taken.empty.update((base,) if base else ())
 
-    def _matches(self, path: str, followed: set[str], empty: set[str]) -> list[str]:
-        """The files and folders that a path with wildcards names; a folder that matches is not looked into."""
+    def _included(self, root: str, text: str) -> Sequence[str]:
+        """What of a folder's files a pattern matches that is one of `.dockerignore` too."""
+        patterns = _patterns((text,))
+        folder = "/".join(filter(None, (root, *(pattern.folder for pattern in patterns))))
+        return Patterns(patterns).matching(self.folders.below(folder), len(root) + 1 if root else 0)
+
+    def _take_targets(self, paths: Iterable[str], taken: _Taken) -> None:
+        """Take what the links right in the context lead to.
+
+        With `--parents` or `--exclude`, BuildKit's checksum of the context reads that, though only the links are
+        copied: it fails where it is not there, and a change of it is one of the layer (cache/contenthash/checksum.go).
+        """
+        for path in paths:
+            if "/" not in path and self._is_link(path):
+                real = self._follow(path, taken.paths)
+                if real not in self.entries and real not in self.folders.all:
+                    raise self._missing(path, path)
+                taken.paths.update(self.folders.below(real) if real in self.folders.all else (real,))
+
+    def _base(self, path: str, taken: _Taken) -> tuple[str, str]:
+        """A path with wildcards in two: the folder that the first of them is in, links followed, and the rest."""
         parts = path.split("/")
-        plain = next(i for i, part in enumerate(parts) if glob.has_wildcard(part))
-        base = self._follow("/".join(parts[:plain]), followed)
-        pattern = "/".join(parts[plain:])
-        if base not in self.folders and base not in self.entries:
+        plain = next(i for i, part in enumerate(parts) if has_wildcard(part))
+        base = self._follow("/".join(parts[:plain]), taken.paths)
+        if base not in self.folders.all and base not in self.entries:
             raise self._missing(path, base)
-        depth = pattern.count("/") + 1  # in Go's Match only a literal slash or a class matches one
-        found: dict[str, None] = {}
-        try:
-            for each in self._relative(base):
-                names = each.split("/")
-                for size in range(1, len(names) + 1):
-                    candidate = "/".join(names[:size])
-                    if (f"{base}/{candidate}" if base else candidate) in found:
-                        break
-                    if (size == depth or "[" in pattern) and glob.match(pattern, candidate):
-                        found[f"{base}/{candidate}" if base else candidate] = None
-                        break
-        except ValueError as error:
-            raise Fault(f"{path[:200]}: {error}", "escape a '[' that is meant as itself with a backslash") from None
-        empty.update(() if found or not base else (base,))
-        return list(found)
+        return base, "/".join(parts[plain:])
+
+    def _is_link(self, path: str) -> bool:
+        return path in self.entries and self.entries[path].kind == "link"
 
     def _follow(self, path: str, followed: set[str]) -> str:
         """The path with every link on it followed, as in a file system whose root is the context."""
@@ -155,8 +208,7 @@ class Shelf:
                 continue
             done.append(part)
             here = "/".join(done)
-            entry = self.entries.get(here)
-            if entry is None or entry.kind != "link":
+            if not self._is_link(here):
                 continue
             links += 1
             if links > _LINK_LIMIT:
@@ -168,8 +220,7 @@ class Shelf:
         return "/".join(done)
 
     def _missing(self, written: str, path: str) -> Fault:
-        known = [*self.paths, *self.folders] if len(self.paths) < 5000 else [*self.folders]
-        close = nearest(path, (each for each in known if each != written), cutoff=0.6)
+        close = nearest(path, self._alike(path, written), cutoff=0.6)
         problem = next((why for each, why in self.problems.items() if path.startswith(f"{each}/")), None)
         if path.lstrip("/") in self.entries:
             hint = f"{path} is a link to {self.tree.read(path).decode(errors='replace')[:200]}, which is not there"
@@ -182,6 +233,22 @@ class Shelf:
         else:
             hint = "a file that git or .dockerignore ignores is no part of the context"
         return Fault(f"{written[:200]} is not in the build context", hint)
+
+    def _unseen(self, use: FileUse, path: str) -> Fault:
+        what = "what the link leads to is copied" if self._is_link(path) else "the file is copied whole"
+        return Fault(
+            f"a wildcard in front of /./ matches {path}, which is no folder: {use.path[:200]}",
+            f"{what}, and BuildKit's cache does not see when it changes: name the folders that are meant",
+        )
+
+    def _alike(self, path: str, written: str) -> Iterator[str]:
+        """What may be meant by a path that is not there; of a large context what is near to it, or named alike."""
+        known: Iterable[str] = (*self.entries, *self.folders.all)
+        if len(self.entries) > _MANY:
+            folder, _, name = path.rpartition("/")
+            near = (each for each in known if each.rpartition("/")[2] == name or each.rpartition("/")[0] == folder)
+            known = islice(chain(near, self.folders.all), _MANY)
+        return (each for each in known if each != written)
 
 
 def _key(use: FileUse) -> tuple[object, ...]:
@@ -201,16 +268,20 @@ def _inside(path: str) -> str:
     return "/".join(parts)
 
 
+def _matches(index: FolderIndex, base: str, pattern: str) -> list[str]:
+    """The files and folders that a pattern names in a folder; a folder that matches is not looked into."""
+    try:
+        return index.matching(base, pattern)
+    except ValueError as error:
+        raise Fault(f"{pattern[:200]}: {error}", "escape a '[' that is meant as itself with a backslash") from None
+
+
 def _left(paths: Sequence[str], folder: str, exclude: tuple[str, ...]) -> Sequence[str]:
     """What `--exclude` leaves of a folder's files; its patterns are relative to the folder."""
-    if not exclude:
-        return paths
-    start = len(folder) + 1 if folder else 0
-    gone = set(_matching((path[start:] for path in paths), exclude))
-    return [path for path in paths if path[start:] not in gone]
+    return Patterns(_patterns(exclude)).left(paths, len(folder) + 1 if folder else 0) if exclude else paths
 
 
-def _matching(paths: Iterable[str], texts: tuple[str, ...]) -> list[str]:
+def _patterns(texts: tuple[str, ...]) -> list[Pattern]:
     patterns: list[Pattern] = []
     for text in texts:
         try:
@@ -219,5 +290,4 @@ def _matching(paths: Iterable[str], texts: tuple[str, ...]) -> list[str]:
             raise Fault(f"bad pattern {text[:100]!r}: {error}") from None
         if pattern is not None:
             patterns.append(pattern)
-    judge = Patterns(patterns)
-    return [path for path in paths if judge.match(path)]
+    return patterns

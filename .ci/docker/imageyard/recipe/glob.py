@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["has_wildcard", "match"]
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+__all__ = ["Glob", "compile_glob", "has_wildcard", "literal", "match"]
 
 
 def has_wildcard(pattern: str) -> bool:
@@ -18,6 +22,110 @@ def has_wildcard(pattern: str) -> bool:
     return False
 
 
+@dataclass(frozen=True)
+class Glob:
+    """A pattern as a regular expression, which says of every path what `match` says.
+
+    `start` is what each path that matches starts with; `parts` are patterns for a path's parts, one each, or None
+    where a class may match a `/`, so that the number of parts is not fixed: it is from `fewest` up to `most` then.
+    """
+
+    matches: re.Pattern[str]
+    start: str
+    parts: tuple[str, ...] | None
+    fewest: int
+    most: int
+
+
+def compile_glob(pattern: str) -> Glob:
+    """Read a pattern. Raises ValueError, as `match` does, where it is malformed."""
+    expression: list[str] = []
+    for number, (star, chunk, last) in enumerate(_chunks(pattern)):
+        body = "".join(piece for piece, _ in _pieces(chunk))
+        if not star:
+            expression.append(body)
+        elif last:
+            expression.append(f"[^/]*{body}")
+        else:
+            # Go takes the first place where a chunk matches and never comes back to look for another. The group in
+            # the lookahead does that: it is not entered again once it matched
+            expression.append(f"(?=(?P<g{number}>[^/]*?{body}))(?P=g{number})")
+    pieces = [piece for _, chunk, _ in _chunks(pattern) for piece in _pieces(chunk)]
+    fewest = 1 + sum(text == "/" for _, text in pieces)
+    loose = sum(text is None and re.fullmatch(piece, "/", re.DOTALL) is not None for piece, text in pieces)
+    return Glob(
+        re.compile("".join(expression), re.DOTALL),
+        _start(pattern),
+        None if loose else _parts(pattern),
+        fewest,
+        fewest + loose,
+    )
+
+
+def literal(pattern: str) -> str:
+    """What a pattern without wildcards means: each escaped sign as itself."""
+    return "".join(text or "" for _, chunk, _ in _chunks(pattern) for _, text in _pieces(chunk))
+
+
+def _start(pattern: str) -> str:
+    """The signs in front of the first wildcard."""
+    star, chunk, _ = next(_chunks(pattern), (True, "", True))
+    found: list[str] = []
+    for _, text in () if star else _pieces(chunk):
+        if text is None:
+            break
+        found.append(text)
+    return "".join(found)
+
+
+def _parts(pattern: str) -> tuple[str, ...]:
+    """A pattern, no class of which matches a `/`, cut at each slash, an escaped one too."""
+    parts, at, cut = [], 0, 0
+    in_class = False
+    while at < len(pattern):
+        size = 2 if pattern[at] == "\\" else 1
+        char = pattern[at + size - 1]
+        if char == "/" and not in_class:
+            parts.append(pattern[cut:at])
+            cut = at + size
+        elif size == 1 and char in "[]":
+            in_class = char == "["
+        at += size
+    return (*parts, pattern[cut:])
+
+
+def _chunks(pattern: str) -> Iterator[tuple[bool, str, bool]]:
+    """The pieces between stars: whether a star stands in front of it, the piece, whether it is the last."""
+    while pattern:
+        star, chunk, pattern = _scan(pattern)
+        yield star, chunk, not pattern
+
+
+def _pieces(chunk: str) -> Iterator[tuple[str, str | None]]:
+    """What of a regular expression stands for each sign of a chunk, and the sign itself where it is no wildcard."""
+    while chunk:
+        char, chunk = chunk[0], chunk[1:]
+        if char == "[":
+            piece, chunk = _class_piece(chunk)
+            yield piece, None
+        elif char == "?":
+            yield "[^/]", None
+        else:
+            if char == "\\":
+                char, chunk = _unescaped(chunk)
+            yield re.escape(char), char
+
+
+def _class_piece(chunk: str) -> tuple[str, str]:
+    """A class, given after its `[`, in a regular expression, and what follows it."""
+    negated, ranges, chunk = _class(chunk)
+    # Go lets a range run backwards, and then nothing is in it
+    inside = "".join(f"{re.escape(low)}-{re.escape(high)}" for low, high in ranges if low <= high)
+    if not inside:
+        return ("." if negated else "(?!)"), chunk
+    return f"[{'^' if negated else ''}{inside}]", chunk
+
+
 def match(pattern: str, path: str) -> bool:
     """Whether `pattern` matches the whole of `path`; `*` and `?` do not match a `/`, a character class does.
 
@@ -25,6 +133,7 @@ def match(pattern: str, path: str) -> bool:
     middle of a character of several bytes, so that `*??` matches a single one. A build does not get to see that, as
     buildx sends only what the same pattern matches by whole characters (tried with buildx 0.29).
     Raises ValueError where the pattern is malformed, whatever the path is.
+    It is what Go does, step by step; `compile_glob` does the same for many paths.
     """
     rest, name = pattern, path
     while rest:
@@ -88,9 +197,8 @@ def _match_chunk(chunk: str, name: str) -> str | None:
             failed = failed or not inside
             continue
         if char == "\\":
+            _unescaped(chunk[1:])
             chunk = chunk[1:]
-            if not chunk:
-                raise ValueError("syntax error in pattern: it ends in a backslash")
         if not failed and char == "?":
             failed = name[:1] == "/"
             name = name[1:]
@@ -103,17 +211,29 @@ def _match_chunk(chunk: str, name: str) -> str | None:
 
 def _match_class(chunk: str, char: str) -> tuple[bool, str]:
     """Whether the class that starts at `chunk`, after its `[`, has `char`, and what follows the class."""
+    negated, ranges, chunk = _class(chunk)
+    return any(low <= char <= high for low, high in ranges) != negated, chunk
+
+
+def _class(chunk: str) -> tuple[bool, list[tuple[str, str]], str]:
+    """The class that starts at `chunk`, after its `[`: whether it is negated, its ranges, and what follows it."""
     negated = chunk[:1] == "^"
     chunk = chunk[1:] if negated else chunk
-    inside, ranges = False, 0
+    ranges: list[tuple[str, str]] = []
     while not (ranges and chunk[:1] == "]"):
         low, chunk = _class_rune(chunk)
         high = low
         if chunk[:1] == "-":
             high, chunk = _class_rune(chunk[1:])
-        inside = inside or low <= char <= high
-        ranges += 1
-    return inside != negated, chunk[1:]
+        ranges.append((low, high))
+    return negated, ranges, chunk[1:]
+
+
+def _unescaped(chunk: str) -> tuple[str, str]:
+    """The sign after a backslash, and what follows it."""
+    if not chunk:
+        raise ValueError("syntax error in pattern: it ends in a backslash")
+    return chunk[0], chunk[1:]
 
 
 def _class_rune(chunk: str) -> tuple[str, str]:

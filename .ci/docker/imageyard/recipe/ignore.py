@@ -36,7 +36,7 @@ class Ignore:
 
     def filter(self, entries: Mapping[str, Entry]) -> dict[str, Entry]:
         """What of `entries` the build sees."""
-        return {path: entry for path, entry in entries.items() if not self.patterns.match(path)}
+        return {path: entries[path] for path in self.patterns.left(entries)}
 
 
 def load(tree: Tree, dockerfile: str) -> Ignore:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from itertools import groupby, takewhile
+from typing import Literal
 
 from imageyard.recipe import glob
 
@@ -17,14 +20,41 @@ GO_SPACE = (
 )
 """What Go's `unicode.IsSpace` holds; `str.strip` takes four control characters more."""
 
+_SIGNS = frozenset("*?[]^\\")
+"""A part of a pattern that has none of these matches itself alone."""
+
 
 @dataclass(frozen=True)
 class Pattern:
-    """One pattern. `negated`: what it matches is taken back in."""
+    """One pattern. `negated`: what it matches is taken back in.
+
+    `body` is the path that it matches, what such a path starts with or ends in, or a regular expression of it.
+    """
 
     text: str
     negated: bool
-    matches: Callable[[str], bool]
+    kind: Literal["exact", "prefix", "suffix", "regexp"]
+    body: str
+
+    def matches(self, path: str) -> bool:
+        """Whether the pattern matches `path` itself; what it says of the folders above does not count here."""
+        return _any_of((self,))(path)
+
+    @cached_property
+    def folder(self) -> str:
+        """A folder that all it matches is in: the parts of its path in front of the first with a wildcard."""
+        parts = self.text.split("/")
+        return "/".join(takewhile(lambda part: not set(part) & _SIGNS, parts[:-1]))
+
+    def reaches_into(self, folder: str) -> bool:
+        """Whether it may match something that is in `folder` itself, and not in a folder below it."""
+        depth = folder.count("/") + 1 if folder else 0
+        return self._depth in (None, depth) and (not self.folder or f"{folder}/".startswith(f"{self.folder}/"))
+
+    @cached_property
+    def _depth(self) -> int | None:
+        """In how many folders all that it matches is, or None where that may be any number."""
+        return None if "**" in self.text or "[" in self.text else self.text.count("/")  # a class may match a slash
 
 
 class Patterns:
@@ -33,32 +63,91 @@ class Patterns:
     A path also matches by its folders, and not from scratch: what a pattern said of a folder when the walk came to
     it holds for all below, so that a pattern which was not asked there, because it could change nothing, is asked
     only for the path itself (`MatchesUsingParentResults`, which fsutil calls for every path of a context).
+
+    Patterns that follow each other and are negated alike are asked as one: the first of them that matches decides,
+    after which none of the others could change the answer.
     """
 
     def __init__(self, patterns: Sequence[Pattern]) -> None:
-        self._patterns = tuple(patterns)
-        self._folders: dict[str, tuple[bool, ...]] = {"": (False,) * len(self._patterns)}
+        self._runs = [(negated, tuple(run)) for negated, run in groupby(patterns, key=lambda each: each.negated)]
+        self._folders: dict[str, _Folder] = {}
+        self._any_of = lru_cache(maxsize=None)(_any_of)
 
     def match(self, path: str) -> bool:
         """Whether the patterns match `path`, relative and clean, negations counted."""
-        return self._walk(path)[0] if self._patterns else False
-
-    def _walk(self, path: str) -> tuple[bool, tuple[bool, ...]]:
-        above = self._folder(posixpath.dirname(path))
         matched = False
-        said: list[bool] = []
-        for pattern, inherited in zip(self._patterns, above, strict=True):
-            # only a pattern that would change the answer is asked
-            hit = inherited or (pattern.negated == matched and pattern.matches(path))
-            said.append(hit)
-            if hit:
-                matched = not pattern.negated
-        return matched, tuple(said)
+        # only what would change the answer is asked
+        for negated, matches in self._of(path.rpartition("/")[0]).questions:
+            if negated == matched and matches(path):
+                matched = not negated
+        return matched
 
-    def _folder(self, folder: str) -> tuple[bool, ...]:
+    def matching(self, paths: Iterable[str], start: int = 0) -> list[str]:
+        """Those of `paths` that the patterns match, the first `start` signs of each put aside."""
+        return [path for path in paths if self.match(path[start:])]
+
+    def left(self, paths: Iterable[str], start: int = 0) -> list[str]:
+        """Those of `paths` that the patterns do not match; see `matching`."""
+        return [path for path in paths if not self.match(path[start:])] if self._runs else list(paths)
+
+    def _of(self, folder: str) -> _Folder:
         if folder not in self._folders:
-            self._folders[folder] = self._walk(folder)[1]
+            said = tuple(self._said(folder))
+            runs = tuple(tuple(each for each in run if each.reaches_into(folder)) for _, run in self._runs)
+            # what cannot change an answer is left out; what was around it is one run then
+            able = [(self._runs[at][0], runs[at], said[at]) for at in range(len(runs)) if runs[at] or said[at]]
+            questions = []
+            for negated, some in groupby(able, key=lambda each: each[0]):
+                every = tuple(some)
+                patterns = tuple(pattern for _, run, _ in every for pattern in run)
+                inherited = any(each[2] for each in every)
+                questions.append((negated, _always if inherited else self._any_of(patterns)))
+            self._folders[folder] = _Folder(said, runs, questions)
         return self._folders[folder]
+
+    def _said(self, folder: str) -> Iterator[bool]:
+        """Which runs matched a folder, or one above it."""
+        if not folder:
+            yield from (False for _ in self._runs)
+            return
+        matched = False
+        above = self._of(folder.rpartition("/")[0])
+        for (negated, _), said, run in zip(self._runs, above.said, above.runs, strict=True):
+            hit = said or (negated == matched and self._any_of(run)(folder))
+            matched = not negated if hit else matched
+            yield hit
+
+
+@dataclass(frozen=True)
+class _Folder:
+    """Which runs matched a folder, which patterns of each may match what is in it, and what to ask of that."""
+
+    said: Sequence[bool]
+    runs: Sequence[tuple[Pattern, ...]]
+    questions: Sequence[tuple[bool, Callable[[str], bool]]]
+
+
+def _always(path: str) -> bool:
+    return True
+
+
+def _any_of(patterns: tuple[Pattern, ...]) -> Callable[[str], bool]:
+    """Whether one of some patterns matches a path, its folders aside."""
+    bodies = {kind: tuple(p.body for p in patterns if p.kind == kind) for kind in ("exact", "prefix", "suffix")}
+    prefixes, suffixes = bodies["prefix"], bodies["suffix"]
+    exact = frozenset((*bodies["exact"], *(end[1:] for end in suffixes if end[:1] == "/")))
+    expressions = [f"(?:{pattern.body})" for pattern in patterns if pattern.kind == "regexp"]
+    expression = re.compile("|".join(expressions)).fullmatch if expressions else None
+
+    def matches(path: str) -> bool:
+        return (
+            path in exact
+            or path.startswith(prefixes)
+            or path.endswith(suffixes)
+            or (expression is not None and expression(path) is not None)
+        )
+
+    return matches
 
 
 def clean(path: str) -> str:
@@ -83,13 +172,13 @@ def compile_pattern(text: str) -> Pattern | None:
     if not text:
         raise ValueError("'!' alone takes nothing back")
     glob.match(text, ".")
-    return Pattern(text, negated, _matcher(text))
+    return Pattern(text, negated, *_read(text))
 
 
-def _matcher(pattern: str) -> Callable[[str], bool]:
-    """How `pattern` matches: literally, by its start, by its end or by a regular expression (`Pattern.compile`)."""
+def _read(pattern: str) -> tuple[Literal["exact", "prefix", "suffix", "regexp"], str]:
+    """How `pattern` matches, and the body of it (`Pattern.compile`)."""
     parts: list[str] = []
-    kind = "exact"
+    kind: Literal["exact", "prefix", "suffix", "regexp"] = "exact"
     at = 0
     first = True
     while at < len(pattern):
@@ -99,7 +188,7 @@ def _matcher(pattern: str) -> Callable[[str], bool]:
             at += 1
             at += pattern.startswith("/", at)
             if at < len(pattern):
-                parts.append("(.*/)?")
+                parts.append("(?:.*/)?")
                 kind = "regexp"
             elif kind == "exact":
                 kind = "prefix"
@@ -120,21 +209,8 @@ def _matcher(pattern: str) -> Callable[[str], bool]:
         else:
             parts.append(char)
         first = False
-    return _by_kind(kind, pattern, "".join(parts))
-
-
-def _by_kind(kind: str, pattern: str, expression: str) -> Callable[[str], bool]:
-    match kind:
-        case "exact":
-            return lambda path: path == pattern
-        case "prefix":
-            return lambda path: path.startswith(pattern[:-2])
-        case "suffix":
-            end = pattern[2:]
-            return lambda path: path.endswith(end) or (end[:1] == "/" and path == end[1:])
-        case _:
-            compiled = re.compile(_translate(expression))
-            return lambda path: compiled.fullmatch(path) is not None
+    bodies = {"exact": pattern, "prefix": pattern[:-2], "suffix": pattern[2:]}
+    return kind, bodies[kind] if kind in bodies else _translate("".join(parts))
 
 
 def _translate(expression: str) -> str:

@@ -1,0 +1,2 @@
+FROM scratch
+COPY --exclude=conf --exclude=Dockerfile . /x/
