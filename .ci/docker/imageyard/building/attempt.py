@@ -28,6 +28,7 @@ from imageyard.errors import BuildFailed, Denied, Transient, assert_never
 from imageyard.layout import step_line
 from imageyard.plan.caches import mount_namespace
 from imageyard.project import labels
+from imageyard.recipe.frontend import syntax_arg
 from imageyard.recipe.seal import seal
 from imageyard.run import last_build, leftovers
 
@@ -70,6 +71,8 @@ def begin(project: Project, services: Services, rows: Sequence[RowBuild]) -> Ite
     if first.recipe.unpinned and not first.row.image.unpinned_allowed:
         words = ", ".join(first.recipe.unpinned)
         services.reporter.warn(f"{title_of(rows)}: not pinned, and so not part of the tag: {words}")
+    for base in first.recipe.unasked:
+        services.reporter.warn(f"{title_of(rows)}: what ENV and ONBUILD of {base} do is not known: inv lock")
     with tempfile.TemporaryDirectory(prefix=leftovers.SCRATCH, dir=log.parent) as staging:
         yield Path(staging)
 
@@ -82,7 +85,7 @@ def request(project: Project, options: BuildOptions, row: RowBuild, staging: Pat
     return BuildRequest(
         dockerfile=recipe.dockerfile,
         platform=recipe.platform,
-        args={**recipe.args, **mount_namespace(decision)},
+        args={**recipe.args, **syntax_arg(recipe.frontend), **mount_namespace(decision)},
         target=recipe.target,
         contexts=source_contexts.contexts(facts, row.parents, staging),
         secrets=source_contexts.secrets(facts.row, project.top),

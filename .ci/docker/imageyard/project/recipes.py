@@ -43,7 +43,8 @@ def recipes_of(
 ) -> Recipes:
     """Make the recipes of the working tree; the locks and the stand-ins of this machine are read once, here.
 
-    `set_args` replace build args of the catalogue; `pins` replace `images.lock` (UNLOCKED for a weekly build);
+    `set_args` replace build args of the catalogue; `pins` replace `images.lock` (UNLOCKED for a weekly build, which
+    takes its bases to leave what the locked ones do);
     `stand_ins` replace those of the local stack. Raises ConfigurationError for a lock that cannot be read.
     """
     catalogue = expand.load(project.file, project.top, set_args) if set_args else project.catalogue
@@ -55,6 +56,7 @@ def recipes_of(
         stand_ins,
         set_args,
         lambda context: _committed_tree(project, context),
+        assumed=read_lock(project) if pins is UNLOCKED else None,
     )
 
 
@@ -68,13 +70,15 @@ def recipes_at(project: Project, rev: str) -> Recipes:
         raise ConfigurationError(f"{rev} has no catalogue {shown}")
     root = text.parse(tree.read(project.file.name), f"{rev}:{shown}")
     catalogue = expand.expand(root, project.file.name, project.folder).catalogue
-    locked = tree.read("images.lock").decode() if "images.lock" in tree.entries() else ""
+    text_of_lock = tree.read("images.lock").decode() if "images.lock" in tree.entries() else ""
+    locked = lock.parse(text_of_lock, f"{rev}:{project.in_repository('images.lock')}")
     return Recipes(
         catalogue,
         lambda context: tree.sub("" if context == "." else context),
-        lock.parse(locked, f"{rev}:{project.in_repository('images.lock')}"),
+        locked,
         read_stand_ins(),
         tree_id=lambda context: git.tree_id(project.top, commit, folder),
+        assumed=locked,  # what it did not know of bases then is no reason to say nothing of it now
     )
 
 

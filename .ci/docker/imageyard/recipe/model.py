@@ -58,6 +58,7 @@ class Recipe:
     epoch: str
     local: bool = False  # its tag ends in -local
     unpinned: tuple[str, ...] = ()  # words: what may change under the same id
+    unasked: tuple[str, ...] = ()  # bases of which nobody has asked what their ENV and ONBUILD do
     unused_args: tuple[str, ...] = ()  # given in the catalogue, declared by no reached stage
     reproducible: bool = False  # times are rewritten to SOURCE_DATE_EPOCH, which is among the args
     parents: Mapping[str, str] = field(default_factory=dict)  # the `inputs` of each parent, by the source's name

@@ -12,13 +12,16 @@ from imageyard.catalogue.model import Catalogue, Image, Row
 from imageyard.errors import ConfigurationError
 from imageyard.names import content_tag, platform_of, tree_tag
 from imageyard.recipe import ignore
+from imageyard.recipe.bases import RowBases
 from imageyard.recipe.context import Context, outside, own_dockerfile
 from imageyard.recipe.dockerfile.evaluate import Reading, evaluate
 from imageyard.recipe.dockerfile.fault import Fault
 from imageyard.recipe.dockerfile.live import live_names
 from imageyard.recipe.dockerfile.references import familiar
-from imageyard.recipe.dockerfile.stages import Inherited, read
+from imageyard.recipe.dockerfile.stages import Dockerfile, Inherited, read
+from imageyard.recipe.dockerfile.undecided import require_decided
 from imageyard.recipe.files import Shelf
+from imageyard.recipe.frontend import pinned_frontend
 from imageyard.recipe.model import VERSION, File, Mode, Recipe, Source
 from imageyard.recipe.seal import MTIME
 from imageyard.recipe.sources import IMAGE_SCHEME, Binder
@@ -39,7 +42,8 @@ class Recipes:
     `tree_for` gives the files of a context, named as in the catalogue; `tree_id` the id of its git tree, or None
     where it has changes that are not committed: then `tag: tree` gives a tag that ends in `-local`. `stand_ins` pin
     what `lock` does not, and say where a build finds it. `set_args` are given to every Dockerfile that declares them;
-    the catalogue is one in which they stand already for the args that it has itself.
+    the catalogue is one in which they stand already for the args that it has itself. With `assumed`, a base is taken to
+    leave what that lock says of it, else nothing; without, no file may be named by what a base is not known to set.
     """
 
     def __init__(
@@ -50,6 +54,7 @@ class Recipes:
         stand_ins: StandIns,
         set_args: Mapping[str, str] | None = None,
         tree_id: Callable[[str], str | None] = lambda context: None,
+        assumed: Locked | None = None,
     ) -> None:
         self.catalogue = catalogue
         self.set_args = dict(set_args or {})
@@ -57,7 +62,8 @@ class Recipes:
         self.stand_ins = stand_ins
         self._tree_for = tree_for
         self._tree_id = lru_cache(maxsize=None)(tree_id)
-        self._binder_for = lru_cache(maxsize=None)(lambda arch: Binder(lock, stand_ins.pinned(arch)))
+        self._binder_for = lru_cache(maxsize=None)(lambda arch: Binder(lock, stand_ins.pinned(arch), assumed))
+        self._assumes = assumed is not None
         self._rows = {(row.name, row.arch): row for row in catalogue.rows}
         self._trees: dict[str, Tree] = {}
         self._contexts: dict[tuple[str, str], Context] = {}
@@ -84,6 +90,10 @@ class Recipes:
     def own(self, row: Row) -> Row:
         """A row as the catalogue of these recipes has it: `--set` may have changed its args, parents and checks."""
         return self._rows[row.name, row.arch]
+
+    def definition(self, row: Row) -> tuple[Dockerfile, Mapping[str, str]]:
+        """The Dockerfile of a row and the args that it is given. Raises ConfigurationError where it cannot be read."""
+        return self._context(row.image).dockerfile, self._given(row)
 
     def tree(self, row: Row) -> Tree:
         """The files of a row's context, those that no build sees among them."""
@@ -138,7 +148,7 @@ class Recipes:
         args = {name: value for name, value in sorted(given.items()) if _counts(name, reading.declared)}
         parents = self._parents(row)
         pulled = {source.name for source in sources if source.kind == "parent"}
-        frontend = args.get("BUILDKIT_SYNTAX") or context.dockerfile.frontend
+        frontend = pinned_frontend(args.get("BUILDKIT_SYNTAX") or context.dockerfile.frontend, self.pins)
         return Recipe(
             VERSION,
             platform,
@@ -158,6 +168,7 @@ class Recipes:
                 *(f"{source.name} is not locked" for source in sources if source.kind == "unlocked"),
                 *([f"the frontend {frontend} has no digest"] if frontend and "@sha256:" not in frontend else []),
             ),
+            unasked=self._row_bases(row, self._bases(row)).unasked(reading.bases),
             unused_args=tuple(sorted(given.keys() - args.keys())),
             reproducible=image.reproducible,
             parents={
@@ -180,6 +191,9 @@ class Recipes:
         """What the parents of a row leave to it, by their familiar names."""
         return {familiar(name): self._leaves(parent) for name, parent in self._parents(row).items()}
 
+    def _row_bases(self, row: Row, parents: Mapping[str, Inherited]) -> RowBases:
+        return RowBases.of(row, parents, self._binder_for(row.arch), assumes=self._assumes)
+
     def _evaluated(self, row: Row, bases: Mapping[str, Inherited]) -> Reading:
         image = row.image
         return evaluate(
@@ -188,12 +202,13 @@ class Recipes:
             platform=platform_of(row.arch),
             target=image.target,
             contexts=image.contexts,
-            bases=bases,
+            bases=self._row_bases(row, bases).left_by,
         )
 
     def _read(self, row: Row, context: Context, given: Mapping[str, str]) -> tuple[Reading, tuple[File, ...]]:
         image, bases = row.image, self._bases(row)
-        triggered = any(base.triggers for base in bases.values())  # these may look up any arg
+        # triggers may look up any arg
+        triggered = self._binder_for(row.arch).has_triggers or any(base.triggers for base in bases.values())
         every = context.live is None or triggered
         live = given if every else {name: given[name] for name in context.live or () if name in given}
         key = (
@@ -201,7 +216,7 @@ class Recipes:
             image.target,
             tuple(sorted(live.items())),
             tuple(sorted(image.contexts.items())),
-            tuple((name, tuple(sorted(base.environment.items())), base.triggers) for name, base in bases.items()),
+            tuple((name, base.key) for name, base in bases.items()),
         )
         if key not in context.readings:
             reading = self._evaluated(row, bases)
@@ -237,6 +252,7 @@ class Recipes:
         try:
             for use, shelf in zip(uses, shelves, strict=True):
                 line = use.line
+                require_decided(use.path)
                 taken.setdefault(use.context, set()).update(shelf.take(use))
             for use, shelf in zip(uses, shelves, strict=True):
                 line = use.line
