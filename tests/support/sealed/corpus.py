@@ -149,7 +149,8 @@ def recipe_of(case: Case, tree: Tree | None = None, args: Mapping[str, str] | No
     """The recipe of a build of the case; `args` in place of the case's own."""
     whole = tree or tree_of(case)
     catalogue = _catalogue(case.target, tuple(case.contexts.items()))
-    recipes = Recipes(catalogue, lambda _: whole, Lock(), PinnedStandIns(), case.args if args is None else args)
+    given = case.args if args is None else args
+    recipes = Recipes(catalogue, lambda _: whole, Lock(), PinnedStandIns(), given, assumed=Lock())
     return recipes.of(catalogue.rows[0])
 
 

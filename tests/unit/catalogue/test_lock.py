@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from imageyard.catalogue import lock
+from imageyard.catalogue.base_config import BaseConfig
 from imageyard.errors import ConfigurationError
 
 A, B = "sha256:" + "a" * 64, "sha256:" + "b" * 64
@@ -56,6 +57,81 @@ def test_a_lock_that_is_no_text_is_pointed_at(tmp_path):
     with pytest.raises(ConfigurationError) as caught:
         lock.read(tmp_path / "images.lock", "images.lock")
     assert caught.value.at == "images.lock:2:1"
+
+
+CONFIGS = f"""{A} linux/amd64 {{"Env":["A=1","B=x # y"],"OnBuild":["COPY . /src/"]}}
+{A} linux/arm64 {{"Env":["A=1"]}}
+{B} linux/amd64,linux/arm64 {{}}
+"""
+ONE = BaseConfig(("A=1", "B=x # y"), ("COPY . /src/",))
+
+
+def test_what_an_image_leaves_stands_beside_its_pin():
+    pins = lock.parse(f"debian@{A}\n{CONFIGS}")
+    assert pins.configs == {
+        A: {"linux/amd64": ONE, "linux/arm64": BaseConfig(("A=1",))},
+        B: {"linux/amd64": BaseConfig(), "linux/arm64": BaseConfig()},
+    }
+    assert list(pins.pinned) == ["docker.io/library/debian:latest"]
+    assert lock.parse(f"debian@{A}\n").configs == {}, "nobody asked"
+
+
+@pytest.mark.parametrize(
+    ("line", "column", "said"),
+    [
+        ("sha256:abc linux/amd64 {}", 1, "not a sha256 digest: 'sha256:abc'"),
+        (A, 1, "not a platform: ''"),
+        (f"{A} amd64 {{}}", 73, "not a platform: 'amd64'"),
+        (f"{A} linux/amd64,linux {{}}", 73, "not a platform: 'linux'"),
+        (f"{A} linux/amd64", 84, "the image's config is missing"),
+        (f"{A} linux/amd64 {{", 85, "it is not JSON"),
+        (f"{A} linux/amd64 []", 85, "it is not an object"),
+        (f'{A} linux/amd64 {{"Cmd":[]}}', 85, "it has 'Cmd'; only Env and OnBuild count"),
+        (f'{A} linux/amd64 {{"Env":"A=1"}}', 85, "Env is not a list of texts"),
+        (f'{A} linux/amd64 {{"OnBuild":[1]}}', 85, "OnBuild is not a list of texts"),
+        (f"{A} linux/arm64,linux/riscv64 {{}}", 1, f"{A} has two configs for linux/riscv64; the first is at line 1"),
+    ],
+)
+def test_a_bad_config_is_pointed_at(line, column, said):
+    with pytest.raises(ConfigurationError) as caught:
+        lock.parse(f"{A} linux/riscv64 {{}}\n{line}\n")
+    assert said in caught.value.headline
+    assert str(caught.value.at) == f"images.lock:2:{column}"
+    assert "inv lock" in "".join(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("before", "configs", "keep", "after"),
+    [
+        ("", {}, (), ""),
+        ("", {A: {"linux/amd64": BaseConfig()}}, (A,), f"{A} linux/amd64 {{}}\n"),
+        (f"a@{A}  # old\n# end", {A: {"linux/amd64": ONE}}, (A,), f"a@{A}  # old\n{CONFIGS[:136]}\n# end\n"),
+        (f"a@{A}\r\n# end\r\n", {A: {"x/y": BaseConfig()}}, (A,), f"a@{A}\r\n{A} x/y {{}}\r\n# end\r\n"),
+        (f"a@{A}\n# one\n{CONFIGS}# end\n", {}, (A, B), f"a@{A}\n# one\n{CONFIGS}# end\n"),
+        (f"{A} linux/amd64 {{}}\n# one\n", {}, (), "# one\n"),
+        (f"{A} x/y {{}}\na@{A}\n", {A: {"x/y": ONE}}, (A,), f"a@{A}\n{CONFIGS[:136].replace('linux/amd64', 'x/y')}\n"),
+        (f"{A} x/y   {{}}\na@{A}\n", {A: {"x/y": BaseConfig()}}, (A,), f"{A} x/y   {{}}\na@{A}\n"),
+        (f"b@{B}\nc@{B}\nd@{A}\n", {B: {"x/y": ONE}}, (A, B), None),
+    ],
+)
+def test_configs_are_written_below_their_pins_and_go_with_them(before, configs, keep, after):
+    written = lock.with_configs(before, configs, keep)
+    if after is None:
+        assert [line[:2] for line in written.splitlines()] == ["b@", "c@", "sh", "d@"]
+        return
+    assert written == after
+    assert lock.with_configs(written, configs, keep) == written
+
+
+def test_a_pin_is_rewritten_between_configs():
+    text = f"a@{A}\n{CONFIGS}"
+    assert lock.with_line(text, "a", B, "2026-11-21") == f"a@{B}  # 2026-11-21\n{CONFIGS}"
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=())), max_size=3).map(tuple))
+def test_any_text_of_a_config_comes_back(texts):
+    configs = {A: {"linux/amd64": BaseConfig(texts, texts[::-1])}}
+    assert lock.parse(lock.with_configs("# end", configs, (A,))).configs == configs
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ from imageyard.errors import BuildFailed, Denied, Transient, assert_never
 from imageyard.layout import step_line
 from imageyard.plan.caches import mount_namespace
 from imageyard.project import labels
+from imageyard.recipe.frontend import syntax_arg
 from imageyard.run import last_build, leftovers
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ def begin(project: Project, services: Services, rows: Sequence[RowBuild]) -> Ite
     if first.recipe.unpinned and not first.row.image.unpinned_allowed:
         words = ", ".join(first.recipe.unpinned)
         services.reporter.warn(f"{title_of(rows)}: not pinned, and so not part of the tag: {words}")
+    for base in first.recipe.unasked:
+        services.reporter.warn(f"{title_of(rows)}: what ENV and ONBUILD of {base} do is not known: inv lock")
     with tempfile.TemporaryDirectory(prefix=leftovers.SCRATCH, dir=log.parent) as staging:
         yield Path(staging)
 
@@ -86,7 +89,7 @@ def request(project: Project, options: BuildOptions, row: RowBuild, staging: Pat
         context=sealed.folder,
         dockerfile=sealed.dockerfile,
         platform=recipe.platform,
-        args={**recipe.build_args, **mount_namespace(decision)},
+        args={**recipe.build_args, **syntax_arg(recipe.frontend), **mount_namespace(decision)},
         target=recipe.target,
         contexts=source_contexts.contexts(facts, row.parents, sealed),
         secrets=source_contexts.secrets(facts.row, project.top),

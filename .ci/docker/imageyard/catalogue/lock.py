@@ -1,17 +1,21 @@
-"""Lock files: which digest a reference stands for, one line each, as `images.lock` and `bases.lock` hold them."""
+"""Lock files: which digest a reference stands for, and what images leave to a Dockerfile, one line each.
+
+`images.lock` and `bases.lock` are such files.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from imageyard.catalogue.base_config import BaseConfig, config_line, config_lines
 from imageyard.catalogue.model import Where
 from imageyard.errors import ConfigurationError
 from imageyard.names import Digest, Reference, parse_digest, parse_reference
 
-__all__ = ["Lock", "parse", "read", "reference_key", "rewrite", "with_line"]
+__all__ = ["Lock", "parse", "read", "reference_key", "rewrite", "with_configs", "with_line"]
 
 _LINE = re.compile(r"(?P<reference>[^\s@#]+)@(?P<digest>[^\s#]+)(\s+#\s*(?P<note>.*))?\s*")
 _FORM = "REF@sha256:DIGEST  # DATE"
@@ -19,11 +23,15 @@ _FORM = "REF@sha256:DIGEST  # DATE"
 
 @dataclass(frozen=True)
 class Lock:
-    """What a lock file pins, by `reference_key`; `where` has the line of each."""
+    """What a lock file pins, by `reference_key`; `where` has the line of each.
+
+    `configs` are those of images by digest and platform; of an image that has none there no registry was asked.
+    """
 
     pinned: Mapping[str, Digest] = field(default_factory=dict)
     file: str = ""
     where: Mapping[str, Where] = field(default_factory=dict, compare=False)
+    configs: Mapping[Digest, Mapping[str, BaseConfig]] = field(default_factory=dict)
 
     def get(self, reference: str | Reference) -> Digest | None:
         """The digest of a reference in any of its spellings, or None. Raises ConfigurationError for no reference."""
@@ -56,7 +64,19 @@ def parse(text: str, file: str = "images.lock") -> Lock:
     """Read a lock file's text: a line each, blank lines and comments between. Raises ConfigurationError."""
     pinned: dict[str, Digest] = {}
     where: dict[str, Where] = {}
+    configs: dict[Digest, dict[str, BaseConfig]] = {}
+    first: dict[tuple[Digest, str], int] = {}
     for number, line in enumerate(_lines(text), start=1):
+        if asked := config_line(line, file, number):
+            for platform in asked.platforms:
+                if (before := first.setdefault((asked.digest, platform), number)) != number:
+                    raise ConfigurationError(
+                        f"{asked.digest} has two configs for {platform}; the first is at line {before}",
+                        at=Where(file, number, 1),
+                        hint="remove both lines, and: inv lock",
+                    )
+                configs.setdefault(asked.digest, {})[platform] = asked.config
+            continue
         if not (entry := _entry(line, file, number)):
             continue
         key, digest = entry
@@ -65,7 +85,7 @@ def parse(text: str, file: str = "images.lock") -> Lock:
             raise ConfigurationError(headline, at=Where(file, number, 1), hint="remove one of the two lines")
         pinned[key] = digest
         where[key] = Where(file, number, 1)
-    return Lock(pinned, file, where)
+    return Lock(pinned, file, where, configs)
 
 
 def _lines(text: str) -> list[str]:
@@ -73,8 +93,8 @@ def _lines(text: str) -> list[str]:
 
 
 def _entry(line: str, file: str, number: int) -> tuple[str, Digest] | None:
-    """The key and the digest of a line, None for a blank one. Raises ConfigurationError."""
-    if not line.strip() or line.lstrip().startswith("#"):
+    """The key and the digest of a line, None for one that pins nothing. Raises ConfigurationError."""
+    if not line.strip() or line.lstrip().startswith("#") or config_line(line, file, number):
         return None
     match = _LINE.fullmatch(line)
     if not match:
@@ -115,6 +135,42 @@ def with_line(text: str, reference: str | Reference, digest: Digest, note: str, 
         return "\n".join([*lines[:-1], added, ""])
     lines[-1] += ending
     return "\n".join([*lines, added, ""])
+
+
+def with_configs(
+    text: str,
+    configs: Mapping[Digest, Mapping[str, BaseConfig]],
+    keep: Collection[Digest],
+    file: str = "images.lock",
+) -> str:
+    """The text with these configs of images, each below the line that pins it, else at the end.
+
+    Configs that it has of other images stay where they are if the image is one of `keep`, and go if it is not.
+    Raises ConfigurationError where the text is no lock file.
+    """
+    known = parse(text, file)
+    ending = "\r" if text.count("\r\n") * 2 > text.count("\n") else ""
+    todo = {digest: found for digest, found in configs.items() if found and known.configs.get(digest) != found}
+    lines: list[str] = []
+    last: dict[Digest, int] = {}  # of each digest, where the line that pins it ends
+    for number, line in enumerate(text.split("\n"), start=1):
+        bare = line.removesuffix("\r")
+        asked = config_line(bare, file, number)
+        if asked and (asked.digest in todo or asked.digest not in keep):
+            continue
+        lines.append(line)
+        if entry := _entry(bare, file, number):
+            last[entry[1]] = len(lines)
+    if lines[-1] != "":
+        lines[-1] += ending
+        lines.append("")
+    below: dict[int, list[str]] = {}
+    for digest, found in todo.items():
+        added = [f"{each}{ending}" for each in config_lines(digest, found)]
+        below.setdefault(last.get(digest, len(lines) - 1), []).extend(added)
+    for at in sorted(below, reverse=True):
+        lines[at:at] = below[at]
+    return "\n".join(lines)
 
 
 def rewrite(path: Path, reference: str | Reference, digest: Digest, note: str) -> None:

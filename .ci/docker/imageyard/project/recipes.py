@@ -69,13 +69,15 @@ def recipes_at(project: Project, rev: str) -> Recipes:
         raise ConfigurationError(f"{rev} has no catalogue {shown}")
     root = text.parse(tree.read(project.file.name), f"{rev}:{shown}")
     catalogue = expand.expand(root, project.file.name, project.folder).catalogue
-    locked = tree.read("images.lock").decode() if "images.lock" in tree.entries() else ""
+    text_of_lock = tree.read("images.lock").decode() if "images.lock" in tree.entries() else ""
+    locked = lock.parse(text_of_lock, f"{rev}:{project.in_repository('images.lock')}")
     return Recipes(
         catalogue,
         lambda context: tree_of(project.in_repository(context)),
-        lock.parse(locked, f"{rev}:{project.in_repository('images.lock')}"),
+        locked,
         read_stand_ins(),
         tree_id=lambda context: git.tree_id(project.top, commit, folder),
+        assumed=locked,  # what it did not know of bases then is no reason to say nothing of it now
     )
 
 

@@ -174,6 +174,7 @@ def _plain(row: Row, recipe: Recipe, tag: str) -> dict[str, object]:
     return {"image": row.name, "arch": row.arch, "tag": tag, "id": recipe.id, "recipe": record} | {
         "inputs": recipe.inputs,
         "unpinned": list(recipe.unpinned),
+        "unasked": list(recipe.unasked),
     }
 
 

@@ -15,6 +15,7 @@ from imageyard.recipe.dockerfile.live import live_names
 from imageyard.recipe.dockerfile.references import familiar
 from imageyard.recipe.dockerfile.scope import asks_for_builder
 from imageyard.recipe.dockerfile.stages import Dockerfile, read
+from imageyard.recipe.dockerfile.undecided import require_decided
 from imageyard.recipe.files import Shelf
 from imageyard.recipe.model import File, Mode
 from imageyard.recipe.sources import IMAGE_SCHEME
@@ -59,6 +60,7 @@ class Context:
         try:
             for use, shelf in zip(uses, shelves, strict=True):
                 line = use.line
+                require_decided(use.path)
                 found = shelf.take(use)
                 self._require_readable(shelf, found, line)
                 taken.setdefault(use.context, set()).update(found)

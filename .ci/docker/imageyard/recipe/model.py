@@ -74,6 +74,7 @@ class Recipe:
     own_files: tuple[str, ...] = field(default=(), kw_only=True)  # the Dockerfile, and the links that lead to it
     local: bool = field(default=False, kw_only=True)  # its tag ends in -local
     unpinned: tuple[str, ...] = field(default=(), kw_only=True)  # words: what may change under the same id
+    unasked: tuple[str, ...] = field(default=(), kw_only=True)  # bases of which ENV and ONBUILD are not known
     unused_args: tuple[str, ...] = field(default=(), kw_only=True)  # given in the catalogue, and looked up by nothing
     parents: Mapping[str, str] = field(default_factory=dict, kw_only=True)  # `inputs` of each, by the source's name
 

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 
 from imageyard.catalogue.model import Catalogue, Image, Row
 from imageyard.errors import ConfigurationError
-from imageyard.names import ARCHES, platform_of
+from imageyard.names import ARCHES, Arch, platform_of
+from imageyard.recipe.bases import RowBases
 from imageyard.recipe.context import Context, open_context, outside
 from imageyard.recipe.dockerfile.canonical import Instructions
 from imageyard.recipe.dockerfile.evaluate import ImageUse, Reading, evaluate
 from imageyard.recipe.dockerfile.references import familiar
 from imageyard.recipe.dockerfile.stages import Inherited
 from imageyard.recipe.model import MTIME, File
+from imageyard.recipe.sources import Binder
 from imageyard.treebase import Tree, without
 
 __all__ = ["Readings", "RowReading"]
@@ -38,16 +40,30 @@ class RowReading:
     reaching: frozenset[str]
     unpinned: tuple[str, ...]
     stages: tuple[str, ...]
+    bases: tuple[ImageUse, ...]
     leaves: Inherited
 
 
 class Readings:
-    """The readings of a catalogue's rows, parents first; `own` gives a row as `--set` leaves it."""
+    """The readings of a catalogue's rows, parents first.
 
-    def __init__(self, catalogue: Catalogue, tree_for: Callable[[str], Tree], set_args: Mapping[str, str]) -> None:
+    `bound` binds the names of an architecture's bases; with `assumes`, a base that nobody asked leaves nothing.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        tree_for: Callable[[str], Tree],
+        set_args: Mapping[str, str],
+        bound: Callable[[Arch], Binder],
+        *,
+        assumes: bool,
+    ) -> None:
         self._catalogue = catalogue
         self._tree_for = tree_for
         self._set_args = set_args
+        self._bound = bound
+        self._assumes = assumes
         self._rows = {(row.name, row.arch): row for row in catalogue.rows}
         self._trees: dict[str, Tree] = {}
         self._contexts: dict[tuple[str, str], Context] = {}
@@ -58,7 +74,8 @@ class Readings:
         """What a row's build reads. Raises ConfigurationError with `FILE:LINE` for what BuildKit would refuse."""
         image, bases = row.image, self._bases(row)
         context, given = self.context(image), self.given(row)
-        triggered = any(base.triggers for base in bases.values())  # these may look up any arg
+        # triggers may look up any arg
+        triggered = self._bound(row.arch).has_triggers or any(base.triggers for base in bases.values())
         every = context.live is None or triggered
         live = given if every else {name: given[name] for name in context.live or () if name in given}
         key = (
@@ -69,7 +86,7 @@ class Readings:
             tuple(sorted(live.items())),
             tuple(sorted(given)),
             tuple(sorted(image.contexts.items())),
-            tuple((name, tuple(sorted(base.environment.items())), base.triggers) for name, base in bases.items()),
+            tuple((name, base.key) for name, base in bases.items()),
         )
         if key not in self._readings:
             self._readings[key] = self._read(row, context, bases)
@@ -123,6 +140,13 @@ class Readings:
         """What the parents of a row leave to it, by their familiar names."""
         return {familiar(name): self._leaves(parent) for name, parent in self.parents(row).items()}
 
+    def unasked(self, row: Row) -> tuple[str, ...]:
+        """The bases of a row of which nobody has asked what their ENV and ONBUILD do."""
+        return self._row_bases(row, self._bases(row)).unasked(self.of(row).bases)
+
+    def _row_bases(self, row: Row, parents: Mapping[str, Inherited]) -> RowBases:
+        return RowBases.of(row, parents, self._bound(row.arch), assumes=self._assumes)
+
     def _evaluated(self, row: Row, context: Context, bases: Mapping[str, Inherited], builder: str) -> Reading:
         image = row.image
         return evaluate(
@@ -131,7 +155,7 @@ class Readings:
             platform=platform_of(row.arch),
             target=image.target,
             contexts=image.contexts,
-            bases=bases,
+            bases=self._row_bases(row, bases).left_by,
             builder=builder,
         )
 
@@ -149,5 +173,6 @@ def _together(found: list[tuple[Reading, tuple[File, ...]]]) -> RowReading:
         frozenset().union(*(reading.reaching for reading in readings)),
         tuple(dict.fromkeys(words for reading in readings for words in reading.unpinned)),
         readings[0].stages,
+        tuple(dict.fromkeys(base for reading in readings for base in reading.bases)),
         readings[0].leaves,
     )

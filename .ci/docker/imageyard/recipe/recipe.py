@@ -13,6 +13,8 @@ from imageyard.names import content_tag, platform_of, tree_tag
 from imageyard.recipe.context import Context
 from imageyard.recipe.dockerfile.fault import Fault
 from imageyard.recipe.dockerfile.references import familiar, is_reference
+from imageyard.recipe.dockerfile.stages import Dockerfile
+from imageyard.recipe.frontend import pinned_frontend
 from imageyard.recipe.model import VERSION, File, Recipe, Source
 from imageyard.recipe.readings import Readings, RowReading
 from imageyard.recipe.sources import Binder
@@ -32,7 +34,8 @@ class Recipes:
     `tree_for` gives the files of a context, named as in the catalogue; `tree_id` the id of its git tree, or None
     where it has changes that are not committed: then `tag: tree` gives a tag that ends in `-local`. `stand_ins` pin
     what `lock` does not, and say where a build finds it. `set_args` are given to every Dockerfile that declares them;
-    the catalogue is one in which they stand already for the args that it has itself.
+    the catalogue is one in which they stand already for the args that it has itself. With `assumed`, a base is taken to
+    leave what that lock says of it, else nothing; without, no file may be named by what a base is not known to set.
     """
 
     def __init__(
@@ -43,6 +46,7 @@ class Recipes:
         stand_ins: StandIns,
         set_args: Mapping[str, str] | None = None,
         tree_id: Callable[[str], str | None] = lambda context: None,
+        assumed: Locked | None = None,
     ) -> None:
         self.catalogue = catalogue
         self.set_args = dict(set_args or {})
@@ -50,9 +54,9 @@ class Recipes:
         self.stand_ins = stand_ins
         self._tree_for = tree_for
         self._tree_id = lru_cache(maxsize=None)(tree_id)
-        self._binder_for = lru_cache(maxsize=None)(lambda arch: Binder(lock, stand_ins.pinned(arch)))
+        self._binder_for = lru_cache(maxsize=None)(lambda arch: Binder(lock, stand_ins.pinned(arch), assumed))
         self._rows = {(row.name, row.arch): row for row in catalogue.rows}
-        self._readings = Readings(catalogue, tree_for, self.set_args)
+        self._readings = Readings(catalogue, tree_for, self.set_args, self._binder_for, assumes=assumed is not None)
         self._recipes: dict[tuple[str, str], Recipe] = {}
 
     def of(self, row: Row) -> Recipe:
@@ -79,6 +83,10 @@ class Recipes:
     def own(self, row: Row) -> Row:
         """A row as the catalogue of these recipes has it: `--set` may have changed its args, parents and checks."""
         return self._rows[row.name, row.arch]
+
+    def definition(self, row: Row) -> tuple[Dockerfile, Mapping[str, str]]:
+        """The Dockerfile of a row and the args that it is given. Raises ConfigurationError where it cannot be read."""
+        return self._readings.context(row.image).dockerfile, self._readings.given(row)
 
     def tree(self, row: Row) -> Tree:
         """The files of a row's context, those that no build sees among them."""
@@ -135,7 +143,7 @@ class Recipes:
         build_args = {name: value for name, value in sorted(given.items()) if _counts(name, needed)}
         parents = self._readings.parents(row)
         pulled = {source.name for source in sources if source.kind == "parent"}
-        frontend = args.get("BUILDKIT_SYNTAX") or context.dockerfile.frontend
+        frontend = pinned_frontend(args.get("BUILDKIT_SYNTAX") or context.dockerfile.frontend, self.pins)
         return Recipe(
             VERSION,
             platform,
@@ -160,6 +168,7 @@ class Recipes:
                 *(f"{source.name} is not locked" for source in sources if source.kind == "unlocked"),
                 *([f"the frontend {frontend} has no digest"] if frontend and "@sha256:" not in frontend else []),
             ),
+            unasked=self._readings.unasked(row),
             unused_args=tuple(sorted(given.keys() - build_args.keys())),
             parents={
                 familiar(name): self._recipes[name, row.arch].inputs for name in parents if familiar(name) in pulled

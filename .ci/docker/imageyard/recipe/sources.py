@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from imageyard.catalogue.base_config import BaseConfig
+from imageyard.catalogue.lock import Lock
+from imageyard.names import parse_digest
 from imageyard.recipe.dockerfile.evaluate import ImageUse
 from imageyard.recipe.dockerfile.fault import Fault
 from imageyard.recipe.dockerfile.references import familiar, reference
@@ -16,13 +19,41 @@ IMAGE_SCHEME = "docker-image://"
 
 
 class Binder:
-    """Binds names; the locks' references are read once."""
+    """Binds names; the locks' references are read once.
 
-    def __init__(self, lock: Locked, stand_ins: Locked) -> None:
+    `assumed` pins what bases are taken for that no lock pins, as far as it is asked what they leave.
+    """
+
+    def __init__(self, lock: Locked, stand_ins: Locked, assumed: Locked | None = None) -> None:
+        assumed = assumed or Lock()
+        self._configs = {**assumed.configs, **stand_ins.configs, **lock.configs}
+        self._assumed = {familiar(name): digest for name, digest in assumed.pinned.items()}
         self._locks: tuple[tuple[str, Mapping[str, str]], ...] = (
             ("locked", {familiar(name): digest for name, digest in lock.pinned.items()}),
             ("standin", {familiar(name): digest for name, digest in stand_ins.pinned.items()}),
         )
+
+    @property
+    def has_triggers(self) -> bool:
+        """Whether a base that was asked has ONBUILD triggers."""
+        return any(config.on_build for configs in self._configs.values() for config in configs.values())
+
+    def config(self, name: str, platform: str, contexts: Mapping[str, str]) -> BaseConfig | None:
+        """The config of a base by its familiar name, None where it was not asked for; a folder's says nothing.
+
+        `contexts` are as for `bind`. Raises Fault where one is no reference.
+        """
+        given = contexts.get(name)
+        if given is not None and not given.startswith(IMAGE_SCHEME):
+            return BaseConfig()
+        source = self._image(name, familiar(given.removeprefix(IMAGE_SCHEME)) if given else name)
+        digest = self._assumed.get(source.value) if source.kind == "unlocked" else parse_digest(source.value)
+        return self._configs[digest].get(_normal(platform)) if digest in self._configs else None
+
+    @staticmethod
+    def normal(platform: str) -> str:
+        """A platform as locks have it."""
+        return _normal(platform)
 
     def bind(
         self,

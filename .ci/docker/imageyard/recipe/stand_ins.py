@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
+from imageyard.catalogue.base_config import BaseConfig
 from imageyard.console import Story
 from imageyard.names import Arch, Digest, Reference
 
@@ -12,11 +13,15 @@ __all__ = ["Locked", "StandIns"]
 
 
 class Locked(Protocol):
-    """Digests by reference, as `images.lock` or `bases.lock` pins them."""
+    """Digests by reference, and configs of images by digest and platform, as `images.lock` or `bases.lock` has them."""
 
     @property
     def pinned(self) -> Mapping[str, Digest]:
         """The reference as written in the file, and its digest."""
+
+    @property
+    def configs(self) -> Mapping[Digest, Mapping[str, BaseConfig]]:
+        """What is known of images that Dockerfiles start from."""
 
 
 class StandIns(Protocol):

@@ -154,6 +154,7 @@ def explain(recipe: Recipe) -> str:
     lines += _block("files", [f"{file.digest[:_SHOWN]} {marks[file.mode]} {_path(file.path)}" for file in recipe.files])
     lines += _block("given and not declared", recipe.unused_args)
     lines += _block("outside the seal", recipe.unpinned)
+    lines += _block("bases whose ENV and ONBUILD are not known (inv lock)", recipe.unasked)
     if recipe.local:
         lines.append("  for this machine only: the tag ends in -local")
     return "\n".join(lines)

@@ -19,7 +19,10 @@ from imageyard.oci.store import copy
 from imageyard.registry.client import Client
 from imageyard.registry.store import RegistryStore
 
-__all__ = ["push_root"]
+__all__ = ["ENVIRONMENT", "push_root"]
+
+ENVIRONMENT = ("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",)
+"""The variables of every image that is pushed here; none has ONBUILD triggers."""
 
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -45,7 +48,7 @@ def push_root(registry: str, repository: str, tag: str, root: Path, arch: Arch, 
             "architecture": arch,
             "config": {
                 "Cmd": ["bash"],
-                "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
+                "Env": list(ENVIRONMENT),
             },
             "created": created,
             "os": "linux",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from imageyard.names import ARCHES
+from imageyard.catalogue.base_config import BaseConfig
+from imageyard.names import ARCHES, platform_of
 from imageyard.stack import local
+from imageyard.stack.push import ENVIRONMENT
 
 if TYPE_CHECKING:
     from imageyard.catalogue.lock import Lock
@@ -27,8 +29,10 @@ class LocalStandIns:
     locks: Mapping[Arch, Lock]
 
     def pinned(self, arch: Arch) -> Lock:
-        """The digests of the stand-ins of an architecture."""
-        return self.locks[arch]
+        """The digests and the configs of the stand-ins of an architecture: `push_root` gives all the same."""
+        lock = self.locks[arch]
+        config = {platform_of(arch): BaseConfig(ENVIRONMENT)}
+        return replace(lock, configs=dict.fromkeys(lock.pinned.values(), config))
 
     def served(self, name: str, digest: Digest) -> Reference:
         """The reference that the stack's registry serves a stand-in under. Raises EnvironmentLacks if none runs."""

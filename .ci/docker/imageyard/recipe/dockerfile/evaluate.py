@@ -13,10 +13,11 @@ from imageyard.recipe.dockerfile.canonical import Instructions, instructions
 from imageyard.recipe.dockerfile.fault import Fault
 from imageyard.recipe.dockerfile.flags import mount
 from imageyard.recipe.dockerfile.instructions import Arg, Copy, Env, Expanded, Instruction, Onbuild, RunInstruction
-from imageyard.recipe.dockerfile.reach import Linked, left_by, link, reached, target_of
+from imageyard.recipe.dockerfile.reach import Linked, link, reached, target_of
 from imageyard.recipe.dockerfile.references import familiar, remote
 from imageyard.recipe.dockerfile.scope import Globals, globals_of, substitution
-from imageyard.recipe.dockerfile.stages import Dockerfile, Inherited
+from imageyard.recipe.dockerfile.stages import Bases, Dockerfile, Inherited
+from imageyard.recipe.dockerfile.undecided import decided_part, substitution_over
 
 __all__ = ["FileUse", "ImageUse", "Reading", "evaluate"]
 
@@ -57,6 +58,7 @@ class Reading:
     unpinned: tuple[str, ...]  # words: what may change under the same recipe
     stages: tuple[str, ...]  # names of all stages of the file
     leaves: Inherited  # to what is built from the image
+    bases: tuple[ImageUse, ...] = ()  # of the images, those that stages start from
 
 
 def evaluate(
@@ -66,20 +68,20 @@ def evaluate(
     platform: str,
     target: str | None = None,
     contexts: Collection[str] = (),
-    bases: Mapping[str, Inherited] | None = None,
+    bases: Bases = lambda image, platform: Inherited(),
     builder: str | None = None,
 ) -> Reading:
     """Follow a Dockerfile from its target as BuildKit does.
 
     `args` are the given build arguments, `contexts` the names of contexts that are given beside the main one, `bases`
-    what images leave that stages start from, by their familiar names, `builder` the platform of the machine that
-    builds: that of the image, unless told.
+    says what images leave that stages start from, `builder` the platform of the machine that builds: that of the image,
+    unless told. A path that hangs on what such an image sets and does not say is marked (`undecided.py`).
     Raises ConfigurationError with `FILE:LINE` for what BuildKit would refuse.
     """
     contexts = frozenset(map(familiar, contexts))
     scope = globals_of(dockerfile, args, platform, target or dockerfile.stages[-1].origin.name, builder or platform)
     linked = link(dockerfile, scope, contexts)
-    walk = _Walk(dockerfile, scope, args, contexts, bases or {})
+    walk = _Walk(dockerfile, scope, args, contexts, bases)
     last = target_of(dockerfile, linked, target)
     needed = reached(dockerfile, linked, last, walk.bases)
     for stage in needed:
@@ -93,7 +95,8 @@ def evaluate(
         frozenset(walk.declared),
         tuple(dict.fromkeys(walk.unpinned)),
         tuple(stage.name for stage in linked if stage.name),
-        Inherited(walk.kept[last], tuple(own)),
+        Inherited(walk.kept[last], tuple(own), walk.unknown[last]),
+        tuple(dict.fromkeys(walk.started_from)),
     )
 
 
@@ -104,7 +107,7 @@ class _Walk:
         scope: Globals,
         args: Mapping[str, str],
         contexts: Collection[str],
-        bases: Mapping[str, Inherited],
+        bases: Bases,
     ) -> None:
         self.dockerfile = dockerfile
         self.scope = scope
@@ -118,6 +121,8 @@ class _Walk:
         self.unpinned: list[str] = []
         self.environments: dict[int, dict[str, str]] = {}
         self.kept: dict[int, dict[str, str]] = {}  # of these, what ENV set: arguments are gone with the build
+        self.unknown: dict[int, tuple[str, ...]] = {}  # bases that may have set more
+        self.started_from: list[ImageUse] = []
 
     def stage(self, stage: Linked) -> None:
         for name in stage.seen:
@@ -137,15 +142,22 @@ class _Walk:
 
     def _begin(self, stage: Linked) -> tuple[dict[str, str], dict[str, str]]:
         """The environment that a stage begins with, and that part of it which its image keeps."""
+        self.unknown[stage.index] = ()
         if stage.base is not None:
+            self.unknown[stage.index] = self.unknown[stage.base]
             return dict(self.environments[stage.base]), dict(self.kept[stage.base])
         if not stage.image:
             return {"PATH": _DEFAULT_PATH}, {}
-        inherited = left_by(stage.image, self.bases).environment
-        return dict(inherited), dict(inherited)
+        self.started_from.append(ImageUse(stage.line, stage.image, stage.platform))
+        inherited = self.bases(stage.image, stage.platform)
+        self.unknown[stage.index] = inherited.unknown
+        path = {} if inherited.unknown else {"PATH": _DEFAULT_PATH}
+        return {**path, **inherited.environment}, dict(inherited.environment)
 
     def _instruction(self, instruction: Instruction, stage: Linked, environment: dict[str, str]) -> None:
         substitute = substitution(environment, self.dockerfile.escape)
+        if unknown := self.unknown[stage.index]:
+            substitute = substitution_over(unknown, environment, self.dockerfile.escape)
         match instruction:
             case Arg():
                 self._arg(instruction, environment, substitute)
@@ -183,7 +195,7 @@ class _Walk:
         checksum = substitute(instruction.checksum)
         keyword = "ADD" if instruction.add else "COPY"
         sources = [substitute(source) for source in instruction.sources]
-        remotes = [remote(source, checksum) for source in sources]
+        remotes = [remote(decided_part(source), checksum) for source in sources]
         if checksum and (len(sources) != 1 or not remotes[0]):
             raise Fault("--checksum goes with exactly one source, a URL or a git repository")
         for source, fetched in zip(sources, remotes, strict=True):

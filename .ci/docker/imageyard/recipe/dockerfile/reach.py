@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from imageyard.errors import ConfigurationError
 from imageyard.recipe.dockerfile.fault import Fault, suggestion
 from imageyard.recipe.dockerfile.instructions import Copy, Instruction, RunInstruction
-from imageyard.recipe.dockerfile.references import familiar, is_reference
+from imageyard.recipe.dockerfile.references import familiar
 from imageyard.recipe.dockerfile.scope import Globals, substitution
-from imageyard.recipe.dockerfile.stages import Dockerfile, Inherited, parsed_triggers, triggers
+from imageyard.recipe.dockerfile.stages import Bases, Dockerfile, parsed_triggers, triggers
 
-__all__ = ["Linked", "left_by", "link", "reached"]
+__all__ = ["Linked", "link", "reached"]
 
 _INDEX = re.compile(r"[+-]?[0-9]+")
 _PLATFORM = re.compile(r"[A-Za-z0-9_.-]+(?:\([A-Za-z0-9_.-]*\))?(/[A-Za-z0-9_.-]+){0,2}")
@@ -34,7 +34,7 @@ class Linked:
     platform: str
     seen: frozenset[str]  # names that its FROM looked up
     platform_names: frozenset[str]  # of these, the ones in its `--platform`
-    replaced: bool  # by a named context
+    replaced: bool  # by a named context: nothing is run in it
     instructions: tuple[Instruction, ...]
     count: int  # of all stages
     names: Mapping[str, int] = field(repr=False)  # of all stages, in lower case; a later one hides an earlier one
@@ -121,10 +121,10 @@ def target_of(dockerfile: Dockerfile, linked: list[Linked], target: str | None) 
     return index
 
 
-def reached(dockerfile: Dockerfile, linked: list[Linked], target: int, bases: Mapping[str, Inherited]) -> list[Linked]:
+def reached(dockerfile: Dockerfile, linked: list[Linked], target: int, bases: Bases) -> list[Linked]:
     """The stages that `target` needs, itself last, with the ONBUILD triggers they inherit at their start.
 
-    `bases` are what images leave, by their familiar names.
+    `bases` says what images leave.
     Raises ConfigurationError: a stage used before it is defined, a stage number that does not exist.
     """
     order: list[Linked] = []
@@ -139,8 +139,9 @@ def reached(dockerfile: Dockerfile, linked: list[Linked], target: int, bases: Ma
             begin = triggers(dockerfile, dockerfile.stages[stage.base], stage.line)
             stage.instructions = begin + stage.instructions
             todo.append(stage.base)
-        elif stage.image:
-            texts = [(each, f"the trigger is in {stage.image}") for each in left_by(stage.image, bases).triggers]
+        elif stage.image and not stage.replaced:
+            left = bases(stage.image, stage.platform)
+            texts = [(each, f"the trigger is in {stage.image}") for each in left.triggers]
             stage.instructions = parsed_triggers(dockerfile, texts, stage.line) + stage.instructions
         for line, used in _used(dockerfile, stage):
             if used >= index:
@@ -157,12 +158,6 @@ def reached(dockerfile: Dockerfile, linked: list[Linked], target: int, bases: Ma
         if stage.index not in done:
             _check_unreached(dockerfile, linked, stage)
     return sorted(order, key=lambda stage: stage.index)
-
-
-def left_by(image: str, bases: Mapping[str, Inherited]) -> Inherited:
-    """What an image leaves to the stage that starts from it; nothing where that is not known."""
-    # A name that can be no image's is refused where it is bound.
-    return bases.get(familiar(image), Inherited()) if bases and is_reference(image) else Inherited()
 
 
 def _used(dockerfile: Dockerfile, stage: Linked) -> Iterator[tuple[int, int]]:

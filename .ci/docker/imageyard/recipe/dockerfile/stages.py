@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from imageyard.errors import ConfigurationError
 from imageyard.recipe.dockerfile import lines
 from imageyard.recipe.dockerfile.fault import Fault
 from imageyard.recipe.dockerfile.instructions import Arg, From, Instruction, Onbuild, parse
 
-__all__ = ["Dockerfile", "Inherited", "Stage", "parsed_triggers", "read", "triggers"]
+__all__ = ["Bases", "Dockerfile", "Inherited", "Stage", "parsed_triggers", "read", "triggers"]
 
 
 @dataclass(frozen=True)
 class Inherited:
     """What an image leaves to a stage that is built from it: its environment, and its ONBUILD triggers in order.
 
-    `environment` holds the names that are known, which are not those of a base outside of the catalogue.
+    `unknown` are the bases below it of which nobody has been asked: they may set more than `environment` holds.
     """
 
     environment: Mapping[str, str] = field(default_factory=dict)
     triggers: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """All of it, as a key."""
+        return tuple(sorted(self.environment.items())), self.triggers, self.unknown
+
+
+Bases: TypeAlias = Callable[[str, str], Inherited]
+"""What an image leaves to a stage that starts from it: its name as it stands behind FROM, and `--platform` or ''."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,91 @@
+"""Which images rows pull, for a lock that is being made: no file is looked at, and nothing has to be known of bases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from imageyard.catalogue.lock import Lock
+from imageyard.catalogue.model import Row
+from imageyard.errors import ConfigurationError
+from imageyard.names import platform_of
+from imageyard.recipe.bases import RowBases
+from imageyard.recipe.dockerfile.evaluate import Reading, evaluate
+from imageyard.recipe.dockerfile.references import familiar, is_reference
+from imageyard.recipe.frontend import SYNTAX_ARG
+from imageyard.recipe.recipe import Recipes
+from imageyard.recipe.sources import IMAGE_SCHEME, Binder
+
+__all__ = ["Pull", "Pulls"]
+
+
+@dataclass(frozen=True)
+class Pull:
+    """A reference that a row's build pulls from outside of the catalogue.
+
+    `platform` is that of a stage which starts from it, empty where none does.
+    """
+
+    reference: str
+    platform: str = ""
+
+
+class Pulls:
+    """The pulls of the rows of `recipes`, each Dockerfile read once, with what `lock` knows of bases."""
+
+    def __init__(self, recipes: Recipes, lock: Lock) -> None:
+        self._recipes = recipes
+        self._binder = Binder(lock, Lock())
+        self._rows = {(row.name, row.arch): row for row in recipes.catalogue.rows}
+        self._readings: dict[tuple[str, str], Reading] = {}
+
+    def of(self, row: Row) -> tuple[Pull, ...]:
+        """What a row pulls itself, its frontend last. Raises ConfigurationError for what BuildKit would refuse."""
+        row = self._recipes.own(row)
+        reading, contexts, parents = self._reading(row), _contexts(row), self._parents(row)
+        started = {familiar(use.name): Binder.normal(use.platform or platform_of(row.arch)) for use in reading.bases}
+        found: dict[Pull, None] = {}
+        for use in reading.images:
+            name = familiar(use.name)
+            given = contexts.get(name)
+            if given is None and name not in parents:
+                found[Pull(name, started.get(name, ""))] = None
+            elif given is not None and given.startswith(IMAGE_SCHEME):
+                found[Pull(familiar(given.removeprefix(IMAGE_SCHEME)), started.get(name, ""))] = None
+        dockerfile, args = self._recipes.definition(row)
+        frontend = args.get(SYNTAX_ARG) or dockerfile.frontend
+        if frontend and is_reference(frontend):
+            found[Pull(frontend)] = None
+        return tuple(found)
+
+    def parents(self, row: Row) -> tuple[Row, ...]:
+        """The rows that a row is built from."""
+        row = self._recipes.own(row)
+        used = {familiar(use.name) for use in self._reading(row).images} - _contexts(row).keys()
+        return tuple(parent for name, parent in self._parents(row).items() if name in used)
+
+    def _parents(self, row: Row) -> Mapping[str, Row]:
+        return {familiar(name): self._rows[name, row.arch] for name in row.image.parents.values()}
+
+    def _reading(self, row: Row) -> Reading:
+        key = (row.name, row.arch)
+        if key not in self._readings:
+            left = {name: self._reading(parent).leaves for name, parent in self._parents(row).items()}
+            dockerfile, args = self._recipes.definition(row)
+            try:
+                self._readings[key] = evaluate(
+                    dockerfile,
+                    args=args,
+                    platform=platform_of(row.arch),
+                    target=row.image.target,
+                    contexts=row.image.contexts,
+                    bases=RowBases.of(row, left, self._binder).left_by,
+                )
+            except ConfigurationError as error:
+                error.doing = f"looking for what {row.name} pulls for {row.arch}"
+                raise
+        return self._readings[key]
+
+
+def _contexts(row: Row) -> Mapping[str, str]:
+    return {familiar(name): where for name, where in row.image.contexts.items()}
