@@ -14,10 +14,11 @@ from imageyard.tree import DictTree
 from support.stand_ins import PinnedStandIns
 
 CATALOGUE = """\
-axes: {plain: {linux, base, mid}, word: {one: {V: 1, WHO: ann}, two: {V: 2, WHO: bob}}}
+axes: {plain: {linux, base, mid, takes}, word: {one: {V: 1, WHO: ann}, two: {V: 2, WHO: bob}}}
 images:
   base: {dockerfile: base.Dockerfile, names: {"linux-base-{one,two}": }}
   mid: {dockerfile: mid.Dockerfile, args: {BASE: "image:linux-base-one"}, names: {linux-mid: }}
+  takes: {dockerfile: takes.Dockerfile, args: {V: 1, WHO: eve}, names: {linux-takes: }}
   child:
     dockerfile: Dockerfile
     names:
@@ -30,7 +31,13 @@ FILES = {"a.txt": "a", "app-1.txt": "1", "app-2.txt": "2", "one/c": "c", "src.c"
 
 
 def recipes_of(base: str, child: str = CHILD, mid: str = CHILD, **more: str) -> Recipes:
-    files = FILES | {"base.Dockerfile": base, "mid.Dockerfile": mid, "Dockerfile": child} | more
+    takes = "FROM scratch\nARG V\nARG WHO\n"  # so that both are declared somewhere
+    files = (
+        FILES
+        | {"takes.Dockerfile": takes}
+        | {"base.Dockerfile": base, "mid.Dockerfile": mid, "Dockerfile": child}
+        | more
+    )
     tree = DictTree({name: content.encode() for name, content in files.items()})
     catalogue = expand(text.parse(CATALOGUE.encode(), "images.yml")).catalogue
     return Recipes(catalogue, lambda context: tree, Lock({}), PinnedStandIns(""))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from imageyard.building.builder_choice import chosen
@@ -10,6 +11,7 @@ from imageyard.building.row import build_together
 from imageyard.building.table import BUILDERS, BuilderKind
 from imageyard.errors import ImageyardError, PolicyRefused
 from imageyard.project.options import BuildOptions, refuse_unused
+from imageyard.recipe.undeclared import untaken_warnings
 from imageyard.run.leftovers import finish
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ def build_rows(
     if options.expect and len(rows) > 1:
         raise PolicyRefused(f"--expect names one tag, and {len(rows)} rows are selected", hint="name one image")
     refuse_unused(recipes, rows, options.set_args)
+    for words in untaken_warnings(recipes.catalogue, _unused(recipes, rows)):
+        services.reporter.warn(words)
     choice = chosen(project.catalogue, options)
     kind = BUILDERS[choice.builder]
     kind.require_settings(project.catalogue, choice, rows)
@@ -45,6 +49,13 @@ def build_rows(
     finally:
         code = finish(project, services)
     return code
+
+
+def _unused(recipes: Recipes, rows: Sequence[Row]) -> Iterator[tuple[Row, Sequence[str]]]:
+    """The args that are given to rows for nothing, as far as their recipes can be worked out."""
+    for row in rows:
+        with suppress(ImageyardError):
+            yield row, recipes.of(row).unused_args
 
 
 def needs_engine(catalogue: Catalogue, options: BuildOptions) -> bool:

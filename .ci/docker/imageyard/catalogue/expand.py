@@ -17,7 +17,7 @@ from imageyard.catalogue.kinds import check
 from imageyard.catalogue.model import Catalogue, Image, Row
 from imageyard.catalogue.nodes import Map, Text, error_at, plain
 from imageyard.catalogue.parents import ordered
-from imageyard.catalogue.removals import known_args, refuse_vain_removals
+from imageyard.catalogue.removals import known_args, mentioned, refuse_vain_removals
 from imageyard.catalogue.sentence import Sentence, sentences_of
 from imageyard.catalogue.suggest import did_you_mean
 from imageyard.catalogue.words import Words
@@ -94,6 +94,7 @@ def expand(root: Map, file: str = "images.yml", folder: str = ".", overrides: Ma
         images=images,
         rows=ordered(rows, prefix),
         axes=words.axes,
+        mentioned=frozenset(mentioned(root)),
     )
     return Expansion(catalogue, sentences, known)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any, cast
 
@@ -11,8 +13,8 @@ from imageyard.catalogue.fill import Known, RowBeingFilled
 from imageyard.catalogue.grammar import FIELDS
 from imageyard.catalogue.kinds import ListOf, MapOf, Scalar, parsed
 from imageyard.catalogue.merge import Tree, merged
-from imageyard.catalogue.model import Image, Provenance, Secret
-from imageyard.catalogue.nodes import Seq, Text, error_at
+from imageyard.catalogue.model import Image, Provenance, Secret, Where
+from imageyard.catalogue.nodes import Seq, Text, error_at, place
 from imageyard.catalogue.sentence import Sentence, lay_over
 from imageyard.catalogue.words import PLAIN
 from imageyard.errors import ConfigurationError
@@ -60,12 +62,17 @@ def build(
     row = RowBeingFilled(sentence.name, arch, words, known, overrides)
     try:
         row.resolve(args)
-        image = _image(sentence, _Reader(fields, row), arches, plans)
+        image = replace(_image(sentence, _Reader(fields, row), arches, plans), where_of=partial(_where, args))
     except ConfigurationError as error:
         if error.at is None:
             error.at = str(sentence.where())
         raise
     return image, differs or row.asked_arch
+
+
+def _where(args: Mapping[str, Text], name: str) -> Where | None:
+    """Where an arg is set, None for one that `--set` gives."""
+    return place(args[name]) if name in args else None
 
 
 class _Reader:

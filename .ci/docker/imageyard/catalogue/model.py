@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, TypeVar
 
@@ -93,6 +93,9 @@ class Image:
     epoch: str
     lane: str | None
     where: Where = field(compare=False)
+    where_of: Callable[[str], Where | None] = field(
+        default=lambda arg: None, compare=False, repr=False
+    )  # an arg is set
 
 
 @dataclass(frozen=True)
@@ -148,3 +151,4 @@ class Catalogue:
     images: Mapping[str, Image]  # by name, in catalogue order; each as its first architecture has it
     rows: tuple[Row, ...]  # parents first, else catalogue order
     axes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # the words of each axis, braces expanded
+    mentioned: frozenset[str] = frozenset()  # names in placeholders, and those that checks ask for

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import cast
 
-from imageyard.catalogue.nodes import Map, Text, error_at
+from imageyard.catalogue.kinds import PLACEHOLDER
+from imageyard.catalogue.nodes import Map, Node, Seq, Text, error_at
 from imageyard.catalogue.suggest import did_you_mean
 from imageyard.catalogue.words import PLAIN, RESERVED, Words
 
-__all__ = ["known_args", "refuse_vain_removals"]
+__all__ = ["known_args", "mentioned", "refuse_vain_removals"]
 
 _FREE = ("args", "checks", "secrets", "contexts")
 """Fields whose keys are the catalogue's own; the others are checked against the grammar."""
@@ -50,6 +51,21 @@ def known_args(root: Map, words: Words) -> set[str]:
             node = word.args[name]
             raise error_at(node, f"{{{name}}} would mean two things: the arg and the {_other(name)}")
     return known
+
+
+def mentioned(node: Node) -> Iterator[str]:
+    """The names that stand in placeholders below a node, and those that checks ask for with `when`."""
+    if isinstance(node, Text):
+        yield from PLACEHOLDER.findall(node.text or "")
+        return
+    for key, inner in node.items.items() if isinstance(node, Map) else ():
+        yield from mentioned(inner)
+        if key == "when":
+            yield from (
+                str(each.text) for each in (inner.items if isinstance(inner, Seq) else ()) if isinstance(each, Text)
+            )
+    for inner in node.items if isinstance(node, Seq) else ():
+        yield from mentioned(inner)
 
 
 def _other(name: str) -> str:

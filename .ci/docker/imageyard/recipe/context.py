@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from imageyard.catalogue.model import Catalogue, Image
 from imageyard.errors import ConfigurationError
 from imageyard.recipe import ignore
+from imageyard.recipe.dockerfile.declared import declared_args
 from imageyard.recipe.dockerfile.evaluate import FileUse, Reading
 from imageyard.recipe.dockerfile.fault import Fault
 from imageyard.recipe.dockerfile.live import live_names
@@ -42,6 +43,7 @@ class Context:
     text: bytes  # of the Dockerfile
     own_files: frozenset[str]  # the Dockerfile, and the links that lead to it
     shelf: Shelf
+    declared: frozenset[str]  # arguments that it declares, in whatever stage
     live: frozenset[str] | None  # arguments that can change a reading; None: any
     asks_for_builder: bool  # whether it says the platform of the machine that builds
     _named: dict[str, Shelf] = field(default_factory=dict, repr=False)  # by folder
@@ -117,4 +119,4 @@ def open_context(tree: Tree, image: Image, file: str) -> Context:
     shelf = whole if len(left) == len(whole.entries) else Shelf(tree, left)
     dockerfile = read(text, file)
     asks = asks_for_builder(text.decode(errors="replace"))
-    return Context(tree, dockerfile, text, own, shelf, live_names(dockerfile), asks)
+    return Context(tree, dockerfile, text, own, shelf, declared_args(dockerfile), live_names(dockerfile), asks)

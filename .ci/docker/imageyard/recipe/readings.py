@@ -144,6 +144,15 @@ class Readings:
         """The bases of a row of which nobody has asked what their ENV and ONBUILD do."""
         return self._row_bases(row, self._bases(row)).unasked(self.of(row).bases)
 
+    def takes(self, row: Row, arg: str) -> bool:
+        """Whether a row's Dockerfile declares an arg, or may: what its base declares is not known."""
+        if arg in self.context(row.image).declared:
+            return True
+        try:
+            return arg in self.of(row).declared or bool(self.unasked(row))
+        except ConfigurationError:
+            return True
+
     def _row_bases(self, row: Row, parents: Mapping[str, Inherited]) -> RowBases:
         return RowBases.of(row, parents, self._bound(row.arch), assumes=self._assumes)
 

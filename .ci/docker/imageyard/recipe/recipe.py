@@ -19,6 +19,7 @@ from imageyard.recipe.model import VERSION, File, Recipe, Source
 from imageyard.recipe.readings import Readings, RowReading
 from imageyard.recipe.sources import Binder
 from imageyard.recipe.stand_ins import Locked, StandIns
+from imageyard.recipe.undeclared import refuse_undeclared
 from imageyard.treebase import Tree
 
 __all__ = ["File", "Recipe", "Recipes", "Source"]
@@ -141,6 +142,8 @@ class Recipes:
         args = {name: value for name, value in sorted(given.items()) if _counts(name, reading.reaching)}
         needed = {*reading.declared, *(name for arg in context.dockerfile.global_args for name, _ in arg.pairs)}
         build_args = {name: value for name, value in sorted(given.items()) if _counts(name, needed)}
+        unused = tuple(sorted(given.keys() - build_args.keys()))
+        refuse_undeclared(self.catalogue, row, unused, self._readings.takes, context.declared)
         parents = self._readings.parents(row)
         pulled = {source.name for source in sources if source.kind == "parent"}
         frontend = pinned_frontend(args.get("BUILDKIT_SYNTAX") or context.dockerfile.frontend, self.pins)
@@ -169,7 +172,7 @@ class Recipes:
                 *([f"the frontend {frontend} has no digest"] if frontend and "@sha256:" not in frontend else []),
             ),
             unasked=self._readings.unasked(row),
-            unused_args=tuple(sorted(given.keys() - build_args.keys())),
+            unused_args=unused,
             parents={
                 familiar(name): self._recipes[name, row.arch].inputs for name in parents if familiar(name) in pulled
             },
