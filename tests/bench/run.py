@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from building import building
+from contexts import contexts
 from listing import listing
 from measure import render
 from planning import planning
@@ -26,6 +27,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         ratios = listing(_new(folder, "listing"))
         ratios += planning(_new(folder, "planning"))
+        ratios += contexts(_new(folder, "contexts"))
         ratios += building(_new(folder, "building"))
         ratios += remote_building(_new(folder, "remote"))
     print(render(ratios))

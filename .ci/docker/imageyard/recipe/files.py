@@ -8,7 +8,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import chain, islice
 
 from imageyard.catalogue.suggest import nearest
@@ -165,9 +165,9 @@ class Shelf:
 
     def _included(self, root: str, text: str) -> Sequence[str]:
         """What of a folder's files a pattern matches that is one of `.dockerignore` too."""
-        patterns = _patterns((text,))
-        folder = "/".join(filter(None, (root, *(pattern.folder for pattern in patterns))))
-        return Patterns(patterns).matching(self.folders.below(folder), len(root) + 1 if root else 0)
+        judge = _judge((text,))
+        below = self.folders.below("/".join(filter(None, (root, judge.folder))))
+        return judge.matching(below, len(root) + 1 if root else 0)
 
     def _take_targets(self, paths: Iterable[str], taken: _Taken) -> None:
         """Take what the links right in the context lead to.
@@ -278,10 +278,11 @@ def _matches(index: FolderIndex, base: str, pattern: str) -> list[str]:
 
 def _left(paths: Sequence[str], folder: str, exclude: tuple[str, ...]) -> Sequence[str]:
     """What `--exclude` leaves of a folder's files; its patterns are relative to the folder."""
-    return Patterns(_patterns(exclude)).left(paths, len(folder) + 1 if folder else 0) if exclude else paths
+    return _judge(exclude).left(paths, len(folder) + 1 if folder else 0) if exclude else paths
 
 
-def _patterns(texts: tuple[str, ...]) -> list[Pattern]:
+@lru_cache(maxsize=256)
+def _judge(texts: tuple[str, ...]) -> Patterns:
     patterns: list[Pattern] = []
     for text in texts:
         try:
@@ -290,4 +291,4 @@ def _patterns(texts: tuple[str, ...]) -> list[Pattern]:
             raise Fault(f"bad pattern {text[:100]!r}: {error}") from None
         if pattern is not None:
             patterns.append(pattern)
-    return patterns
+    return Patterns(patterns)

@@ -17,6 +17,7 @@ class FolderIndex:
     def __init__(self, paths: Sequence[str]) -> None:
         self.paths = paths
         self.all = {""}
+        self._texts: dict[str, str] = {}
         last = ""
         for path in paths:
             folder = path.rpartition("/")[0]
@@ -47,35 +48,37 @@ class FolderIndex:
         return found
 
     @cached_property
-    def _inside(self) -> dict[str, tuple[list[str], list[str]]]:
-        """The names in each folder, sorted, and beside them the paths that they are."""
-        pairs: dict[str, list[tuple[str, str]]] = {folder: [] for folder in self.all}
+    def _inside(self) -> dict[str, dict[str, str]]:
+        """The paths in each folder by their names."""
+        found: dict[str, dict[str, str]] = {folder: {} for folder in self.all}
         for path in (*self.paths, *self.all):
             folder, _, name = path.rpartition("/")
             if name:
-                pairs[folder].append((name, path))
-        for each in pairs.values():
-            each.sort()
-        return {folder: ([name for name, _ in each], [path for _, path in each]) for folder, each in pairs.items()}
+                found[folder][name] = path
+        return found
 
     def _one_further(self, folders: Iterable[str], part: str) -> list[str]:
         """What is in some folders under a name that a pattern without slashes matches."""
-        wild = has_wildcard(part)
-        one = compile_glob(part) if wild else None
-        start = one.start if one else literal(part)
+        inside = [(folder, self._inside[folder]) for folder in folders if folder in self._inside]
+        if part == "*":
+            return [path for _, paths in inside for path in paths.values()]
+        if not has_wildcard(part):
+            name = literal(part)
+            return [paths[name] for _, paths in inside if name in paths]
+        one = compile_glob(part)
         found: list[str] = []
-        for folder in folders:
-            names, paths = self._inside.get(folder, ((), ()))
-            if part == "*":
-                found += paths
-                continue
-            first, end = _starting_with(names, start)
-            if one is None:
-                found += paths[first : first + (names[first : first + 1] == [start])]
+        for folder, paths in inside:
+            if one.each:
+                found += map(paths.__getitem__, one.each.findall(self._joined(folder)))
             else:
-                matches = one.matches.fullmatch
-                found += [path for name, path in zip(names[first:end], paths[first:end], strict=True) if matches(name)]
+                found += [path for name, path in paths.items() if one.matches.fullmatch(name)]
         return found
+
+    def _joined(self, folder: str) -> str:
+        """The names in a folder for `Glob.each`."""
+        if folder not in self._texts:
+            self._texts[folder] = "\0".join(("", *self._inside[folder], ""))
+        return self._texts[folder]
 
     def _walked(self, base: str, pattern: Glob) -> Iterator[str]:
         """The same for a pattern with a class that matches slashes: it is held against each path down to some depth."""
@@ -84,16 +87,8 @@ class FolderIndex:
         todo = [(base, 1)]
         while todo:
             folder, depth = todo.pop()
-            for path in self._inside.get(folder, ((), ()))[1]:
+            for path in self._inside.get(folder, {}).values():
                 if depth >= pattern.fewest and matches(path, top):
                     yield path
                 elif depth < pattern.most and path in self.all:
                     todo.append((path, depth + 1))
-
-
-def _starting_with(names: Sequence[str], start: str) -> tuple[int, int]:
-    """From where to where sorted names start with `start`."""
-    first = bisect_left(names, start)
-    if not start or ord(start[-1]) == 0x10FFFF:
-        return first, len(names)
-    return first, bisect_left(names, start[:-1] + chr(ord(start[-1]) + 1), first)

@@ -26,12 +26,13 @@ def has_wildcard(pattern: str) -> bool:
 class Glob:
     """A pattern as a regular expression, which says of every path what `match` says.
 
-    `start` is what each path that matches starts with; `parts` are patterns for a path's parts, one each, or None
+    `each`, where there is one, finds all names that match among many that NULs stand between, before and after: no
+    name has one. `parts` are patterns for a path's parts, one each, or None
     where a class may match a `/`, so that the number of parts is not fixed: it is from `fewest` up to `most` then.
     """
 
     matches: re.Pattern[str]
-    start: str
+    each: re.Pattern[str] | None
     parts: tuple[str, ...] | None
     fewest: int
     most: int
@@ -45,17 +46,18 @@ def compile_glob(pattern: str) -> Glob:
         if not star:
             expression.append(body)
         elif last:
-            expression.append(f"[^/]*{body}")
+            expression.append(f"[^/\\0]*{body}")
         else:
             # Go takes the first place where a chunk matches and never comes back to look for another. The group in
             # the lookahead does that: it is not entered again once it matched
-            expression.append(f"(?=(?P<g{number}>[^/]*?{body}))(?P=g{number})")
+            expression.append(f"(?=(?P<g{number}>[^/\\0]*?{body}))(?P=g{number})")
     pieces = [piece for _, chunk, _ in _chunks(pattern) for piece in _pieces(chunk)]
     fewest = 1 + sum(text == "/" for _, text in pieces)
     loose = sum(text is None and re.fullmatch(piece, "/", re.DOTALL) is not None for piece, text in pieces)
+    whole = "".join(expression)
     return Glob(
-        re.compile("".join(expression), re.DOTALL),
-        _start(pattern),
+        re.compile(whole, re.DOTALL),
+        None if "(?P" in whole else re.compile(rf"\0({whole})(?=\0)", re.DOTALL),  # more groups are more results
         None if loose else _parts(pattern),
         fewest,
         fewest + loose,
@@ -65,17 +67,6 @@ def compile_glob(pattern: str) -> Glob:
 def literal(pattern: str) -> str:
     """What a pattern without wildcards means: each escaped sign as itself."""
     return "".join(text or "" for _, chunk, _ in _chunks(pattern) for _, text in _pieces(chunk))
-
-
-def _start(pattern: str) -> str:
-    """The signs in front of the first wildcard."""
-    star, chunk, _ = next(_chunks(pattern), (True, "", True))
-    found: list[str] = []
-    for _, text in () if star else _pieces(chunk):
-        if text is None:
-            break
-        found.append(text)
-    return "".join(found)
 
 
 def _parts(pattern: str) -> tuple[str, ...]:
@@ -109,7 +100,7 @@ def _pieces(chunk: str) -> Iterator[tuple[str, str | None]]:
             piece, chunk = _class_piece(chunk)
             yield piece, None
         elif char == "?":
-            yield "[^/]", None
+            yield r"[^/\0]", None
         else:
             if char == "\\":
                 char, chunk = _unescaped(chunk)
@@ -120,10 +111,10 @@ def _class_piece(chunk: str) -> tuple[str, str]:
     """A class, given after its `[`, in a regular expression, and what follows it."""
     negated, ranges, chunk = _class(chunk)
     # Go lets a range run backwards, and then nothing is in it
-    inside = "".join(f"{re.escape(low)}-{re.escape(high)}" for low, high in ranges if low <= high)
-    if not inside:
-        return ("." if negated else "(?!)"), chunk
-    return f"[{'^' if negated else ''}{inside}]", chunk
+    inside = "".join(f"{re.escape(max(low, chr(1)))}-{re.escape(high)}" for low, high in ranges if "\0" < high >= low)
+    if negated:
+        return rf"[^\0{inside}]", chunk
+    return f"[{inside}]" if inside else "(?!)", chunk
 
 
 def match(pattern: str, path: str) -> bool:

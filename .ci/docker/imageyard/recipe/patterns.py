@@ -82,6 +82,12 @@ class Patterns:
                 matched = not negated
         return matched
 
+    @cached_property
+    def folder(self) -> str:
+        """A folder that all they match is in; with several patterns that is the uppermost."""
+        folders = [pattern.folder for _, run in self._runs for pattern in run]
+        return folders[0] if len(folders) == 1 else ""
+
     def matching(self, paths: Iterable[str], start: int = 0) -> list[str]:
         """Those of `paths` that the patterns match, the first `start` signs of each put aside."""
         return [path for path in paths if self.match(path[start:])]
