@@ -112,7 +112,7 @@ class TestResults:
         [
             (("list",), {"image", "family", "arches", "dockerfile"}),
             (("tag", "*"), {"image", "arch", "tag"}),
-            (("tag", "*", "--explain"), {"image", "arch", "tag", "id", "recipe", "inputs", "unpinned"}),
+            (("tag", "*", "--explain"), {"image", "arch", "tag", "id", "recipe", "inputs", "unpinned", "unasked"}),
             (("tag", "*", "--against", "HEAD"), {"image", "arch", "tag", "was", "changes"}),
             (("inputs", "*"), {"image", "files"}),
         ],
