@@ -29,9 +29,10 @@ def test_a_base_is_locked_at_the_index_that_the_registry_has(scratch: Scratch) -
     ended = scratch.inv("lock")
     assert ended.code == 0, ended.err
     lines = scratch.lock.read_text().splitlines()
-    assert len(lines) == 2
-    for line, tag in zip(lines, ("bookworm-slim", "trixie-slim"), strict=True):
+    assert len(lines) == 4
+    for line, config, tag in zip(lines[::2], lines[1::2], ("bookworm-slim", "trixie-slim"), strict=True):
         digest = tool("crane", "digest", scratch.base(tag))
+        assert config == f"{digest} linux/amd64 {{}}"
         assert re.fullmatch(rf"{re.escape(str(scratch.base(tag)))}@{digest}  # \d{{4}}-\d\d-\d\d", line)
         assert f"{scratch.base(tag)}: locked at {digest[:19]}" in ended.out
     assert scratch.inv("plan", "--at", "trusted").code == 0
@@ -45,7 +46,19 @@ def test_what_is_locked_is_left_alone(scratch: Scratch) -> None:
     assert scratch.lock.read_text().startswith(f"{text}{scratch.base('trixie-slim')}@{digest}  # ")
     before = scratch.lock.read_text()
     ended = scratch.inv("lock")
-    assert (ended.code, ended.out, scratch.lock.read_text()) == (0, "all 2 bases are locked\n", before)
+    told = f"{scratch.base('bookworm-slim')}: gone from its registry\n"
+    assert (ended.code, ended.out, scratch.lock.read_text()) == (0, told, before)
+
+
+def test_a_lock_without_configs_gets_them_and_its_digests_stay(scratch: Scratch) -> None:
+    assert scratch.inv("lock").code == 0
+    whole = scratch.lock.read_text()
+    pins = "".join(line for line in whole.splitlines(keepends=True) if not line.startswith("sha256:"))
+    scratch.lock.write_text(pins)
+    assert f"{scratch.base('trixie-slim')}: its ENV and ONBUILD are locked too" in scratch.inv("lock").out
+    assert scratch.lock.read_text() == whole
+    ended = scratch.inv("lock")
+    assert (ended.code, ended.out, scratch.lock.read_text()) == (0, "all 2 bases are locked\n", whole)
 
 
 def test_refresh_rewrites_the_lines_that_moved(scratch: Scratch, registry: Served) -> None:
@@ -67,8 +80,9 @@ def test_refresh_rewrites_the_lines_that_moved(scratch: Scratch, registry: Serve
     assert refreshed.code == 0
     assert f"{scratch.base('bookworm-slim')}: unchanged" in refreshed.out
     was, new = old.splitlines(), scratch.lock.read_text().splitlines()
-    assert was[0] == new[0]
-    assert new[1].startswith(f"{scratch.base('trixie-slim')}@{now}  # 2")
+    assert was[:2] == new[:2]
+    assert new[2].startswith(f"{scratch.base('trixie-slim')}@{now}  # 2")
+    assert new[3:] == [f"{now} linux/amd64 {{}}"]
 
 
 def test_a_base_that_is_gone_is_stale_and_cannot_be_locked(scratch: Scratch, registry: Served) -> None:

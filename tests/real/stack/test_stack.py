@@ -13,11 +13,16 @@ from pathlib import Path
 
 import pytest
 from imageyard import process
+from imageyard.catalogue.lock import Lock
 from imageyard.console import Story
 from imageyard.errors import EnvironmentLacks
+from imageyard.keep.base_configs import base_configs
+from imageyard.names import Reference
+from imageyard.registry.client import Client
 from imageyard.stack import bases, dockerd, local, registry, service, state
 from imageyard.stack.push import push_root
 from imageyard.stack.rootfs import mounts_below
+from imageyard.stack.stand_ins import LocalStandIns
 from imageyard.stack.state import Folders
 
 pytestmark = [
@@ -147,6 +152,10 @@ def test_a_root_is_pushed_and_others_find_it(folders: Folders, tmp_path: Path) -
         where = f"127.0.0.1:{port}"
         digests = {push_root(where, "library/debian", f"t{n}", tar, "arm64", "2026-01-01T00:00:00Z") for n in (1, 2)}
         assert len(digests) == 1, "the same bytes are the same image"
+        (digest,) = digests
+        known = LocalStandIns({"arm64": Lock({"debian:t1": digest})}).pinned("arm64").configs[digest]
+        pushed = Reference(where, "library/debian", digest=digest)
+        assert base_configs(Client(credentials=lambda host: None), pushed, ["linux/arm64"]) == known
         if not (crane := shutil.which("crane")):
             pytest.skip("crane is not installed: install_test_tools")
         reference = f"{where}/library/debian:t2"

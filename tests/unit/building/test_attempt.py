@@ -26,6 +26,7 @@ from imageyard.project.options import BuildOptions
 from support.building.checkout import CATALOGUE, Workplace, scene_of
 
 BASE, LEAF = "linux-base", "linux-leaf"
+PIN = f"sha256:{'1' * 64}"
 OK = Built(None, None, Steps(4, 1))
 BROKEN = Failed("[2/3] RUN make", "Dockerfile", 2, 7, ("cc: no input files",), hint="look", steps=Steps(3, 2))
 
@@ -137,3 +138,43 @@ def test_the_request_says_all_that_the_recipe_says(workplace: Workplace, tmp_pat
     assert request.labels["io.imageyard.inputs"] == row.facts.recipe.inputs
     assert (request.no_cache, request.pull, request.extra) == (True, True, ("--network=none",))
     assert request.args["BUILDKIT_CACHE_MOUNT_NS"] == "branch"
+
+
+@pytest.mark.parametrize(
+    ("syntax", "lock", "given"),
+    [
+        ("", "", {}),
+        ("# syntax=f.test/front:1\n", "", {}),
+        ("# syntax=f.test/front:1\n", f"f.test/front:1@{PIN}\n", {"BUILDKIT_SYNTAX": f"f.test/front:1@{PIN}"}),
+        (f"# syntax=f.test/front@{PIN}\n", "", {"BUILDKIT_SYNTAX": f"f.test/front@{PIN}"}),
+    ],
+)
+def test_the_frontend_is_asked_for_by_the_digest_that_is_locked(
+    tmp_path: Path, syntax: str, lock: str, given: dict[str, str]
+) -> None:
+    work = scene_of(tmp_path, **{"Dockerfile": f"{syntax}FROM scratch\nCOPY word /\n", "images.lock": lock})
+    request = attempt.request(work.project, BuildOptions(), work.row(BASE), tmp_path)
+    assert {name: value for name, value in request.args.items() if name == "BUILDKIT_SYNTAX"} == given
+
+
+def test_a_frontend_that_the_catalogue_names_is_asked_for_by_digest_too(tmp_path: Path) -> None:
+    named = CATALOGUE.replace(
+        "{dockerfile: Dockerfile,", "{dockerfile: Dockerfile, args: {BUILDKIT_SYNTAX: f.test/front:1},"
+    )
+    other = "# syntax=f.test/other:1\nFROM scratch\nCOPY word /\n"
+    lock = f"f.test/front:1@{PIN}\nf.test/other:1@sha256:{'2' * 64}\n"
+    work = scene_of(tmp_path, **{"images.yml": named, "Dockerfile": other, "images.lock": lock})
+    request = attempt.request(work.project, BuildOptions(), work.row(BASE), tmp_path)
+    assert request.args["BUILDKIT_SYNTAX"] == f"f.test/front:1@{PIN}"
+
+
+def test_a_base_of_which_nobody_has_asked_is_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lock = f"b.test/base:1@{PIN}\n"
+    dockerfile = "FROM b.test/base:1 AS a\nCOPY word /\nFROM b.test/base:1\nCOPY --from=a /word /\n"
+    for text, times in ((lock, 1), (f"{lock}{PIN} linux/amd64 {{}}\n", 0)):
+        folder = tmp_path / str(times)
+        work = scene_of(folder, **{"Dockerfile": dockerfile, "images.lock": text})
+        with attempt.begin(work.project, work.services, [work.row(BASE)]):
+            told = capsys.readouterr().err
+        assert told.count("what ENV and ONBUILD of b.test/base:1 do is not known: inv lock") == times
+        assert "not pinned" not in told

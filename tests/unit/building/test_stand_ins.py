@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from imageyard.building import source_contexts, stand_ins
+from imageyard.errors import ConfigurationError
 from imageyard.project.checkout import Checkout
 from imageyard.project.project import Project, load_project
 from imageyard.project.recipes import UNLOCKED, recipes_of
@@ -78,3 +79,18 @@ def test_a_build_pulls_a_stand_in_from_where_it_is_served(project: Project, tmp_
     contexts = source_contexts.contexts(facts, {}, source_contexts.sealed(facts, tmp_path / "sealed"))
 
     assert contexts == {"debian:trixie-slim": f"docker-image://127.0.0.1:5000/library/debian@{DIGEST}"}
+
+
+def test_what_waits_for_a_stand_in_is_found_where_the_recipe_waits_for_it_too(project: Project) -> None:
+    """Which file is copied hangs on what the base sets, which is known once there is a stand-in."""
+    dockerfile = project.file.with_name("Dockerfile")
+    dockerfile.write_text("# syntax=docker/dockerfile:1\nFROM debian:trixie-slim\nCOPY ${V:-Dockerfile} /\n")
+    plug = PinnedStandIns(later=f"{PINNED}{DIGEST} linux/amd64 {{}}\n")
+    before = recipes_of(project, stand_ins=plug)
+    row = project.row("linux-base", "amd64")
+    with pytest.raises(ConfigurationError, match="V decides which files are read"):
+        before.of(row)
+    assert stand_ins.needed(before, [row]) == ("debian:trixie-slim",)
+    after = stand_ins.ensure(project, before, services(engine=Engine()), row)
+    assert plug.made == [(("debian:trixie-slim",), "amd64")]
+    assert [file.path for file in after.of(row).files] == ["Dockerfile"]

@@ -145,7 +145,7 @@ def test_a_parent_stands_in_a_recipe_by_its_recipe() -> None:
             CATALOGUE,
             {
                 **FILES,
-                "Dockerfile": b"ARG BASE\nFROM ${BASE}\nARG PYTHON_VERSION TARGETARCH\nCOPY common/${TARGETARCH}.sh /\n",
+                "Dockerfile": b"ARG BASE\nFROM ${BASE}\nARG PYTHON_VERSION TARGETARCH\nCOPY common/$TARGETARCH.sh /\n",
                 "common/amd64.sh": b"",
                 "common/arm64.sh": b"",
             },

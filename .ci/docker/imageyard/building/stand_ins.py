@@ -6,11 +6,14 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from imageyard.project.recipes import recipes_of
+from imageyard.recipe.dockerfile.references import familiar
+from imageyard.recipe.pulled import Pulls
 
 if TYPE_CHECKING:
     from imageyard.catalogue.model import Row
     from imageyard.project.project import Project
     from imageyard.recipe.recipe import Recipes
+    from imageyard.recipe.stand_ins import Locked
     from imageyard.run.services import Services
 
 __all__ = ["ensure", "needed"]
@@ -18,11 +21,10 @@ __all__ = ["ensure", "needed"]
 
 def needed(recipes: Recipes, rows: Iterable[Row]) -> tuple[str, ...]:
     """The bases that these rows pull and that no lock pins, as their Dockerfiles name them."""
+    pulls = Pulls(recipes, recipes.pins)
     found: dict[str, None] = {}
     for row in rows:
-        for source in recipes.of(row).sources:
-            if source.kind in ("unlocked", "standin"):
-                found[source.name] = None
+        found |= _open(pulls, row, recipes.pins)
     return tuple(found)
 
 
@@ -40,7 +42,21 @@ def ensure(project: Project, recipes: Recipes, services: Services, row: Row) -> 
 
 
 def _unlocked(recipes: Recipes, row: Row) -> dict[str, None]:
-    names = {source.name: None for source in recipes.of(row).sources if source.kind == "unlocked"}
-    for parent in recipes.parent_rows(row):
-        names |= _unlocked(recipes, parent)
+    """What is pinned neither by the lock nor as a stand-in, of a row and its ancestors.
+
+    Their recipes are not asked: they may be refused until it is known what a base leaves, as it is of a stand-in.
+    """
+    pulls = Pulls(recipes, recipes.pins)
+    names: dict[str, None] = {}
+    todo = [row]
+    while todo:
+        names |= _open(pulls, todo[-1], recipes.pins, recipes.stand_ins.pinned(row.arch))
+        todo += pulls.parents(todo.pop())
     return names
+
+
+def _open(pulls: Pulls, row: Row, *locks: Locked) -> dict[str, None]:
+    """The images that a row pulls itself by a tag that none of these pins."""
+    pinned = {familiar(name) for lock in locks for name in lock.pinned}
+    images = [pull.reference for pull in pulls.of(row) if not pull.is_frontend]
+    return {name: None for name in images if name not in pinned and "@" not in name}

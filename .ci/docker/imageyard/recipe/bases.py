@@ -9,6 +9,7 @@ from imageyard.catalogue.base_config import BaseConfig
 from imageyard.catalogue.model import Row
 from imageyard.names import platform_of
 from imageyard.recipe.dockerfile.evaluate import ImageUse
+from imageyard.recipe.dockerfile.fault import Fault
 from imageyard.recipe.dockerfile.references import familiar, is_reference
 from imageyard.recipe.dockerfile.stages import Inherited
 from imageyard.recipe.sources import Binder
@@ -42,7 +43,10 @@ class RowBases:
         name = familiar(image)
         if name not in self.contexts and name in self.parents:
             return self.parents[name]
-        config = self._config(name, platform)
+        try:
+            config = self._config(name, platform)
+        except Fault:
+            return Inherited()  # as above
         if config is None:
             return Inherited(unknown=() if self.assumes else (name,))
         return inherited(config)

@@ -1,4 +1,4 @@
-"""Which images rows pull, for a lock that is being made: no file is looked at, and nothing has to be known of bases."""
+"""Which images rows pull, where no recipe can be asked yet: no file is looked at, nothing has to be known of bases."""
 
 from __future__ import annotations
 
@@ -15,25 +15,27 @@ from imageyard.recipe.dockerfile.references import familiar, is_reference
 from imageyard.recipe.frontend import SYNTAX_ARG
 from imageyard.recipe.recipe import Recipes
 from imageyard.recipe.sources import IMAGE_SCHEME, Binder
+from imageyard.recipe.stand_ins import Locked
 
 __all__ = ["Pull", "Pulls"]
 
 
 @dataclass(frozen=True)
 class Pull:
-    """A reference that a row's build pulls from outside of the catalogue.
+    """A reference that a row's build pulls from outside of the catalogue: an image, or the frontend.
 
     `platform` is that of a stage which starts from it, empty where none does.
     """
 
     reference: str
     platform: str = ""
+    is_frontend: bool = False
 
 
 class Pulls:
     """The pulls of the rows of `recipes`, each Dockerfile read once, with what `lock` knows of bases."""
 
-    def __init__(self, recipes: Recipes, lock: Lock) -> None:
+    def __init__(self, recipes: Recipes, lock: Locked) -> None:
         self._recipes = recipes
         self._binder = Binder(lock, Lock())
         self._rows = {(row.name, row.arch): row for row in recipes.catalogue.rows}
@@ -55,7 +57,7 @@ class Pulls:
         dockerfile, args = self._recipes.definition(row)
         frontend = args.get(SYNTAX_ARG) or dockerfile.frontend
         if frontend and is_reference(frontend):
-            found[Pull(frontend)] = None
+            found[Pull(frontend, is_frontend=True)] = None
         return tuple(found)
 
     def parents(self, row: Row) -> tuple[Row, ...]:
@@ -82,7 +84,7 @@ class Pulls:
                     bases=RowBases.of(row, left, self._binder).left_by,
                 )
             except ConfigurationError as error:
-                error.doing = f"looking for what {row.name} pulls for {row.arch}"
+                error.doing = f"working out what {row.name} pulls for {row.arch}"
                 raise
         return self._readings[key]
 
