@@ -52,6 +52,7 @@ def test_a_child_has_what_a_plain_build_of_its_folder_has(inheriting: Yard) -> N
     yard = inheriting
     done = yard.inv("build", "linux-child")
     assert done.code == 0, done.err
+    assert "InvalidDefaultArgInFrom" not in done.err, "BASE is always given"
     parent, child = (f"{yard.repository}:{tag}" for tag in tags_of(yard))
     context = yard.top / ".ci" / "docker"
     plain = f"{yard.repository}:plain"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,23 @@ def test_a_build_that_made_an_image_has_its_warnings_told(
     err = capsys.readouterr().err
     assert "an odd thing" in err
     assert "linux-base amd64: cache: 403" in err
+
+
+@pytest.mark.parametrize(
+    ("arg", "told"), [("${BASE}", False), ("$BASE", False), ("debian:${TAG}", True), ("${BASE}:${TAG}", True)]
+)
+def test_a_default_that_the_catalogue_always_gives_is_not_missed(
+    tmp_path: Path, arg: str, told: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workplace = scene_of(tmp_path)
+    words = f"InvalidDefaultArgInFrom: Default value for ARG {arg} results in empty or invalid base image name"
+    row = workplace.row(LEAF)
+    args = {**row.facts.recipe.build_args, "BASE": "linux-middle"}
+    row = replace(row, facts=replace(row.facts, recipe=replace(row.facts.recipe, build_args=args)))
+    attempt.require_image(
+        workplace.project, workplace.services, [row], Built(None, None, warnings=(BuildWarning(words),))
+    )
+    assert (words in capsys.readouterr().err) is told
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -45,6 +45,11 @@ StartBuild: TypeAlias = Callable[[BuildRequest, "Board", Path], Outcome]
 Ended: TypeAlias = Built | Failed | RegistryFailed | BuildInterrupted
 """What comes of a build by a builder that was there until its end."""
 
+_NO_DEFAULT = re.compile(
+    r"(?:InvalidDefaultArgInFrom: )?Default value for ARG (.+) results in empty or invalid base image"
+)
+"""BuildKit 0.25, frontend/dockerfile/linter/ruleset.go."""
+_VARIABLE = re.compile(r"\$\{?(\w+)")
 _POSITION = re.compile(r"^\[[^\]]*\] ")
 """`[2/4]`, `[tools 2/4]`: the place in the Dockerfile says it better."""
 
@@ -135,7 +140,8 @@ def require_image(project: Project, services: Services, rows: Sequence[RowBuild]
     doing, row = f"building {title_of(rows)}", rows[0].facts.row
     match outcome:
         case Built(warnings=warnings):
-            for warning in warnings:
+            given = rows[0].facts.recipe.build_args
+            for warning in (warning for warning in warnings if not _is_always_given(warning.text, given)):
                 where = project.shown(row)
                 services.reporter.annotate("warning", warning.text, where, warning.line)
             for problem in outcome.cache_problems:  # the image is there all the same
@@ -179,6 +185,12 @@ def _steps(outcome: Outcome) -> dict[str, int]:
             return {}
         case _:
             assert_never(outcome)
+
+
+def _is_always_given(warning: str, given: Collection[str]) -> bool:
+    """Whether BuildKit warns of the missing default of args that the catalogue always gives: it cannot know that."""
+    found = _NO_DEFAULT.match(warning)
+    return found is not None and all(name in given for name in _VARIABLE.findall(found[1]))
 
 
 def _headline(failed: Failed) -> str:

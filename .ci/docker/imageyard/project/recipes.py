@@ -44,7 +44,8 @@ def recipes_of(
     """Make the recipes of the working tree; the locks and the stand-ins of this machine are read once, here.
 
     `set_args` replace build args of the catalogue; `pins` replace `images.lock` (UNLOCKED for a weekly build, which
-    takes its bases to leave what the locked ones do); `stand_ins` replace those of the local stack. Raises ConfigurationError for a lock that cannot be read.
+    takes its bases to leave what the locked ones do); `stand_ins` replace those of the local stack.
+    Raises ConfigurationError for a lock that cannot be read.
     """
     catalogue = expand.load(project.file, project.top, set_args) if set_args else project.catalogue
     stand_ins = read_stand_ins() if stand_ins is None else stand_ins

@@ -90,6 +90,22 @@ class Binder:
         return Source(name, "unlocked", image)
 
 
+_ARCHES = {"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64", "armhf": "arm", "armel": "arm/v6", "i386": "386"}
+_PLAIN_VARIANTS = {("amd64", "v1"), ("arm64", "8"), ("arm64", "v8"), ("arm", "7"), ("arm", "v7")}
+_SYSTEMS = {"macos": "darwin"}
+
+
 def _normal(platform: str) -> str:
-    """`linux/arm64` for `linux/arm64/v8`, as containerd's platforms.Normalize has it."""
-    return platform.lower().removesuffix("/v8") if "arm64" in platform.lower() else platform.lower()
+    """A platform in its one spelling: `linux/arm64` for `arm64`, `linux/aarch64` and `linux/arm64/v8`.
+
+    (containerd/platforms 1.0, platforms.Parse and normalizeArch; an architecture alone is one of Linux.)
+    """
+    parts = platform.lower().split("/")
+    if len(parts) == 1:
+        parts = ["linux", *parts]
+    system, arch, *variant = parts
+    arch, *own = _ARCHES.get(arch, arch).split("/")
+    found = [*(variant or own)]
+    if (arch, "".join(found)) in _PLAIN_VARIANTS:
+        found = []
+    return "/".join([_SYSTEMS.get(system, system), arch, *found])

@@ -40,6 +40,8 @@ _MOUNT_KEYS = (
     "type", "from", "source", "src", "target", "dst", "destination", "readonly", "ro", "readwrite", "rw", "required",
     "size", "id", "sharing", "mode", "uid", "gid", "env",
 )  # fmt: skip
+_SAME = {"src": "source", "dst": "target", "destination": "target"}
+"""Other words for a key; of several the last one counts."""
 _FLAG_KEYS = ("readonly", "ro", "readwrite", "rw", "required")
 _BOOL = re.compile(r"1|t|T|TRUE|true|True|0|f|F|FALSE|false|False")
 
@@ -118,7 +120,7 @@ def mount(text: str, substitute: Callable[[str], str]) -> Mount:
             raise Fault(f"--mount: {key} is true or false, not {value[:100]!r}")
         if key == "sharing" and value.lower() not in ("shared", "private", "locked"):
             raise Fault(f"--mount: unknown sharing {value[:100]!r}", "use shared, private or locked")
-        values["source" if key == "src" else key] = value.lower() if key == "type" else value
+        values[_SAME.get(key, key)] = value.lower() if key == "type" else value
     kind = values["type"]
     _check(kind, values)
     source = values.get("source", "")
@@ -141,11 +143,11 @@ def _check(kind: str, values: Mapping[str, str]) -> None:
     if kind == "secret":
         if values.get("from"):
             raise Fault("--mount: a secret has no from")
-        if not any(values.get(key) for key in ("source", "target", "dst", "destination", "id")):
+        if not any(values.get(key) for key in ("source", "target", "id")):
             raise Fault("--mount: a secret needs an id or a target", "write --mount=type=secret,id=NAME")
         if values.get("source") and values.get("id"):
             raise Fault("--mount: a secret has a source or an id, not both", "remove source")
-    elif any(_is_root(values.get(key, "")) for key in ("target", "dst", "destination")):
+    elif _is_root(values.get("target", "")):
         raise Fault("--mount: the target can not be /", "mount into a folder")
 
 

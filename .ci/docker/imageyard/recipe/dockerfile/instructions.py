@@ -168,7 +168,7 @@ def _copy(line: Line, given: dict[str, tuple[str, ...]]) -> Copy:
     args = listed if listed is not None else split.blanks(line.rest)
     if len(args) < 2:
         raise Fault(f"{line.keyword} requires at least two arguments", f"write {line.keyword} SOURCE DESTINATION")
-    if heredoc(args[-1]):
+    if _begins_heredoc(args[-1]):
         raise Fault(f"{line.keyword} cannot take a heredoc as destination", "put the destination after the heredoc")
     origin = given.get("from", ("",))[0]
     if origin and substitute(origin, lambda _: None) != origin:
@@ -180,7 +180,7 @@ def _copy(line: Line, given: dict[str, tuple[str, ...]]) -> Copy:
     return Copy(
         line.number,
         line.keyword == "ADD",
-        tuple(each for each in args[:-1] if not heredoc(each)),
+        tuple(each for each in args[:-1] if not _begins_heredoc(each)),
         (args[-1], *given.get("chown", ())),
         given.get("chmod", ("",))[0],
         origin,
@@ -188,6 +188,17 @@ def _copy(line: Line, given: dict[str, tuple[str, ...]]) -> Copy:
         given.get("parents") == ("true",),
         checksum,
     )
+
+
+def _begins_heredoc(word: str) -> bool:
+    """Whether a word begins a heredoc; one with an open quote, half of a name with a blank in it, is a path like any.
+
+    (BuildKit 0.25, parser.MustParseHeredoc.) It fails where it is substituted, if it is.
+    """
+    try:
+        return heredoc(word) is not None
+    except Fault:
+        return False
 
 
 def _onbuild(line: Line, escape: str) -> Onbuild:

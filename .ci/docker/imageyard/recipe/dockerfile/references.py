@@ -16,6 +16,7 @@ __all__ = ["RemoteSource", "familiar", "is_reference", "reference", "remote"]
 _PROTOCOL = re.compile(r"([a-zA-Z0-9]+)://")
 # BuildKit, util/sshutil/scpurl.go: git@host:path
 _SCP = re.compile(r"[a-zA-Z0-9_-]+@[a-zA-Z0-9.-]+:.*")
+_USER = re.compile(r"://[^/@]*@")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _KNOWN = ("http", "https", "ssh", "git")
 
@@ -70,8 +71,10 @@ def remote(source: str, checksum: str) -> RemoteSource | None:
         try:
             parts = urlsplit(source)
             query = parse_qs(parts.query)
-        except ValueError:
-            raise Fault(f"{source[:100]!r} is no URL") from None
+        except ValueError:  # BuildKit asks no URL's grammar of what it fetches
+            if not source.startswith(("http://", "https://")):
+                return None
+            return RemoteSource("url", bool(checksum), _USER.sub("://", source.partition("?")[0]))
         shown = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
         if parts.scheme in ("ssh", "git") or parts.path.endswith(".git"):
             return RemoteSource("git", _is_commit(parts.fragment, query, checksum), shown)

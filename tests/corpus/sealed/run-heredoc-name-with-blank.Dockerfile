@@ -1,0 +1,4 @@
+FROM imageyard.local/base/busybox:1
+RUN <<"END OF IT"
+echo heredoc > /made
+END OF IT
