@@ -14,6 +14,7 @@ __all__ = ["rewritten", "spoiled"]
 
 _COMMENTS = ("# COPY nothing /here", "#", "  # why \\", "#!/bin/sh", "# syntax=docker/dockerfile:1", "\t#RUN exit 1")
 _NUMBERED = re.compile(rb"from=[+-]?\d")
+_PLAIN_FROM = re.compile(r"FROM ([^\s$]+)( AS \S+)?")
 _KEYWORD = re.compile(r"([ \t]*)([A-Za-z]+)")
 
 
@@ -124,8 +125,12 @@ def _unreached(case: Case, physical: list[str | None], lines: list[tuple[Line, i
     """A stage that nothing needs, before all others: a number counts stages, and a name could be taken."""
     first = next(line for line, _ in lines if line.keyword == "FROM")
     if not _NUMBERED.search(case.dockerfile) and random.random() < 0.5:
+        text = str(physical[first.number - 1])
         stage = random.choice(("FROM scratch AS never-reached\nCOPY requirements.txt /", "FROM scratch\nRUN exit 1"))
-        physical[first.number - 1] = f"{stage}\n{physical[first.number - 1]}"
+        triggers = b"ONBUILD" in case.dockerfile.upper()  # a trigger's text may name a stage
+        if not triggers and (start := _PLAIN_FROM.fullmatch(text)) and random.random() < 0.5:
+            stage, text = f"FROM {start[1]} AS another-name", f"FROM another-name{start[2] or ''}"
+        physical[first.number - 1] = f"{stage}\n{text}"
 
 
 def _other_letter(text: str, random: Random) -> str:

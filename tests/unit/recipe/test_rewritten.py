@@ -34,6 +34,8 @@ def id_of(dockerfile: bytes, **more: object) -> str:
         (HEAD, b"FROM scratch AS never\nCOPY requirements.txt /\n" + HEAD),
         (HEAD, HEAD.replace(b"FROM one", b"FROM scratch AS never\nRUN exit 1\nFROM one")),
         (HEAD, b"ARG NOBODY=1\n" + HEAD),
+        (HEAD, HEAD.replace(b"FROM scratch AS one", b"FROM scratch AS zero\nFROM zero AS same\nFROM same AS one")),
+        (b"FROM scratch\nCOPY --from=debian:12 / /\n", b"FROM debian:12 AS d\nFROM scratch\nCOPY --from=d / /\n"),
         (HEAD, b"# escape=\\\n" + HEAD),
         (HEAD, b"# check=error=true\n" + HEAD),
         (HEAD, HEAD.replace(b"\n", b"\r\n")),
@@ -69,6 +71,9 @@ def test_what_is_parsed_to_the_same_has_the_same_recipe(text: bytes, other: byte
         (TWO + b"FROM scratch\nCOPY --from=a / /a/\n", SWAPPED + b"FROM scratch\nCOPY --from=a / /a/\n"),
         (TWO + MOUNTS, SWAPPED + MOUNTS),
         (TWO + TRIGGER, SWAPPED + TRIGGER),
+        (b"FROM debian:12 AS d\nFROM scratch\nCOPY --from=d / /\n",
+         b"FROM debian:12 AS d\nLABEL a=b\nFROM scratch\nCOPY --from=d / /\n"),
+        (b"FROM scratch AS d\nLABEL a=b\n", b"FROM scratch AS e\nLABEL a=c\nFROM scratch\nLABEL a=d\n"),
         (b"FROM --platform=linux/arm64 scratch\nLABEL a=1\n", b"FROM scratch\nLABEL a=1\n"),
     ],
 )  # fmt: skip

@@ -1,7 +1,8 @@
 """The instructions of a Dockerfile as a recipe holds them: what BuildKit parses them to, however they are written.
 
-Comments, blank lines, how lines are continued, the letters of keywords, the names of stages and what is not reached are
-no part of it: they change no layer and nothing in the image's config (tried on BuildKit 0.25).
+Comments, blank lines, how lines are continued, the letters of keywords, the names of stages, stages that only give
+another name to what they start from, and what is not reached are no part of it: they change no layer and nothing in the
+image's config (tried on BuildKit 0.25).
 """
 
 from __future__ import annotations
@@ -31,16 +32,43 @@ def instructions(
     dockerfile: Dockerfile, reached: Sequence[Linked], scope: Globals, args: Collection[str]
 ) -> Instructions:
     """The instructions that make the image; `args` are the names of the arguments that are given."""
-    place = {stage.index: number for number, stage in enumerate(reached)}
     used = {name for stage in reached for name in _looked_up(dockerfile, stage, args)}
     names = set[str]().union(*(scope.decided_by.get(name, {name}) for name in used))
     before = [_pair(pair, args) for arg in dockerfile.global_args for pair in arg.pairs if pair[0] in names]
     before += [[name, scope.values[name]] for name in names & {"TARGETSTAGE"} if name not in args]
     # a trigger names stages in its text, which alone says nothing of what is under a name
     named = any(len(stage.instructions) > len(dockerfile.stages[stage.index].instructions) for stage in reached)
-    stages = [_stage(dockerfile, stage, place, args, named=named) for stage in reached]
+    place = _places(dockerfile, reached, named=named)
+    own = [stage for stage in reached if named or stage is reached[-1] or not _is_name(dockerfile, stage)]
+    stages = [_stage(dockerfile, stage, place, args, named=named) for stage in own]
     escape = {} if dockerfile.escape == "\\" else {"escape": dockerfile.escape}
     return {**escape, "globals": before, "stages": stages}
+
+
+def _places(dockerfile: Dockerfile, reached: Sequence[Linked], *, named: bool) -> Mapping[int, object]:
+    """What stands for each stage: its number in the record, or, for one that is only a name, what it is a name of."""
+    place: dict[int, object] = {}
+    number = 0
+    for stage in reached:
+        if not named and stage is not reached[-1] and _is_name(dockerfile, stage):
+            place[stage.index] = _start(stage, place)
+        else:
+            place[stage.index], number = number, number + 1
+    return place
+
+
+def _is_name(dockerfile: Dockerfile, stage: Linked) -> bool:
+    """Whether a stage does nothing but give what it starts from another name."""
+    written = dockerfile.stages[stage.index]
+    return not (written.lines or stage.instructions or written.origin.platform or stage.replaced)
+
+
+def _start(stage: Linked, place: Mapping[int, object]) -> object:
+    if stage.base is not None:
+        return place[stage.base]
+    if stage.image:
+        return familiar(stage.image) if is_reference(stage.image) else stage.image
+    return "scratch"
 
 
 def _looked_up(dockerfile: Dockerfile, stage: Linked, args: Collection[str]) -> set[str]:
@@ -53,15 +81,10 @@ def _looked_up(dockerfile: Dockerfile, stage: Linked, args: Collection[str]) -> 
 
 
 def _stage(
-    dockerfile: Dockerfile, stage: Linked, place: Mapping[int, int], args: Collection[str], *, named: bool
+    dockerfile: Dockerfile, stage: Linked, place: Mapping[int, object], args: Collection[str], *, named: bool
 ) -> dict[str, object]:
     written = dockerfile.stages[stage.index]
-    start: object = "scratch"
-    if stage.base is not None:
-        start = place[stage.base]
-    elif stage.image:
-        start = familiar(stage.image) if is_reference(stage.image) else stage.image
-    record: dict[str, object] = {"from": start}
+    record: dict[str, object] = {"from": _start(stage, place)}
     if written.origin.platform:
         record["platform"] = written.origin.platform
     if named and stage.name:
@@ -72,7 +95,7 @@ def _stage(
     return record
 
 
-def _origins(stage: Linked, place: Mapping[int, int]) -> Callable[[str, bool], object]:
+def _origins(stage: Linked, place: Mapping[int, object]) -> Callable[[str, bool], object]:
     """What a `from` of a stage means: the place of a reached stage, or a name."""
 
     def origin(written: str, numbers: bool) -> object:
