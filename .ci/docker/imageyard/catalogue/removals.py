@@ -12,6 +12,8 @@ from imageyard.catalogue.words import PLAIN, RESERVED, Words
 
 __all__ = ["known_args", "mentioned", "refuse_vain_removals"]
 
+_NAMING = ("when", "present")
+"""Keys of a check that list args."""
 _FREE = ("args", "checks", "secrets", "contexts")
 """Fields whose keys are the catalogue's own; the others are checked against the grammar."""
 
@@ -54,13 +56,13 @@ def known_args(root: Map, words: Words) -> set[str]:
 
 
 def mentioned(node: Node) -> Iterator[str]:
-    """The names that stand in placeholders below a node, and those that checks ask for with `when`."""
+    """The names that stand in placeholders below a node, and those that checks ask for by name."""
     if isinstance(node, Text):
         yield from PLACEHOLDER.findall(node.text or "")
         return
     for key, inner in node.items.items() if isinstance(node, Map) else ():
         yield from mentioned(inner)
-        if key == "when":
+        if key in _NAMING:
             yield from (
                 str(each.text) for each in (inner.items if isinstance(inner, Seq) else ()) if isinstance(each, Text)
             )
