@@ -276,6 +276,20 @@ def test_the_format_that_a_revision_works_with(top: Path, text: str | None, foun
     assert format_at(find_project(start=top), "HEAD") == found
 
 
+def test_a_slip_of_then_is_no_reason_to_say_nothing_of_it_now(top: Path) -> None:
+    """An arg that no Dockerfile declares was let pass once."""
+    edit(
+        top,
+        f"{D}/images.yml",
+        'args: {BASE: "image:linux-bookworm-base"}',
+        'args: {BASE: "image:linux-bookworm-base", CLANK: 1}',
+    )
+    commit(top)
+    edit(top, f"{D}/images.yml", ", CLANK: 1", "")
+
+    assert against(top)["linux-bookworm-clang16"]["changes"] == []
+
+
 def test_an_image_that_is_new(top: Path) -> None:
     edit(top, f"{D}/images.yml", "names: {linux-tools: {}}", "names: {linux-tools: {}, tools: {}}")
     one = against(top)["tools"]

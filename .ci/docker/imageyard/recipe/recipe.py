@@ -36,7 +36,8 @@ class Recipes:
     where it has changes that are not committed: then `tag: tree` gives a tag that ends in `-local`. `stand_ins` pin
     what `lock` does not, and say where a build finds it. `set_args` are given to every Dockerfile that declares them;
     the catalogue is one in which they stand already for the args that it has itself. With `assumed`, a base is taken to
-    leave what that lock says of it, else nothing; without, no file may be named by what a base is not known to set.
+    leave what that lock says of it, else nothing, and args that nothing declares pass; without, no file may be named by
+    what a base is not known to set.
     """
 
     def __init__(
@@ -57,7 +58,8 @@ class Recipes:
         self._tree_id = lru_cache(maxsize=None)(tree_id)
         self._binder_for = lru_cache(maxsize=None)(lambda arch: Binder(lock, stand_ins.pinned(arch), assumed))
         self._rows = {(row.name, row.arch): row for row in catalogue.rows}
-        self._readings = Readings(catalogue, tree_for, self.set_args, self._binder_for, assumes=assumed is not None)
+        self._assumes = assumed is not None
+        self._readings = Readings(catalogue, tree_for, self.set_args, self._binder_for, assumes=self._assumes)
         self._recipes: dict[tuple[str, str], Recipe] = {}
 
     def of(self, row: Row) -> Recipe:
@@ -143,7 +145,8 @@ class Recipes:
         needed = {*reading.declared, *(name for arg in context.dockerfile.global_args for name, _ in arg.pairs)}
         build_args = {name: value for name, value in sorted(given.items()) if _counts(name, needed)}
         unused = tuple(sorted(given.keys() - build_args.keys()))
-        refuse_undeclared(self.catalogue, row, unused, self._readings.takes, context.declared)
+        if not self._assumes:  # what was let pass then is no reason to say nothing of it now
+            refuse_undeclared(self.catalogue, row, unused, self._readings.takes, context.declared)
         parents = self._readings.parents(row)
         pulled = {source.name for source in sources if source.kind == "parent"}
         frontend = pinned_frontend(args.get("BUILDKIT_SYNTAX") or context.dockerfile.frontend, self.pins)
