@@ -29,8 +29,8 @@ _NUMBERS = struct.Struct("<4Q")
 _HEX = 64
 _GRAIN = 2_000_000_000
 """Nanoseconds: FAT, the coarsest, keeps times to two seconds."""
-_WORTH_KEEPING = 64
-"""Files; fewer are read as fast as the cache."""
+_WORTH_KEEPING = 64, 4 << 20
+"""Files, or bytes; fewer are read as fast as the cache."""
 
 
 def seen(found: os.stat_result) -> Seen:
@@ -72,7 +72,10 @@ class DigestCache:
 
     def save(self, paths: Mapping[str, object]) -> None:
         """Write what is known of `paths`, those that are there, if anything is new."""
-        if self._file is None or not self._new or len(paths) < _WORTH_KEEPING:
+        count, size = _WORTH_KEEPING
+        if self._file is None or not self._new:
+            return
+        if len(paths) < count and sum(now[0] for now, _ in self._new.values()) < size:
             return
         kept = {path: known for path, known in ((self._kept or {}) | self._new).items() if path in paths}
         self._kept, self._new = kept, {}

@@ -504,6 +504,13 @@ def test_a_file_that_did_not_change_is_not_read_again(many: Path, monkeypatch: p
     assert (again, read) == (first, [])
 
 
+def test_one_large_file_is_not_read_again(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(repo, {"many/large": bytes(5 << 20)})
+    first, read = reads(repo, monkeypatch)
+    assert read == ["many/large"]
+    assert reads(repo, monkeypatch) == (first, [])
+
+
 @pytest.mark.parametrize(
     "change",
     [
