@@ -8,7 +8,8 @@ from imageyard.catalogue.expand import expand
 from imageyard.catalogue.lock import Lock
 from imageyard.errors import ConfigurationError
 from imageyard.recipe.dockerfile.declared import triggered_args
-from imageyard.recipe.recipe import Recipes
+from imageyard.recipe.readings import Readings
+from imageyard.recipe.recipe import Recipe, Recipes
 from imageyard.recipe.undeclared import untaken_warnings
 from imageyard.treebase import DictTree
 from support.stand_ins import PinnedStandIns
@@ -38,14 +39,29 @@ def recipes_of(catalogue: str, **files: str) -> Recipes:
     return Recipes(expanded, lambda context: tree, Lock({}), PinnedStandIns(""))
 
 
-def work_out(recipes: Recipes, name: str = "linux-clang18") -> None:
-    recipes.of(next(row for row in recipes.catalogue.rows if row.name == name))
+def work_out(recipes: Recipes, name: str = "linux-clang18") -> Recipe:
+    return recipes.of(next(row for row in recipes.catalogue.rows if row.name == name))
 
 
 def test_what_is_declared_somewhere_is_no_slip() -> None:
     """TZ is the base's, the compilers are words of one Dockerfile: each is declared by an image that gets it."""
-    for name in ("linux-base", "linux-gcc12", "linux-clang18"):
-        work_out(recipes_of(HEAD + FAMILY), name)
+    names = ("linux-base", "linux-gcc12", "linux-clang18")
+    unused = {name: work_out(recipes_of(HEAD + FAMILY), name).unused_args for name in names}
+    assert unused == {"linux-base": (), "linux-gcc12": ("TZ",), "linux-clang18": ("TZ",)}
+
+
+def test_who_takes_an_arg_is_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not once for each image that gets it and does not take it: a default has as many as there are images."""
+    asked: list[tuple[str, str]] = []
+    real = Readings._takes
+    monkeypatch.setattr(
+        Readings, "_takes", lambda self, row, arg: (asked.append((row.name, arg)), real(self, row, arg))[1]
+    )
+    recipes = recipes_of(HEAD + FAMILY)
+    for row in recipes.catalogue.rows:
+        recipes.of(row)
+
+    assert asked == [("linux-base", "TZ")]
 
 
 @pytest.mark.parametrize(
@@ -101,7 +117,8 @@ OWN = FILES["Dockerfile"]
     ],
 )
 def test_an_arg_that_does_something_anywhere_is_taken(given: str, files: dict[str, str]) -> None:
-    work_out(recipes_of(HEAD + OTHER + FAMILY.replace("args: {", given), **files))
+    recipe = work_out(recipes_of(HEAD + OTHER + FAMILY.replace("args: {", given), **files))
+    assert "TZ" in recipe.unused_args, "what is taken elsewhere is passed over here"
 
 
 @pytest.mark.parametrize(

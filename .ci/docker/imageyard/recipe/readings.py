@@ -41,7 +41,6 @@ class RowReading:
     unpinned: tuple[str, ...]
     stages: tuple[str, ...]
     bases: tuple[ImageUse, ...]
-    leaves: Inherited
 
 
 class Readings:
@@ -69,6 +68,7 @@ class Readings:
         self._contexts: dict[tuple[str, str], Context] = {}
         self._readings: dict[tuple[object, ...], RowReading] = {}
         self._left: dict[tuple[str, str], Inherited] = {}
+        self._taken: dict[str, bool] = {}
 
     def of(self, row: Row) -> RowReading:
         """What a row's build reads. Raises ConfigurationError with `FILE:LINE` for what BuildKit would refuse."""
@@ -140,16 +140,24 @@ class Readings:
         """What the parents of a row leave to it, by their familiar names."""
         return {familiar(name): self._leaves(parent) for name, parent in self.parents(row).items()}
 
-    def unasked(self, row: Row) -> tuple[str, ...]:
+    def unasked(self, row: Row, reading: RowReading) -> tuple[str, ...]:
         """The bases of a row of which nobody has asked what their ENV and ONBUILD do."""
-        return self._row_bases(row, self._bases(row)).unasked(self.of(row).bases)
+        return self._row_bases(row, self._bases(row)).unasked(reading.bases)
 
-    def takes(self, row: Row, arg: str) -> bool:
+    def is_taken(self, arg: str) -> bool:
+        """Whether any image that gets an arg takes it. Raises ConfigurationError for a Dockerfile without a reading."""
+        if arg not in self._taken:
+            given = (row for row in self._catalogue.rows if arg in row.args or arg in row.image.parents)
+            self._taken[arg] = any(self._takes(row, arg) for row in given)
+        return self._taken[arg]
+
+    def _takes(self, row: Row, arg: str) -> bool:
         """Whether a row's Dockerfile declares an arg, or may: what its base declares is not known."""
         if arg in self.context(row.image).declared:
             return True
         try:
-            return arg in self.of(row).declared or bool(self.unasked(row))
+            reading = self.of(row)
+            return arg in reading.declared or bool(self.unasked(row, reading))
         except ConfigurationError:
             return True
 
@@ -183,5 +191,4 @@ def _together(found: list[tuple[Reading, tuple[File, ...]]]) -> RowReading:
         tuple(dict.fromkeys(words for reading in readings for words in reading.unpinned)),
         readings[0].stages,
         tuple(dict.fromkeys(base for reading in readings for base in reading.bases)),
-        readings[0].leaves,
     )

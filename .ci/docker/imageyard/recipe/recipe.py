@@ -145,8 +145,10 @@ class Recipes:
         needed = {*reading.declared, *(name for arg in context.dockerfile.global_args for name, _ in arg.pairs)}
         build_args = {name: value for name, value in sorted(given.items()) if _counts(name, needed)}
         unused = tuple(sorted(given.keys() - build_args.keys()))
-        if not self._assumes:  # what was let pass then is no reason to say nothing of it now
-            refuse_undeclared(self.catalogue, row, unused, self._readings.takes, context.declared)
+        unasked = self._readings.unasked(row, reading)
+        # what was let pass then is no reason to say nothing of it now, and a base that nobody asked may declare any
+        if not self._assumes and not unasked:
+            refuse_undeclared(self.catalogue, row, unused, self._readings.is_taken, context.declared)
         parents = self._readings.parents(row)
         pulled = {source.name for source in sources if source.kind == "parent"}
         frontend = pinned_frontend(args.get("BUILDKIT_SYNTAX") or context.dockerfile.frontend, self.pins)
@@ -174,7 +176,7 @@ class Recipes:
                 *(f"{source.name} is not locked" for source in sources if source.kind == "unlocked"),
                 *([f"the frontend {frontend} has no digest"] if frontend and "@sha256:" not in frontend else []),
             ),
-            unasked=self._readings.unasked(row),
+            unasked=unasked,
             unused_args=unused,
             parents={
                 familiar(name): self._recipes[name, row.arch].inputs for name in parents if familiar(name) in pulled

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
-from imageyard.catalogue.model import Catalogue, Row
+from imageyard.catalogue.model import Catalogue, Row, Where
 from imageyard.catalogue.suggest import did_you_mean
 from imageyard.errors import ConfigurationError
 
 __all__ = ["refuse_undeclared", "untaken_warnings"]
 
-Takes = Callable[[Row, str], bool]
-"""Whether a row's Dockerfile declares an arg, or may: what its base declares is not known."""
 
+def _untaken(catalogue: Catalogue, row: Row, unused: Iterable[str]) -> Iterator[tuple[str, Where]]:
+    """Those of a row's unused args that do nothing at all, and where each is set.
 
-def _untaken(catalogue: Catalogue, row: Row, unused: Iterable[str]) -> Iterator[str]:
-    """Those of a row's unused args that do nothing at all: none that a placeholder or a check speaks of, as it fills.
+    One that a placeholder or a check speaks of fills something.
 
     An arg that `--set` gave is judged where `--set` is read.
     """
     for name in unused:
-        if name not in catalogue.mentioned and row.image.where_of(name) is not None:
-            yield name
+        if name not in catalogue.mentioned and (where := row.image.where_of(name)) is not None:
+            yield name, where
 
 
 def untaken_warnings(catalogue: Catalogue, rows: Iterable[tuple[Row, Iterable[str]]]) -> list[str]:
@@ -31,9 +30,8 @@ def untaken_warnings(catalogue: Catalogue, rows: Iterable[tuple[Row, Iterable[st
     """
     found: dict[str, str] = {}
     for row, unused in rows:
-        for name in _untaken(catalogue, row, unused):
-            where = row.image.where_of(name)
-            if where is not None and where.path.startswith("images."):
+        for name, where in _untaken(catalogue, row, unused):
+            if where.path.startswith("images."):
                 file = row.image.dockerfile
                 found.setdefault(
                     where.path, f"{where}: the arg {name} changes nothing of {row.name}: no ARG {name} in {file}"
@@ -42,20 +40,17 @@ def untaken_warnings(catalogue: Catalogue, rows: Iterable[tuple[Row, Iterable[st
 
 
 def refuse_undeclared(
-    catalogue: Catalogue, row: Row, unused: Iterable[str], takes: Takes, declared: Iterable[str]
+    catalogue: Catalogue, row: Row, unused: Iterable[str], is_taken: Callable[[str], bool], declared: Collection[str]
 ) -> None:
-    """Raise ConfigurationError for an arg of a row that no image takes which gets it.
+    """Raise ConfigurationError for an arg of a row that no image takes which gets it, as `is_taken` says.
 
-    `declared` are the args of the row's Dockerfile, of which one may be meant.
+    `declared` are the args of the row's Dockerfile, in whatever stage: another of them may be meant.
     """
-    for name in _untaken(catalogue, row, unused):
-        if takes(row, name):
-            continue
-        others = (each for each in catalogue.rows if name in each.args or name in each.image.parents)
-        if not any(takes(other, name) for other in others):
+    for name, where in _untaken(catalogue, row, unused):
+        if name not in declared and not is_taken(name):
             hint = did_you_mean(name, sorted(declared), listed=False) or f"write ARG {name} in {row.image.dockerfile}"
             raise ConfigurationError(
                 f"the arg {name} changes nothing: no Dockerfile of an image that gets it declares it",
-                at=row.image.where_of(name),
+                at=where,
                 hint=(hint, f"inv explain {row.name}    (where each arg is set)"),
             )
