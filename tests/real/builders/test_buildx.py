@@ -182,7 +182,7 @@ def test_what_buildkit_refuses(containerd: Bench, dockerfile: str, line: int, me
 def test_a_dockerfile_that_is_not_there(containerd: Bench, tmp_path: Path) -> None:
     found = containerd.build("FROM base\n", dockerfile=tmp_path / "other" / "Dockerfile")
     assert isinstance(found, Failed), found
-    assert "lstat other: no such file or directory" in found.message or "other/Dockerfile" in found.message
+    assert "other: no such file or directory" in found.message
 
 
 def test_what_a_name_may_be_bound_to(bench: Bench, tmp_path: Path) -> None:

@@ -30,7 +30,12 @@ def test_what_is_built_is_skipped_and_what_changed_says_what(yard: Yard) -> None
     assert yard.inv("plan", "--pattern", "linux-bookworm-*", "--exit-code").code == 3
 
     yard.edit("base/Dockerfile", "FROM", "# another line\nFROM")
+    commented = plan(yard, "--pattern", "linux-bookworm-*")
+    assert {row["action"] for row in commented.values()} == {"skip"}, "a comment is no part of the image"
+
+    yard.edit("base/Dockerfile", "echo base", "echo another base")
     changed = plan(yard, "--pattern", "linux-bookworm-*")
     assert {row["action"] for row in changed.values()} == {"build"}
-    assert "base/Dockerfile changed since it was last built here" in changed["linux-bookworm-base"]["reason"]
+    reason = f"Dockerfile lost `RUN echo base of {yard.key}` since it was last built here, and 1 more"
+    assert changed["linux-bookworm-base"]["reason"] == reason
     assert "linux-bookworm-base" in changed["linux-bookworm-gcc12"]["reason"]

@@ -176,7 +176,7 @@ def test_a_pull_request_is_of_what_it_touches(scratch: Scratch, tmp_path: Path) 
     assert {job["image"] for job in work(outputs, "rows_1")} == set(PYTHONS)
     assert {job["image"] for job in work(outputs, "rows_0")} == set(BASES), "absent, and needed"
     said = {row["reason"] for row in plan["rows"] if row["level"]}
-    assert said == {"common/install_python.sh removed since HEAD^1, and 1 more"}
+    assert said == {"Dockerfile lost `COPY common/install_python.sh /tmp/` since HEAD^1, and 3 more"}
 
     plan, outputs, _ = planned(scratch, github_event.pull_request(tmp_path, head="somebody/fork"))
     assert {job["image"] for job in work(outputs, "rows_0")} == set(PYTHONS), "built in the engine of its job"

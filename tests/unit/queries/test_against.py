@@ -142,7 +142,7 @@ CHANGES: dict[str, tuple[Any, set[str], tuple[str, str]]] = {
     "an instruction": (
         lambda top: edit(top, f"{D}/gcc/Dockerfile", "\nCOPY", "\nLABEL changed=yes\nCOPY"),
         GCC,
-        ("linux-bookworm-gcc12", "Dockerfile: + LABEL changed=yes"),
+        ("linux-bookworm-gcc12", "Dockerfile gained `LABEL changed=yes`"),
     ),
     "a comment": (append(f"{D}/gcc/Dockerfile"), set(), ("", "")),
     "an arg": (

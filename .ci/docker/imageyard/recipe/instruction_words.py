@@ -19,16 +19,16 @@ _LINES = 8
 
 
 def changes(old: Sequence[Instructions], new: Sequence[Instructions]) -> Iterator[str]:
-    """What became different, one line each: `- RUN make` is gone, `+ RUN make all` is new."""
+    """What became different, one line each, worded so that `since main` can follow."""
     if list(old) == list(new):
         return
     before, after = Counter(_lines(old)), Counter(_lines(new))
-    found = [f"- {line}" for line in before - after] + [f"+ {line}" for line in after - before]
-    yield from (f"Dockerfile: {_short(line)}" for line in found[:_LINES])
+    found = [("lost", line) for line in before - after] + [("gained", line) for line in after - before]
+    yield from (f"Dockerfile {what} `{_short(line)}`" for what, line in found[:_LINES])
     if len(found) > _LINES:
-        yield f"Dockerfile: and {len(found) - _LINES} more lines"
+        yield f"Dockerfile changed in {len(found) - _LINES} more instructions"
     if not found:
-        yield "Dockerfile: its instructions stand in another order or place"
+        yield "Dockerfile has its instructions in another order or place"
 
 
 def unseen(old: bytes, new: bytes) -> str | None:
