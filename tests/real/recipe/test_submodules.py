@@ -12,11 +12,11 @@ pytestmark = [pytest.mark.engine, pytest.mark.mirror]
 
 CATALOGUE = """\
 defaults: {arches: [ARCH]}
-axes: {plain: {linux, child}}
+axes: {plain: {linux, child, parent}}
 images:
   child: {dockerfile: child/Dockerfile, args: {BASE: "image:linux-parent"}, names: {linux-child: }}
   parent: {dockerfile: parent/Dockerfile, names: {linux-parent: }}
-""".replace("plain: {linux, child}", "plain: {linux, child, parent}")
+"""
 
 
 def repository(top: Path, **files: str) -> Path:

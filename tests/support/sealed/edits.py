@@ -33,7 +33,7 @@ def rewritten(case: Case, random: Random) -> Case:
         if random.random() < 0.5:
             _before(physical, first, random.choice((*_COMMENTS, "", "  ", "\t")))
     _unreached(case, physical, lines, random)
-    data = ending.join(part for part in physical if part is not None).encode()
+    data = ending.join(physical).encode()
     return replace(case, name=f"{case.name}, rewritten", dockerfile=_bom(case) + data)
 
 
@@ -59,8 +59,8 @@ def spoiled(case: Case, random: Random) -> Case | None:
                 physical += moved
             case _:
                 at = random.randrange(first, end)
-                physical[at] = _other_letter(physical[at] or "", random)
-        data = text[3].join(part for part in physical if part is not None).encode()
+                physical[at] = _other_letter(physical[at], random)
+        data = text[3].join(physical).encode()
         edited = replace(case, name=f"{case.name}, edited", dockerfile=_bom(case) + data)
         if data and edited.dockerfile != case.dockerfile and _readable(edited):
             return edited
@@ -79,36 +79,36 @@ def _bom(case: Case) -> bytes:
     return b"\xef\xbb\xbf" if case.dockerfile.startswith(b"\xef\xbb\xbf") else b""
 
 
-def _text(case: Case) -> tuple[list[str | None], list[tuple[Line, int]], str, str] | None:
+def _text(case: Case) -> tuple[list[str], list[tuple[Line, int]], str, str] | None:
     """The physical lines, the instructions with the number of lines up to their end, the escape, the line end."""
     found = read(case.dockerfile, "Dockerfile")
     plain = case.dockerfile.removeprefix(b"\xef\xbb\xbf").decode()
     ending = "\r\n" if "\r\n" in plain else "\n"
     if ending == "\r\n" and plain.count("\n") != plain.count("\r\n"):
         return None
-    physical: list[str | None] = list(plain.split(ending))
+    physical = plain.split(ending)
     ends = [line.number - 1 for line in found.lines[1:]] + [len(physical)]
     return physical, list(zip(found.lines, ends, strict=True)), found.escape, ending
 
 
-def _before(physical: list[str | None], at: int, text: str) -> None:
+def _before(physical: list[str], at: int, text: str) -> None:
     """Put a line in front of another. In front of the first there are directives, whose block it would end."""
     if any(part and not part.lstrip().startswith("#") for part in physical[:at]):
-        physical[at] = f"{text}\n{physical[at]}" if "\r" not in str(physical[at]) else physical[at]
+        physical[at] = f"{text}\n{physical[at]}"
 
 
-def _letters(physical: list[str | None], at: int, random: Random) -> None:
-    text = str(physical[at])
+def _letters(physical: list[str], at: int, random: Random) -> None:
+    text = physical[at]
     keyword = _KEYWORD.match(text)
     if keyword:
         other = "".join(random.choice((char.lower(), char.upper())) for char in keyword[2])
         physical[at] = keyword[1] + other + text[keyword.end() :]
 
 
-def _break(physical: list[str | None], first: int, end: int, escape: str, random: Random) -> None:
+def _break(physical: list[str], first: int, end: int, escape: str, random: Random) -> None:
     """Continue an instruction on the next line, with a comment between: no here-document, which is taken as it is."""
-    whole = "".join(map(str, physical[first:end]))
-    last = str(physical[first])
+    whole = "".join(physical[first:end])
+    last = physical[first]
     at = [
         place
         for place, char in enumerate(last)
@@ -121,11 +121,11 @@ def _break(physical: list[str | None], first: int, end: int, escape: str, random
             physical[first] = "\n".join(filter(None, broken))
 
 
-def _unreached(case: Case, physical: list[str | None], lines: list[tuple[Line, int]], random: Random) -> None:
+def _unreached(case: Case, physical: list[str], lines: list[tuple[Line, int]], random: Random) -> None:
     """A stage that nothing needs, before all others: a number counts stages, and a name could be taken."""
     first = next(line for line, _ in lines if line.keyword == "FROM")
     if not _NUMBERED.search(case.dockerfile) and random.random() < 0.5:
-        text = str(physical[first.number - 1])
+        text = physical[first.number - 1]
         stage = random.choice(("FROM scratch AS never-reached\nCOPY requirements.txt /", "FROM scratch\nRUN exit 1"))
         triggers = b"ONBUILD" in case.dockerfile.upper()  # a trigger's text may name a stage
         if not triggers and (start := _PLAIN_FROM.fullmatch(text)) and random.random() < 0.5:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any, cast
@@ -62,7 +61,7 @@ def build(
     row = RowBeingFilled(sentence.name, arch, words, known, overrides)
     try:
         row.resolve(args)
-        image = replace(_image(sentence, _Reader(fields, row), arches, plans), where_of=partial(_where, args))
+        image = _image(sentence, _Reader(fields, row), arches, plans, args)
     except ConfigurationError as error:
         if error.at is None:
             error.at = str(sentence.where())
@@ -104,7 +103,9 @@ class _Reader:
         return node if isinstance(node, dict) else {}
 
 
-def _image(sentence: Sentence, read: _Reader, arches: tuple[Arch, ...], plans: Plans) -> Image:
+def _image(
+    sentence: Sentence, read: _Reader, arches: tuple[Arch, ...], plans: Plans, args: Mapping[str, Text]
+) -> Image:
     dockerfile = read.value("dockerfile", None)
     if dockerfile is None:
         hint = "set dockerfile in defaults, at the family or at the name"
@@ -135,6 +136,7 @@ def _image(sentence: Sentence, read: _Reader, arches: tuple[Arch, ...], plans: P
         epoch=read.value("epoch", ""),
         lane=read.value("lane", None),
         where=sentence.where(),
+        where_of=partial(_where, args),
     )
 
 

@@ -94,9 +94,10 @@ def against(
     for row in [] if _only_gone(project, pattern, gone) else _rows(project, recipes, pattern, arch, values):
         old = old_rows.get((row.name, row.arch))
         changes = [f"not in the catalogue at {rev}"] if old is None else words.changes(before.of(old), recipes.of(row))
-        same = old is not None and not changes
         told = {"tag": recipes.tag(row), "was": None if old is None else before.tag(old), "changes": changes}
-        note = instruction_words.unseen(before.dockerfile(old), recipes.dockerfile(row)) if old and same else None
+        note = (
+            instruction_words.unseen(before.dockerfile(old), recipes.dockerfile(row)) if old and not changes else None
+        )
         found.append({"image": row.name, "arch": row.arch, **told, "note": note})
     for row in gone:
         changes = ["not in the catalogue any more"]

@@ -12,7 +12,7 @@ from imageyard.recipe.dockerfile.evaluate import ImageUse
 from imageyard.recipe.dockerfile.fault import Fault
 from imageyard.recipe.dockerfile.references import familiar, is_reference
 from imageyard.recipe.dockerfile.stages import Inherited
-from imageyard.recipe.sources import Binder
+from imageyard.recipe.sources import Binder, named_contexts
 
 __all__ = ["RowBases", "inherited"]
 
@@ -33,8 +33,7 @@ class RowBases:
     @classmethod
     def of(cls, row: Row, parents: Mapping[str, Inherited], binder: Binder, *, assumes: bool = False) -> RowBases:
         """Make those of a row."""
-        contexts = {familiar(name): where for name, where in row.image.contexts.items()}
-        return cls(parents, contexts, platform_of(row.arch), binder, assumes)
+        return cls(parents, named_contexts(row.image.contexts), platform_of(row.arch), binder, assumes)
 
     def left_by(self, image: str, platform: str) -> Inherited:
         """What an image leaves to a stage that starts from it on a platform, the row's where it is empty."""

@@ -13,13 +13,12 @@ from imageyard.recipe.dockerfile.declared import declared_args
 from imageyard.recipe.dockerfile.evaluate import FileUse, Reading
 from imageyard.recipe.dockerfile.fault import Fault
 from imageyard.recipe.dockerfile.live import live_names
-from imageyard.recipe.dockerfile.references import familiar
 from imageyard.recipe.dockerfile.scope import asks_for_builder
 from imageyard.recipe.dockerfile.stages import Dockerfile, read
 from imageyard.recipe.dockerfile.undecided import require_decided
 from imageyard.recipe.files import Shelf
 from imageyard.recipe.model import File, Mode
-from imageyard.recipe.sources import IMAGE_SCHEME
+from imageyard.recipe.sources import IMAGE_SCHEME, named_contexts
 from imageyard.treebase import Tree
 
 __all__ = ["Context", "open_context", "outside"]
@@ -55,7 +54,7 @@ class Context:
         Raises ConfigurationError at the line of the Dockerfile that names what is not there.
         """
         taken: dict[str, set[str]] = {}
-        folders = {familiar(name): where for name, where in contexts.items()}
+        folders = named_contexts(contexts)
         uses = [use for use in reading.files if not folders.get(use.context, "").startswith(IMAGE_SCHEME)]
         shelves = [self._shelf(use, folders) for use in uses]
         line = 0

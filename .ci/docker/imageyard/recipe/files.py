@@ -12,6 +12,7 @@ from functools import cached_property, lru_cache
 from itertools import chain, islice
 
 from imageyard.catalogue.suggest import nearest
+from imageyard.errors import ImageyardError
 from imageyard.recipe.dockerfile.evaluate import FileUse
 from imageyard.recipe.dockerfile.fault import Fault
 from imageyard.recipe.folder_index import FolderIndex
@@ -49,8 +50,12 @@ class Shelf:
     def __init__(self, tree: Tree, entries: Mapping[str, Entry] | None = None) -> None:
         self.tree = tree
         self.entries = tree.entries() if entries is None else entries
-        self.problems = {path: entry.problem for path, entry in self.entries.items() if entry.problem is not None}
         self._taken: dict[tuple[object, ...], _Taken] = {}
+
+    @cached_property
+    def problems(self) -> Mapping[str, ImageyardError]:
+        """Why some of the files cannot be read; only a use needs them."""
+        return {path: entry.problem for path, entry in self.entries.items() if entry.problem is not None}
 
     @cached_property
     def folders(self) -> FolderIndex:

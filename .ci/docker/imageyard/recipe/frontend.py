@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from imageyard.catalogue.lock import reference_key
 from imageyard.names import parse_reference
-from imageyard.recipe.dockerfile.references import is_reference
+from imageyard.recipe.dockerfile.references import familiar, is_reference
+from imageyard.recipe.dockerfile.stages import Dockerfile
 from imageyard.recipe.stand_ins import Locked
 
-__all__ = ["SYNTAX_ARG", "pinned_frontend", "syntax_arg"]
+__all__ = ["frontend_of", "pinned_frontend", "reads_dockerfiles", "syntax_arg"]
 
-SYNTAX_ARG = "BUILDKIT_SYNTAX"
+_SYNTAX_ARG = "BUILDKIT_SYNTAX"
 """The build arg that names a frontend; it goes before `# syntax=` (BuildKit, frontend/dockerfile/builder/build.go)."""
+_ALIKE = ("docker/dockerfile", "docker/dockerfile-upstream")
+"""Those that read a Dockerfile as the built-in one does; of any other's file each byte counts."""
+
+
+def frontend_of(dockerfile: Dockerfile, args: Mapping[str, str]) -> str | None:
+    """The frontend that a Dockerfile is read by under these args, None for the built-in one."""
+    return args.get(_SYNTAX_ARG) or dockerfile.frontend
+
+
+def reads_dockerfiles(frontend: str | None) -> bool:
+    """Whether a frontend, None being the built-in one, reads a Dockerfile as we do."""
+    if frontend is None:
+        return True
+    name = familiar(frontend).partition("@")[0].partition(":")[0] if is_reference(frontend) else ""
+    return name in _ALIKE
 
 
 def pinned_frontend(frontend: str | None, lock: Locked) -> str | None:
@@ -23,4 +41,4 @@ def pinned_frontend(frontend: str | None, lock: Locked) -> str | None:
 
 def syntax_arg(frontend: str | None) -> dict[str, str]:
     """The build arg that has a frontend run by the digest that its recipe holds; none where it holds no digest."""
-    return {SYNTAX_ARG: frontend} if frontend and "@sha256:" in frontend else {}
+    return {_SYNTAX_ARG: frontend} if frontend and "@sha256:" in frontend else {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from imageyard.catalogue.lock import Lock
@@ -10,11 +9,12 @@ from imageyard.catalogue.model import Row
 from imageyard.errors import ConfigurationError
 from imageyard.names import platform_of
 from imageyard.recipe.bases import RowBases
-from imageyard.recipe.dockerfile.evaluate import Reading, evaluate
+from imageyard.recipe.dockerfile.evaluate import Reading
 from imageyard.recipe.dockerfile.references import familiar, is_reference
-from imageyard.recipe.frontend import SYNTAX_ARG
+from imageyard.recipe.frontend import frontend_of
+from imageyard.recipe.readings import evaluated
 from imageyard.recipe.recipe import Recipes
-from imageyard.recipe.sources import IMAGE_SCHEME, Binder
+from imageyard.recipe.sources import IMAGE_SCHEME, Binder, named_contexts, normal
 from imageyard.recipe.stand_ins import Locked
 
 __all__ = ["Pull", "Pulls"]
@@ -38,14 +38,14 @@ class Pulls:
     def __init__(self, recipes: Recipes, lock: Locked) -> None:
         self._recipes = recipes
         self._binder = Binder(lock, Lock())
-        self._rows = {(row.name, row.arch): row for row in recipes.catalogue.rows}
         self._readings: dict[tuple[str, str], Reading] = {}
 
     def of(self, row: Row) -> tuple[Pull, ...]:
         """What a row pulls itself, its frontend last. Raises ConfigurationError for what BuildKit would refuse."""
         row = self._recipes.own(row)
-        reading, contexts, parents = self._reading(row), _contexts(row), self._parents(row)
-        started = {familiar(use.name): Binder.normal(use.platform or platform_of(row.arch)) for use in reading.bases}
+        reading, contexts = self._reading(row), named_contexts(row.image.contexts)
+        parents = self._recipes.named_parents(row)
+        started = {familiar(use.name): normal(use.platform or platform_of(row.arch)) for use in reading.bases}
         found: dict[Pull, None] = {}
         for use in reading.images:
             name = familiar(use.name)
@@ -54,8 +54,7 @@ class Pulls:
                 found[Pull(name, started.get(name, ""))] = None
             elif given is not None and given.startswith(IMAGE_SCHEME):
                 found[Pull(familiar(given.removeprefix(IMAGE_SCHEME)), started.get(name, ""))] = None
-        dockerfile, args = self._recipes.definition(row)
-        frontend = args.get(SYNTAX_ARG) or dockerfile.frontend
+        frontend = frontend_of(*self._recipes.definition(row))
         if frontend and is_reference(frontend):
             found[Pull(frontend, is_frontend=True)] = None
         return tuple(found)
@@ -63,31 +62,17 @@ class Pulls:
     def parents(self, row: Row) -> tuple[Row, ...]:
         """The rows that a row is built from."""
         row = self._recipes.own(row)
-        used = {familiar(use.name) for use in self._reading(row).images} - _contexts(row).keys()
-        return tuple(parent for name, parent in self._parents(row).items() if name in used)
-
-    def _parents(self, row: Row) -> Mapping[str, Row]:
-        return {familiar(name): self._rows[name, row.arch] for name in row.image.parents.values()}
+        used = {familiar(use.name) for use in self._reading(row).images} - named_contexts(row.image.contexts).keys()
+        return tuple(parent for name, parent in self._recipes.named_parents(row).items() if name in used)
 
     def _reading(self, row: Row) -> Reading:
         key = (row.name, row.arch)
         if key not in self._readings:
-            left = {name: self._reading(parent).leaves for name, parent in self._parents(row).items()}
+            left = {name: self._reading(parent).leaves for name, parent in self._recipes.named_parents(row).items()}
             dockerfile, args = self._recipes.definition(row)
             try:
-                self._readings[key] = evaluate(
-                    dockerfile,
-                    args=args,
-                    platform=platform_of(row.arch),
-                    target=row.image.target,
-                    contexts=row.image.contexts,
-                    bases=RowBases.of(row, left, self._binder).left_by,
-                )
+                self._readings[key] = evaluated(row, dockerfile, args, RowBases.of(row, left, self._binder))
             except ConfigurationError as error:
                 error.doing = f"working out what {row.name} pulls for {row.arch}"
                 raise
         return self._readings[key]
-
-
-def _contexts(row: Row) -> Mapping[str, str]:
-    return {familiar(name): where for name, where in row.image.contexts.items()}

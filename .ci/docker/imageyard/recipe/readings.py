@@ -14,12 +14,12 @@ from imageyard.recipe.context import Context, open_context, outside
 from imageyard.recipe.dockerfile.canonical import Instructions
 from imageyard.recipe.dockerfile.evaluate import ImageUse, Reading, evaluate
 from imageyard.recipe.dockerfile.references import familiar
-from imageyard.recipe.dockerfile.stages import Inherited
+from imageyard.recipe.dockerfile.stages import Dockerfile, Inherited
 from imageyard.recipe.model import MTIME, File
 from imageyard.recipe.sources import Binder
 from imageyard.treebase import Tree, without
 
-__all__ = ["Readings", "RowReading"]
+__all__ = ["Readings", "RowReading", "evaluated"]
 
 _TIMES: Mapping[bool, Mapping[str, str]] = {False: {}, True: {"SOURCE_DATE_EPOCH": str(MTIME)}}
 """The args of an image that is to be `reproducible`: its times are those of the sealed context."""
@@ -165,16 +165,22 @@ class Readings:
         return RowBases.of(row, parents, self._bound(row.arch), assumes=self._assumes)
 
     def _evaluated(self, row: Row, context: Context, bases: Mapping[str, Inherited], builder: str) -> Reading:
-        image = row.image
-        return evaluate(
-            context.dockerfile,
-            args=self.given(row),
-            platform=platform_of(row.arch),
-            target=image.target,
-            contexts=image.contexts,
-            bases=self._row_bases(row, bases).left_by,
-            builder=builder,
-        )
+        return evaluated(row, context.dockerfile, self.given(row), self._row_bases(row, bases), builder)
+
+
+def evaluated(
+    row: Row, dockerfile: Dockerfile, args: Mapping[str, str], bases: RowBases, builder: str | None = None
+) -> Reading:
+    """Follow the Dockerfile of a row. Raises as `evaluate` does."""
+    return evaluate(
+        dockerfile,
+        args=args,
+        platform=platform_of(row.arch),
+        target=row.image.target,
+        contexts=row.image.contexts,
+        bases=bases.left_by,
+        builder=builder,
+    )
 
 
 def _together(found: list[tuple[Reading, tuple[File, ...]]]) -> RowReading:

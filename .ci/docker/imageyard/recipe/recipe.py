@@ -12,12 +12,12 @@ from imageyard.errors import ConfigurationError
 from imageyard.names import content_tag, platform_of, tree_tag
 from imageyard.recipe.context import Context
 from imageyard.recipe.dockerfile.fault import Fault
-from imageyard.recipe.dockerfile.references import familiar, is_reference
+from imageyard.recipe.dockerfile.references import familiar
 from imageyard.recipe.dockerfile.stages import Dockerfile
-from imageyard.recipe.frontend import pinned_frontend
+from imageyard.recipe.frontend import frontend_of, pinned_frontend, reads_dockerfiles
 from imageyard.recipe.model import VERSION, File, Recipe, Source
 from imageyard.recipe.readings import Readings, RowReading
-from imageyard.recipe.sources import Binder
+from imageyard.recipe.sources import Binder, named_contexts
 from imageyard.recipe.stand_ins import Locked, StandIns
 from imageyard.recipe.undeclared import refuse_undeclared
 from imageyard.treebase import Tree
@@ -25,8 +25,6 @@ from imageyard.treebase import Tree
 __all__ = ["File", "Recipe", "Recipes", "Source"]
 
 _UNDECLARED = ("SOURCE_DATE_EPOCH", "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
-_KNOWN_FRONTENDS = ("docker/dockerfile", "docker/dockerfile-upstream")
-"""Those that read a Dockerfile as the built-in one does; of any other's file each byte counts."""
 
 
 class Recipes:
@@ -99,12 +97,14 @@ class Recipes:
         """The text of a row's Dockerfile."""
         return self._readings.context(row.image).text
 
+    def named_parents(self, row: Row) -> Mapping[str, Row]:
+        """The rows that the catalogue names as a row's parents, by familiar name; it may be built from fewer."""
+        return {familiar(name): parent for name, parent in self._readings.parents(self.own(row)).items()}
+
     def parent_rows(self, row: Row) -> tuple[Row, ...]:
         """The rows that this one is built from, of its architecture."""
         names = [source.name for source in self.of(row).sources if source.kind == "parent"]
-        return tuple(
-            parent for name, parent in self._readings.parents(self.own(row)).items() if familiar(name) in names
-        )
+        return tuple(parent for name, parent in self.named_parents(row).items() if name in names)
 
     def tag(self, row: Row, passed: Sequence[str] = ()) -> str:
         """The tag of a row. `passed` are docker arguments, which no recipe holds: others of them, another tag."""
@@ -151,7 +151,7 @@ class Recipes:
             refuse_undeclared(self.catalogue, row, unused, self._readings.is_taken, context.declared)
         parents = self._readings.parents(row)
         pulled = {source.name for source in sources if source.kind == "parent"}
-        frontend = pinned_frontend(args.get("BUILDKIT_SYNTAX") or context.dockerfile.frontend, self.pins)
+        frontend = pinned_frontend(frontend_of(context.dockerfile, given), self.pins)
         return Recipe(
             VERSION,
             platform,
@@ -162,7 +162,7 @@ class Recipes:
             tuple(sorted(secret.id for secret in image.secrets)),
             image.epoch,
             reading.instructions,
-            None if _reads_dockerfiles(frontend) else hashlib.sha256(context.text).hexdigest(),
+            None if reads_dockerfiles(frontend) else hashlib.sha256(context.text).hexdigest(),
             image.reproducible,
             dockerfile=image.dockerfile,
             target=image.target,
@@ -184,8 +184,8 @@ class Recipes:
         )
 
     def _sources(self, row: Row, context: Context, reading: RowReading, platform: str) -> tuple[Source, ...]:
-        contexts = {familiar(name): where for name, where in row.image.contexts.items()}
-        parents = {familiar(name): partial(self._id, parent) for name, parent in self._readings.parents(row).items()}
+        contexts = named_contexts(row.image.contexts)
+        parents = {name: partial(self._id, parent) for name, parent in self.named_parents(row).items()}
         found: dict[Source, None] = {}
         for use in reading.images:
             try:
@@ -207,11 +207,3 @@ class Recipes:
 def _counts(name: str, declared: Iterable[str]) -> bool:
     """Whether BuildKit does anything with an argument: a stage declares it, or it reads it without."""
     return name in declared or name.upper() in _UNDECLARED or name.startswith("BUILDKIT_")
-
-
-def _reads_dockerfiles(frontend: str | None) -> bool:
-    """Whether a frontend, None being the built-in one, reads a Dockerfile as we do."""
-    if frontend is None:
-        return True
-    name = familiar(frontend).partition("@")[0].partition(":")[0] if is_reference(frontend) else ""
-    return name in _KNOWN_FRONTENDS

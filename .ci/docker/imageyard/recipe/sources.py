@@ -13,13 +13,18 @@ from imageyard.recipe.dockerfile.references import familiar, reference
 from imageyard.recipe.model import Source
 from imageyard.recipe.stand_ins import Locked
 
-__all__ = ["IMAGE_SCHEME", "Binder"]
+__all__ = ["IMAGE_SCHEME", "Binder", "named_contexts", "normal"]
 
 IMAGE_SCHEME = "docker-image://"
 
 
+def named_contexts(contexts: Mapping[str, str]) -> dict[str, str]:
+    """An image's `contexts` by familiar name, under which BuildKit looks for them."""
+    return {familiar(name): where for name, where in contexts.items()}
+
+
 class Binder:
-    """Binds names; the locks' references are read once.
+    """Binds names; the locks' references are read once. `has_triggers`: a base that was asked has ONBUILD triggers.
 
     `assumed` pins what bases are taken for that no lock pins, as far as it is asked what they leave.
     """
@@ -27,16 +32,14 @@ class Binder:
     def __init__(self, lock: Locked, stand_ins: Locked, assumed: Locked | None = None) -> None:
         assumed = assumed or Lock()
         self._configs = {**assumed.configs, **stand_ins.configs, **lock.configs}
+        self.has_triggers = any(
+            each.on_build for by_platform in self._configs.values() for each in by_platform.values()
+        )
         self._assumed = {familiar(name): digest for name, digest in assumed.pinned.items()}
         self._locks: tuple[tuple[str, Mapping[str, str]], ...] = (
             ("locked", {familiar(name): digest for name, digest in lock.pinned.items()}),
             ("standin", {familiar(name): digest for name, digest in stand_ins.pinned.items()}),
         )
-
-    @property
-    def has_triggers(self) -> bool:
-        """Whether a base that was asked has ONBUILD triggers."""
-        return any(config.on_build for configs in self._configs.values() for config in configs.values())
 
     def config(self, name: str, platform: str, contexts: Mapping[str, str]) -> BaseConfig | None:
         """The config of a base by its familiar name, None where it was not asked for; a folder's says nothing.
@@ -48,12 +51,7 @@ class Binder:
             return BaseConfig()
         source = self._image(name, familiar(given.removeprefix(IMAGE_SCHEME)) if given else name)
         digest = self._assumed.get(source.value) if source.kind == "unlocked" else parse_digest(source.value)
-        return self._configs[digest].get(_normal(platform)) if digest in self._configs else None
-
-    @staticmethod
-    def normal(platform: str) -> str:
-        """A platform as locks have it."""
-        return _normal(platform)
+        return self._configs[digest].get(normal(platform)) if digest in self._configs else None
 
     def bind(
         self,
@@ -73,7 +71,7 @@ class Binder:
         if given is not None and not given.startswith(IMAGE_SCHEME):
             return Source(name, "directory", given)
         if given is None and name in parents:
-            if use.platform and _normal(use.platform) != platform:
+            if use.platform and normal(use.platform) != platform:
                 raise Fault(
                     f"{name} is a parent image, and --platform={use.platform} is not this row's {platform}",
                     "a parent is built for the architecture of its child: remove --platform",
@@ -95,7 +93,7 @@ _PLAIN_VARIANTS = {("amd64", "v1"), ("arm64", "8"), ("arm64", "v8"), ("arm", "7"
 _SYSTEMS = {"macos": "darwin"}
 
 
-def _normal(platform: str) -> str:
+def normal(platform: str) -> str:
     """A platform in its one spelling: `linux/arm64` for `arm64`, `linux/aarch64` and `linux/arm64/v8`.
 
     (containerd/platforms 1.0, platforms.Parse and normalizeArch; an architecture alone is one of Linux.)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TypeAlias
 
 from imageyard.recipe.dockerfile import flags, split
-from imageyard.recipe.dockerfile.instructions import Arg, Instruction, Onbuild, RunInstruction, parse
+from imageyard.recipe.dockerfile.instructions import Arg, Copy, Instruction, Onbuild, RunInstruction, parse
 from imageyard.recipe.dockerfile.lines import Line
 from imageyard.recipe.dockerfile.reach import Linked
 from imageyard.recipe.dockerfile.references import familiar, is_reference
@@ -38,22 +38,19 @@ def instructions(
     before += [[name, scope.values[name]] for name in names & {"TARGETSTAGE"} if name not in args]
     # a trigger names stages in its text, which alone says nothing of what is under a name
     named = any(len(stage.instructions) > len(dockerfile.stages[stage.index].instructions) for stage in reached)
-    place = _places(dockerfile, reached, named=named)
     own = [stage for stage in reached if named or stage is reached[-1] or not _is_name(dockerfile, stage)]
+    place = _places(reached, own)
     stages = [_stage(dockerfile, stage, place, args, named=named) for stage in own]
     escape = {} if dockerfile.escape == "\\" else {"escape": dockerfile.escape}
     return {**escape, "globals": before, "stages": stages}
 
 
-def _places(dockerfile: Dockerfile, reached: Sequence[Linked], *, named: bool) -> Mapping[int, object]:
-    """What stands for each stage: its number in the record, or, for one that is only a name, what it is a name of."""
-    place: dict[int, object] = {}
-    number = 0
+def _places(reached: Sequence[Linked], own: Sequence[Linked]) -> Mapping[int, object]:
+    """What stands for each stage: its number among `own`, or, for one that is only a name, what it is a name of."""
+    place: dict[int, object] = {stage.index: number for number, stage in enumerate(own)}
     for stage in reached:
-        if not named and stage is not reached[-1] and _is_name(dockerfile, stage):
+        if stage.index not in place:
             place[stage.index] = _start(stage, place)
-        else:
-            place[stage.index], number = number, number + 1
     return place
 
 
@@ -109,9 +106,9 @@ def _origins(stage: Linked, place: Mapping[int, object]) -> Callable[[str, bool]
 
 def _instruction(line: Line, escape: str, origin: Callable[[str, bool], object], args: Collection[str]) -> list[object]:
     given: dict[str, object] = dict(flags.parse(line.keyword, line.flags))
-    if "from" in given:
-        given["from"] = origin(flags.parse(line.keyword, line.flags)["from"][0], True)
     parsed = parse(line, escape)
+    if isinstance(parsed, Copy) and "from" in given:
+        given["from"] = origin(parsed.origin, True)
     if isinstance(parsed, RunInstruction):
         given["mounted"] = [origin(each, False) if each else "" for each in parsed.origins]
     return [line.keyword, given, *_words(line, parsed, escape, args), *line.bodies]
