@@ -27,10 +27,11 @@ FLOORS = """
     console
     files git aws
     git_changes
-    git_blobs digest_cache
+    git_blobs digest_cache path_problems
     parallel
     http oci
     treebase
+    git_tree
     tree
     ran
     records

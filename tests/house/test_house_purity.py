@@ -13,6 +13,7 @@ PURE = (
     "layout",
     "ran",
     "records",
+    "path_problems",
     "treebase",
     "catalogue*",
     "recipe*",

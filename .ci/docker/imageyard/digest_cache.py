@@ -11,7 +11,8 @@ import hashlib
 import os
 import struct
 import time
-from collections.abc import Iterable, Mapping
+import zlib
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
@@ -24,13 +25,16 @@ __all__ = ["DigestCache", "Seen", "seen"]
 Seen: TypeAlias = tuple[int, int, int, int]
 """What a file system says of a file: bytes, nanoseconds since it was modified and changed last, its inode."""
 
-_HEAD = b"imageyard digests 1\n"
+_HEAD = b"imageyard digests 2\n"
 _NUMBERS = struct.Struct("<4Q")
 _HEX = 64
 _GRAIN = 2_000_000_000
 """Nanoseconds: FAT, the coarsest, keeps times to two seconds."""
-_WORTH_KEEPING = 64, 4 << 20
-"""Files, or bytes; fewer are read as fast as the cache."""
+_FILES, _BYTES = 64, 4 << 20
+"""How much that is new is worth writing the cache: less is read again as fast."""
+_DAY = 86_400 * 10**9
+_MONTH = 30 * _DAY
+"""Nanoseconds after which the cache of a folder that nobody asked for goes."""
 
 
 def seen(found: os.stat_result) -> Seen:
@@ -41,8 +45,9 @@ def seen(found: os.stat_result) -> Seen:
 class DigestCache:
     """The digests of one folder's files by their path, in one file in the user's cache folder.
 
-    It holds three blocks, in the same order: the numbers, the digests, the paths; behind a head with their sizes. What
-    cannot be read is no cache, and what cannot be written is not kept. Of several processes the last one's file stays.
+    It holds three blocks, in the same order: the numbers, the digests, the paths; behind a head with their sizes and
+    their checksum. What cannot be read is no cache, and what cannot be written is not kept. Of several processes the
+    last one's file stays.
     """
 
     def __init__(self, folder: Path, environ: Mapping[str, str] | None = None) -> None:
@@ -51,54 +56,70 @@ class DigestCache:
         with suppress(RuntimeError):  # no home
             self._file = user_cache(os.environ if environ is None else environ) / "digests" / name
         self._settled = time.time_ns() - _GRAIN
-        self._kept: dict[str, tuple[Seen, str]] | None = None
+        self._kept: tuple[dict[str, Seen], dict[str, str]] | None = None
         self._new: dict[str, tuple[Seen, str]] = {}
 
-    def known(self, now: Mapping[str, Seen], paths: Iterable[str]) -> dict[str, str]:
+    def known(self, now: Mapping[str, Seen], paths: Collection[str]) -> dict[str, str]:
         """The digests of those files that are as they were when they were read."""
         if self._kept is None:
             self._kept = self._read()
-        kept, found = self._kept, {}
-        for path in paths:
-            before = kept.get(path)
-            if before is not None and before[0] == now.get(path):
-                found[path] = before[1]
-        return found
+        before, digests = self._kept
+        return {path: digests[path] for path in paths if path in before and before[path] == now.get(path)}
 
     def put(self, path: str, now: Seen, digest: str) -> None:
         """Note the digest of a file, unless it may have been written again without a trace."""
         if now[1] < self._settled and now[2] < self._settled:
             self._new[path] = now, digest
 
-    def save(self, paths: Mapping[str, object]) -> None:
-        """Write what is known of `paths`, those that are there, if anything is new."""
-        count, size = _WORTH_KEEPING
-        if self._file is None or not self._new:
+    def save(self, paths: Collection[str]) -> None:
+        """Write what is known of `paths`, those that are there, if enough of it is new."""
+        new = self._new
+        if self._file is None or (len(new) < _FILES and sum(now[0] for now, _ in new.values()) < _BYTES):
             return
-        if len(paths) < count and sum(now[0] for now, _ in self._new.values()) < size:
-            return
-        kept = {path: known for path, known in ((self._kept or {}) | self._new).items() if path in paths}
-        self._kept, self._new = kept, {}
-        numbers = b"".join(_NUMBERS.pack(*now) for now, _ in kept.values())
-        digests = "".join(digest for _, digest in kept.values()).encode()
-        names = "\0".join(kept).encode()
+        before, digests = self._kept or ({}, {})
+        before |= {path: now for path, (now, _) in new.items()}
+        digests |= {path: digest for path, (_, digest) in new.items()}
+        self._kept, self._new = (before, digests), {}
         with suppress(EnvironmentLacks):
             make_folder(self._file.parent)
-            atomic_write(
-                self._file, b"%b%d %d\n%b%b%b" % (_HEAD, len(kept), len(names), numbers, digests, names), 0o600
-            )
+            atomic_write(self._file, _packed([path for path in before if path in paths], before, digests), 0o600)
+            _forget(self._file.parent)
 
-    def _read(self) -> dict[str, tuple[Seen, str]]:
+    def _read(self) -> tuple[dict[str, Seen], dict[str, str]]:
         try:
             data = self._file.read_bytes() if self._file else b""
-            head = data.index(b"\n", len(_HEAD)) + 1
-            count, size = map(int, data[len(_HEAD) : head].split())
-            numbers, digests = head + count * _NUMBERS.size, head + count * (_NUMBERS.size + _HEX)
-            names = data[digests:].decode().split("\0")
-            if not data.startswith(_HEAD) or len(data) != digests + size or len(names) != count:
-                return {}
-            text = data[numbers:digests].decode("ascii")
+            start = data.index(b"\n", len(_HEAD)) + 1
+            count, checksum = map(int, data[len(_HEAD) : start].split())
+            if not data.startswith(_HEAD) or zlib.crc32(memoryview(data)[start:]) != checksum:
+                return {}, {}
+            numbers, digests = start + count * _NUMBERS.size, start + count * (_NUMBERS.size + _HEX)
+            names, text = data[digests:].decode().split("\0"), data[numbers:digests].decode("ascii")
             each = (text[at : at + _HEX] for at in range(0, len(text), _HEX))
-            return dict(zip(names, zip(_NUMBERS.iter_unpack(data[head:numbers]), each, strict=True), strict=True))
+            before = dict(zip(names, _NUMBERS.iter_unpack(data[start:numbers]), strict=True))
+            self._mark_as_used()
+            return before, dict(zip(names, each, strict=True))
         except (OSError, ValueError, struct.error):
-            return {}
+            return {}, {}
+
+    def _mark_as_used(self) -> None:
+        if self._file and self._file.stat().st_mtime_ns < time.time_ns() - _DAY:
+            os.utime(self._file)
+
+
+def _packed(paths: Collection[str], numbers: Mapping[str, Seen], digests: Mapping[str, str]) -> bytes:
+    body = b"".join(
+        (
+            b"".join(_NUMBERS.pack(*numbers[path]) for path in paths),
+            "".join(digests[path] for path in paths).encode(),
+            "\0".join(paths).encode(),
+        )
+    )
+    return b"%b%d %d\n%b" % (_HEAD, len(paths), zlib.crc32(body), body)
+
+
+def _forget(folder: Path) -> None:
+    """Delete caches that nobody read for long: most of them are of folders that are gone."""
+    for file in folder.iterdir():
+        with suppress(OSError):
+            if file.stat().st_mtime_ns < time.time_ns() - _MONTH:
+                file.unlink()

@@ -12,9 +12,9 @@ from imageyard import process
 from imageyard.errors import ConfigurationError, EnvironmentLacks, ImageyardError
 
 __all__ = [
-    "IndexEntry",
     "TreeEntry",
     "ask",
+    "at_top",
     "branch",
     "containing",
     "file_settings",
@@ -23,6 +23,7 @@ __all__ = [
     "items",
     "listing",
     "origin",
+    "path_of",
     "refusal",
     "remote_branches",
     "resolve",
@@ -34,15 +35,6 @@ __all__ = [
 _INSTALL = "install git, on Debian and Ubuntu: sudo apt-get install git"
 _BRANCH = re.compile(r"[\w.][\w./-]*")  # what no shell reads in another way
 _OWNED = re.compile(r"detected dubious ownership in repository at '([^']*)'")
-
-
-class IndexEntry(NamedTuple):
-    """A path of the work tree as `git ls-files -t` lists it; `mode` and `stage` are empty for one that is untracked."""
-
-    tag: str
-    path: str
-    mode: str = ""
-    stage: str = ""
 
 
 class TreeEntry(NamedTuple):
@@ -63,7 +55,7 @@ def top(path: Path | str) -> Path:
     done = ask(start, "rev-parse", "--show-toplevel")
     if done.code:
         raise refusal(start, done, "looking for the git repository")
-    return Path(os.fsdecode(done.out.rstrip(b"\n")))
+    return path_of(done.out)
 
 
 def head(top: Path) -> str:
@@ -146,41 +138,46 @@ def is_shallow(top: Path) -> bool:
     return ask(top, "rev-parse", "--is-shallow-repository").text == "true"
 
 
-def listing(top: Path, folder: str = "") -> Iterator[IndexEntry]:
+def listing(top: Path, folder: str = "") -> Iterator[tuple[str, str, str, str]]:
     """What git sees of the work tree under `folder`, in one call: tracked, and untracked but not ignored.
 
-    Paths are relative to `top`. Tags (git-ls-files(1), `-t`): `H` tracked, `S` skip-worktree, `M` unmerged,
-    `?` untracked; an untracked path that ends in `/` is a repository of its own. A path listed as tracked may be
-    missing on disk. A name that is not UTF-8 has the bytes that are not as lone surrogates (PEP 383).
-    Raises EnvironmentLacks where git refuses.
+    Each is a tag, a path, a mode and a stage; the last two are empty for a path that is untracked. Paths are relative
+    to `top`. Tags (git-ls-files(1), `-t`): `H` tracked, `S` skip-worktree, `M` unmerged, `?` untracked; an untracked
+    path that ends in `/` is a repository of its own. A path listed as tracked may be missing on disk. A name that is
+    not UTF-8 has the bytes that are not as lone surrogates (PEP 383).
+    Raises EnvironmentLacks where git refuses, or `top` is only inside of a repository.
     """
     where = ["--", f"{folder}/"] if folder else []
-    done = ask(top, "ls-files", "-z", "-t", "--stage", "--others", "--exclude-standard", *where)
+    how = ("-z", "-t", "--stage", "--others", "--exclude-standard")
+    done = ask(top, "ls-files", *how, *where, env=at_top(top))
     if done.code:
         raise refusal(top, done, "listing the files of the work tree")
     # `? PATH` or `H 100644 OID STAGE<tab>PATH`
     for item in done.out.decode(errors="surrogateescape").split("\0")[:-1]:
         if item[0] == "?":
-            yield IndexEntry("?", item[2:])
+            yield "?", item[2:], "", ""
         else:
             tab = item.index("\t")
-            yield IndexEntry(item[0], item[tab + 1 :], item[2:8], item[tab - 1])
+            yield item[0], item[tab + 1 :], item[2:8], item[tab - 1]
 
 
-def tree_listing(top: Path, commit: str, *paths: str) -> Iterator[TreeEntry]:
+def tree_listing(
+    top: Path, commit: str, *paths: str, recursive: bool = True, env: Mapping[str, str] | None = None
+) -> Iterator[TreeEntry]:
     """The files, links and submodules of a commit, or those of `paths` and below, relative to `top`.
 
-    A name that is not UTF-8 has the bytes that are not as lone surrogates (PEP 383).
-    Raises EnvironmentLacks where git refuses.
+    Without `recursive`, `paths` alone, folders among them. A name that is not UTF-8 has the bytes that are not as lone
+    surrogates (PEP 383). Raises EnvironmentLacks where git refuses.
     """
+    flags = ["-r"] if recursive else []
     where = ["--", *paths] if paths else []
-    done = ask(top, "ls-tree", "-r", "-z", "--full-tree", commit, *where)
+    done = ask(top, "ls-tree", *flags, "-z", "--full-tree", commit, *where, env=env)
     if done.code:
         raise refusal(top, done, f"listing the files at {commit}")
-    for item in items(done.out):
-        facts, _, name = item.partition(b"\t")
-        mode, _, oid = facts.decode().split(" ")
-        yield TreeEntry(name.decode(errors="surrogateescape"), mode, oid)
+    # `100644 blob OID<tab>PATH`
+    for item in done.out.decode(errors="surrogateescape").split("\0")[:-1]:
+        facts, _, name = item.partition("\t")
+        yield TreeEntry(name, facts[:6], facts.rpartition(" ")[2])
 
 
 def file_settings(top: Path) -> tuple[bool, bool]:
@@ -209,6 +206,16 @@ def ask(
     fixed = ("--literal-pathspecs", "-c", "core.quotePath=false", "-c", "core.fsmonitor=false")
     argv = [git, "-C", str(where), *fixed, *args]
     return process.run(argv, env={**(env or {}), **fixed_env}, stdin=stdin, timeout=timeout, on_out=on_out)
+
+
+def path_of(out: bytes) -> Path:
+    """The path that git printed in a line of its own."""
+    return Path(os.fsdecode(out.rstrip(b"\n")))
+
+
+def at_top(top: Path) -> Mapping[str, str]:
+    """Variables with which git takes `top` for the top of a work tree, or for none: it looks no further upwards."""
+    return {"GIT_CEILING_DIRECTORIES": str(top.parent)}
 
 
 def items(out: bytes) -> list[bytes]:

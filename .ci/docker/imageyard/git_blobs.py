@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
+import shlex
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from imageyard import git, process
 from imageyard.errors import ConfigurationError
 from imageyard.git import TreeEntry
 
-__all__ = ["Revision"]
+__all__ = ["Clone", "Revision"]
 
 Ask: TypeAlias = Callable[..., process.Completed]
 
@@ -24,35 +26,62 @@ _BATCH = 4096
 """Files that one `git cat-file` is asked for: their names stand in one file."""
 
 
-class Revision:
-    """Files of a commit of the repository at `top`; `entries` are those of a folder, in which attributes may stand."""
+@dataclass(frozen=True)
+class Clone:
+    """A repository: the folder in which git is asked, that in which filters run, and where git would not find it."""
 
-    def __init__(self, top: Path, commit: str, folder: str, entries: Iterable[TreeEntry]) -> None:
-        self._top = top
-        own = [entry for entry in entries if posixpath.basename(entry.path) == _ATTRIBUTES and entry.mode != "120000"]
-        self._git_dir = (
-            git.ask(top, "rev-parse", "--absolute-git-dir").out.decode(errors="surrogateescape").rstrip("\n")
-        )
-        self._attributes = (*own, *_above(top, commit, folder))
+    where: Path
+    work_tree: Path
+    git_dir: Path | None = None
+
+    @property
+    def _env(self) -> dict[str, str] | None:
+        """A work tree, which nothing here is about: the one that the repository names may be gone."""
+        return {"GIT_DIR": str(self.git_dir), "GIT_WORK_TREE": str(self.where)} if self.git_dir else None
+
+    def ask(self, *args: str, **options: Any) -> process.Completed:
+        """See `git.ask`."""
+        return git.ask(self.where, *args, env=self._env, **options)
+
+    def listing(self, commit: str, *paths: str, recursive: bool = True) -> Iterator[TreeEntry]:
+        """See `git.tree_listing`."""
+        return git.tree_listing(self.where, commit, *paths, recursive=recursive, env=self._env)
+
+
+class Revision:
+    """Files of a commit; `entries` are those of a folder, in which attributes may stand."""
+
+    def __init__(self, clone: Clone, commit: str, folder: str, entries: Iterable[TreeEntry]) -> None:
+        self._clone = clone
+        self._commit = commit
+        self._folder = folder
+        self._own = [e for e in entries if posixpath.basename(e.path) == _ATTRIBUTES and e.mode != "120000"]
 
     def content(self, entry: TreeEntry) -> bytes:
         """The bytes of a file, or a link's text. Raises ConfigurationError where git cannot produce them."""
+        if entry.mode == "120000":
+            return self._blob(entry)
         with self._attributed() as ask:
-            return _one(entry, ask)
+            return _printed(ask("cat-file", "--filters", f"--path={entry.path}", entry.oid))
 
     def digests(self, entries: Sequence[TreeEntry]) -> Iterator[tuple[TreeEntry, str]]:
         """The sha256 of each file and link, in hex, in few calls and in pieces: a blob may be larger than memory.
 
         Raises ConfigurationError where git cannot produce one of them.
         """
-        _fetch(self._top, entries)
+        self._fetch(entries)
+        links = [entry for entry in entries if entry.mode == "120000"]
+        for some in _batches(links):
+            yield from _batch(some, "".join(f"{entry.oid}\n" for entry in some), self._clone.ask)
         with self._attributed() as ask:
+            files = [entry for entry in entries if entry.mode != "120000"]
             # cat-file splits "OID PATH" at white space, so that it can take neither of these in its list
-            even = [e for e in entries if e.mode != "120000" and "\n" not in e.path and e.path[0] not in " \t"]
-            for start in range(0, len(even), _BATCH):
-                yield from _batch(even[start : start + _BATCH], ask)
-            for entry in set(entries).difference(even):
-                yield entry, hashlib.sha256(_one(entry, ask)).hexdigest()
+            odd = {entry for entry in files if "\n" in entry.path or entry.path[0] in " \t"}
+            for some in _batches([entry for entry in files if entry not in odd]):
+                listed = "".join(f"{entry.oid} {entry.path}\n" for entry in some)
+                yield from _batch(some, listed, ask, "--filters")
+            for entry in odd:
+                yield entry, hashlib.sha256(self.content(entry)).hexdigest()
 
     @contextmanager
     def _attributed(self) -> Iterator[Ask]:
@@ -61,31 +90,76 @@ class Revision:
         `--attr-source` came with git 2.41; without it git takes them from the work tree, else from the index.
         """
         with tempfile.TemporaryDirectory(prefix="imageyard-attributes-") as name:
-            for entry in self._attributes:
-                path = Path(name, "tree", entry.path)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(git.ask(self._top, "cat-file", "blob", entry.oid).out)
             tree = Path(name, "tree")
-            tree.mkdir(exist_ok=True)
+            tree.mkdir()
+            for path, data in self._attributes.items():
+                (tree / path).parent.mkdir(parents=True, exist_ok=True)
+                (tree / path).write_bytes(data)
             env = {"GIT_DIR": self._git_dir, "GIT_WORK_TREE": str(tree), "GIT_INDEX_FILE": f"{name}/index"}
-            yield partial(git.ask, tree, env=env)
+
+            def ask(command: str, *args: str, **options: Any) -> process.Completed:
+                return git.ask(tree, *self._filters, command, *args, env=env, **options)
+
+            yield ask
+
+    @cached_property
+    def _git_dir(self) -> str:
+        return str(self._clone.git_dir or git.path_of(self._clone.ask("rev-parse", "--absolute-git-dir").out))
+
+    @cached_property
+    def _attributes(self) -> dict[str, bytes]:
+        """The attribute files of the folder, and of those above it."""
+        parts = self._folder.split("/") if self._folder else []
+        names = ["/".join([*parts[:depth], _ATTRIBUTES]) for depth in range(len(parts))]
+        above = self._clone.listing(self._commit, *names, recursive=False) if names else ()
+        files = (*self._own, *(entry for entry in above if entry.mode != "120000"))
+        return {entry.path: self._blob(entry) for entry in files}
+
+    @cached_property
+    def _filters(self) -> tuple[str, ...]:
+        """Settings with which filters run where they do in a checkout: at the top of the real work tree."""
+        set_there = self._clone.ask("config", "-z", "--get-regexp", r"^filter\..*\.(smudge|process)$")
+        found = dict(line.split("\n", 1) for line in set_there.out.decode(errors="surrogateescape").split("\0") if line)
+        go = f"unset GIT_WORK_TREE GIT_INDEX_FILE; cd {shlex.quote(str(self._clone.work_tree))} && "
+        flags: list[str] = []
+        for key, command in found.items():
+            if command:
+                # in a smudge command, `%f` is the path
+                flags += ["-c", f"{key}={go.replace('%', '%%') if key.endswith('.smudge') else go}{command}"]
+        return tuple(flags)
+
+    def _blob(self, entry: TreeEntry) -> bytes:
+        return _printed(self._clone.ask("cat-file", "blob", entry.oid))
+
+    def _fetch(self, entries: Sequence[TreeEntry]) -> None:
+        """Have a partial clone get what it lacks in one call: `cat-file` would ask its remote for one after another.
+
+        The command is the one by which git itself does so (git 2.39, promisor-remote.c).
+        """
+        for line in self._clone.ask("config", "--get-regexp", r"^remote\..*\.promisor$").text.splitlines():
+            name, _, value = line.rpartition(" ")
+            if value != "true":
+                continue
+            walk = ("rev-list", "--quiet", "--objects", "--no-walk", "--missing=print", self._commit)
+            lacking = {line[1:] for line in self._clone.ask(*walk).text.splitlines() if line.startswith("?")}
+            if not (ids := sorted(lacking.intersection(entry.oid for entry in (*entries, *self._own)))):
+                return
+            remote = name.removeprefix("remote.").removesuffix(".promisor")
+            flags = ("--no-tags", "--no-write-fetch-head", "--recurse-submodules=no", "--filter=blob:none", "--stdin")
+            wanted = "".join(f"{oid}\n" for oid in ids).encode()
+            self._clone.ask("-c", "fetch.negotiationAlgorithm=noop", "fetch", remote, *flags, stdin=wanted)
 
 
-def _one(entry: TreeEntry, ask: Ask) -> bytes:
-    how = ("blob", entry.oid) if entry.mode == "120000" else ("--filters", f"--path={entry.path}", entry.oid)
-    done = ask("cat-file", *how)
-    if done.code:
-        raise _unreadable(done)
-    return done.out
+def _batches(entries: Sequence[TreeEntry]) -> Iterator[Sequence[TreeEntry]]:
+    return (entries[start : start + _BATCH] for start in range(0, len(entries), _BATCH))
 
 
-def _batch(entries: Sequence[TreeEntry], ask: Ask) -> Iterator[tuple[TreeEntry, str]]:
-    listed = "".join(f"{entry.oid} {entry.path}\n" for entry in entries).encode()
+def _batch(entries: Sequence[TreeEntry], listed: str, ask: Ask, *flags: str) -> Iterator[tuple[TreeEntry, str]]:
     # with filters, the size that cat-file prints is that of the blob before them (git 2.39): divide by a line of
     # ours, which no blob can hold, as it is a hash of their ids
-    mark = hashlib.sha256(listed).hexdigest()
+    mark = hashlib.sha256(listed.encode()).hexdigest()
     divided = _Divided([f"{entry.oid} {mark}\n".encode() for entry in entries])
-    done = ask("cat-file", f"--batch=%(objectname) {mark}", "--filters", stdin=listed, on_out=divided.feed)
+    done = ask("cat-file", *flags, f"--batch=%(objectname) {mark}", stdin=listed.encode(), on_out=divided.feed)
     if done.code:
         raise _unreadable(done)
     found = divided.end()
@@ -141,26 +215,10 @@ class _Divided:
         return self._found
 
 
-def _above(top: Path, commit: str, folder: str) -> list[TreeEntry]:
-    """The attribute files in the folders above one."""
-    parts = folder.split("/") if folder else []
-    names = ["/".join([*parts[:depth], _ATTRIBUTES]) for depth in range(len(parts))]
-    return list(git.tree_listing(top, commit, *names)) if names else []
-
-
-def _fetch(top: Path, entries: Sequence[TreeEntry]) -> None:
-    """Have a partial clone get what it lacks in one call: `cat-file` would ask its remote for one blob after another.
-
-    The command is the one by which git itself does so (git 2.39, promisor-remote.c).
-    """
-    remotes = git.ask(top, "config", "--get-regexp", r"^remote\..*\.promisor$").text.splitlines()
-    for line in remotes:
-        name, _, value = line.partition(" ")
-        remote = name.removeprefix("remote.").removesuffix(".promisor")
-        if value == "true" and entries:
-            flags = ("--no-tags", "--no-write-fetch-head", "--recurse-submodules=no", "--filter=blob:none", "--stdin")
-            ids = "".join(f"{oid}\n" for oid in dict.fromkeys(entry.oid for entry in entries))
-            git.ask(top, "-c", "fetch.negotiationAlgorithm=noop", "fetch", remote, *flags, stdin=ids.encode())
+def _printed(done: process.Completed) -> bytes:
+    if done.code:
+        raise _unreadable(done)
+    return done.out
 
 
 def _unreadable(done: process.Completed) -> ConfigurationError:

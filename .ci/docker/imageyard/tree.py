@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import posixpath
@@ -11,18 +12,28 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
-from imageyard import git
+from imageyard import git, path_problems
 from imageyard.digest_cache import DigestCache, Seen, seen
-from imageyard.errors import ConfigurationError, EnvironmentLacks, ImageyardError, Transient
-from imageyard.git_blobs import Revision
-from imageyard.treebase import DictTree, Entry, Link, ListedTree, Tree, through_links, without
+from imageyard.errors import EnvironmentLacks, ImageyardError, Transient
+from imageyard.git_tree import GitTree
+from imageyard.treebase import (
+    DictTree,
+    Entry,
+    Link,
+    ListedTree,
+    Tree,
+    folder_in_repository,
+    uncollected,
+    without,
+)
 
 __all__ = ["DictTree", "Entry", "GitTree", "Link", "Tree", "WorkTree", "without"]
 
-_LISTING = "listing the files of a build context"
 _PIECE = 1 << 20
 """Bytes."""
 _UTF8 = sys.getfilesystemencoding() == "utf-8"
+_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+"""Without O_NONBLOCK, a named pipe in place of a file would be waited for."""
 
 
 class WorkTree(ListedTree):
@@ -36,7 +47,7 @@ class WorkTree(ListedTree):
     def __init__(self, top: Path, folder: str = "") -> None:
         super().__init__()
         self.top = top
-        self.folder = through_links(folder, lambda path: _text_of_link(top / path))
+        self.folder = folder_in_repository(folder, lambda path: _text_of_link(top / path))
         self.label = f"the work tree {top / self.folder}"
         self._root = os.fsencode(top / self.folder) + b"/"
         self._plain = os.fsdecode(self._root)
@@ -45,14 +56,23 @@ class WorkTree(ListedTree):
 
     def digests(self, paths: Collection[str]) -> Mapping[str, str]:
         """See Tree: files that are as they were when they were hashed before are not read again."""
-        entries, found = self.entries(), self._digests
-        wanted = [path for path in paths if path not in found]
-        found |= self._cache.known(self._seen, [path for path in wanted if entries[path].kind == "file"])
-        for path in wanted:
-            if path not in found:
-                self.digest(path)
-        self._cache.save(self._seen)
-        return found
+        entries, digests = self.entries(), self._digests
+        with uncollected():
+            wanted = [path for path in paths if path not in digests]
+            known = self._cache.known(self._seen, wanted)
+            if digests:
+                digests |= known
+            else:
+                self._digests = digests = known
+            for path in wanted:
+                if path not in known:
+                    entry = entries.get(path)
+                    if entry is None or entry.kind == "link" or entry.problem:
+                        self.digest(path)
+                    else:
+                        digests[path] = self._hash(path)
+            self._cache.save(entries.keys())
+        return digests
 
     def digest(self, path: str) -> str:
         """See Tree."""
@@ -64,67 +84,92 @@ class WorkTree(ListedTree):
         return self._digests[path]
 
     def _hash(self, path: str) -> str:
-        """The digest of a file, noted where nothing was written to it while it was read."""
+        """The digest of a file, noted where it is the file that was listed."""
+        listed = self._seen.get(path)
         try:
-            handle = os.open(self._on_disk(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            handle = os.open(self._on_disk(path), _FLAGS)
+            try:
+                if listed:
+                    digest = _digest(handle, listed[0])
+                    if seen(os.fstat(handle)) == listed:
+                        self._cache.put(path, listed, digest)
+                        return digest
+                before = os.fstat(handle)
+                same = stat.S_ISREG(before.st_mode)
+                if same:
+                    os.lseek(handle, 0, os.SEEK_SET)
+                    digest = _digest(handle, before.st_size)
+                    same = seen(before) == seen(os.fstat(handle))
+            finally:
+                os.close(handle)
         except OSError as error:
             raise self._unreadable(path, error) from None
-        try:
-            before = os.fstat(handle)
-            hashed = hashlib.sha256(piece := os.read(handle, _PIECE))
-            while len(piece) == _PIECE or (piece and before.st_size > _PIECE):
-                hashed.update(piece := os.read(handle, _PIECE))
-            after, digest = seen(os.fstat(handle)), hashed.hexdigest()
-        except OSError as error:
-            raise self._unreadable(path, error) from None
-        finally:
-            os.close(handle)
-        if seen(before) == after == self._seen.get(path):
-            self._cache.put(path, after, digest)
+        if not same:
+            raise self._changed(path)
         return digest
 
+    @cached_property
+    def _repository(self) -> tuple[str, str]:
+        """The folder of the repository that the files are of, a submodule's or `""`, and their folder in it."""
+        parts = self.folder.split("/") if self.folder else []
+        for depth in range(len(parts), 0, -1):
+            owner = "/".join(parts[:depth])
+            if (self.top / owner / ".git").exists():
+                return owner, "/".join(parts[depth:])
+        return "", self.folder
+
     def _list(self) -> Iterable[Entry]:
-        keeps_mode, keeps_links = git.file_settings(self.top)
-        real = {"": True}
-        start = len(self.folder) + 1 if self.folder else 0
-        conflicts: set[str] = set()
-        for tag, whole, index_mode, stage in git.listing(self.top, self.folder):
+        with uncollected():
+            return list(self._entries())
+
+    def _entries(self) -> Iterator[Entry]:
+        owner, folder = self._repository
+        top = self.top / owner
+        keeps_mode, keeps_links = git.file_settings(top)
+        start = len(folder) + 1 if folder else 0
+        last, there, real, conflicted = "", True, {"": True}, None
+        seen_by_path, lstat, on_disk = self._seen, os.lstat, self._on_disk
+        for tag, whole, index_mode, stage in git.listing(top, folder):
             path = whole[start:]
-            folder = path.rpartition("/")[0]
-            if stage not in ("", "0"):
-                if path not in conflicts:
-                    conflicts.add(path)
-                    yield Entry(path, "file", problem=_conflict(whole))
+            if stage > "0":
+                if path != conflicted:  # its stages stand together
+                    conflicted = path
+                    yield Entry(path, "file", problem=path_problems.conflict(posixpath.join(owner, whole)))
                 continue
-            if path.endswith("/"):
-                yield from self._nested(path[:-1])
-                continue
+            above = path.rpartition("/")[0]
+            if above != last:
+                last, there = above, self._is_real(above, real)
             try:
-                there = real[folder] if folder in real else self._is_real(folder, real)
-                found = os.lstat(self._on_disk(path)) if there else None
+                found = lstat(on_disk(path)) if there else None
             except (FileNotFoundError, NotADirectoryError):
                 found = None
             except OSError as error:
                 yield Entry(path, "file", problem=self._unreadable(path, error))
                 continue
-            if found is None:
-                if index_mode == "160000":
-                    yield Entry(path, "file", problem=_not_checked_out(whole))
-                elif tag == "S":
-                    yield Entry(path, "file", problem=_sparse(whole))
-                continue
-            kind = stat.S_IFMT(mode := found.st_mode)
-            if kind == stat.S_IFDIR:
-                if index_mode == "160000":
-                    yield from self._nested(path)
-                continue
-            if kind not in (stat.S_IFREG, stat.S_IFLNK):
-                yield Entry(path, "file", problem=self._odd(path))
-                continue
-            link = kind == stat.S_IFLNK or (index_mode == "120000" and not keeps_links)
-            runs = not link and (bool(mode & stat.S_IXUSR) if keeps_mode else index_mode == "100755")
-            self._seen[path] = found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
-            yield Entry(path, "link" if link else "file", runs, None if path.isascii() else _not_utf8(path))
+            mode = found.st_mode if found else 0
+            kind = stat.S_IFMT(mode)
+            if found and kind in (stat.S_IFREG, stat.S_IFLNK):
+                link = kind == stat.S_IFLNK or (index_mode == "120000" and not keeps_links)
+                runs = not link and (bool(mode & stat.S_IXUSR) if keeps_mode else index_mode == "100755")
+                if not link:
+                    seen_by_path[path] = found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+                problem = None if path.isascii() else path_problems.not_utf8(path)
+                yield Entry(path, "link" if link else "file", runs, problem)
+            else:
+                yield from self._unusual(path, kind, tag, index_mode)
+
+    def _unusual(self, path: str, kind: int, tag: str, index_mode: str) -> Iterator[Entry]:
+        """What is there instead of a file or a link: a repository, or what is in the way, or nothing."""
+        shown = posixpath.join(self.folder, path).rstrip("/")
+        if not kind and tag == "S":
+            yield Entry(path, "link" if index_mode == "120000" else "file", problem=path_problems.sparse(shown))
+        elif index_mode == "160000" and kind in (0, stat.S_IFDIR):
+            yield from self._nested(path, shown)
+        elif kind == stat.S_IFDIR:
+            if path.endswith("/"):
+                yield from self._nested(path[:-1], shown)
+        elif kind:
+            yield Entry(path, "file", problem=path_problems.odd(shown))
 
     def _is_real(self, folder: str, real: dict[str, bool]) -> bool:
         """Whether a folder is one, and no link to elsewhere."""
@@ -137,22 +182,25 @@ class WorkTree(ListedTree):
         """Where a path of git's is on disk, whose names are UTF-8: the locale may be none that has them."""
         return self._plain + path if _UTF8 else self._root + path.encode(errors="surrogateescape")
 
-    def _nested(self, path: str) -> Iterator[Entry]:
+    def _nested(self, path: str, shown: str) -> Iterator[Entry]:
         """The files of a repository in this one: a submodule, or a clone that lies here."""
         top = Path(os.fsdecode(self._on_disk(path)))
         if not (top / ".git").exists():
-            yield Entry(path, "file", problem=_not_checked_out(posixpath.join(self.folder, path)))
+            yield Entry(path, "file", problem=path_problems.not_checked_out(shown))
             return
         inner = WorkTree(top)
         try:
             entries = inner.entries()
         except ImageyardError as error:
-            yield Entry(path, "file", problem=error)
+            yield Entry(path, "file", problem=path_problems.unreadable_repository(shown, error))
             return
         prefix = f"{path}/"
         self._seen |= {prefix + name: seen for name, seen in inner._seen.items()}
         for entry in entries.values():
             yield entry._replace(path=prefix + entry.path)
+
+    def _beyond(self, path: str) -> Tree:
+        return WorkTree(self.top, posixpath.join(self.folder, path))
 
     def _pieces(self, entry: Entry) -> Iterator[bytes]:
         where = self._on_disk(entry.path)
@@ -161,8 +209,11 @@ class WorkTree(ListedTree):
                 yield os.readlink(os.fsencode(where))  # noqa: PTH115
                 return
             with open(where, "rb", buffering=0) as file:  # noqa: PTH123  (the name may not be in the locale's encoding)
+                before = seen(os.fstat(file.fileno()))
                 while piece := file.read(_PIECE):
                     yield piece
+                if seen(os.fstat(file.fileno())) != before:
+                    raise self._changed(entry.path)
         except OSError as error:
             raise self._unreadable(entry.path, error) from None
 
@@ -171,129 +222,19 @@ class WorkTree(ListedTree):
             return Transient(
                 f"{path} vanished while it was being read", doing=f"reading {self.label}", hint="run again"
             )
+        if error.errno == errno.ELOOP:  # it is a link now
+            return self._changed(path)
         return EnvironmentLacks(f"cannot read {path}: {error.strerror}", doing=f"reading {self.label}")
 
-    def _odd(self, path: str) -> ConfigurationError:
-        return ConfigurationError(
-            f"{path} is neither a file nor a link nor a folder",
-            doing=f"listing {self.label}",
-            hint=f"remove it, or restore it: git checkout -- {path}",
-        )
 
-
-class GitTree(ListedTree):
-    """The tree of a revision, with bytes as a checkout on this machine would write them. Only what is asked is read."""
-
-    def __init__(self, top: Path, rev: str, folder: str = "") -> None:
-        super().__init__()
-        self.top = top
-        self.rev = rev
-        self._asked = folder
-        self.label = f"{rev}:{folder}"
-        self._blobs: dict[str, tuple[Revision, git.TreeEntry]] = {}
-
-    def digests(self, paths: Collection[str]) -> Mapping[str, str]:
-        """See Tree: git reads all of these in few calls, and nothing else."""
-        wanted: dict[Revision, dict[git.TreeEntry, list[str]]] = {}
-        for path in paths:
-            if path not in self._digests:
-                revision, blob = self._blobs[self._entry(path).path]
-                wanted.setdefault(revision, {}).setdefault(blob, []).append(path)
-        for revision, blobs in wanted.items():
-            for blob, digest in revision.digests(tuple(blobs)):
-                for path in blobs[blob]:
-                    self._settle(path, digest)
-        return self._digests
-
-    def digest(self, path: str) -> str:
-        """See Tree."""
-        return self.digests((path,))[path]
-
-    @cached_property
-    def _commit(self) -> str:
-        return git.resolve(self.top, self.rev)
-
-    @cached_property
-    def folder(self) -> str:
-        """The folder, links followed. Raises as `git.resolve` does."""
-        return through_links(self._asked, self._text_of_link)
-
-    def _text_of_link(self, path: str) -> str | None:
-        found = [entry for entry in git.tree_listing(self.top, self._commit, path) if entry.path == path]
-        if not found or found[0].mode != "120000":
-            return None
-        return git.ask(self.top, "cat-file", "blob", found[0].oid).out.decode(errors="replace")
-
-    def _list(self) -> Iterable[Entry]:
-        commit, folder = self._commit, self.folder
-        listed = [
-            entry
-            for entry in git.tree_listing(self.top, commit, *([folder] if folder else ()))
-            if not folder or entry.path.startswith(f"{folder}/")
-        ]
-        revision = Revision(self.top, commit, folder, listed)
-        start = len(folder) + 1 if folder else 0
-        for item in listed:
-            path = item.path[start:]
-            if item.mode == "160000":
-                yield from self._nested(path, item)
-                continue
-            self._blobs[path] = revision, item
-            kind, runs = ("link" if item.mode == "120000" else "file"), item.mode == "100755"
-            yield Entry(path, kind, runs, None if path.isascii() else _not_utf8(path))  # type: ignore[arg-type]
-
-    def _nested(self, path: str, submodule: git.TreeEntry) -> Iterator[Entry]:
-        """The files of the commit that a submodule stands at, as far as this clone has it."""
-        inner = GitTree(self.top / submodule.path, submodule.oid)
-        try:
-            if not (inner.top / ".git").exists():
-                raise _not_checked_out(submodule.path)
-            entries = inner.entries()
-        except ImageyardError as error:
-            yield Entry(path, "file", problem=error)
-            return
-        for entry in entries.values():
-            if entry.problem is None:
-                self._blobs[f"{path}/{entry.path}"] = inner._blobs[entry.path]
-            yield entry._replace(path=f"{path}/{entry.path}")
-
-    def _pieces(self, entry: Entry) -> Iterable[bytes]:
-        revision, blob = self._blobs[entry.path]
-        return (revision.content(blob),)
+def _digest(handle: int, size: int) -> str:
+    """The sha256 of the next `size` bytes, or of those that there are."""
+    hashed = hashlib.sha256()
+    while size > 0 and (piece := os.read(handle, min(size, _PIECE))):
+        hashed.update(piece)
+        size -= len(piece)
+    return hashed.hexdigest()
 
 
 def _text_of_link(where: Path) -> str | None:
     return os.readlink(where) if where.is_symlink() else None  # noqa: PTH115
-
-
-def _not_utf8(path: str) -> ConfigurationError | None:
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        shown = path.encode(errors="surrogateescape").decode(errors="backslashreplace")
-        return ConfigurationError(
-            f"the name of {shown!r} is not UTF-8",
-            doing=_LISTING,
-            hint="rename it with git mv, or ignore it in .gitignore or .dockerignore",
-        )
-    return None
-
-
-def _conflict(path: str) -> ConfigurationError:
-    return ConfigurationError(f"{path} has a merge conflict", hint=f"resolve it, then: git add {path}")
-
-
-def _sparse(path: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"{path} is left out by a sparse checkout",
-        doing=_LISTING,
-        hint=f"git sparse-checkout add {posixpath.dirname(path) or '.'}, or git sparse-checkout disable",
-    )
-
-
-def _not_checked_out(path: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"the submodule {path} is not checked out, so that its files are missing",
-        doing=_LISTING,
-        hint=f"git submodule update --init {path}, or ignore it in .dockerignore",
-    )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from imageyard import git, git_changes, process
 from imageyard.errors import ConfigurationError, EnvironmentLacks, ImageyardError
-from imageyard.git_blobs import Revision
+from imageyard.git_blobs import Clone, Revision
 from support.git import sh
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -188,13 +188,13 @@ def test_replaced_objects_do_not_count(repo: Path) -> None:
     entry = next(e for e in git.tree_listing(repo, "HEAD") if e.path == "other")
     (repo / "new").write_text("other bytes\n")
     sh(repo, "replace", entry.oid, sh(repo, "hash-object", "-w", "new"))
-    assert Revision(repo, "HEAD", "", ()).content(entry) == b"2\n"
+    assert Revision(Clone(repo, repo), "HEAD", "", ()).content(entry) == b"2\n"
 
 
 @pytest.mark.parametrize("others", [0, 2])
 def test_blob_that_is_gone(repo: Path, others: int) -> None:
     there = [entry for entry in git.tree_listing(repo, "HEAD") if entry.mode != "120000"][:others]
-    revision = Revision(repo, "HEAD", "", ())
+    revision = Revision(Clone(repo, repo), "HEAD", "", ())
     error = refused(lambda: list(revision.digests([*there, git.TreeEntry("x", "100644", "0" * 40)])))
     assert isinstance(error, ConfigurationError)
 
@@ -233,7 +233,7 @@ def test_which_branches_of_a_remote_contain_a_commit(repo: Path) -> None:
 @pytest.mark.parametrize("flag", ["--assume-unchanged", "--skip-worktree"])
 @pytest.mark.parametrize("change", ["other bytes", "none", "gone"])
 def test_a_file_that_git_was_told_not_to_look_at_is_looked_at(repo: Path, flag: str, change: str) -> None:
-    file = repo / next(entry.path for entry in git.listing(repo, "folder"))
+    file = repo / next(path for _, path, _, _ in git.listing(repo, "folder"))
     sh(repo, "update-index", flag, str(file.relative_to(repo)))
     assert not git_changes.is_dirty(repo, "folder")
     if change == "gone":

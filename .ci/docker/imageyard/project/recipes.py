@@ -78,7 +78,7 @@ def recipes_at(project: Project, rev: str) -> Recipes:
         lambda context: tree_of(project.in_repository(context)),
         locked,
         read_stand_ins(),
-        tree_id=lambda context: git.tree_id(project.top, commit, folder),
+        tree_id=lambda context: git.tree_id(project.top, commit, tree.folder),
         assumed=locked,  # what it did not know of bases then is no reason to say nothing of it now
     )
 
@@ -100,7 +100,7 @@ def _committed_tree(project: Project, context: str) -> str | None:
             at=project.in_repository(project.file.name),
             hint=("use tag: content", "or leave out `context`, and name files relative to the catalogue's folder"),
         )
-    folder = _git_folder(project.in_repository(context))
+    folder = WorkTree(project.top, _git_folder(project.in_repository(context))).folder
     return None if git_changes.is_dirty(project.top, folder) else git.tree_id(project.top, "HEAD", folder)
 
 
