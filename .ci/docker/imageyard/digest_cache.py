@@ -14,19 +14,24 @@ import time
 import zlib
 from collections.abc import Collection, Mapping
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from imageyard.errors import EnvironmentLacks
 from imageyard.files import atomic_write, make_folder, user_cache
 
-__all__ = ["DigestCache", "Seen", "seen"]
+__all__ = ["DigestCache", "Seen", "seen", "size_of"]
 
-Seen: TypeAlias = tuple[int, int, int, int]
-"""What a file system says of a file: bytes, nanoseconds since it was modified and changed last, its inode."""
+Seen: TypeAlias = bytes
+"""What a file system says of a file: bytes, nanoseconds since it was modified and changed last, its inode.
+
+Packed, as there are very many: four numbers of Python's take four times as much memory.
+"""
 
 _HEAD = b"imageyard digests 2\n"
 _NUMBERS = struct.Struct("<4Q")
+_64_BITS = (1 << 64) - 1
 _HEX = 64
 _GRAIN = 2_000_000_000
 """Nanoseconds: FAT, the coarsest, keeps times to two seconds."""
@@ -38,8 +43,30 @@ _MONTH = 30 * _DAY
 
 
 def seen(found: os.stat_result) -> Seen:
-    """What a stat says."""
-    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+    """What a stat says; times before 1970 are negative."""
+    modified, changed = found.st_mtime_ns & _64_BITS, found.st_ctime_ns & _64_BITS
+    return _NUMBERS.pack(found.st_size, modified, changed, found.st_ino)
+
+
+def size_of(now: Seen) -> int:
+    """The bytes that a file had."""
+    return int.from_bytes(now[:8], "little")
+
+
+class _Kept(NamedTuple):
+    """What the file of a cache holds: where a path stands in it, what was seen, and the digests, one after another."""
+
+    paths: Mapping[str, int]
+    numbers: bytes
+    digests: str
+
+    def seen(self, path: str) -> Seen:
+        at = self.paths[path] * _NUMBERS.size
+        return self.numbers[at : at + _NUMBERS.size]
+
+    def digest(self, path: str) -> str:
+        at = self.paths[path] * _HEX
+        return self.digests[at : at + _HEX]
 
 
 class DigestCache:
@@ -56,65 +83,62 @@ class DigestCache:
         with suppress(RuntimeError):  # no home
             self._file = user_cache(os.environ if environ is None else environ) / "digests" / name
         self._settled = time.time_ns() - _GRAIN
-        self._kept: tuple[dict[str, Seen], dict[str, str]] | None = None
         self._new: dict[str, tuple[Seen, str]] = {}
+
+    @cached_property
+    def _kept(self) -> _Kept:
+        return self._read() or _Kept({}, b"", "")
 
     def known(self, now: Mapping[str, Seen], paths: Collection[str]) -> dict[str, str]:
         """The digests of those files that are as they were when they were read."""
-        if self._kept is None:
-            self._kept = self._read()
-        before, digests = self._kept
-        return {path: digests[path] for path in paths if path in before and before[path] == now.get(path)}
+        (kept, numbers, digests), size = self._kept, _NUMBERS.size
+        known: dict[str, str] = {}
+        for path in paths:
+            at = kept.get(path)
+            if at is not None and numbers[at * size : at * size + size] == now.get(path):
+                known[path] = digests[at * _HEX : at * _HEX + _HEX]
+        return known
 
     def put(self, path: str, now: Seen, digest: str) -> None:
         """Note the digest of a file, unless it may have been written again without a trace."""
-        if now[1] < self._settled and now[2] < self._settled:
+        _, modified, changed, _ = _NUMBERS.unpack(now)
+        if modified < self._settled and changed < self._settled:
             self._new[path] = now, digest
 
     def save(self, paths: Collection[str]) -> None:
         """Write what is known of `paths`, those that are there, if enough of it is new."""
-        new = self._new
-        if self._file is None or (len(new) < _FILES and sum(now[0] for now, _ in new.values()) < _BYTES):
+        new, kept = self._new, self._kept
+        size = sum(size_of(now) for now, _ in new.values())
+        if self._file is None or (len(new) < _FILES and size < _BYTES):
             return
-        before, digests = self._kept or ({}, {})
-        before |= {path: now for path, (now, _) in new.items()}
-        digests |= {path: digest for path, (_, digest) in new.items()}
-        self._kept, self._new = (before, digests), {}
+        known = {path: (kept.seen(path), kept.digest(path)) for path in kept.paths if path in paths} | new
+        numbers, digests = b"".join(now for now, _ in known.values()), "".join(digest for _, digest in known.values())
+        self._kept, self._new = _Kept(dict(zip(known, range(len(known)), strict=True)), numbers, digests), {}
+        body = b"%b%b%b" % (numbers, digests.encode(), "\0".join(known).encode())
         with suppress(EnvironmentLacks):
             make_folder(self._file.parent)
-            atomic_write(self._file, _packed([path for path in before if path in paths], before, digests), 0o600)
+            data = b"%b%d %d\n%b" % (_HEAD, len(known), zlib.crc32(body), body)
+            atomic_write(self._file, data, 0o600)
             _forget(self._file.parent)
 
-    def _read(self) -> tuple[dict[str, Seen], dict[str, str]]:
+    def _read(self) -> _Kept | None:
         try:
             data = self._file.read_bytes() if self._file else b""
             start = data.index(b"\n", len(_HEAD)) + 1
             count, checksum = map(int, data[len(_HEAD) : start].split())
             if not data.startswith(_HEAD) or zlib.crc32(memoryview(data)[start:]) != checksum:
-                return {}, {}
-            numbers, digests = start + count * _NUMBERS.size, start + count * (_NUMBERS.size + _HEX)
-            names, text = data[digests:].decode().split("\0"), data[numbers:digests].decode("ascii")
-            each = (text[at : at + _HEX] for at in range(0, len(text), _HEX))
-            before = dict(zip(names, _NUMBERS.iter_unpack(data[start:numbers]), strict=True))
+                return None
+            digests = start + count * _NUMBERS.size
+            paths = digests + count * _HEX
+            names = dict(zip(data[paths:].decode().split("\0"), range(count), strict=True))
             self._mark_as_used()
-            return before, dict(zip(names, each, strict=True))
-        except (OSError, ValueError, struct.error):
-            return {}, {}
+            return _Kept(names, data[start:digests], data[digests:paths].decode())
+        except (OSError, ValueError):
+            return None
 
     def _mark_as_used(self) -> None:
         if self._file and self._file.stat().st_mtime_ns < time.time_ns() - _DAY:
             os.utime(self._file)
-
-
-def _packed(paths: Collection[str], numbers: Mapping[str, Seen], digests: Mapping[str, str]) -> bytes:
-    body = b"".join(
-        (
-            b"".join(_NUMBERS.pack(*numbers[path]) for path in paths),
-            "".join(digests[path] for path in paths).encode(),
-            "\0".join(paths).encode(),
-        )
-    )
-    return b"%b%d %d\n%b" % (_HEAD, len(paths), zlib.crc32(body), body)
 
 
 def _forget(folder: Path) -> None:

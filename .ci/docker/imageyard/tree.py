@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from imageyard import git, path_problems
-from imageyard.digest_cache import DigestCache, Seen, seen
+from imageyard.digest_cache import DigestCache, Seen, seen, size_of
 from imageyard.errors import EnvironmentLacks, ImageyardError, Transient
 from imageyard.git_tree import GitTree
 from imageyard.treebase import (
@@ -90,7 +90,7 @@ class WorkTree(ListedTree):
             handle = os.open(self._on_disk(path), _FLAGS)
             try:
                 if listed:
-                    digest = _digest(handle, listed[0])
+                    digest = _digest(handle, size_of(listed))
                     if seen(os.fstat(handle)) == listed:
                         self._cache.put(path, listed, digest)
                         return digest
@@ -152,7 +152,7 @@ class WorkTree(ListedTree):
                 link = kind == stat.S_IFLNK or (index_mode == "120000" and not keeps_links)
                 runs = not link and (bool(mode & stat.S_IXUSR) if keeps_mode else index_mode == "100755")
                 if not link:
-                    seen_by_path[path] = found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+                    seen_by_path[path] = seen(found)
                 problem = None if path.isascii() else path_problems.not_utf8(path)
                 yield Entry(path, "link" if link else "file", runs, problem)
             else:

@@ -259,6 +259,20 @@ def test_a_cache_with_one_other_byte_is_none(cached: tuple[Path, Path], at: int)
     assert tree.digests(list(tree.entries())) == {path: GitTree(top, "HEAD").digest(path) for path in tree.entries()}
 
 
+@pytest.mark.parametrize("seconds", [-1_000_000_000, 20_000_000_000])
+def test_times_that_are_far_away(cached: tuple[Path, Path], seconds: int) -> None:
+    """Before 1970, or later than a signed number of nanoseconds holds: such a file is read each time."""
+    top, cache = cached
+    before = cache.stat().st_ino
+    (top / "far").write_bytes(b"x" * 20_000_000)
+    (top / "also").write_bytes(b"x" * 20_000_000)
+    os.utime(top / "far", (seconds, seconds))
+    for _ in range(2):
+        tree = WorkTree(top)
+        assert tree.digests(["far", "also"])["far"] == tree.digest("also")
+    assert cache.stat().st_ino != before
+
+
 def test_a_little_that_is_new_is_not_written(cached: tuple[Path, Path]) -> None:
     top, cache = cached
     before = cache.stat().st_ino
