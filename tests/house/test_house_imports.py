@@ -27,7 +27,7 @@ FLOORS = """
     console
     files git aws
     git_changes
-    git_blobs digest_cache path_problems
+    git_blobs digest_cache path_problems repository_paths
     parallel
     http oci
     treebase

@@ -14,6 +14,7 @@ PURE = (
     "ran",
     "records",
     "path_problems",
+    "repository_paths",
     "treebase",
     "catalogue*",
     "recipe*",

@@ -138,8 +138,10 @@ def is_shallow(top: Path) -> bool:
     return ask(top, "rev-parse", "--is-shallow-repository").text == "true"
 
 
-def listing(top: Path, folder: str = "") -> Iterator[tuple[str, str, str, str]]:
+def listing(top: Path, folder: str = "", only: str = "") -> Iterator[tuple[str, str, str, str]]:
     """What git sees of the work tree under `folder`, in one call: tracked, and untracked but not ignored.
+
+    With `only`, of one file or folder there.
 
     Each is a tag, a path, a mode and a stage; the last two are empty for a path that is untracked. Paths are relative
     to `top`. Tags (git-ls-files(1), `-t`): `H` tracked, `S` skip-worktree, `M` unmerged, `?` untracked; an untracked
@@ -147,7 +149,7 @@ def listing(top: Path, folder: str = "") -> Iterator[tuple[str, str, str, str]]:
     not UTF-8 has the bytes that are not as lone surrogates (PEP 383).
     Raises EnvironmentLacks where git refuses, or `top` is only inside of a repository.
     """
-    where = ["--", f"{folder}/"] if folder else []
+    where = ["--", f"{folder}/{only}".lstrip("/")] if folder or only else []
     how = ("-z", "-t", "--stage", "--others", "--exclude-standard")
     done = ask(top, "ls-files", *how, *where, env=at_top(top))
     if done.code:

@@ -17,11 +17,11 @@ from imageyard import git, process
 from imageyard.errors import ConfigurationError
 from imageyard.git import TreeEntry
 
-__all__ = ["Clone", "Revision"]
+__all__ = ["ATTRIBUTES", "Clone", "Revision"]
 
 Ask: TypeAlias = Callable[..., process.Completed]
 
-_ATTRIBUTES = ".gitattributes"
+ATTRIBUTES = ".gitattributes"
 _BATCH = 4096
 """Files that one `git cat-file` is asked for: their names stand in one file."""
 
@@ -55,7 +55,7 @@ class Revision:
         self._clone = clone
         self._commit = commit
         self._folder = folder
-        self._own = [e for e in entries if posixpath.basename(e.path) == _ATTRIBUTES and e.mode != "120000"]
+        self._own = [e for e in entries if posixpath.basename(e.path) == ATTRIBUTES and e.mode != "120000"]
 
     def content(self, entry: TreeEntry) -> bytes:
         """The bytes of a file, or a link's text. Raises ConfigurationError where git cannot produce them."""
@@ -110,7 +110,7 @@ class Revision:
     def _attributes(self) -> dict[str, bytes]:
         """The attribute files of the folder, and of those above it."""
         parts = self._folder.split("/") if self._folder else []
-        names = ["/".join([*parts[:depth], _ATTRIBUTES]) for depth in range(len(parts))]
+        names = ["/".join([*parts[:depth], ATTRIBUTES]) for depth in range(len(parts))]
         above = self._clone.listing(self._commit, *names, recursive=False) if names else ()
         files = (*self._own, *(entry for entry in above if entry.mode != "120000"))
         return {entry.path: self._blob(entry) for entry in files}

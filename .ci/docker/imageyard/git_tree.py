@@ -11,8 +11,9 @@ from typing import Literal, NamedTuple
 from imageyard import git, path_problems
 from imageyard.errors import ImageyardError
 from imageyard.git import TreeEntry
-from imageyard.git_blobs import Clone, Revision
-from imageyard.treebase import Entry, ListedTree, Tree, folder_in_repository, uncollected
+from imageyard.git_blobs import ATTRIBUTES, Clone, Revision
+from imageyard.repository_paths import path_in_repository
+from imageyard.treebase import Entry, ListedTree, Placed, Tree, uncollected
 
 __all__ = ["GitTree"]
 
@@ -20,15 +21,26 @@ _LINK, _SUBMODULE = "120000", "160000"
 
 
 class GitTree(ListedTree):
-    """The tree of a revision, with bytes as a checkout on this machine would write them. Only what is asked is read."""
+    """The tree of a revision, with bytes as a checkout on this machine would write them. Only what is asked is read.
 
-    def __init__(self, top: Path, rev: str, folder: str = "") -> None:
+    With `only`, one file or folder of it alone.
+    """
+
+    def __init__(self, top: Path, rev: str, folder: str = "", only: str = "") -> None:
         super().__init__()
         self.top = top
         self.rev = rev
+        self._only = only
         self._asked = folder
         self.label = f"{rev}:{folder}"
         self._blobs: dict[str, tuple[Revision, TreeEntry]] = {}
+
+    @classmethod
+    def at(cls, top: Path, rev: str, path: str) -> Placed:
+        """A file or folder of the revision, links followed, in a tree that holds nothing else."""
+        whole = cls(top, rev, path).folder
+        folder, _, name = whole.rpartition("/")
+        return Placed(cls(top, rev, folder, name), name, whole)
 
     def digests(self, paths: Collection[str]) -> Mapping[str, str]:
         """See Tree: git reads all of these in few calls, and nothing else."""
@@ -54,7 +66,7 @@ class GitTree(ListedTree):
     @cached_property
     def folder(self) -> str:
         """The folder, links followed. Raises as `git.resolve` does."""
-        return folder_in_repository(self._asked, self._commit.text_of_link)
+        return path_in_repository(self._asked, self._commit.text_of_link)
 
     def _list(self) -> Iterable[Entry]:
         with uncollected():
@@ -62,7 +74,7 @@ class GitTree(ListedTree):
 
     def _entries(self) -> Iterator[Entry]:
         commit, folder = self._commit.owner(self.folder)
-        for path, item, revision, problem in commit.files(folder):
+        for path, item, revision, problem in commit.files(folder, self._only):
             if revision:
                 self._blobs[path] = revision, item
                 problem = None if path.isascii() else path_problems.not_utf8(path)
@@ -114,17 +126,20 @@ class _Commit:
             return None
         return commit._clone.ask("cat-file", "blob", entry[0].oid).out.decode(errors="replace")
 
-    def files(self, folder: str) -> Iterator[_Listed]:
-        """The files, links and missing submodules below a folder, relative to it."""
+    def files(self, folder: str, only: str = "") -> Iterator[_Listed]:
+        """The files, links and missing submodules below a folder, or what is `only` there, relative to the folder."""
         start = len(folder) + 1 if folder else 0
+        asked = [posixpath.join(folder, name) for name in (only, ATTRIBUTES)] if only else [folder] if folder else []
         listed = [
             entry
-            for entry in self._clone.listing(self._oid, *([folder] if folder else ()))
+            for entry in self._clone.listing(self._oid, *asked)
             if not folder or entry.path.startswith(f"{folder}/")
         ]
         revision = Revision(self._clone, self._oid, folder, listed)
         for entry in listed:
             path = entry.path[start:]
+            if only and path != only and not path.startswith(f"{only}/"):
+                continue
             if entry.mode != _SUBMODULE:
                 yield _Listed(path, entry, revision)
                 continue

@@ -16,13 +16,14 @@ from imageyard import git, path_problems
 from imageyard.digest_cache import DigestCache, Seen, seen, size_of
 from imageyard.errors import EnvironmentLacks, ImageyardError, Transient
 from imageyard.git_tree import GitTree
+from imageyard.repository_paths import path_in_repository
 from imageyard.treebase import (
     DictTree,
     Entry,
     Link,
     ListedTree,
+    Placed,
     Tree,
-    folder_in_repository,
     uncollected,
     without,
 )
@@ -41,18 +42,26 @@ class WorkTree(ListedTree):
 
     A file is executable by its owner's bit, which no umask takes away, or by the index where `core.fileMode` is
     false. Bytes are those on disk: a checkout with `core.autocrlf=true` has other bytes than one without. A submodule
-    and a repository that lies in this one are seen as their own git sees them.
+    and a repository that lies in this one are seen as their own git sees them. With `only`, one file or folder alone.
     """
 
-    def __init__(self, top: Path, folder: str = "") -> None:
+    def __init__(self, top: Path, folder: str = "", only: str = "") -> None:
         super().__init__()
         self.top = top
-        self.folder = folder_in_repository(folder, lambda path: _text_of_link(top / path))
+        self._only = only
+        self.folder = path_in_repository(folder, lambda path: _text_of_link(top / path))
         self.label = f"the work tree {top / self.folder}"
         self._root = os.fsencode(top / self.folder) + b"/"
         self._plain = os.fsdecode(self._root)
         self._seen: dict[str, Seen] = {}
-        self._cache = DigestCache(top / self.folder)
+        self._cache = DigestCache(top / self.folder / only)
+
+    @classmethod
+    def at(cls, top: Path, path: str) -> Placed:
+        """A file or folder of the repository, links followed, in a tree that holds nothing else."""
+        whole = path_in_repository(path, lambda part: _text_of_link(top / part))
+        folder, _, name = whole.rpartition("/")
+        return Placed(cls(top, folder, name), name, whole)
 
     def digests(self, paths: Collection[str]) -> Mapping[str, str]:
         """See Tree: files that are as they were when they were hashed before are not read again."""
@@ -129,7 +138,7 @@ class WorkTree(ListedTree):
         start = len(folder) + 1 if folder else 0
         last, there, real, conflicted = "", True, {"": True}, None
         seen_by_path, lstat, on_disk = self._seen, os.lstat, self._on_disk
-        for tag, whole, index_mode, stage in git.listing(top, folder):
+        for tag, whole, index_mode, stage in git.listing(top, folder, self._only):
             path = whole[start:]
             if stage > "0":
                 if path != conflicted:  # its stages stand together

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import gc
 import hashlib
-import posixpath
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,20 +13,19 @@ from operator import itemgetter
 from typing import Literal, NamedTuple, Protocol
 
 from imageyard.errors import ConfigurationError, ImageyardError, Transient
+from imageyard.repository_paths import folder_of, is_outside, leads_out, through_links
 
 __all__ = [
     "DictTree",
     "Entry",
     "Link",
     "ListedTree",
+    "Placed",
     "Tree",
-    "folder_in_repository",
-    "folder_of",
     "uncollected",
+    "with_files",
     "without",
 ]
-
-_LINKS = 40
 
 
 class Entry(NamedTuple):
@@ -81,6 +79,22 @@ class Tree(Protocol):
         """
 
 
+class Placed(NamedTuple):
+    """A file or folder of a tree: the tree, and the path there. There may be nothing at it.
+
+    `whole` is the path from the repository's top, links followed, where the tree is one of a repository.
+    """
+
+    tree: Tree
+    path: str
+    whole: str = ""
+
+    def paths(self) -> Sequence[str]:
+        """What is there, by its path in the tree: one file, or those of a folder."""
+        entries = self.tree.entries()
+        return (self.path,) if self.path in entries else _below(entries, f"{self.path}/")
+
+
 class ListedTree:
     """What the trees have in common: they list once, hash once and notice change; a kind of tree adds the how."""
 
@@ -123,12 +137,12 @@ class ListedTree:
 
     def sub(self, folder: str) -> Tree:
         """See Tree."""
-        real = _through_links(folder, self._link)
-        return self._beyond(real) if _is_outside(real) else _View(self, real)
+        real = through_links(folder, self._link)
+        return self._beyond(real) if is_outside(real) else _View(self, real)
 
     def _beyond(self, path: str) -> Tree:
         """The tree of a folder that is outside of this one, as seen from here."""
-        raise _leads_out(path)
+        raise leads_out(path)
 
     def _link(self, path: str) -> str | None:
         entry = self.entries().get(path)
@@ -215,6 +229,50 @@ def without(tree: Tree, paths: Collection[str]) -> Tree:
     return _View(tree, "", {folder_of(path) for path in paths})
 
 
+class _Laid(ListedTree):
+    """A tree with files from elsewhere laid into it; bytes and digests stay those of the trees that they are in."""
+
+    def __init__(self, whole: Tree, files: Mapping[str, Placed]) -> None:
+        super().__init__()
+        self._whole = whole
+        self.label = whole.label
+        self._laid = {name: placed for where, what in files.items() for name, placed in _renamed(where, what)}
+
+    @cached_property
+    def _found(self) -> Mapping[str, Entry]:
+        laid = {name: placed.tree.entries()[placed.path]._replace(path=name) for name, placed in self._laid.items()}
+        return dict(sorted({**self._whole.entries(), **laid}.items()))
+
+    def pieces(self, path: str) -> Iterator[bytes]:
+        laid = self._of(path)
+        return laid.tree.pieces(laid.path)
+
+    def digest(self, path: str) -> str:
+        laid = self._of(path)
+        return laid.tree.digest(laid.path)
+
+    def digests(self, paths: Collection[str]) -> Mapping[str, str]:
+        own = self._whole.digests([path for path in paths if path not in self._laid])
+        return {path: self.digest(path) if path in self._laid else own[path] for path in paths}
+
+    def _of(self, path: str) -> Placed:
+        return self._laid.get(path) or Placed(self._whole, self._entry(path).path)
+
+    def _beyond(self, path: str) -> Tree:
+        return self._whole.sub(path)
+
+
+def with_files(tree: Tree, files: Mapping[str, Placed]) -> Tree:
+    """`tree` with files and folders from elsewhere, each at the path in it that it is given under."""
+    return _Laid(tree, files) if files else tree
+
+
+def _renamed(where: str, placed: Placed) -> Iterator[tuple[str, Placed]]:
+    """What is at a place: the path that it gets where the place becomes `where`, and its own."""
+    for path in placed.paths():
+        yield where + path[len(placed.path) :], Placed(placed.tree, path)
+
+
 def _below(entries: Mapping[str, Entry], prefix: str) -> Sequence[str]:
     """The paths that begin with a prefix that ends in a slash: they stand together, as all are sorted."""
     paths = list(entries)
@@ -234,67 +292,3 @@ def uncollected() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
-
-
-def folder_of(text: str) -> str:
-    """A folder of a tree as a prefix: no `.`, no slash at its end, `""` for the root."""
-    clean = posixpath.normpath(text).strip("/") if text else ""
-    if _is_outside(clean):
-        raise ConfigurationError(f"{text} is outside the tree", doing="looking for a folder")
-    return "" if clean == "." else clean
-
-
-def folder_in_repository(folder: str, link: Callable[[str], str | None]) -> str:
-    """The folder that a path leads to, links followed, as a prefix; `link` gives the text of one, None for any other.
-
-    Raises ConfigurationError for links that lead out of the repository, or round in a circle.
-    """
-    real = _through_links(folder, link)
-    if _is_outside(real):
-        raise _leads_out(folder)
-    return real
-
-
-def _through_links(folder: str, link: Callable[[str], str | None]) -> str:
-    """The same, or from the first `..` on that leads out of the tree, what is left to be looked for outside of it."""
-    todo = [part for part in reversed(folder.split("/")) if part not in ("", ".")]
-    done: list[str] = []
-    followed = 0
-    while todo:
-        part = todo.pop()
-        if part == "..":
-            if not done:
-                return "/".join(["..", *reversed(todo)])
-            done.pop()
-            continue
-        text = link("/".join([*done, part]))
-        if text is None:
-            done.append(part)
-            continue
-        followed += 1
-        if text.startswith("/"):
-            raise _absolute(folder, text)
-        if followed > _LINKS:
-            raise _leads_out(folder)
-        todo += [each for each in reversed(text.split("/")) if each not in ("", ".")]
-    return "/".join(done)
-
-
-def _is_outside(path: str) -> bool:
-    return path == ".." or path.startswith("../")
-
-
-def _leads_out(folder: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"{folder} leads out of the repository, or round in a circle",
-        doing="looking for a folder",
-        hint="name a folder of the repository, or let the link lead to one",
-    )
-
-
-def _absolute(folder: str, text: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"{folder} is a link to {text}, which is a path of one machine",
-        doing="looking for a folder",
-        hint="let the link lead to a folder of the repository, from where it lies: ln -sfn ../FOLDER LINK",
-    )

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from imageyard.builders import buildx
 from imageyard.recipe import ignore
-from imageyard.treebase import DictTree
+from imageyard.treebase import DictTree, Placed
 from support.engine.private import PrivateEngine
 
 pytestmark = pytest.mark.engine
@@ -124,7 +124,7 @@ def test_which_file_counts(ignores: dict[str, str], dockerfile: str, tmp_path: P
         (top / name).parent.mkdir(parents=True, exist_ok=True)
         (top / name).write_bytes(data)
     tree = DictTree(files)
-    expected = ignore.load(tree, dockerfile).filter(tree.entries())
+    expected = ignore.load(tree, Placed(tree, f"{dockerfile}.dockerignore")).filter(tree.entries())
     assert build(top, None, top / dockerfile) == list(expected)
 
 

@@ -24,7 +24,7 @@ TRIXIE = "linux-trixie-py3.13-gcc14"
 
 MORE = {
     "images.yml": """\
-axes: {plain: {linux, all, few, language}}
+axes: {plain: {linux, all, few, language, elsewhere}}
 defaults: {arches: [amd64, arm64]}
 images:
   odd:
@@ -32,7 +32,20 @@ images:
       linux-all: {dockerfile: all.Dockerfile, args: {VERSION: 3.10, YES: yes, WORD: "na\\u00efve"}}
       linux-few: {dockerfile: few.Dockerfile, contexts: {tools: "lib/some tools"}, epoch: 3}
       linux-language: {dockerfile: "Dockerfile.\\u00fc", arches: [arm64]}
+  elsewhere:
+    context: /elsewhere/context
+    dockerfile: /elsewhere/ci.Dockerfile
+    files: {vendored: /more/lib, "r.txt": /elsewhere/r.txt}
+    args: {PIN: "file:/elsewhere/pin.txt"}
+    contexts: {tools: "/more/lib/some tools"}
+    names: {linux-elsewhere: }
 """,
+    "../elsewhere/ci.Dockerfile": "FROM scratch\nARG PIN\nCOPY . /\nCOPY --from=tools a* /t/\n",
+    "../elsewhere/ci.Dockerfile.dockerignore": "**/*.md\n",
+    "../elsewhere/context/own.md": "ignored\n",
+    "../elsewhere/context/own.txt": "own\n",
+    "../elsewhere/r.txt": "ruff\n",
+    "../elsewhere/pin.txt": "2.6.1\n",
     ".dockerignore": "**/*.md\n!lib/keep.md\n",
     "all.Dockerfile": "FROM scratch\nARG VERSION\nARG YES\nARG WORD\nCOPY lib /\nCOPY <<E /e\n${VERSION}\nE\n",
     "few.Dockerfile": "FROM scratch\nCOPY --from=tools a* /\nCOPY lib/[k-z]* /\n",
@@ -224,6 +237,7 @@ def test_the_way_counts_for_nothing_and_the_content_for_all(
 
     assert {row for row in found if found[row] != reference[row]} == {
         "linux-all amd64", "linux-all arm64", "linux-few amd64", "linux-few arm64",
+        "linux-elsewhere amd64", "linux-elsewhere arm64",
     }  # fmt: skip
 
 

@@ -18,7 +18,7 @@ def sealed(
     """The context of a build: these files, and the Dockerfile beside them."""
     tree = DictTree({path: what.encode() if isinstance(what, str) else what for path, what in files.items()})
     text = dockerfile.encode() if isinstance(dockerfile, str) else dockerfile
-    return seal(files_of(tree), tree, text, into, name="Dockerfile", contexts={})
+    return seal(files_of(tree), {"": tree}, text, into, name="Dockerfile")
 
 
 def files_of(tree: Tree) -> tuple[File, ...]:

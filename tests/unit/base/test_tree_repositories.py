@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from imageyard import digest_cache, git, git_changes
 from imageyard.errors import ConfigurationError, EnvironmentLacks, ImageyardError, Transient
 from imageyard.tree import GitTree, Tree, WorkTree, without
+from imageyard.treebase import Placed
 from support.git import sh
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -298,3 +300,58 @@ def test_caches_that_nobody_reads_go(cached: tuple[Path, Path], monkeypatch: pyt
     tree.digests(list(tree.entries()))
     assert cache.exists()
     assert not old.exists()
+
+
+# One file or folder, wherever it is
+
+
+AT = pytest.mark.parametrize("at", [WorkTree.at, lambda top, path: GitTree.at(top, "HEAD", path)])
+
+
+@AT
+@pytest.mark.parametrize(
+    ("path", "whole", "found"),
+    [
+        ("a.txt", "a.txt", ["a.txt"]),
+        ("d/b.txt", "d/b.txt", ["b.txt"]),
+        ("d", "d", ["d/b.txt", "d/e/c.txt"]),
+        ("d/e", "d/e", ["e/c.txt"]),
+        ("ln/e/c.txt", "d/e/c.txt", ["c.txt"]),
+        ("ln.txt", "d/b.txt", ["b.txt"]),
+        ("gone", "gone", []),
+        ("d/b.txt/x", "d/b.txt/x", []),
+        ("a", "a", []),
+    ],
+)
+def test_a_place_is_that_and_nothing_beside_it(
+    tmp_path: Path, at: Callable[[Path, str], Placed], path: str, whole: str, found: list[str]
+) -> None:
+    files = {"a.txt": "a", "d__b.txt": "b", "d__e__c.txt": "c", "ln": "->d", "ln.txt": "->ln/b.txt", "da": "x"}
+    placed = at(repository(tmp_path / "top", **files), path)
+    assert placed.whole == whole
+    assert list(placed.paths()) == list(placed.tree.entries()) == found
+    assert [placed.tree.digest(each) for each in found] == [
+        hashlib.sha256(each.rpartition("/")[2][:1].encode()).hexdigest() for each in found
+    ]
+
+
+@AT
+def test_a_place_in_a_submodule(parent: Path, at: Callable[[Path, str], Placed]) -> None:
+    assert at(parent, "vendor/lib").paths() == ["lib/ctx/f", "lib/g", "lib/up"]
+    assert at(parent, "vendor/lib/ctx/f").tree.read("f") == b"x"
+    assert at(parent, "ctx/f").whole == "vendor/lib/ctx/f"
+
+
+@AT
+def test_a_place_has_the_attributes_of_its_folder(tmp_path: Path, at: Callable[[Path, str], Placed]) -> None:
+    top = repository(tmp_path / "top", **{".gitattributes": "* text eol=crlf\n", "a.txt": "a\r\n"})
+    (top / "a.txt").unlink()
+    sh(top, "checkout", "-q", "--", "a.txt")
+    assert at(top, "a.txt").tree.read("a.txt") == b"a\r\n"
+
+
+@AT
+def test_a_place_outside_of_the_repository(tmp_path: Path, at: Callable[[Path, str], Placed]) -> None:
+    top = repository(tmp_path / "top", ln="->../x", round="->round")
+    for path in ("ln", "ln/f", "round"):
+        assert "leads out of the repository" in refused(lambda path=path: at(top, path)).headline

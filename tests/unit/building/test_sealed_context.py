@@ -32,7 +32,7 @@ FIXED = DictTree(
 
 def made(tree: Tree, into: Path, *paths: str, text: bytes = b"FROM scratch\n") -> SealedContext:
     files = [file for file in files_of(tree) if not paths or file.path in paths]
-    return seal(files, tree, text, into, name="debian.Dockerfile", contexts={})
+    return seal(files, {"": tree}, text, into, name="debian.Dockerfile")
 
 
 def facts(top: Path) -> dict[str, tuple[str, object]]:
@@ -71,7 +71,8 @@ def test_all_times_are_one(tmp_path: Path) -> None:
 
 def test_each_named_context_has_its_own_folder(tmp_path: Path) -> None:
     files = (File("my.tools//make.sh", "file", FIXED.digest("tools/make.sh")), *files_of(DictTree({"empty": b""})))
-    sealed = seal(files, FIXED, b"", tmp_path / "s", name="D", contexts={"my.tools": "./tools", "none": "common"})
+    trees = {"": FIXED, "my.tools": FIXED.sub("tools"), "none": FIXED.sub("common")}
+    sealed = seal(files, trees, b"", tmp_path / "s", name="D")
     assert list(facts(sealed.folder)) == ["empty"]
     assert {name: list(facts(folder)) for name, folder in sealed.named.items()} == {"my.tools": ["make.sh"], "none": []}
 
@@ -88,7 +89,7 @@ def test_another_content_is_in_another_folder(tmp_path: Path) -> None:
 def test_file_that_changed_is_noticed(now: dict[str, bytes | Link], tmp_path: Path) -> None:
     files = files_of(DictTree({"a": b"old"}))
     with pytest.raises(Transient, match="a is no longer the file") as caught:
-        seal(files, DictTree(now), b"", tmp_path / "s", name="D", contexts={})
+        seal(files, {"": DictTree(now)}, b"", tmp_path / "s", name="D")
     assert "run again" in caught.value.hint[0]
 
 

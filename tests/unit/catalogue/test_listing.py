@@ -2,6 +2,7 @@
 
 import pytest
 from imageyard.catalogue import listing, text
+from imageyard.catalogue.arg_files import from_files
 from imageyard.catalogue.expand import expand
 
 SOURCE = b"""
@@ -12,14 +13,14 @@ images:
     arches: [amd64, arm64]
     names:
       child: {args: {BASE: "image:base"}, tags: [nightly]}
-      base:
+      base: {args: {V: "file:/version.txt"}}
 """
-ROWS = listing.listed(expand(text.parse(SOURCE)).catalogue)
+KEPT = listing.listed(expand(text.parse(SOURCE), files=from_files({"version.txt": b"1.2\n"})))
 KEY = listing.key(SOURCE, "images.yml")
 
 
 def test_a_listing_names_rows_parents_first():
-    assert ROWS == (
+    assert KEPT.rows == (
         ("base", "amd64", "f", ()),
         ("child", "amd64", "f", ("nightly",)),
         ("base", "arm64", "f", ()),
@@ -27,8 +28,12 @@ def test_a_listing_names_rows_parents_first():
     )
 
 
+def test_a_listing_knows_the_files_that_args_are_read_from():
+    assert KEPT.files == {"version.txt": listing.digest(b"1.2\n")}
+
+
 def test_what_was_kept_comes_back():
-    assert listing.loads(listing.dumps(KEY, ROWS), KEY) == ROWS
+    assert listing.loads(listing.dumps(KEY, KEPT), KEY) == KEPT
 
 
 @pytest.mark.parametrize(
@@ -40,12 +45,13 @@ def test_what_was_kept_comes_back():
         b"{}",
         b"null",
         b"[" * 100_000,
-        listing.dumps(KEY, ROWS)[:-3],
-        listing.dumps(KEY, ROWS).replace(b'"rows":[[', b'"rows":[[1,2,3,4,5],['),
-        listing.dumps(listing.key(SOURCE + b"#", "images.yml"), ROWS),
-        listing.dumps(listing.key(SOURCE, "other.yml"), ROWS),
+        listing.dumps(KEY, KEPT)[:-3],
+        listing.dumps(KEY, KEPT).replace(b'"rows":[[', b'"rows":[[1,2,3,4,5],['),
+        listing.dumps(KEY, KEPT).replace(b'"files":{', b'"files":[],"other":{'),
+        listing.dumps(listing.key(SOURCE + b"#", "images.yml"), KEPT),
+        listing.dumps(listing.key(SOURCE, "other.yml"), KEPT),
     ],
-    ids=["empty", "binary", "list", "map", "null", "deep", "cut", "odd row", "other text", "other file"],
+    ids=["empty", "binary", "list", "map", "null", "deep", "cut", "odd row", "odd files", "other text", "other file"],
 )
 def test_what_is_damaged_or_anothers_is_not_believed(data):
     assert listing.loads(data, KEY) is None

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from imageyard.errors import ConfigurationError
 from imageyard.recipe import ignore
 from imageyard.recipe.patterns import Pattern, Patterns, clean, compile_pattern
-from imageyard.treebase import DictTree, Link
+from imageyard.treebase import DictTree, Link, Placed
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "dockerignore.json").read_text(encoding="utf-8"))
 
@@ -74,7 +74,7 @@ def test_which_file_counts(
     files: dict[str, bytes | Link], dockerfile: str, chosen: str | None, excluded: list[str]
 ) -> None:
     tree = DictTree({"a": b"", "b": b"", **files})
-    found = ignore.load(tree, dockerfile)
+    found = ignore.load(tree, Placed(tree, f"{dockerfile}.dockerignore"))
     assert found.file == chosen
     assert sorted(set(tree.entries()) - set(found.filter(tree.entries()))) == excluded
 

@@ -55,7 +55,7 @@ def run_checks(
         for number, check in enumerate(facts.checks):
             raw = Path(folder, "check.rawjson")
             text, into = dockerfile(image, check).encode(), Path(folder, str(number))
-            sealed = seal((), DictTree({}), text, into, name="Dockerfile", contexts={})
+            sealed = seal((), {"": DictTree({})}, text, into, name="Dockerfile")
             request = BuildRequest(
                 sealed.folder, sealed.dockerfile, platform_of(facts.row.arch), output="nothing", no_cache=True
             )

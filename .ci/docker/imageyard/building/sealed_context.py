@@ -36,13 +36,13 @@ class SealedContext:
 
 
 def seal(
-    files: Iterable[File], tree: Tree, dockerfile: bytes, into: Path, *, name: str, contexts: Mapping[str, str]
+    files: Iterable[File], trees: Mapping[str, Tree], dockerfile: bytes, into: Path, *, name: str
 ) -> SealedContext:
     """Write the files of a recipe and its Dockerfile to the folder `into`, which is new each time.
 
-    `name` is the file name of the Dockerfile, `contexts` has the folders of named contexts in the tree. Modes are 0644,
-    and 0755 for executables and folders, all times are MTIME: an image has the same bytes wherever it is built. A
-    folder of which an exclude or `.dockerignore` leaves no file is not there: git knows no empty folders.
+    `trees` are the context, under the name `""`, and the named ones; `name` is the file name of the Dockerfile. Modes
+    are 0644, and 0755 for executables and folders, all times are MTIME: an image has the same bytes wherever it is
+    built. A folder of which an exclude or `.dockerignore` leaves no file is not there: git knows no empty folders.
 
     BuildKit keeps what it was sent under the main folder's name, and asks again only for files whose size or time
     differ (buildx 0.29, build/opt.go, `SharedKey`; tonistiigi/fsutil): so the folder is named after what it holds. Of a
@@ -53,10 +53,10 @@ def seal(
     files = tuple(files)
     all_of_it = "".join(f"{file.path}\0{file.mode}\0{file.digest}\n" for file in files)
     hashed = hashlib.sha256(all_of_it.encode(errors="surrogateescape")).hexdigest()
-    tops = {"": into / f"context-{hashed[:32]}", **{one: into / f"named-{quote(one, safe='')}" for one in contexts}}
+    tops = {one: into / (f"named-{quote(one, safe='')}" if one else f"context-{hashed[:32]}") for one in trees}
     for top in tops.values():
         top.mkdir(parents=True)
-    writers = {one: _Writer(top, tree.sub(contexts[one]) if one else tree) for one, top in tops.items()}
+    writers = {one: _Writer(top, trees[one]) for one, top in tops.items()}
     for file in files:
         context, _, path = file.path.rpartition("//")
         writers[context].write(path, file)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, cast
 
 from imageyard.catalogue import decode, text
+from imageyard.catalogue.arg_files import ArgFiles, from_files
 from imageyard.catalogue.builder_sections import read_builders
 from imageyard.catalogue.checks import Plans
 from imageyard.catalogue.fill import Known
@@ -23,8 +25,12 @@ from imageyard.catalogue.suggest import did_you_mean
 from imageyard.catalogue.words import Words
 from imageyard.errors import ConfigurationError
 from imageyard.names import Arch
+from imageyard.repository_paths import path_in_repository
 
 __all__ = ["Expansion", "expand", "load", "open_catalogue"]
+
+
+_NO_FILES = from_files({})
 
 
 class Expansion(NamedTuple):
@@ -54,14 +60,21 @@ def open_catalogue(path: Path, top: Path, overrides: Mapping[str, str] = NOTHING
         except ValueError:
             hint = "keep it in the repository: contexts are relative to its folder"
             raise ConfigurationError(f"the catalogue is outside the repository {top}", at=path, hint=hint) from None
-    return expand(text.load(path, inside.as_posix()), inside.as_posix(), inside.parent.as_posix(), overrides)
+    file, folder = inside.as_posix(), inside.parent.as_posix()
+    return expand(text.load(path, file), file, folder, overrides, ArgFiles(folder, partial(_on_disk, top)))
 
 
-def expand(root: Map, file: str = "images.yml", folder: str = ".", overrides: Mapping[str, str] = NOTHING) -> Expansion:
-    """Check and expand a catalogue's nodes. Raises ConfigurationError."""
+def expand(
+    root: Map,
+    file: str = "images.yml",
+    folder: str = ".",
+    overrides: Mapping[str, str] = NOTHING,
+    files: ArgFiles = _NO_FILES,
+) -> Expansion:
+    """Check and expand a catalogue's nodes; `files` are those that args may be read from. Raises ConfigurationError."""
     check(TOP, root)
     words = Words(cast("Map | None", root.items.get("axes")))
-    known = Known(known_args(root, words), (axis for axis in words.axes if axis != "plain"))
+    known = Known(known_args(root, words), (axis for axis in words.axes if axis != "plain"), files)
     refuse_vain_removals(root, words, known.args)
     prefix = plain(root.items.get("prefix"), "")
     lanes = root.items.get("lanes")
@@ -97,6 +110,20 @@ def expand(root: Map, file: str = "images.yml", folder: str = ".", overrides: Ma
         mentioned=frozenset(mentioned(root)),
     )
     return Expansion(catalogue, sentences, known)
+
+
+def _on_disk(top: Path, path: str) -> bytes:
+    """The bytes of a file, by its path from the top. That git sees it is asked where recipes are made: git is slow."""
+    try:
+        return (top / path_in_repository(path, lambda part: _text_of_link(top / part))).read_bytes()
+    except FileNotFoundError:
+        raise ConfigurationError(f"there is no file {path}", hint="write it, or name another one: file:/PATH") from None
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _text_of_link(where: Path) -> str | None:
+    return str(where.readlink()) if where.is_symlink() else None
 
 
 def _refuse_unknown_lane(sentence: Sentence, image: Image, lanes: Map | None) -> None:

@@ -100,7 +100,8 @@ def _steps(steps: list[Step]) -> list[dict[str, Any]]:
 def _value(row: Row, path: _Path, steps: list[Step]) -> Any:
     """A field's value, its placeholders filled; for what is deeper the text that was written."""
     if len(path) > 1:
-        return row.image.contexts.get(path[1]) if path[0] == "contexts" else steps[-1].text
+        maps: dict[str, Mapping[str, str]] = {"contexts": row.image.contexts, "files": row.image.files}
+        return maps[path[0]].get(path[1]) if path[0] in maps else steps[-1].text
     if steps[-1].text is None or not PLACEHOLDER.search(steps[-1].text):
         return steps[-1].text
     filled = getattr(row.image, path[0])

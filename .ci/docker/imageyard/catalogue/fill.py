@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from imageyard.catalogue.arg_files import ArgFiles
 from imageyard.catalogue.nodes import Document, Text, error_at, place
 from imageyard.catalogue.scalars import ARG_LIMIT
 from imageyard.catalogue.suggest import did_you_mean
@@ -12,13 +13,15 @@ from imageyard.errors import ConfigurationError
 __all__ = ["PARENT", "Known", "RowBeingFilled", "refuse_unknown"]
 
 PARENT = "image:"
+_FILE = "file:"
 _CHAIN_LIMIT = 50
 
 
 class Known:
-    """The placeholders that a catalogue knows at all."""
+    """The placeholders that a catalogue knows at all, and the files that its args are read from."""
 
-    def __init__(self, args: Iterable[str], axes: Iterable[str]) -> None:
+    def __init__(self, args: Iterable[str], axes: Iterable[str], files: ArgFiles) -> None:
+        self.files = files
         self.args = set(args)
         self.names = {*self.args, *axes, "image", "arch"}
 
@@ -34,6 +37,8 @@ def refuse_unknown(node: Text, names: Iterable[str], known: Known) -> None:
 class RowBeingFilled:
     """One row's names and args; `args` are the resolved ones, `parents` those that name a parent.
 
+    `arg_files` are the files that args were read from, by the arg.
+
     `overrides` are values for args of the row that stand over all levels of the catalogue.
     """
 
@@ -44,6 +49,7 @@ class RowBeingFilled:
         self.base: dict[str, str] = {**words, "image": image, "arch": arch}
         self.args: dict[str, str] = {}
         self.parents: dict[str, str] = {}
+        self.arg_files: dict[str, str] = {}
         self.known = known
         self.overrides = overrides
         self.asked_arch = False
@@ -55,6 +61,7 @@ class RowBeingFilled:
         self._nodes = nodes
         self.args = {name: node.value for name, node in nodes.items() if node.parts is None}
         self.args |= {name: value for name, value in self.overrides.items() if name in nodes}
+        self.args |= {name: self._read(name, value) for name, value in self.args.items() if value.startswith(_FILE)}
         for name, node in nodes.items():
             if node.parts is not None:
                 self._arg(name)
@@ -108,10 +115,17 @@ class RowBeingFilled:
         if len(self._open) >= _CHAIN_LIMIT:
             raise error_at(node, f"more than {_CHAIN_LIMIT} args of {self.image} hang on one another")
         self._open.append(name)
-        value = self.text(node)
+        value = self._read(name, self.text(node))
         self._open.pop()
         self.args[name] = value
         return value
+
+    def _read(self, name: str, text: str) -> str:
+        """The value of an arg, of which the text may name a file."""
+        path = self.known.files.path(text)
+        if path is not None:
+            self.arg_files[name] = path
+        return self.known.files.line(text, self._nodes[name])
 
     def _parent(self, name: str, node: Text) -> ConfigurationError:
         hint = f"{name} names a parent image at {place(self._nodes[name])}; its reference is known only at the build"

@@ -16,8 +16,8 @@ _LABEL = r"[a-z][a-z0-9_-]*"
 _CHECK_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 
 _TEXT = Scalar("text", scalars.free_text)
-_FOLDER = Scalar("a relative path", scalars.relative_path, fill=True, form={"type": "string"})
-_FILE = Scalar("the path of a file", scalars.file_path, fill=True, form={"type": "string"})
+_FOLDER = Scalar("the path of a folder", scalars.repository_folder, fill=True, form={"type": "string"})
+_FILE = Scalar("the path of a file", scalars.repository_file, fill=True, form={"type": "string"})
 _ARG_VALUE = Scalar("the value of a build arg", scalars.parent_or_text, fill=True)
 _BRANCH = Scalar("a branch or a pattern of branches", scalars.pattern(r"[A-Za-z0-9_.*/-]+", "a pattern of branches"))
 _ARCH_NAME = Scalar("an architecture", scalars.arch, form={"enum": list(ARCHES)})
@@ -56,11 +56,26 @@ SECRET = RecordKind(
 )
 
 _FIELDS: dict[str, Field] = {
-    "dockerfile": Field(_FILE, "path of the Dockerfile, relative to the context"),
-    "context": Field(_FOLDER, "folder of the build context, relative to the catalogue's; that one unless told"),
+    "dockerfile": Field(_FILE, "path of the Dockerfile, relative to the context; /PATH from the repository's top"),
+    "context": Field(
+        _FOLDER, "folder of the build context, relative to the catalogue's, or /PATH from the top; that one unless told"
+    ),
+    "files": Field(
+        MapOf(
+            r"[^\s/]+(/[^\s/]+)*",
+            "the path in the context, without spaces",
+            Scalar(
+                "the path of a file or folder from the repository's top",
+                scalars.top_path,
+                fill=True,
+                form={"type": "string", "pattern": "^/"},
+            ),
+        ),
+        "files and folders from elsewhere, by the path that they get in the context; /PATH from the repository's top",
+    ),
     "target": Field(FILLED, "the stage to build; the last one unless told"),
     "arches": Field(ListOf(_ARCH_NAME), "architectures, one row each; [amd64] unless told"),
-    "args": Field(ARGS, "build args; image:NAME names a parent, ~ removes"),
+    "args": Field(ARGS, "build args; image:NAME names a parent, file:/PATH the line of a file, ~ removes"),
     "checks": Field(
         MapOf(_CHECK_NAME, "the name of a check", CHECK), "commands that are run in the built image, by name"
     ),
@@ -75,7 +90,7 @@ _FIELDS: dict[str, Field] = {
             "the name of a build context",
             Scalar("a folder or docker-image://REFERENCE", scalars.context_source, fill=True, form={"type": "string"}),
         ),
-        "named build contexts: a folder under the context, or docker-image://REFERENCE",
+        "named build contexts: a folder under the context, /PATH from the top, or docker-image://REFERENCE",
     ),
     "timeout": Field(DURATION, "how long a build may take; 240m unless told"),
     "runner": Field(FILLED, "the label of the CI runner"),

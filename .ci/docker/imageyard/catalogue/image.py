@@ -124,7 +124,9 @@ def _image(
         checks=plans.checks(read.tree("checks"), row) if "checks" in read.fields else (),
         tags=_tags(read),
         secrets=_secrets(read.tree("secrets")) if "secrets" in read.fields else (),
-        contexts=_contexts(read) if "contexts" in read.fields else {},
+        contexts=_map(read, "contexts") if "contexts" in read.fields else {},
+        files=_map(read, "files") if "files" in read.fields else {},
+        arg_files=row.arg_files,
         timeout=read.value("timeout", _DEFAULT_TIMEOUT),
         runner=read.value("runner", None),
         provenance=cast(Provenance, read.value("provenance", "off")),
@@ -146,12 +148,12 @@ def _tags(read: _Reader) -> tuple[str, ...]:
     return tuple([read.filled(kind.item, node) for node in read.texts("tags")])
 
 
-def _contexts(read: _Reader) -> dict[str, str]:
-    kind = FIELDS["contexts"].kind
+def _map(read: _Reader, key: str) -> dict[str, str]:
+    kind = FIELDS[key].kind
     assert isinstance(kind, MapOf)
     assert isinstance(kind.value, Scalar)
     value = kind.value
-    return {name: read.filled(value, node) for name, node in read.tree("contexts").items() if isinstance(node, Text)}
+    return {name: read.filled(value, node) for name, node in read.tree(key).items() if isinstance(node, Text)}
 
 
 def _secrets(tree: Tree) -> tuple[Secret, ...]:

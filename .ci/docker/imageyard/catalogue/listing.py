@@ -10,11 +10,20 @@ import json
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from imageyard.catalogue.model import Catalogue
+    from collections.abc import Mapping
 
-__all__ = ["Listed", "dumps", "key", "listed", "loads"]
+    from imageyard.catalogue.expand import Expansion
 
-_FORMAT = 1
+__all__ = ["Kept", "Listed", "digest", "dumps", "key", "listed", "loads"]
+
+_FORMAT = 2
+
+
+class Kept(NamedTuple):
+    """What is kept: the rows, and the digests of the files that args were read from, by path from the top."""
+
+    rows: tuple[Listed, ...]
+    files: Mapping[str, str]
 
 
 class Listed(NamedTuple):
@@ -26,9 +35,11 @@ class Listed(NamedTuple):
     tags: tuple[str, ...]
 
 
-def listed(catalogue: Catalogue) -> tuple[Listed, ...]:
-    """The rows of a catalogue, parents first."""
-    return tuple(Listed(row.name, row.arch, row.image.family, row.image.tags) for row in catalogue.rows)
+def listed(expansion: Expansion) -> Kept:
+    """The rows of a catalogue, parents first, and the files that it was read with."""
+    rows = (Listed(row.name, row.arch, row.image.family, row.image.tags) for row in expansion.catalogue.rows)
+    files = expansion.known.files.read
+    return Kept(tuple(rows), {path: digest(data) for path, data in files.items()})
 
 
 def key(data: bytes, file: str) -> str:
@@ -36,17 +47,23 @@ def key(data: bytes, file: str) -> str:
     return hashlib.sha256(b"%d\0%s\0%s" % (_FORMAT, file.encode("utf-8", "surrogateescape"), data)).hexdigest()
 
 
-def dumps(key: str, rows: tuple[Listed, ...]) -> bytes:
+def digest(data: bytes) -> str:
+    """The sha256 of a file's bytes, in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def dumps(key: str, kept: Kept) -> bytes:
     """The listing as it is kept, one JSON value."""
-    return json.dumps({"key": key, "rows": rows}, separators=(",", ":")).encode()
+    return json.dumps({"key": key, "rows": kept.rows, "files": dict(kept.files)}, separators=(",", ":")).encode()
 
 
-def loads(data: bytes, key: str) -> tuple[Listed, ...] | None:
+def loads(data: bytes, key: str) -> Kept | None:
     """The listing that was kept under `key`; None where it is another's, or damaged in any way."""
     try:
         kept = json.loads(data)
         if kept["key"] != key:
             return None
-        return tuple([Listed(name, arch, family, tuple(tags)) for name, arch, family, tags in kept["rows"]])
-    except (ValueError, KeyError, TypeError, RecursionError):
+        rows = tuple([Listed(name, arch, family, tuple(tags)) for name, arch, family, tags in kept["rows"]])
+        return Kept(rows, {str(path): str(each) for path, each in kept["files"].items()})
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None

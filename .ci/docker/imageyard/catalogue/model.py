@@ -72,8 +72,8 @@ class Image:
     name: str
     family: str
     words: tuple[str, ...]
-    dockerfile: str  # relative to the context, POSIX
-    context: str  # relative to the catalogue's folder, POSIX; "." is that folder
+    dockerfile: str  # relative to the context, POSIX; from the repository's top where it begins with a slash
+    context: str  # relative to the catalogue's folder, POSIX, "." being that folder; or from the top, as above
     target: str | None
     arches: tuple[Arch, ...]
     args: Mapping[str, str]  # without parents' `image:`; see `parents`
@@ -81,7 +81,9 @@ class Image:
     checks: tuple[Check, ...]  # those that apply, placeholders filled; parents' checks are not in here
     tags: tuple[str, ...]  # Nox tags beside family and arch
     secrets: tuple[Secret, ...]
-    contexts: Mapping[str, str]  # build context name -> directory under the context, or image reference
+    contexts: Mapping[str, str]  # build context name -> directory, or image reference
+    files: Mapping[str, str]  # path in the context -> `/PATH` from the repository's top
+    arg_files: Mapping[str, str]  # arg name -> the file that it is read from, `PATH` from the top
     timeout: float  # seconds
     runner: str | None
     provenance: Provenance

@@ -20,13 +20,17 @@ __all__ = [
     "context_source",
     "count",
     "duration",
+    "file_of_arg",
     "file_path",
     "free_text",
     "parent_or_text",
     "pattern",
     "relative_path",
     "repository",
+    "repository_file",
+    "repository_folder",
     "secret_source",
+    "top_path",
 ]
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -75,10 +79,17 @@ def arg_value(text: str) -> str:
 
 
 def parent_or_text(text: str) -> str:
-    """The value of a build arg, or `image:NAME` for a parent."""
+    """The value of a build arg, `image:NAME` for a parent, or `file:PATH` for the line of a file."""
     if text.startswith("image:") and not text[len("image:") :].strip():
         raise FieldFault("'image:' is followed by the name of a parent image")
+    if path := file_of_arg(text):
+        repository_file(path)
     return arg_value(text)
+
+
+def file_of_arg(text: str) -> str | None:
+    """The path in an arg's `file:PATH`; None for any other text, the URL `file://…` among them."""
+    return text.removeprefix("file:") if text.startswith("file:") and not text.startswith("file://") else None
 
 
 def duration(text: str) -> float:
@@ -151,7 +162,8 @@ def relative_path(text: str) -> str:
         raise FieldFault(f"{_shown(text)} is an absolute path", "write it relative to the catalogue's context")
     parts = text.split("/")
     if ".." in parts:
-        raise FieldFault(f"{_shown(text)} leaves the context", "move the files under the context, or set context")
+        hint = "count from the repository's top: /PATH, or move the files under the context"
+        raise FieldFault(f"{_shown(text)} leaves the folder that it counts from", hint)
     if text != "." and (plain := [part for part in parts if part not in ("", ".")]) != parts:
         raise FieldFault(f"{_shown(text)} is not in its plain form", f"write {'/'.join(plain) or '.'}")
     if text.startswith(("-", "~")) or any(part != part.strip() for part in parts):
@@ -164,6 +176,28 @@ def file_path(text: str) -> str:
     if relative_path(text) == ".":
         raise FieldFault("'.' is a folder, not a file")
     return text
+
+
+def repository_folder(text: str) -> str:
+    """A folder, relative to what the field says, or from the repository's top where it begins with a slash."""
+    if text.startswith("/") and text != "/":
+        relative_path(text[1:])
+    return text if text.startswith("/") else relative_path(text)
+
+
+def repository_file(text: str) -> str:
+    """A file, relative to what the field says, or from the repository's top where it begins with a slash."""
+    if text.rstrip("/") in ("", "."):
+        raise FieldFault(f"{_shown(text)} is a folder, not a file")
+    return repository_folder(text)
+
+
+def top_path(text: str) -> str:
+    """A file or folder of the repository, counted from its top."""
+    if not text.startswith("/"):
+        relative_path(text)
+        raise FieldFault(f"{_shown(text)} does not begin with a slash", f"count from the repository's top: /{text}")
+    return repository_file(text)
 
 
 def absolute_path(text: str) -> str:
@@ -187,10 +221,10 @@ def repository(text: str) -> str:
 
 
 def context_source(text: str) -> str:
-    """Where a named build context comes from: a folder under the context, or `docker-image://REFERENCE`."""
+    """Where a named build context comes from: a folder, or `docker-image://REFERENCE`."""
     scheme, found, rest = text.partition("://")
     if not found:
-        return relative_path(text)
+        return repository_folder(text)
     if scheme != "docker-image":
         raise FieldFault(
             f"{scheme[:40]}:// cannot be a build context here", "use a folder, or docker-image://REFERENCE"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
-import posixpath
 from dataclasses import dataclass
 from pathlib import Path
 
 from imageyard.errors import ConfigurationError, EnvironmentLacks
 from imageyard.names import Arch, as_arch
+from imageyard.repository_paths import from_top
 
 __all__ = ["Checkout", "find_checkout", "this_arch"]
 
@@ -39,8 +39,11 @@ class Checkout:
         return self.top / ".imageyard"
 
     def in_repository(self, *parts: str) -> str:
-        """A path that is relative to the catalogue's folder, as a person types it at the repository's top."""
-        return posixpath.normpath(posixpath.join(self.folder, *parts))
+        """A path that is relative to the catalogue's folder, as a person types it at the repository's top.
+
+        A part that begins with a slash counts from the top itself.
+        """
+        return from_top(self.folder, *parts) or "."
 
 
 def find_checkout(catalogue: str | None = None, start: Path | None = None) -> Checkout:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import posixpath
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 
 from imageyard import git, git_changes
 from imageyard.catalogue import expand, lock, text
+from imageyard.catalogue.arg_files import ArgFiles
 from imageyard.catalogue.lock import Lock
 from imageyard.errors import ConfigurationError
 from imageyard.plan.decision import Decision
@@ -17,6 +17,7 @@ from imageyard.recipe.recipe import Recipes
 from imageyard.recipe.stand_ins import Locked, StandIns
 from imageyard.stack.stand_ins import read_stand_ins
 from imageyard.tree import GitTree, WorkTree
+from imageyard.treebase import Placed
 
 __all__ = ["UNLOCKED", "pins_of", "read_lock", "recipes_at", "recipes_of"]
 
@@ -51,12 +52,13 @@ def recipes_of(
     stand_ins = read_stand_ins() if stand_ins is None else stand_ins
     return Recipes(
         catalogue,
-        _work_trees(project),
+        lambda folder: WorkTree(project.top, folder),
         read_lock(project) if pins is None else pins,
         stand_ins,
         set_args,
         lambda context: _committed_tree(project, context),
         assumed=read_lock(project) if pins is UNLOCKED else None,
+        place_for=lambda path: WorkTree.at(project.top, path),
     )
 
 
@@ -64,28 +66,33 @@ def recipes_at(project: Project, rev: str) -> Recipes:
     """Make the recipes of a revision: its catalogue, its files, its lock. Raises ConfigurationError for no revision."""
     commit = git.resolve(project.top, rev)
     folder = _git_folder(project.folder)
-    tree_of = lru_cache(maxsize=None)(lambda path: GitTree(project.top, commit, _git_folder(path)))
+    tree_of = lru_cache(maxsize=None)(lambda path: GitTree(project.top, commit, path))
     tree = tree_of(folder)
     shown = project.in_repository(project.file.name)
     if project.file.name not in tree.entries():
         raise ConfigurationError(f"{rev} has no catalogue {shown}")
     root = text.parse(tree.read(project.file.name), f"{rev}:{shown}")
-    catalogue = expand.expand(root, project.file.name, project.folder).catalogue
+    place_for = lru_cache(maxsize=None)(lambda path: GitTree.at(project.top, commit, path))
+    files = ArgFiles(project.folder, lambda path: _read(place_for(path)))
+    catalogue = expand.expand(root, project.file.name, project.folder, files=files).catalogue
     text_of_lock = tree.read("images.lock").decode() if "images.lock" in tree.entries() else ""
     locked = lock.parse(text_of_lock, f"{rev}:{project.in_repository('images.lock')}")
     return Recipes(
         catalogue,
-        lambda context: tree_of(project.in_repository(context)),
+        tree_of,
         locked,
         read_stand_ins(),
         tree_id=lambda context: git.tree_id(project.top, commit, tree.folder),
         assumed=locked,  # what it did not know of bases then is no reason to say nothing of it now
+        place_for=place_for,
     )
 
 
-def _work_trees(project: Project) -> Callable[[str], WorkTree]:
-    """A function that gives the files of a context, read from disk once for each context."""
-    return lru_cache(maxsize=None)(lambda context: WorkTree(project.top, _git_folder(project.in_repository(context))))
+def _read(placed: Placed) -> bytes:
+    """The bytes of a file. Raises ConfigurationError where there is none."""
+    if placed.path not in placed.tree.entries():
+        raise ConfigurationError(f"there is no file {placed.whole} in {placed.tree.label}")
+    return placed.tree.read(placed.path)
 
 
 def _committed_tree(project: Project, context: str) -> str | None:
@@ -94,7 +101,7 @@ def _committed_tree(project: Project, context: str) -> str | None:
     Raises ConfigurationError for a context that is not the catalogue's folder: args, lock and parents are outside
     that tree, so that other ones would give the same tag.
     """
-    if posixpath.normpath(context) != ".":
+    if project.in_repository(context) != project.folder:
         raise ConfigurationError(
             f"`tag: tree` cannot tell what is made of {project.in_repository(context)}: the catalogue is not in it",
             at=project.in_repository(project.file.name),

@@ -21,16 +21,16 @@ __all__ = ["RowFacts", "identify"]
 class RowFacts:
     """A row with all that follows from the catalogue and the files, never worked out again.
 
-    `declared` is the image as `--set` leaves it. `files` are those of its context, of which the recipe names the ones
-    that a build gets; `dockerfile` is the text of its Dockerfile. `stand_ins` says where a base that was made here is
-    served. `content_tag` is the tag by content where `tag` is that of a weekly build. `checks` and `check_args` are
-    those of the parents too, of which its own win by name.
+    `declared` is the image as `--set` leaves it. `trees` are its context, under the name `""`, and its named contexts,
+    of whose files the recipe names those that a build gets; `dockerfile` is the text of its Dockerfile. `stand_ins`
+    says where a base that was made here is served. `content_tag` is the tag by content where `tag` is that of a weekly
+    build. `checks` and `check_args` are those of the parents too, of which its own win by name.
     """
 
     row: Row
     declared: Image
     recipe: Recipe
-    files: Tree
+    trees: Mapping[str, Tree]
     dockerfile: bytes
     stand_ins: StandIns
     tag: str
@@ -68,7 +68,7 @@ def identify(recipes: Recipes, row: Row, decision: Decision = LOCAL, passed: Seq
         row,
         declared.image,
         recipe,
-        recipes.tree(row),
+        recipes.trees(row),
         recipes.dockerfile(row),
         recipes.stand_ins,
         row_tag(recipes, row, decision, passed),

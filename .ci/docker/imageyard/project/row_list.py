@@ -17,7 +17,7 @@ __all__ = ["row_list"]
 
 
 def row_list(checkout: Checkout) -> tuple[Listed, ...]:
-    """The catalogue's rows, from the list that is kept of a catalogue with the same bytes.
+    """The catalogue's rows, from the list that is kept of a catalogue with the same bytes, and of the same files.
 
     Raises ConfigurationError as reading the catalogue does; the list of a catalogue with an error is never kept.
     """
@@ -27,14 +27,16 @@ def row_list(checkout: Checkout) -> tuple[Listed, ...]:
     except OSError as error:
         raise EnvironmentLacks(f"{checkout.file} cannot be read: {error.strerror}") from None
     try:
-        rows = listing.loads(kept.read_bytes(), key)
+        found = listing.loads(kept.read_bytes(), key)
+        now = {path: listing.digest((checkout.top / path).read_bytes()) for path in found.files} if found else {}
+        found = found if found and now == found.files else None
     except OSError:
-        rows = None
-    if rows is None:
+        found = None
+    if found is None:
         from imageyard.catalogue import expand  # reads YAML, whose import alone takes longer than `nox -l` may
 
-        rows = listing.listed(expand.load(checkout.file, checkout.top))
+        found = listing.listed(expand.open_catalogue(checkout.file, checkout.top))
         with suppress(EnvironmentLacks):  # a checkout that cannot be written to is listed all the same
             keep_out_of_git(checkout.state)
-            atomic_write(kept, listing.dumps(key, rows))
-    return rows
+            atomic_write(kept, listing.dumps(key, found))
+    return found.rows

@@ -161,13 +161,25 @@ def _lineage(recipes: Recipes, row: Row, values: Mapping[str, str]) -> Sequence[
 
 
 def paths(project: Project, row: Row, recipe: Recipe) -> list[str]:
-    """The Dockerfile of a row and the files of its recipe, named contexts' too, relative to the repository's top."""
+    """The Dockerfile of a row, the files of its recipe and those that its args are read from, from the top.
+
+    Files of named contexts and files from elsewhere are named where they are.
+    """
     folders = {source.name: source.value for source in recipe.sources if source.kind == "directory"}
     found = [project.shown(row, path) for path in recipe.own_files]
     for file in recipe.files:
         name, inside, path = file.path.rpartition("//")
-        found.append(project.shown(row, posixpath.join(folders[name], path) if inside else path))
+        found.append(project.shown(row, posixpath.join(folders[name], path) if inside else _origin(row, path)))
+    found += [path for arg, path in recipe.arg_files.items() if arg in recipe.build_args]
     return list(dict.fromkeys(found))
+
+
+def _origin(row: Row, path: str) -> str:
+    """Where a file of a row's context comes from, which may be elsewhere."""
+    for name, where in row.image.files.items():
+        if f"{path}/".startswith(f"{name}/"):
+            return f"{where}{path[len(name) :]}"
+    return path
 
 
 def _plain(row: Row, recipe: Recipe, tag: str) -> dict[str, object]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import posixpath
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from imageyard.catalogue.model import Catalogue, Image
+from imageyard.catalogue.model import Where
 from imageyard.errors import ConfigurationError
 from imageyard.recipe import ignore
 from imageyard.recipe.dockerfile.declared import declared_args
@@ -19,18 +18,9 @@ from imageyard.recipe.dockerfile.undecided import require_decided
 from imageyard.recipe.files import Shelf
 from imageyard.recipe.model import File, Mode
 from imageyard.recipe.sources import IMAGE_SCHEME, named_contexts
-from imageyard.treebase import Tree
+from imageyard.treebase import Placed, Tree
 
-__all__ = ["Context", "open_context", "outside"]
-
-
-def outside(catalogue: Catalogue, context: str) -> tuple[str, ...]:
-    """What of a context no build sees, relative to it: the catalogue, its lock, this package, `.git`."""
-    top = posixpath.normpath(posixpath.join(catalogue.folder or ".", context))
-    own = (posixpath.basename(catalogue.file), "images.lock", "imageyard")
-    paths = [".git", *(posixpath.join(catalogue.folder, each) for each in own)]
-    relative = (posixpath.relpath(path, top) for path in map(posixpath.normpath, paths))
-    return tuple(path for path in relative if not path.startswith("../"))
+__all__ = ["Context", "open_context"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +35,7 @@ class Context:
     declared: frozenset[str]  # arguments that it declares, in whatever stage
     live: frozenset[str] | None  # arguments that can change a reading; None: any
     asks_for_builder: bool  # whether it says the platform of the machine that builds
+    folder: Callable[[str], Tree]  # the files of a named context, by what the catalogue says of it
     _named: dict[str, Shelf] = field(default_factory=dict, repr=False)  # by folder
     _files: dict[tuple[str, str], dict[str, File]] = field(default_factory=dict, repr=False)  # by name and folder
 
@@ -86,8 +77,8 @@ class Context:
             return self.shelf
         folder = folders[use.context]
         if folder not in self._named:
-            tree = self.tree.sub(folder)
-            self._named[folder] = Shelf(tree, ignore.load(tree, "").filter(tree.entries()))
+            tree = self.folder(folder)
+            self._named[folder] = Shelf(tree, ignore.load(tree).filter(tree.entries()))
         return self._named[folder]
 
     def _files_of(self, name: str, folder: str, paths: Collection[str]) -> Iterator[File]:
@@ -103,19 +94,25 @@ class Context:
         return map(known.__getitem__, in_order)
 
 
-def open_context(tree: Tree, image: Image, file: str) -> Context:
-    """Read the Dockerfile of an image in its context; `file` is what errors call it.
+def open_context(
+    tree: Tree, dockerfile: Placed, ignore_file: Placed, file: str, where: Where, folder: Callable[[str], Tree]
+) -> Context:
+    """Read a Dockerfile, which may stand outside its context `tree`; `file` is its path from the repository's top.
 
-    Raises ConfigurationError for one that is not there or cannot be read, and for a bad `.dockerignore`.
+    `ignore_file` is where one of its own would be. `where` is the line of the catalogue that names it. `folder` gives
+    the files of a named context, by what the catalogue says of it.
+    Raises ConfigurationError for one that is not there or cannot be read, and for a bad ignore file.
     """
     whole = Shelf(tree)
+    beside = whole if dockerfile.tree is tree else Shelf(dockerfile.tree)
     try:
-        own, path = whole.find(image.dockerfile)
+        own, path = beside.find(dockerfile.path)
     except Fault as fault:
-        raise ConfigurationError(fault.headline, at=image.where, hint=fault.hint) from None
-    text = tree.read(path)
-    left = ignore.load(tree, image.dockerfile).filter(tree.entries())
+        raise ConfigurationError(fault.headline, at=where, hint=fault.hint) from None
+    text = dockerfile.tree.read(path)
+    left = ignore.load(tree, ignore_file).filter(tree.entries())
     shelf = whole if len(left) == len(whole.entries) else Shelf(tree, left)
-    dockerfile = read(text, file)
+    parsed = read(text, file)
     asks = asks_for_builder(text.decode(errors="replace"))
-    return Context(tree, dockerfile, text, own, shelf, declared_args(dockerfile), live_names(dockerfile), asks)
+    own = own if beside is whole else frozenset({f"/{file}", f"/{dockerfile.whole or file}"})
+    return Context(tree, parsed, text, own, shelf, declared_args(parsed), live_names(parsed), asks, folder)

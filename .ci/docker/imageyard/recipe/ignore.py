@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from imageyard.errors import ConfigurationError
 from imageyard.recipe.patterns import GO_SPACE, Pattern, Patterns, clean, compile_pattern
-from imageyard.treebase import Entry, Tree
+from imageyard.treebase import Entry, Placed, Tree
 
-__all__ = ["Ignore", "load", "parse"]
+__all__ = ["NAME", "Ignore", "load", "parse"]
 
 NAME = ".dockerignore"
+"""The context's; one of a Dockerfile's own has the Dockerfile's name in front."""
 _BOM = b"\xef\xbb\xbf"
 _LONGEST = 64 * 1024
 """Bytes: Go's bufio.Scanner, with which Docker reads the file, refuses a line of so many."""
@@ -39,17 +40,19 @@ class Ignore:
         return {path: entries[path] for path in self.patterns.left(entries)}
 
 
-def load(tree: Tree, dockerfile: str) -> Ignore:
-    """The ignore file that counts for `dockerfile`: its own, `DOCKERFILE.dockerignore`, else the context's.
+def load(tree: Tree, own: Placed | None = None) -> Ignore:
+    """The ignore file that counts in a context: the Dockerfile's own, if it has one, else that of `tree`.
+
+    A Dockerfile's own one is beside it, `DOCKERFILE.dockerignore`.
 
     As with BuildKit's built-in frontend, one of its own counts even if it is empty, and either may be a link, read
     from where it points to in the context.
     Raises ConfigurationError with file and line for a pattern that Docker refuses.
     """
-    for candidate in (f"{dockerfile}{NAME}", NAME):
-        path = _follow(tree, candidate)
+    for candidate in (*([own] if own else ()), Placed(tree, NAME)):
+        path = _follow(candidate.tree, candidate.path)
         if path is not None:
-            return parse(tree.read(path), path)
+            return parse(candidate.tree.read(path), path)
     return Ignore(None, Patterns(()))
 
 

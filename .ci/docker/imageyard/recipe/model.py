@@ -68,10 +68,11 @@ class Recipe:
     instructions: tuple[Instructions, ...] = ()  # for each builder's platform that makes a difference
     text: str | None = None  # sha256 of the Dockerfile, for a frontend that is not known to read one as we do
     reproducible: bool = False  # times are rewritten to SOURCE_DATE_EPOCH, which is among the args
-    dockerfile: str = field(default="", kw_only=True)  # relative to the context
+    dockerfile: str = field(default="", kw_only=True)  # relative to the context, or from the top with a slash in front
+    arg_files: Mapping[str, str] = field(default_factory=dict, kw_only=True)  # where args are read from, by the arg
     target: str | None = field(default=None, kw_only=True)
     build_args: Mapping[str, str] = field(default_factory=dict, kw_only=True)  # `args`, and what BuildKit wants besides
-    own_files: tuple[str, ...] = field(default=(), kw_only=True)  # the Dockerfile, and the links that lead to it
+    own_files: tuple[str, ...] = field(default=(), kw_only=True)  # the Dockerfile, and the links that lead to it, alike
     local: bool = field(default=False, kw_only=True)  # its tag ends in -local
     unpinned: tuple[str, ...] = field(default=(), kw_only=True)  # words: what may change under the same id
     unasked: tuple[str, ...] = field(default=(), kw_only=True)  # bases of which ENV and ONBUILD are not known

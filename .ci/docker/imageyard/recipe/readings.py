@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -10,14 +9,14 @@ from imageyard.catalogue.model import Catalogue, Image, Row
 from imageyard.errors import ConfigurationError
 from imageyard.names import ARCHES, Arch, platform_of
 from imageyard.recipe.bases import RowBases
-from imageyard.recipe.context import Context, open_context, outside
+from imageyard.recipe.context import Context
 from imageyard.recipe.dockerfile.canonical import Instructions
 from imageyard.recipe.dockerfile.evaluate import ImageUse, Reading, evaluate
 from imageyard.recipe.dockerfile.references import familiar
 from imageyard.recipe.dockerfile.stages import Dockerfile, Inherited
 from imageyard.recipe.model import MTIME, File
+from imageyard.recipe.repository_files import RepositoryFiles
 from imageyard.recipe.sources import Binder
-from imageyard.treebase import Tree, without
 
 __all__ = ["Readings", "RowReading", "evaluated"]
 
@@ -46,26 +45,26 @@ class RowReading:
 class Readings:
     """The readings of a catalogue's rows, parents first.
 
-    `bound` binds the names of an architecture's bases; with `assumes`, a base that nobody asked leaves nothing.
+    `files` are those of the repository; `bound` binds the names of an architecture's bases; with `assumes`, a base that
+    nobody asked leaves nothing.
     """
 
     def __init__(
         self,
         catalogue: Catalogue,
-        tree_for: Callable[[str], Tree],
+        files: RepositoryFiles,
         set_args: Mapping[str, str],
         bound: Callable[[Arch], Binder],
         *,
         assumes: bool,
     ) -> None:
         self._catalogue = catalogue
-        self._tree_for = tree_for
+        self._files = files
         self._set_args = set_args
         self._bound = bound
         self._assumes = assumes
         self._rows = {(row.name, row.arch): row for row in catalogue.rows}
-        self._trees: dict[str, Tree] = {}
-        self._contexts: dict[tuple[str, str], Context] = {}
+        self._contexts: dict[tuple[object, ...], Context] = {}
         self._readings: dict[tuple[object, ...], RowReading] = {}
         self._left: dict[tuple[str, str], Inherited] = {}
         self._taken: dict[str, bool] = {}
@@ -79,8 +78,7 @@ class Readings:
         every = context.live is None or triggered
         live = given if every else {name: given[name] for name in context.live or () if name in given}
         key = (
-            image.context,
-            image.dockerfile,
+            _context_key(image),
             row.arch,
             image.target,
             tuple(sorted(live.items())),
@@ -102,13 +100,9 @@ class Readings:
 
     def context(self, image: Image) -> Context:
         """An image's Dockerfile in its context, without what no build sees. Raises ConfigurationError."""
-        key = (image.context, image.dockerfile)
+        key = _context_key(image)
         if key not in self._contexts:
-            if image.context not in self._trees:
-                whole = self._tree_for(image.context)
-                self._trees[image.context] = without(whole, outside(self._catalogue, image.context))
-            file = posixpath.normpath(posixpath.join(self._catalogue.folder, image.context, image.dockerfile))
-            self._contexts[key] = open_context(self._trees[image.context], image, file)
+            self._contexts[key] = self._files.open_context(image)
         return self._contexts[key]
 
     def _read(self, row: Row, context: Context, bases: Mapping[str, Inherited]) -> RowReading:
@@ -166,6 +160,10 @@ class Readings:
 
     def _evaluated(self, row: Row, context: Context, bases: Mapping[str, Inherited], builder: str) -> Reading:
         return evaluated(row, context.dockerfile, self.given(row), self._row_bases(row, bases), builder)
+
+
+def _context_key(image: Image) -> tuple[object, ...]:
+    return image.context, image.dockerfile, tuple(sorted(image.files.items()))
 
 
 def evaluated(

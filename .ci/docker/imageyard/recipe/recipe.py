@@ -17,10 +17,11 @@ from imageyard.recipe.dockerfile.stages import Dockerfile
 from imageyard.recipe.frontend import frontend_of, pinned_frontend, reads_dockerfiles
 from imageyard.recipe.model import VERSION, File, Recipe, Source
 from imageyard.recipe.readings import Readings, RowReading
+from imageyard.recipe.repository_files import RepositoryFiles
 from imageyard.recipe.sources import Binder, named_contexts
 from imageyard.recipe.stand_ins import Locked, StandIns
 from imageyard.recipe.undeclared import refuse_undeclared
-from imageyard.treebase import Tree
+from imageyard.treebase import Placed, Tree
 
 __all__ = ["File", "Recipe", "Recipes", "Source"]
 
@@ -30,12 +31,13 @@ _UNDECLARED = ("SOURCE_DATE_EPOCH", "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "N
 class Recipes:
     """The recipes of a catalogue's rows, each worked out once, parents first.
 
-    `tree_for` gives the files of a context, named as in the catalogue; `tree_id` the id of its git tree, or None
-    where it has changes that are not committed: then `tag: tree` gives a tag that ends in `-local`. `stand_ins` pin
-    what `lock` does not, and say where a build finds it. `set_args` are given to every Dockerfile that declares them;
-    the catalogue is one in which they stand already for the args that it has itself. With `assumed`, a base is taken to
-    leave what that lock says of it, else nothing, and args that nothing declares pass; without, no file may be named by
-    what a base is not known to set.
+    `tree_for` gives the files of a folder by its path from the repository's top, `place_for` one file or folder, which
+    is looked for in its folder unless told; `tree_id` the id of the git tree of a context, named as in the catalogue,
+    or None where it has changes that are not committed: then `tag: tree` gives a tag that ends in `-local`. `stand_ins`
+    pin what `lock` does not, and say where a build finds it. `set_args` are given to every Dockerfile that declares
+    them; the catalogue is one in which they stand already for the args that it has itself. With `assumed`, a base is
+    taken to leave what that lock says of it, else nothing, and args that nothing declares pass; without, no file may be
+    named by what a base is not known to set.
     """
 
     def __init__(
@@ -47,17 +49,18 @@ class Recipes:
         set_args: Mapping[str, str] | None = None,
         tree_id: Callable[[str], str | None] = lambda context: None,
         assumed: Locked | None = None,
+        place_for: Callable[[str], Placed] | None = None,
     ) -> None:
         self.catalogue = catalogue
         self.set_args = dict(set_args or {})
         self.pins = lock
         self.stand_ins = stand_ins
-        self._tree_for = tree_for
+        self._files = RepositoryFiles(catalogue, tree_for, place_for)
         self._tree_id = lru_cache(maxsize=None)(tree_id)
         self._binder_for = lru_cache(maxsize=None)(lambda arch: Binder(lock, stand_ins.pinned(arch), assumed))
         self._rows = {(row.name, row.arch): row for row in catalogue.rows}
         self._assumes = assumed is not None
-        self._readings = Readings(catalogue, tree_for, self.set_args, self._binder_for, assumes=self._assumes)
+        self._readings = Readings(catalogue, self._files, self.set_args, self._binder_for, assumes=self._assumes)
         self._recipes: dict[tuple[str, str], Recipe] = {}
 
     def of(self, row: Row) -> Recipe:
@@ -89,9 +92,9 @@ class Recipes:
         """The Dockerfile of a row and the args that it is given. Raises ConfigurationError where it cannot be read."""
         return self._readings.context(row.image).dockerfile, self._readings.given(row)
 
-    def tree(self, row: Row) -> Tree:
-        """The files of a row's context, those that no build sees among them."""
-        return self._tree_for(row.image.context)
+    def trees(self, row: Row) -> Mapping[str, Tree]:
+        """The files of a row's context, under the name `""`, and those of its named contexts."""
+        return self._files.trees(row.image)
 
     def dockerfile(self, row: Row) -> bytes:
         """The text of a row's Dockerfile."""
@@ -114,7 +117,7 @@ class Recipes:
             return content_tag(row.name, hashlib.sha256(both.encode(errors="surrogateescape")).hexdigest(), local=True)
         if self.catalogue.tag == "content":
             return content_tag(row.name, recipe.id, local=recipe.local)
-        tree = None if recipe.local else self._tree_id(row.image.context)
+        tree = None if recipe.local else self._id_of_context(row.image)
         if tree is None:
             return content_tag(row.name, recipe.id, local=True)
         return tree_tag(row.name, tree, row.arch if len(row.image.arches) > 1 else None)
@@ -127,8 +130,21 @@ class Recipes:
             return tags[0]
         ours_only = any(tag.endswith("-local") for tag in tags)
         if self.catalogue.tag == "tree" and not ours_only:
-            return tree_tag(image.name, self._tree_id(image.context) or "")
+            return tree_tag(image.name, self._id_of_context(image) or "")
         return content_tag(image.name, hashlib.sha256("\n".join(sorted(tags)).encode()).hexdigest(), local=ours_only)
+
+    def _id_of_context(self, image: Image) -> str | None:
+        """The id of a context's git tree, None where it has changes.
+
+        Raises ConfigurationError where the image is made of more than that tree.
+        """
+        if what := self._files.outside(image):
+            raise ConfigurationError(
+                f"`tag: tree` cannot tell what {image.name} is made of: {what} is outside its context",
+                at=image.where,
+                hint="use tag: content",
+            )
+        return self._tree_id(image.context)
 
     def _make(self, row: Row) -> Recipe:
         try:
@@ -165,6 +181,7 @@ class Recipes:
             None if reads_dockerfiles(frontend) else hashlib.sha256(context.text).hexdigest(),
             image.reproducible,
             dockerfile=image.dockerfile,
+            arg_files=image.arg_files,
             target=image.target,
             build_args=build_args,
             own_files=tuple(sorted(context.own_files)),

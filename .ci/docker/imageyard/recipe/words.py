@@ -26,7 +26,7 @@ def changes(old: Recipe, new: Recipe) -> list[str]:
         *_scalar("epoch", old.epoch, new.epoch),
         *_scalar("reproducible", _yes(old.reproducible), _yes(new.reproducible)),
         *_sources(old, new),
-        *_args(old.args, new.args),
+        *_args(old, new),
         *_each("secret", dict.fromkeys(old.secrets, ""), dict.fromkeys(new.secrets, "")),
         *instruction_words.changes(old.instructions, new.instructions),
         *_text(old, new),
@@ -53,10 +53,15 @@ def _yes(is_so: bool) -> str:
     return "yes" if is_so else "no"
 
 
-def _args(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:
-    for name in sorted(old.keys() | new.keys()):
-        if old.get(name) != new.get(name):
-            yield f"{name}: {_shown(old.get(name))} -> {_shown(new.get(name))}"
+def _args(old: Recipe, new: Recipe) -> Iterator[str]:
+    for name in sorted(old.args.keys() | new.args.keys()):
+        before, after = old.args.get(name), new.args.get(name)
+        if before != after:
+            yield f"{name}: {_shown(before)} -> {_shown(after)}{_read_from(new, name)}"
+
+
+def _read_from(recipe: Recipe, arg: str) -> str:
+    return f" (from {recipe.arg_files[arg]})" if arg in recipe.arg_files else ""
 
 
 def _shown(value: str | None) -> str:
@@ -148,7 +153,7 @@ def explain(recipe: Recipe) -> str:
     if recipe.reproducible:
         lines.append(f"  times       rewritten to {recipe.args.get('SOURCE_DATE_EPOCH')}")
     lines += _block("sources", [f"{source.name}: {_bound(source)}" for source in recipe.sources])
-    lines += _block("args", [f"{name}={value}" for name, value in recipe.args.items()])
+    lines += _block("args", [f"{name}={value}{_read_from(recipe, name)}" for name, value in recipe.args.items()])
     lines += _block("secrets", recipe.secrets)
     marks = {"file": " ", "exec": "x", "link": "l"}
     lines += _block("files", [f"{file.digest[:_SHOWN]} {marks[file.mode]} {_path(file.path)}" for file in recipe.files])

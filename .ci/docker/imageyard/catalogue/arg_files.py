@@ -1,0 +1,82 @@
+"""Build args whose value is the line of a file: `file:/PATH`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from imageyard.catalogue.nodes import Text, error_at
+from imageyard.catalogue.scalars import FieldFault, arg_value, file_of_arg, repository_file
+from imageyard.errors import ConfigurationError
+from imageyard.repository_paths import from_top
+
+__all__ = ["ArgFiles", "from_files"]
+
+_HINT = "the file holds one line, which is the arg's value"
+
+
+class ArgFiles:
+    """The files of a repository that args are read from, each read once.
+
+    `folder` is the catalogue's, from which a path without a slash in front counts. `read` gives the bytes of a file by
+    its path from the repository's top; it raises ConfigurationError where there is none.
+    """
+
+    def __init__(self, folder: str, read: Callable[[str], bytes]) -> None:
+        self._folder = folder
+        self._read = read
+        self._bytes: dict[str, bytes] = {}
+
+    @property
+    def read(self) -> Mapping[str, bytes]:
+        """The files that were read, by their paths from the repository's top."""
+        return MappingProxyType(self._bytes)
+
+    def path(self, text: str) -> str | None:
+        """The path from the repository's top that an arg's text names; None for any other text."""
+        named = file_of_arg(text)
+        return None if named is None else from_top(self._folder, named)
+
+    def line(self, text: str, node: Text) -> str:
+        """The line that an arg's text stands for, which is the text itself where it names no file.
+
+        Raises ConfigurationError at `node` for a file that is not there, or that is not one line.
+        """
+        path = self.path(text)
+        if path is None:
+            return text
+        try:
+            repository_file(text.removeprefix("file:"))
+            if path not in self._bytes:
+                self._bytes[path] = self._read(path)
+            return _line(self._bytes[path], path)
+        except FieldFault as fault:
+            raise error_at(node, fault.headline, hint=fault.hint) from None
+        except ConfigurationError as error:
+            raise error_at(node, error.headline, hint=error.hint) from None
+
+
+def from_files(texts: Mapping[str, bytes], folder: str = ".") -> ArgFiles:
+    """Files that are given by their paths from the repository's top."""
+
+    def read(path: str) -> bytes:
+        if path not in texts:
+            raise ConfigurationError(f"there is no file {path}", hint="write it, or name another one: file:/PATH")
+        return texts[path]
+
+    return ArgFiles(folder, read)
+
+
+def _line(data: bytes, path: str) -> str:
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        raise FieldFault(f"{path} is not UTF-8", _HINT) from None
+    line = text.removesuffix("\n").removesuffix("\r")
+    if "\n" in line or not line.strip():
+        lines = "no line" if not line.strip() else f"{line.count(chr(10)) + 1} lines"
+        raise FieldFault(f"{path} has {lines}", _HINT)
+    try:
+        return arg_value(line)
+    except FieldFault as fault:
+        raise FieldFault(f"{path}: {fault.headline}", fault.hint) from None
