@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 import nox
 
 from imageyard.catalogue.suggest import did_you_mean, nearest
-from imageyard.console import Story
+from imageyard.console import Story, guard_log
 from imageyard.errors import ConfigurationError, ImageyardError, assert_never, exit_code, refused_by_system
 from imageyard.nox_call import NoxCall
 from imageyard.project.checkout import find_checkout
@@ -37,6 +37,7 @@ def register(catalogue: str | None = None) -> None:
     Reads the catalogue and nothing else: no Dockerfile, no git, no engine, no registry. Ends the program with the
     error's code where the catalogue cannot be read, because Nox would print a traceback.
     """
+    guard_log()
     try:
         checkout = find_checkout(catalogue)
         rows = row_list(checkout)

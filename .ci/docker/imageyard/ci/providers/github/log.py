@@ -25,7 +25,7 @@ class GitHubLog:
         """Return the command that makes an annotation."""
         places = {"file": file, "line": line} if file else {}
         pairs = ",".join(f"{name}={_property(str(value))}" for name, value in places.items() if value is not None)
-        text = _data("\n".join(lines(message)))
+        text = _data(_without_old_commands("\n".join(lines(message))))
         return f"::{level}{' ' if pairs else ''}{pairs}::{text}"
 
     def masks(self, secret: str) -> list[str]:
@@ -37,7 +37,7 @@ class GitHubLog:
 
     def open_fold(self, title: str) -> str:
         """Return the command that begins a group."""
-        return f"::group::{_data(' '.join(lines(title)))}"
+        return f"::group::{_data(_without_old_commands(' '.join(lines(title))))}"
 
     def close_fold(self) -> str:
         """Return the command that ends a group."""
@@ -49,8 +49,19 @@ class GitHubLog:
         Its parsers want `::` after white space at the start of a line, or the older `##[` anywhere in it
         (actions/runner, ActionCommand.cs). `::stop-commands::` would do it too, but not for rows whose output is mixed.
         """
-        line = line.replace("##[", "# #[")
+        line = _without_old_commands(line)
         return f"| {line}" if re.match(r"\W*::", line) else line
+
+    def harmless_json(self, text: str) -> str:
+        """Return JSON in which no string holds the `##[` of a command: RFC 8259, section 7 has another form for it.
+
+        A line of JSON begins with no `::`, and has a `#` only in a string.
+        """
+        return text.replace("##[", "#\\u0023[")
+
+
+def _without_old_commands(text: str) -> str:
+    return text.replace("##[", "# #[")
 
 
 def _data(text: str) -> str:
