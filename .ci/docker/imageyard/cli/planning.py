@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -67,6 +68,7 @@ def _for_workflow(project: Project, pattern: str, since: str | None) -> None:
     from imageyard.access.login import environment
     from imageyard.ci import event, outputs
     from imageyard.ci.base import base
+    from imageyard.ci.providers.logs import attempt
     from imageyard.console import Story
     from imageyard.project.recipes import pins_of, recipes_of
     from imageyard.queries.workflow_plan import plain, workflow_plan
@@ -91,7 +93,7 @@ def _for_workflow(project: Project, pattern: str, since: str | None) -> None:
     told = {"push": decided.push or "", "day": decided.day, "depot": "true" if plan.depot else "false"}
     provider.set_outputs({**told, "environment": environment(project.catalogue, decided), **found})
     provider.summary(outputs.plan_summary(plan))
-    Story.result(plain(plan))
+    Story.result(plain(plan, attempt(os.environ)))
 
 
 @task(

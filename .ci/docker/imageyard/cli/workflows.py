@@ -19,18 +19,17 @@ def result(context: Context, catalogue: str | None = None) -> None:
     from imageyard.ci.providers.table import provider_of
     from imageyard.console import Story
     from imageyard.project.checkout import find_checkout
-    from imageyard.records import HEADERS, from_json, table
+    from imageyard.records import headers, table
 
     found = results.last(find_checkout(catalogue).state)
     provider = provider_of(os.environ)
-    records = [from_json(record, "result.json") for record in found["rows"]]
-    if records:
-        provider.summary(outputs.table(HEADERS, table(records)))
+    if found.rows:
+        provider.summary(outputs.table(headers(found.rows), table(found.rows)))
     else:
-        provider.summary(f"{found['headline']}\n")
-    Story.result(f"{found['code']} {found['headline']}")
-    if found["code"]:
-        raise Exit(code=found["code"])
+        provider.summary(f"{outputs.text(found.headline)}\n")
+    Story.result(f"{found.code} {found.headline}")
+    if found.code:
+        raise Exit(code=found.code)
 
 
 @task(
@@ -44,16 +43,17 @@ def report(context: Context, plan: str = "plan.json", results: str = "results", 
 
     from imageyard.ci import outputs
     from imageyard.ci import results as reading
+    from imageyard.ci.providers.logs import attempt
     from imageyard.ci.providers.table import provider_of
     from imageyard.console import Story
     from imageyard.layout import aligned
     from imageyard.plan.report import code_of
     from imageyard.plan.report import report as flow
 
-    lines = flow(reading.plan_of(Path(plan)), *reading.results_of(Path(results)))
-    headers, cells = outputs.REPORT_HEADERS, outputs.report_cells(lines)
-    provider_of(os.environ).summary(f"## What became of it\n\n{outputs.table(headers, cells)}")
-    Story.result([line._asdict() for line in lines] if json else "\n".join(aligned(headers, cells)))
+    lines = flow(reading.plan_of(Path(plan)), *reading.results_of(Path(results)), attempt(os.environ))
+    heads, cells = outputs.REPORT_HEADERS, outputs.report_cells(lines)
+    provider_of(os.environ).summary(f"## What became of it\n\n{outputs.table(heads, cells)}")
+    Story.result([line._asdict() for line in lines] if json else "\n".join(aligned(heads, cells)))
     if code := code_of(lines):
         raise Exit(code=code)
 

@@ -1,4 +1,4 @@
-"""The commands in the log of GitHub's runner: annotations, secrets, groups."""
+"""GitHub's runner: that it started us, which attempt of a run it is at, and the commands in its log."""
 
 from __future__ import annotations
 
@@ -7,12 +7,18 @@ from collections.abc import Mapping
 
 from imageyard.layout import lines
 
-__all__ = ["GitHubLog", "is_runner"]
+__all__ = ["GitHubLog", "is_runner", "run_attempt"]
 
 
 def is_runner(environ: Mapping[str, str]) -> bool:
     """Whether GitHub's runner started this process: it sets the variable to exactly this word."""
     return environ.get("GITHUB_ACTIONS") == "true"
+
+
+def run_attempt(environ: Mapping[str, str]) -> int:
+    """How often the run was begun, its first attempt being 1 (docs.github.com, "Variables", GITHUB_RUN_ATTEMPT)."""
+    text = environ.get("GITHUB_RUN_ATTEMPT", "")
+    return int(text) if re.fullmatch("[1-9][0-9]{0,8}", text) else 1
 
 
 class GitHubLog:
