@@ -199,7 +199,12 @@ def _register_stack(call: NoxCall) -> None:
 
 @contextlib.contextmanager
 def _told_to_nox(call: NoxCall, session: nox.Session) -> Iterator[None]:
-    """Nox ends with 0 or 1 whatever we say: our code travels in the reason and in `result.json`."""
+    """Nox ends with 0 or 1 whatever we say: our code travels in the reason and in `result.json`.
+
+    `nox --install-only` prepares environments and runs nothing. Our sessions have none, so there is nothing to do.
+    """
+    if session._runner.global_config.install_only:  # Nox asks itself this way, in `session.run`
+        session.skip("--install-only is set")
     try:
         try:
             yield

@@ -244,6 +244,62 @@ class TestErrors:
         assert "is not in a git repository" in done.err
 
 
+# task -> what is typed with it, so that it would change something
+CHANGES: dict[str, tuple[str, ...]] = {
+    "build": (GCC,),
+    "push": (GCC,),
+    "promote": (GCC,),
+    "mirror": (GCC,),
+    "lock": (),
+    "login": (),
+    "init": ("--into", "new"),
+    "ci.issue": (),
+    "clean": ("--yes",),
+    "cache.clean": ("--pr", "1", "--yes"),
+}
+
+
+def held(yard: Yard) -> dict[Path, bytes]:
+    """The files of a repository, what is kept of runs included."""
+    return {path: path.read_bytes() for path in yard.top.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+
+
+class TestDry:
+    """`inv --dry`, which Invoke has for the commands that it starts itself, and we start none by it."""
+
+    @pytest.mark.parametrize("how", ["option", "variable"])
+    @pytest.mark.parametrize("task", CHANGES)
+    def test_what_changes_something_is_refused(self, own: Yard, task: str, how: str) -> None:
+        before = held(own)
+        if how == "option":
+            done = own.inv("--dry", task, *CHANGES[task])
+        else:
+            done = own.inv(task, *CHANGES[task], env={"INVOKE_RUN_DRY": "1"})
+
+        assert done.code == 2, done.all
+        assert re.match("error: .* has no dry run: nothing was done|error: --dry and --yes contradict", done.err)
+        assert "  next: " in done.err
+        assert held(own) == before
+        assert not (own.top / "new").exists()
+
+    @pytest.mark.parametrize(
+        ("argv", "code"),
+        [(("tag", GCC), 0), (("plan", "--offline"), 0), (("clean",), 4), (("refs", GCC), 7), (("doctor",), 4)],
+    )
+    def test_what_only_asks_goes_on(self, own: Yard, argv: tuple[str, ...], code: int) -> None:
+        done = own.inv("--dry", *argv)
+
+        assert (done.code, done.out) == (code, own.inv(*argv).out)
+        assert "dry" not in done.err
+
+    def test_nox_installs_only(self, own: Yard) -> None:
+        """Its own word for it: environments are made ready, and nothing is run."""
+        done = own.nox("--install-only", "-s", ROW)
+
+        assert (done.code, own.state.joinpath("result.json").exists()) == (0, False)
+        assert "--install-only is set" in done.err
+
+
 POSING = "##[error]x"
 """What GitHub's runner takes for a command anywhere in a line (actions/runner, ActionCommand.cs: TryParse)."""
 

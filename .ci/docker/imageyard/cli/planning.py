@@ -20,6 +20,7 @@ BASE = "only this reference, as a Dockerfile names it; may be repeated"
 
 
 @task(
+    changes=False,
     pattern=PATTERN,
     arch=ARCH,
     offline="ask no place: what the recipes alone tell",
@@ -97,6 +98,8 @@ def _for_workflow(project: Project, pattern: str, since: str | None) -> None:
 
 
 @task(
+    changes=True,
+    instead="inv stale: which locked bases have moved; inv plan: which are not locked",
     iterable=["base"],
     refresh="ask for the bases that are locked too, and pin what they are now",
     base=BASE,
@@ -121,6 +124,7 @@ def lock(
 
 
 @task(
+    changes=False,
     exit_code="end with 3 where nothing is stale",
     json=JSON,
     catalogue=CATALOGUE,

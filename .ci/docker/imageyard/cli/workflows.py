@@ -12,7 +12,7 @@ from imageyard.cli.entry import CATALOGUE, JSON, task
 __all__ = ["TASKS"]
 
 
-@task(catalogue=CATALOGUE)
+@task(changes=False, catalogue=CATALOGUE)
 def result(context: Context, catalogue: str | None = None) -> None:
     """Put the table of the last run into the job's summary, and end with that run's exit code."""
     from imageyard.ci import outputs, results
@@ -33,6 +33,7 @@ def result(context: Context, catalogue: str | None = None) -> None:
 
 
 @task(
+    changes=False,
     plan="the file with what `inv plan --github` printed; default: plan.json",
     results="the folder with the results of the jobs, one folder for each artifact; default: results",
     json=JSON,
@@ -58,7 +59,7 @@ def report(context: Context, plan: str = "plan.json", results: str = "results", 
         raise Exit(code=code)
 
 
-@task()
+@task(changes=True, instead="the run's own page says whether it failed")
 def issue(context: Context) -> object:
     """Open the issue about scheduled runs that fail, or tell the one that is open of this run; prints its address."""
     from imageyard.ci.issue import tell
