@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import json
+import logging
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from threading import RLock
-from typing import Literal, TextIO, TypeAlias
+from typing import Any, Literal, TextIO, TypeAlias, cast
 
 from imageyard.board import Board, LineBoard, LiveBoard
+from imageyard.ci.providers.log import LogCommands
 from imageyard.ci.providers.logs import LOGS, LogName, log_name
 from imageyard.errors import ImageyardError
 from imageyard.layout import aligned, lines, visible
 
-__all__ = ["Form", "Level", "Story", "detect"]
+__all__ = ["Form", "Level", "Story", "detect", "guard_log"]
 
 Form: TypeAlias = Literal["terminal", "plain"] | LogName
 Level: TypeAlias = Literal["notice", "warning", "error"]
@@ -35,6 +38,24 @@ def detect(environ: Mapping[str, str], isatty: bool) -> Form:
     return "plain"
 
 
+def guard_log() -> None:
+    """Keep a CI system's log from taking for a command what this process writes to standard error past a Story.
+
+    That is what Invoke, Nox and Python itself say there: a reason, a complaint about an argument, a traceback. A
+    Story writes its own commands all the same. Where no CI system reads the log, nothing changes.
+    """
+    log = _log_that_reads_us()
+    if log is None or isinstance(sys.stderr, _GuardedStream):
+        return
+    before = sys.stderr
+    guarded = _GuardedStream(before, log)
+    atexit.register(guarded.end_line)
+    sys.stderr = cast("TextIO", guarded)
+    for handler in logging.getLogger().handlers:  # Nox made its own before it read the noxfile
+        if isinstance(handler, logging.StreamHandler) and handler.stream is before:
+            handler.setStream(guarded)
+
+
 class Story:
     """Tells what happens: steps, details, folds, tables, warnings, errors. Handed down, never global.
 
@@ -45,7 +66,8 @@ class Story:
     def __init__(self, form: Form = "plain", stream: TextIO | None = None, *, color: bool = True) -> None:
         self.form: Form = form
         self._log = LOGS.get(form)
-        self._stream = sys.stderr if stream is None else stream
+        stream = sys.stderr if stream is None else stream
+        self._stream = stream.log_itself if isinstance(stream, _GuardedStream) else stream
         self._color = color and form == "terminal"
         self._depth = 0
         self._live: LiveBoard | None = None
@@ -60,9 +82,16 @@ class Story:
     def result(value: object) -> None:
         """Write a result to standard output: text, anything else as JSON. A reader that left is no error.
 
-        Control characters of a text, those of a file's name, say, are written out: a terminal would obey them.
+        Control characters of a text, those of a file's name, say, are written out: a terminal would obey them. In a
+        CI log no line is a command; JSON stays the same data.
         """
-        text = visible(value) if isinstance(value, str) else json.dumps(value, indent=2)
+        log = _log_that_reads_us()
+        if isinstance(value, str):
+            text = visible(value)
+            text = "\n".join(map(log.harmless, text.split("\n"))) if log else text
+        else:
+            text = json.dumps(value, indent=2)
+            text = log.harmless_json(text) if log else text
         try:
             _write(sys.stdout, text if text.endswith("\n") or not text else f"{text}\n")
         except OSError as error:
@@ -174,6 +203,42 @@ class Story:
                 _write(self._stream, f"{text}\n")
             except OSError as error:
                 _to_nowhere(self._stream, error)
+
+
+class _GuardedStream:
+    """A stream on which each line is written in the form that a CI system's log does not take for a command.
+
+    A line is written once it has ended: a command may come in pieces.
+    """
+
+    def __init__(self, stream: TextIO, log: LogCommands) -> None:
+        self.log_itself = stream
+        self._log = log
+        self._begun = ""
+        self._lock = RLock()
+
+    def write(self, text: str) -> int:
+        """Write the lines that have ended; returns the number of characters that were taken."""
+        with self._lock:
+            *ended, self._begun = re.split(r"\r\n|\r|\n", self._begun + text)
+            self.log_itself.write("".join(f"{self._log.harmless(line)}\n" for line in ended))
+        return len(text)
+
+    def writelines(self, texts: Iterable[str]) -> None:
+        """Write several texts, one after the other."""
+        self.write("".join(texts))
+
+    def end_line(self) -> None:
+        """Write what was begun and not ended."""
+        if self._begun:
+            self.write("\n")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.log_itself, name)
+
+
+def _log_that_reads_us() -> LogCommands | None:
+    return LOGS.get(log_name(os.environ) or "")
 
 
 def _write(stream: TextIO, text: str) -> None:

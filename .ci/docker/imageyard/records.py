@@ -10,7 +10,23 @@ from typing import Any, Literal, TypeAlias, get_args
 from imageyard.errors import ConfigurationError, ImageyardError, exit_code
 from imageyard.layout import duration, size
 
-__all__ = ["HEADERS", "Finding", "Record", "RowOutcome", "from_json", "gravest", "headers", "table", "to_json", "worst"]
+__all__ = [
+    "HEADERS",
+    "WELL",
+    "ExitCode",
+    "Finding",
+    "Record",
+    "RowOutcome",
+    "from_json",
+    "gravest",
+    "headers",
+    "is_exit_code",
+    "is_seconds",
+    "strict_json",
+    "table",
+    "to_json",
+    "worst",
+]
 
 VERSION = 2
 """The version of the form below; one that reads it refuses any later one."""
@@ -21,6 +37,13 @@ RowOutcome: TypeAlias = Literal[
     "built", "published", "skipped", "failed", "check failed", "refused", "blocked", "interrupted"
 ]
 """`refused`: it could be done and must not be; `blocked`: what it needs failed, or its state is unknown."""
+
+
+ExitCode: TypeAlias = int
+"""What a process can end with: 0 to 255."""
+
+WELL: tuple[RowOutcome, ...] = ("built", "published", "skipped")
+"""The outcomes of rows that ended with 0, and of no others."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +75,7 @@ class Record:
     image: str
     arch: str
     outcome: RowOutcome
-    code: int
+    code: ExitCode
     headline: str
     started: str
     recipe: str | None = None
@@ -91,22 +114,43 @@ def from_json(data: str | bytes | Mapping[str, Any], name: str = "record") -> Re
 
     Raises ConfigurationError where it is no JSON, of another version, or has a field too many, too few or mistyped.
     """
-    if isinstance(data, (str, bytes)):
-        try:
-            data = json.loads(data)
-        except ValueError as error:
-            raise ConfigurationError(f"{name} is not JSON: {error}") from None
-    if not isinstance(data, Mapping):
+    read = strict_json(data, name) if isinstance(data, (str, bytes)) else data
+    if not isinstance(read, Mapping):
         raise ConfigurationError(f"{name} is not a map")
-    version = data.get("version")
+    version = read.get("version")
     if type(version) is not int or not 1 <= version <= VERSION:
         raise ConfigurationError(
             f"{name} has version {version!r}, this Imageyard reads {VERSION}",
             hint="read it with the Imageyard that wrote it, or remove it",
         )
     absent = {key for later, keys in _ADDED.items() if later > version for key in keys}
-    found = {key: value for key, value in data.items() if key != "version"}
+    found = {key: value for key, value in read.items() if key != "version"}
     return Record(**_fields(Record, found, name, absent))
+
+
+def strict_json(data: str | bytes, name: str) -> object:
+    """Read JSON as RFC 8259 has it, without NaN and Infinity; `name` is what to call it in an error.
+
+    Raises ConfigurationError where it is none, or nested deeper than Python reads.
+    """
+
+    def refuse(word: str) -> None:
+        raise ValueError(f"{word} is no number")
+
+    try:
+        return json.loads(data, parse_constant=refuse)
+    except (ValueError, RecursionError) as error:  # a JSON file may be nested deeper than Python reads
+        raise ConfigurationError(f"{name} is not JSON: {error}") from None
+
+
+def is_exit_code(value: object) -> bool:
+    """Whether a value is one that a process can end with (POSIX, exit(): 8 bits); 256 would be 0."""
+    return type(value) is int and 0 <= value <= 255
+
+
+def is_seconds(value: object) -> bool:
+    """Whether a value is a duration in seconds: not negative, and at most ten years."""
+    return type(value) in (int, float) and 0 <= value <= 315_360_000  # type: ignore[operator]
 
 
 def headers(records: Iterable[Record]) -> tuple[str, ...]:
@@ -193,6 +237,10 @@ def _is(*kinds: type) -> Callable[[Any], bool]:
     return lambda value: type(value) in kinds  # exactly: True is an int to isinstance
 
 
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value < 2**63  # a size in bytes is the largest
+
+
 def _every(kind: type, values: Iterable[Any]) -> bool:
     return all(isinstance(value, kind) for value in values)
 
@@ -202,9 +250,10 @@ _ACCEPTS: Mapping[str, Callable[[Any], bool]] = {
     "str": _is(str),
     "str | None": _is(str, _NONE),
     "bool": _is(bool),
-    "int": _is(int),
-    "int | None": _is(int, _NONE),
-    "float | None": _is(float, int, _NONE),
+    "ExitCode": is_exit_code,
+    "int": _is_count,
+    "int | None": lambda value: value is None or _is_count(value),
+    "float | None": lambda value: value is None or is_seconds(value),
     "RowOutcome": lambda value: value in get_args(RowOutcome),
     "tuple[str, ...]": lambda value: isinstance(value, (list, tuple)) and _every(str, value),
     "tuple[Finding, ...]": lambda value: isinstance(value, (list, tuple)) and _every(dict, value),

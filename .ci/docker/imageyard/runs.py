@@ -14,6 +14,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from imageyard.ci.providers.logs import attempt
 from imageyard.errors import ConfigurationError, EnvironmentLacks, ImageyardError, exit_code
 from imageyard.files import atomic_write, keep_out_of_git, locked, try_lock
 from imageyard.records import Record, from_json, headers, table, to_json, worst
@@ -121,7 +122,7 @@ class Run:
     def settle(self, code: int, headline: str) -> None:
         """Keep how a call without rows ended as `result.json`, for workflows."""
         keep_out_of_git(self._state)
-        summary = {"code": code, "headline": headline, "run": self.id, "rows": []}
+        summary = self._result(code, headline)
         atomic_write(self._state / "result.json", _encoded(summary))
 
     def records(self) -> tuple[list[Record], list[ConfigurationError]]:
@@ -164,7 +165,12 @@ class Run:
         counts = Counter(record.outcome for record in records)
         headline = next((text for found, text in failures if found == code), "")
         headline = headline or ", ".join(f"{count} {outcome}" for outcome, count in counts.items()) or "no row"
-        return {"code": code, "headline": headline, "run": self.id, "rows": [to_json(r) for r in records]}
+        return self._result(code, headline, records)
+
+    def _result(self, code: int, headline: str, records: Sequence[Record] = ()) -> dict[str, Any]:
+        """What `result.json` holds; `attempt` tells results of one run in CI apart that was begun again."""
+        rows = [to_json(record) for record in records]
+        return {"code": code, "headline": headline, "run": self.id, "attempt": attempt(os.environ), "rows": rows}
 
     def _open(self) -> None:
         """Make the folder and hold it: a shared lock on `alive` says that a process of the run lives."""
@@ -180,8 +186,7 @@ class Run:
         with locked(self._state / "lock"):
             result = self._state / "result.json"
             if self.id.encode() not in (result.read_bytes() if result.exists() else b""):
-                summary = {"code": 130, "headline": "interrupted", "run": self.id, "rows": []}
-                atomic_write(result, _encoded(summary))
+                atomic_write(result, _encoded(self._result(130, "interrupted")))
         self._prune()
 
     def _prune(self) -> None:

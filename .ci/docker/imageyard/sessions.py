@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 import nox
 
 from imageyard.catalogue.suggest import did_you_mean, nearest
-from imageyard.console import Story
+from imageyard.console import Story, guard_log
 from imageyard.errors import ConfigurationError, ImageyardError, assert_never, exit_code, refused_by_system
 from imageyard.nox_call import NoxCall
 from imageyard.project.checkout import find_checkout
@@ -37,6 +37,7 @@ def register(catalogue: str | None = None) -> None:
     Reads the catalogue and nothing else: no Dockerfile, no git, no engine, no registry. Ends the program with the
     error's code where the catalogue cannot be read, because Nox would print a traceback.
     """
+    guard_log()
     try:
         checkout = find_checkout(catalogue)
         rows = row_list(checkout)
@@ -198,7 +199,12 @@ def _register_stack(call: NoxCall) -> None:
 
 @contextlib.contextmanager
 def _told_to_nox(call: NoxCall, session: nox.Session) -> Iterator[None]:
-    """Nox ends with 0 or 1 whatever we say: our code travels in the reason and in `result.json`."""
+    """Nox ends with 0 or 1 whatever we say: our code travels in the reason and in `result.json`.
+
+    `nox --install-only` prepares environments and runs nothing. Our sessions have none, so there is nothing to do.
+    """
+    if session._runner.global_config.install_only:  # Nox asks itself this way, in `session.run`
+        session.skip("--install-only is set")
     try:
         try:
             yield

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import atexit
 import io
+import json
+import logging
 import os
 import pty
 import re
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from imageyard.board import LineBoard
-from imageyard.console import Form, Story, detect
+from imageyard.console import Form, Story, detect, guard_log
 from imageyard.errors import BuildFailed, ConfigurationError
 
 
@@ -191,12 +195,80 @@ def test_lines_that_pose_as_commands(line: str) -> None:
     assert commands(told("github", lambda story: story.detail(line))) == []
     assert commands(told("github", lambda story: story.table([line], [[line]]))) == []
     assert commands(told("github", lambda story: story.error(BuildFailed("x", detail=[line])))) == ["::error::x"]
+    assert "##[" not in told("github", lambda story: story.error(line)), "an annotation holds no second command"
 
 
 @settings(deadline=None)
 @given(st.text(alphabet=st.sampled_from("::##[]ab \t\r\n\x1b\x00%,=")))
 def test_no_text_poses_as_a_command(text: str) -> None:
     assert commands(told("github", lambda story: story.detail(text))) == []
+
+
+@pytest.mark.parametrize("line", HOSTILE)
+def test_a_result_poses_as_no_command(
+    line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    Story.result(f"{line}\n{line}")
+    assert commands(capsys.readouterr().out) == []
+    Story.result({line: [line]})
+    told = capsys.readouterr().out
+    assert commands(told) == []
+    assert json.loads(told) == {line: [line]}, "a program reads what was meant"
+
+
+@settings(deadline=None)
+@given(st.lists(st.text(alphabet=st.sampled_from("::##[]ab \t\r\n%,="))))
+def test_what_others_write_poses_as_no_command_in_whatever_pieces(pieces: list[str]) -> None:
+    at_exit: list[Callable[[], object]] = []
+    with runner_reads() as stream, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(atexit, "register", at_exit.append)
+        guard_log()
+        for piece in pieces:
+            print(piece, end="", file=sys.stderr)
+        for function in at_exit:
+            function()
+    assert commands(stream.getvalue()) == []
+    told = "".join(pieces)
+    assert re.sub(r"[\s|]", "", stream.getvalue()) == re.sub(r"\s", "", told), "nothing else is changed"
+
+
+@contextmanager
+def runner_reads() -> Iterator[io.StringIO]:
+    """GitHub's runner reads standard error, which is this stream, and standard output."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GITHUB_ACTIONS", "true")
+        patch.setattr(sys, "stderr", stream := io.StringIO())
+        yield stream
+
+
+def test_a_story_writes_its_commands_all_the_same() -> None:
+    with runner_reads() as stream:
+        guard_log()
+        print("::error::x", file=sys.stderr)
+        Story.detect().warn("careful")
+    assert stream.getvalue() == "| ::error::x\n::warning::careful\n"
+
+
+def test_a_logger_that_was_there_before_is_guarded() -> None:
+    """Nox begins its log before it reads a noxfile."""
+    with runner_reads() as stream:
+        root, handler = logging.getLogger(), logging.StreamHandler()
+        root.addHandler(handler)
+        try:
+            guard_log()
+            guard_log()  # a second noxfile or task file changes nothing
+            root.error("reason:\n##[error]x")
+        finally:
+            root.removeHandler(handler)
+    assert stream.getvalue() == "reason:\n# #[error]x\n"
+
+
+def test_without_a_runner_nothing_is_guarded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    before = sys.stderr
+    guard_log()
+    assert sys.stderr is before
 
 
 @settings(deadline=None)
@@ -212,6 +284,7 @@ def test_an_annotation_is_one_command(message: str, file: str) -> None:
         ("github", "p%25ss", "::add-mask::p%2525ss\n"),
         ("github", "two\n\nlines\n", "::add-mask::two\n::add-mask::lines\n"),
         ("github", "", ""),
+        ("github", "##[x]", "::add-mask::##[x]\n"),
         ("plain", "password", ""),
         ("terminal", "password", ""),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from imageyard.ci.providers.github.provider import GitHub
-from imageyard.ci.providers.logs import LOGS, log_name
+from imageyard.ci.providers.logs import LOGS, attempt, log_name
 from imageyard.ci.providers.table import PROVIDERS, provider_of
 from imageyard.errors import EnvironmentLacks
 
@@ -48,3 +48,18 @@ def test_a_log_is_read_by_the_runner_that_says_so() -> None:
     name = log_name({"GITHUB_ACTIONS": "true"})
     assert name is not None
     assert name in LOGS
+
+
+@pytest.mark.parametrize(
+    ("environ", "number"),
+    [
+        ({}, 1),
+        ({"GITHUB_RUN_ATTEMPT": "3"}, 1),
+        ({"GITHUB_ACTIONS": "true"}, 1),
+        ({"GITHUB_ACTIONS": "true", "GITHUB_RUN_ATTEMPT": "3"}, 3),
+        ({"GITHUB_ACTIONS": "true", "GITHUB_RUN_ATTEMPT": "0"}, 1),
+        ({"GITHUB_ACTIONS": "true", "GITHUB_RUN_ATTEMPT": "²"}, 1),
+    ],
+)
+def test_the_attempt_of_a_run(environ: dict[str, str], number: int) -> None:
+    assert attempt(environ) == number

@@ -49,7 +49,9 @@ def test_options_that_are_not_typed_have_their_defaults(monkeypatch: pytest.Monk
     monkeypatch.setattr("signal.signal", lambda number, handler: None)
     given: list[dict[str, Any]] = []
 
-    @task(options=[CommandOption("yes", "flag", "", ""), CommandOption("name", "text", "", "")], what="what")
+    options = [CommandOption("yes", "flag", "", ""), CommandOption("name", "text", "", "")]
+
+    @task(changes=False, options=options, what="what")
     def taking(context: Context, what: str, **typed: Any) -> None:
         given.append({"what": what, **typed})
 

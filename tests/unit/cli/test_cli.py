@@ -244,6 +244,112 @@ class TestErrors:
         assert "is not in a git repository" in done.err
 
 
+# task -> what is typed with it, so that it would change something
+CHANGES: dict[str, tuple[str, ...]] = {
+    "build": (GCC,),
+    "push": (GCC,),
+    "promote": (GCC,),
+    "mirror": (GCC,),
+    "lock": (),
+    "login": (),
+    "init": ("--into", "new"),
+    "ci.issue": (),
+    "clean": ("--yes",),
+    "cache.clean": ("--pr", "1", "--yes"),
+}
+
+
+def held(yard: Yard) -> dict[Path, bytes]:
+    """The files of a repository, what is kept of runs included."""
+    return {path: path.read_bytes() for path in yard.top.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+
+
+class TestDry:
+    """`inv --dry`, which Invoke has for the commands that it starts itself, and we start none by it."""
+
+    @pytest.mark.parametrize("how", ["option", "variable"])
+    @pytest.mark.parametrize("task", CHANGES)
+    def test_what_changes_something_is_refused(self, own: Yard, task: str, how: str) -> None:
+        before = held(own)
+        if how == "option":
+            done = own.inv("--dry", task, *CHANGES[task])
+        else:
+            done = own.inv(task, *CHANGES[task], env={"INVOKE_RUN_DRY": "1"})
+
+        assert done.code == 2, done.all
+        assert re.match("error: .* has no dry run: nothing was done|error: --dry and --yes contradict", done.err)
+        assert "  next: " in done.err
+        assert held(own) == before
+        assert not (own.top / "new").exists()
+
+    @pytest.mark.parametrize(
+        ("argv", "code"),
+        [(("tag", GCC), 0), (("plan", "--offline"), 0), (("clean",), 4), (("refs", GCC), 7), (("doctor",), 4)],
+    )
+    def test_what_only_asks_goes_on(self, own: Yard, argv: tuple[str, ...], code: int) -> None:
+        done = own.inv("--dry", *argv)
+
+        assert (done.code, done.out) == (code, own.inv(*argv).out)
+        assert "dry" not in done.err
+
+    def test_nox_installs_only(self, own: Yard) -> None:
+        """Its own word for it: environments are made ready, and nothing is run."""
+        done = own.nox("--install-only", "-s", ROW)
+
+        assert (done.code, own.state.joinpath("result.json").exists()) == (0, False)
+        assert "--install-only is set" in done.err
+
+
+POSING = "##[error]x"
+"""What GitHub's runner takes for a command anywhere in a line (actions/runner, ActionCommand.cs: TryParse)."""
+
+# what is typed in a job -> the exit code; each is told of something that poses as a command
+POSES: dict[str, tuple[tuple[str, ...], int]] = {
+    "an error of ours": (("inv", "tag", POSING), 2),
+    "an error of Invoke's": (("inv", POSING), 1),
+    "an error of Invoke's on a line of its own": (("inv", f"x\n::{POSING}::y"), 1),
+    "a reason of Nox's": (("nox", "-s", ROW, "--", POSING), 1),
+    "a session that is not there": (("nox", "-s", POSING), 3),
+    "the last run": (("inv", "ci.result"), 5),
+    "a report": (("inv", "ci.report"), 5),
+    "a report as data": (("inv", "ci.report", "--json"), 5),
+}
+
+
+class TestLogOfAJob:
+    """Nothing that a job says is a command of its runner's, whoever says it: we, Invoke, Nox or Python."""
+
+    @pytest.mark.parametrize("what", POSES)
+    def test_what_poses_as_a_command(self, own: Yard, what: str) -> None:
+        (program, *argv), code = POSES[what]
+        own.state.mkdir()
+        result = {"code": 5, "headline": f"RUN {POSING}", "run": "", "rows": []}
+        (own.state / "result.json").write_text(json.dumps(result))
+        job = own.top / "results" / f"result-row-{GCC}-{ARCH}"
+        job.mkdir(parents=True)
+        (job / "result.json").write_text(json.dumps(result))
+        row = {"image": GCC, "arch": ARCH, "tag": "t", "needs": [], "action": "build", "reason": "new", "code": 0}
+        (own.top / "plan.json").write_text(json.dumps({"rows": [row], "images": []}))
+
+        done = own.run([sys.executable, "-m", {"inv": "invoke"}.get(program, program), *argv], env=JOB)
+
+        assert done.code == code, done.all
+        assert "error]x" in done.all, "it is told"
+        assert "##[" not in done.all
+        assert not re.search(r"^\s*::(?!error|notice|warning|group|endgroup)", done.all, re.MULTILINE)
+
+    def test_a_traceback(self, own: Yard) -> None:
+        (own.top / "tasks.py").write_text(f"{(own.top / 'tasks.py').read_text()}\nraise ValueError({POSING!r})\n")
+        argv, environ = [sys.executable, "-m", "invoke", "list"], own.environment(JOB)
+        done = subprocess.run(argv, cwd=own.top, env=environ, capture_output=True, text=True)
+
+        assert "ValueError: # #[error]x" in done.stderr
+        assert "##[" not in done.stderr
+
+
+JOB = {"CI": "true", "GITHUB_ACTIONS": "true"}
+
+
 class TestOtherCatalogue:
     NAMES = "axes: {plain: {linux, moved}}\nimages: {moved: {dockerfile: plain/Dockerfile, names: {linux-moved: {}}}}\n"
 

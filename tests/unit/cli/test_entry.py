@@ -8,6 +8,7 @@ import json
 import os
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from imageyard.cli.entry import task
@@ -26,6 +27,8 @@ class Refused(Exception):
 
 
 class Session:
+    _runner = SimpleNamespace(global_config=SimpleNamespace(install_only=False))
+
     def error(self, reason: str) -> None:
         raise Refused(reason)
 
@@ -44,7 +47,7 @@ CASES = [
 def test_a_task_ends_with_a_code(monkeypatch: pytest.MonkeyPatch, raised: BaseException, code: int, words: str) -> None:
     monkeypatch.setattr(signal, "signal", lambda number, handler: None)
 
-    @task()
+    @task(changes=False)
     def failing(context: Context) -> None:
         raise raised
 
@@ -77,7 +80,7 @@ def test_a_result_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(signal, "signal", lambda number, handler: None)
     monkeypatch.setattr("sys.stdout", Full())
 
-    @task()
+    @task(changes=False)
     def telling(context: Context) -> str:
         return "result"
 

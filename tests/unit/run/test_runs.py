@@ -75,7 +75,13 @@ def test_from_the_first_moment_the_result_is_interrupted(tmp_path: Path) -> None
     run = Run.begin(tmp_path, {})
     run.write(START)
     assert run.records() == ([START], [])
-    assert result(tmp_path) == {"code": 130, "headline": "interrupted", "run": run.id, "rows": []}
+    assert result(tmp_path) == {
+        "code": 130,
+        "headline": "interrupted",
+        "run": run.id,
+        "attempt": 1,
+        "rows": [],
+    }
     assert closed(run)["headline"] == "linux-trixie amd64: interrupted"
 
 
@@ -353,3 +359,15 @@ def test_one_call_of_nox_is_one_run_with_one_table(how: tuple[str, ...], tmp_pat
     table = [line.split("  ")[0] for line in done.stderr.splitlines() if " amd64 " in line]
     assert sorted(table) == ["bad", "good", "third"]
     assert (result(tmp_path)["code"], result(tmp_path)["headline"]) == (6, "bad amd64: gcc: expected 12, found 13")
+
+
+def test_a_result_says_which_attempt_of_a_run_in_ci_it_is_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_RUN_ATTEMPT", "3")
+    run = Run.begin(tmp_path, {})
+    run.write(START)
+    assert result(tmp_path)["attempt"] == 3
+    closed(run)
+    assert result(tmp_path)["attempt"] == 3
+    run.settle(0, "promote")
+    assert result(tmp_path)["attempt"] == 3

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from imageyard.plan.report import Told
     from imageyard.queries.workflow_plan import WorkflowPlan
 
-__all__ = ["REPORT_HEADERS", "plan_summary", "report_cells", "table"]
+__all__ = ["REPORT_HEADERS", "plan_summary", "report_cells", "table", "text"]
 
 REPORT_HEADERS = ("image", "what", "outcome", "why", "time", "tag")
 
@@ -27,8 +27,8 @@ def plan_summary(plan: WorkflowPlan) -> str:
     decision = plan.decision
     parts = [
         "## Plan\n",
-        f"{_cell(decision.reason)}. Trust: {decision.trust}; written: {decision.push or 'nothing'}.\n",
-        *(f"{_cell(remark)}.\n" for remark in plan.remarks),
+        f"{text(decision.reason)}. Trust: {decision.trust}; written: {decision.push or 'nothing'}.\n",
+        *(f"{text(remark)}.\n" for remark in plan.remarks),
     ]
     todo = [one for one in plan.actions if one.do != "skip"]
     images = [one for one in plan.delivered if one.do != "skip"]
@@ -51,12 +51,12 @@ def report_cells(lines: Sequence[Told]) -> list[tuple[str, ...]]:
 
 
 def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(map(_cell, cells)) + " |"
+    return "| " + " | ".join(map(text, cells)) + " |"
 
 
-def _cell(text: str) -> str:
-    """Text as it is: nothing of it may open a tag, a link or a column, or mention anybody."""
-    flat = one_line(text, 1000)
+def text(words: str) -> str:
+    """Text as it is, on one line: nothing of it may open a tag, a link or a column, or mention anybody."""
+    flat = one_line(words, 1000)
     for special in "\\`*_{}[]<>|#!~":
         flat = flat.replace(special, f"\\{special}") if special != "<" else flat.replace("<", "&lt;")
     return flat.replace("@", "@<!-- -->")

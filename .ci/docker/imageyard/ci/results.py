@@ -1,36 +1,49 @@
-"""What the jobs of a workflow left behind, read back: one `result.json` in a folder for each."""
+"""What the jobs of a workflow left behind, read back: one `result.json` in a folder for each.
+
+A job that builds what a pull request holds may write anything there: all of it is checked before it is believed.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from imageyard.errors import ConfigurationError, NotFound
+from imageyard.errors import ConfigurationError, NotFound, exit_code
 from imageyard.plan.report import JobResult
+from imageyard.records import WELL, Record, from_json, is_exit_code, strict_json
 
-__all__ = ["last", "plan_of", "results_of"]
+__all__ = ["LastRun", "last", "plan_of", "results_of"]
 
 _ROW, _STEPS = "result-row-", ("promote", "mirror")
 
 
-def last(state: Path) -> Mapping[str, Any]:
-    """The `result.json` of the last run. Raises NotFound where there was none."""
+class LastRun(NamedTuple):
+    """How a run ended: its exit code, in one line why, the records of its rows, and the attempt in CI it was of."""
+
+    code: int
+    headline: str
+    rows: tuple[Record, ...]
+    attempt: int
+
+
+def last(state: Path) -> LastRun:
+    """The `result.json` of the last run. Raises NotFound where there was none, ConfigurationError where it is none."""
     file = state / "result.json"
     if not file.exists():
         raise NotFound("no run left a result here", hint="what came before in this job says why")
-    found = _json(file)
-    if not (isinstance(found.get("code"), int) and isinstance(found.get("rows"), list)):
-        raise ConfigurationError(f"{file} is no result of a run")
-    return found
+    return _result(file)
 
 
 def plan_of(file: Path) -> Mapping[str, Any]:
     """The plan that the deciding job printed. Raises ConfigurationError where the file is none."""
-    found = _json(file)
-    if not (isinstance(found.get("rows"), list) and isinstance(found.get("images"), list)):
+    found = _map(file)
+    lists = {"rows": _PLANNED_ROW, "images": _PLANNED_IMAGE}
+    if not (all(isinstance(found.get(key), list) for key in lists) and _is_attempt(found.get("attempt", 1))):
         raise ConfigurationError(f"{file} is no plan", hint="inv plan --github > plan.json")
+    for key, fields in lists.items():
+        for number, one in enumerate(found[key]):
+            _require(one, fields, f"{file}: {key} {number}")
     return found
 
 
@@ -38,48 +51,91 @@ def results_of(folder: Path) -> tuple[dict[tuple[str, str], JobResult], dict[tup
     """The results of rows, by image and architecture, and those of images, by image and step.
 
     `folder` holds a folder for each artifact: `result-row-IMAGE-ARCH`, `result-promote-IMAGE`, `result-mirror-IMAGE`.
-    Raises ConfigurationError for a result that cannot be read.
+    A result that cannot be believed is one of a failure that says so; it hides no other.
     """
     rows: dict[tuple[str, str], JobResult] = {}
     images: dict[tuple[str, str], JobResult] = {}
     for file in sorted(folder.glob("*/result.json")):
-        name, found = file.parent.name, _json(file)
+        name = file.parent.name
         if name.startswith(_ROW):
             image, _, arch = name.removeprefix(_ROW).rpartition("-")
-            rows[image, arch] = _ended(found, image, arch)
+            rows[image, arch] = _ended(file, image, arch)
             continue
         for step in _STEPS:
             if name.startswith(f"result-{step}-"):
                 image = name.removeprefix(f"result-{step}-")
-                images[image, step] = _ended(found, image, "all")
+                images[image, step] = _ended(file, image, "all")
     return rows, images
 
 
-def _ended(found: Mapping[str, Any], image: str, arch: str) -> JobResult:
+def _ended(file: Path, image: str, arch: str) -> JobResult:
     """The record of the row itself where there is one: a run may hold those of its parents too."""
-    records = found.get("rows")
-    for record in records if isinstance(records, list) else ():
-        if isinstance(record, Mapping) and (record.get("image"), record.get("arch")) == (image, arch):
-            code, seconds = record.get("code"), record.get("seconds")
-            return JobResult(
-                code if isinstance(code, int) else 1,  # the job built what it was given, and wrote this
-                str(record.get("headline", "")),
-                str(record.get("outcome", "failed")),
-                float(seconds) if isinstance(seconds, (int, float)) else None,
-            )
-    code = found.get("code")
-    if not isinstance(code, int):
-        raise ConfigurationError(f"the result of {image} has no code")
-    return JobResult(code, str(found.get("headline", "")), "failed" if code else "done")
-
-
-def _json(file: Path) -> Mapping[str, Any]:
     try:
-        found = json.loads(file.read_bytes())
+        result = _result(file)
+        record = next((one for one in result.rows if (one.image, one.arch) == (image, arch)), None)
+        if record is None:
+            return JobResult(result.code, result.headline, "failed" if result.code else "done", attempt=result.attempt)
+    except ConfigurationError as error:
+        return JobResult(exit_code(error), error.headline, "failed", attempt=None)
+    return JobResult(record.code, record.headline, record.outcome, record.seconds, result.attempt)
+
+
+def _result(file: Path) -> LastRun:
+    """One `result.json`. Raises ConfigurationError where anything in it is not as a run writes it."""
+    found = _map(file)
+    _require(found, _RESULT, str(file))
+    rows = tuple(from_json(row, f"{file}: row {number}") for number, row in enumerate(found["rows"]))
+    for record in rows:
+        if (record.code == 0) is not (record.outcome in WELL):
+            raise ConfigurationError(f"{file} has the outcome {record.outcome!r} with the exit code {record.code}")
+    return LastRun(found["code"], found["headline"], rows, found.get("attempt") or 1)
+
+
+def _map(file: Path) -> Mapping[str, Any]:
+    try:
+        found = strict_json(file.read_bytes(), str(file))
     except OSError as error:
         raise ConfigurationError(f"{file} cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise ConfigurationError(f"{file} is not JSON: {error}") from None
     if not isinstance(found, Mapping):
         raise ConfigurationError(f"{file} is not a map")
     return found
+
+
+def _require(found: object, fields: Mapping[str, Callable[[object], bool]], name: str) -> None:
+    """Raise ConfigurationError unless a value is a map that has these fields, each as its function wants it."""
+    if not isinstance(found, Mapping):
+        raise ConfigurationError(f"{name} is not a map")
+    for key, accepts in fields.items():
+        if not accepts(found.get(key)):
+            said = f"has {key} {found[key]!r:.100}, which cannot be" if key in found else f"lacks {key}"
+            raise ConfigurationError(f"{name} {said}")
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_attempt(value: object) -> bool:
+    return type(value) is int and 1 <= value < 10**9
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
+_RESULT: Mapping[str, Callable[[object], bool]] = {
+    "code": is_exit_code,
+    "headline": _is_text,
+    "rows": lambda value: isinstance(value, list),
+    "attempt": lambda value: value is None or _is_attempt(value),
+}
+_PLANNED: Mapping[str, Callable[[object], bool]] = {
+    "image": _is_text,
+    "tag": _is_text,
+    "action": _is_text,
+    "reason": _is_text,
+    "code": is_exit_code,
+    "needs": _are_texts,
+}
+_PLANNED_ROW = {**_PLANNED, "arch": _is_text}
+_PLANNED_IMAGE = {**_PLANNED, "step": _is_text}

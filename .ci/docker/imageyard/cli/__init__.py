@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from invoke.collection import Collection
 
+from imageyard.console import guard_log
+
 __all__ = ["namespace"]
 
 
@@ -23,6 +25,7 @@ def namespace() -> Collection:
         workflows,
     )
 
+    guard_log()
     rooms = (describing, building, planning, publishing, access, sharing, machine, adopting)
     groups = {"cache": (caching,), "ci": (deciding, workflows)}
     found = Collection(*(task for room in rooms for task in room.TASKS))

@@ -11,7 +11,12 @@ from imageyard.cli.entry import CATALOGUE, task
 __all__ = ["TASKS"]
 
 
-@task(ghcr="at GHCR too, outside CI; the token is in GHCR_PAT", catalogue=CATALOGUE)
+@task(
+    changes=True,
+    instead="inv ci.decide: where this run may write",
+    ghcr="at GHCR too, outside CI; the token is in GHCR_PAT",
+    catalogue=CATALOGUE,
+)
 def login(context: Context, ghcr: bool = False, catalogue: str | None = None) -> object:
     """Log in where this run may write, into a private Docker folder; prints its path, for DOCKER_CONFIG."""
     from imageyard.access.login import log_in

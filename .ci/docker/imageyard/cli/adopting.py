@@ -13,6 +13,8 @@ __all__ = ["TASKS"]
 
 
 @task(
+    changes=True,
+    instead="inv init --into DIR, in a folder that is empty",
     into="the repository's top; default: here",
     copy="copy the package's folder to .ci/docker/imageyard instead of importing the installed package",
 )

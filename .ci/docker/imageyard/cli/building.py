@@ -17,6 +17,8 @@ HERE = f"{ARCH}; default: this machine's"
 
 
 @task(
+    changes=True,
+    instead="inv plan PATTERN: what would be built, and why",
     options=BUILD_OPTIONS,
     pattern=PATTERN,
     arch=f"{ARCH}; default: this machine's, all where others build",
@@ -43,7 +45,7 @@ def build(context: Context, pattern: str, arch: str | None = None, catalogue: st
         raise Exit(code=code)
 
 
-@task(pattern=PATTERN, arch=HERE, json=JSON, catalogue=CATALOGUE)
+@task(changes=False, pattern=PATTERN, arch=HERE, json=JSON, catalogue=CATALOGUE)
 def check(
     context: Context, pattern: str, arch: str | None = None, json: bool = False, catalogue: str | None = None
 ) -> object:
@@ -60,6 +62,7 @@ def check(
 
 
 @task(
+    changes="yes",
     yes="delete; without it only what would be deleted is printed",
     all="also the images whose tags are current",
     json=JSON,

@@ -10,6 +10,7 @@ __all__ = ["TASKS"]
 
 
 @task(
+    changes="yes",
     name="clean",
     pr="the number of a pull request that was closed",
     older_than="how old a cache has to be, of any pull request that is not open: 36h, 7d",

@@ -9,7 +9,7 @@ from imageyard.cli.entry import CATALOGUE, JSON, task
 __all__ = ["TASKS"]
 
 
-@task(json=JSON, catalogue=CATALOGUE)
+@task(changes=False, json=JSON, catalogue=CATALOGUE)
 def decide(context: Context, json: bool = False, catalogue: str | None = None) -> object:
     """Print what this run may build, write, read and mirror, and why: by its event in GitHub Actions."""
     from dataclasses import asdict

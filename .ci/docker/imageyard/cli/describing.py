@@ -14,7 +14,7 @@ __all__ = ["TASKS"]
 PATTERN = "an image, or a pattern with {a,b} and *: 'linux-*-{gcc12,clang16}'"
 
 
-@task(name="list", pattern=PATTERN, arch=ARCH, json=JSON, catalogue=CATALOGUE)
+@task(changes=False, name="list", pattern=PATTERN, arch=ARCH, json=JSON, catalogue=CATALOGUE)
 def list_images(
     context: Context,
     pattern: str = "*",
@@ -29,7 +29,7 @@ def list_images(
     return listing(find_project(catalogue), pattern, arch, as_json=json)
 
 
-@task(image="the image's name", json=JSON, catalogue=CATALOGUE)
+@task(changes=False, image="the image's name", json=JSON, catalogue=CATALOGUE)
 def explain(context: Context, image: str, json: bool = False, catalogue: str | None = None) -> object:
     """Print what an image's name stands for: each word, arg, check and field, and which line says so."""
     from imageyard.project.checkout import find_checkout
@@ -39,6 +39,7 @@ def explain(context: Context, image: str, json: bool = False, catalogue: str | N
 
 
 @task(
+    changes=False,
     iterable=["set_"],
     pattern=PATTERN,
     arch=ARCH,
@@ -74,7 +75,7 @@ def tag(
     return describe.tags(project, recipes, pattern, arch, values, as_json=json)
 
 
-@task(iterable=["set_"], pattern=PATTERN, arch=ARCH, json=JSON, catalogue=CATALOGUE, set_=SET_HELP)
+@task(changes=False, iterable=["set_"], pattern=PATTERN, arch=ARCH, json=JSON, catalogue=CATALOGUE, set_=SET_HELP)
 def inputs(
     context: Context,
     pattern: str,

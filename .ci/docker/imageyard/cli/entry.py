@@ -16,7 +16,7 @@ from invoke.exceptions import Exit
 from invoke.tasks import task as invoke_task
 
 from imageyard.console import Story
-from imageyard.errors import ImageyardError, Terminated, exit_code, refused_by_system
+from imageyard.errors import ConfigurationError, ImageyardError, Terminated, exit_code, refused_by_system
 from imageyard.project.command_options import CommandOption
 
 __all__ = ["ARCH", "CATALOGUE", "JSON", "passed_through", "task"]
@@ -28,6 +28,8 @@ JSON = "print JSON, for machines"
 
 def task(
     *,
+    changes: bool | str,
+    instead: str = "",
     name: str | None = None,
     iterable: Sequence[str] = (),
     kept: bool = False,
@@ -36,6 +38,8 @@ def task(
 ) -> Callable[..., Any]:
     """An Invoke task out of a function that returns its result: text, or plain data with `--json`.
 
+    `changes` says whether the task changes anything, or names the option with which it does; `inv --dry` refuses it
+    then, and names `instead`, which says what would be done.
     The task takes `options` too; the function gets their values as keywords.
     `kept`: how it ended is in `result.json` afterwards, for a workflow that tells of it in another job. Invoke ends
     with 1 on Ctrl-C and knows neither SIGTERM nor SIGHUP; the exit codes of `errors` are kept here.
@@ -47,6 +51,8 @@ def task(
         def run(context: Context, **typed: Any) -> None:
             if "--help" in typed.values():  # `inv TASK --help`: Invoke takes it for a positional value
                 raise Exit(f"{inspect.getdoc(function)}\nSee: inv --help {_dashed(function.__name__)}", 0)
+            if context.config.run.dry and (changes is True or (changes and typed.get(changes))):
+                raise _as_exit(_no_dry_run(name or _dashed(function.__name__), changes, instead))
             for how in (signal.SIGTERM, signal.SIGHUP):
                 if signal.getsignal(how) is not signal.SIG_IGN:  # nohup(1) has it ignored
                     signal.signal(how, _terminate)
@@ -59,10 +65,9 @@ def task(
             except ImageyardError as error:
                 if kept:
                     _keep(typed, exit_code(error), error.headline)
-                raise Exit(str(error), exit_code(error)) from None
+                raise _as_exit(error) from None
             except OSError as error:
-                refused = refused_by_system(error)
-                raise Exit(str(refused), exit_code(refused)) from None
+                raise _as_exit(refused_by_system(error)) from None
             except KeyboardInterrupt:
                 raise Exit("interrupted", 130) from None
             except Terminated as ended:
@@ -76,6 +81,21 @@ def task(
         return decorated(run)
 
     return decorate
+
+
+def _as_exit(error: ImageyardError) -> Exit:
+    return Exit(str(error), exit_code(error))
+
+
+def _no_dry_run(task_name: str, changes: bool | str, instead: str) -> ConfigurationError:
+    """What a task that changes something says to `--dry`, which Invoke has for the commands that it starts itself.
+
+    None of ours are started by Invoke: they would all be run. What a build would do depends on what registries and
+    parents answer on the way, so it is not played through either: the tasks that answer such questions are named.
+    """
+    if isinstance(changes, str):
+        return ConfigurationError(f"--dry and --{changes} contradict each other", hint=f"leave out --{changes}")
+    return ConfigurationError(f"{task_name} has no dry run: nothing was done", hint=instead)
 
 
 def _with_options(function: Callable[..., object], options: Sequence[CommandOption]) -> inspect.Signature:

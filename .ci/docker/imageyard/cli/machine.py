@@ -9,7 +9,7 @@ from imageyard.cli.entry import JSON, task
 __all__ = ["TASKS"]
 
 
-@task(json=JSON)
+@task(changes=False, json=JSON)
 def doctor(context: Context, json: bool = False) -> None:
     """Look at engine, buildx, image store, disk, emulators and Python; say what is wrong and what to type."""
     from imageyard.doctor import examine

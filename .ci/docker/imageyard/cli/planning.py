@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ BASE = "only this reference, as a Dockerfile names it; may be repeated"
 
 
 @task(
+    changes=False,
     pattern=PATTERN,
     arch=ARCH,
     offline="ask no place: what the recipes alone tell",
@@ -67,6 +69,7 @@ def _for_workflow(project: Project, pattern: str, since: str | None) -> None:
     from imageyard.access.login import environment
     from imageyard.ci import event, outputs
     from imageyard.ci.base import base
+    from imageyard.ci.providers.logs import attempt
     from imageyard.console import Story
     from imageyard.project.recipes import pins_of, recipes_of
     from imageyard.queries.workflow_plan import plain, workflow_plan
@@ -91,10 +94,12 @@ def _for_workflow(project: Project, pattern: str, since: str | None) -> None:
     told = {"push": decided.push or "", "day": decided.day, "depot": "true" if plan.depot else "false"}
     provider.set_outputs({**told, "environment": environment(project.catalogue, decided), **found})
     provider.summary(outputs.plan_summary(plan))
-    Story.result(plain(plan))
+    Story.result(plain(plan, attempt(os.environ)))
 
 
 @task(
+    changes=True,
+    instead="inv stale: which locked bases have moved; inv plan: which are not locked",
     iterable=["base"],
     refresh="ask for the bases that are locked too, and pin what they are now",
     base=BASE,
@@ -119,6 +124,7 @@ def lock(
 
 
 @task(
+    changes=False,
     exit_code="end with 3 where nothing is stale",
     json=JSON,
     catalogue=CATALOGUE,

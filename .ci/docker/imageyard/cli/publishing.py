@@ -15,6 +15,8 @@ IMAGE = "the image's name"
 
 
 @task(
+    changes=True,
+    instead="inv plan PATTERN --at trusted: what is absent there",
     pattern=PATTERN,
     arch=f"{ARCH}; default: this machine's",
     at="which of the catalogue's repositories: trusted or branch; default: in CI where the run writes, else trusted",
@@ -52,6 +54,8 @@ def push(
 
 
 @task(
+    changes=True,
+    instead="inv refs PATTERN --existing: what is published",
     kept=True,
     image=IMAGE,
     at="which of the catalogue's repositories: trusted or branch; default: in CI where the run writes, else trusted",
@@ -76,7 +80,7 @@ def promote(
     return str(flow(project, recipes, begin(project), image, at_repository, force=force, decision=decided))
 
 
-@task(image=PATTERN, arch=f"{ARCH}; default: all", at=AT, json=JSON, catalogue=CATALOGUE)
+@task(changes=False, image=PATTERN, arch=f"{ARCH}; default: all", at=AT, json=JSON, catalogue=CATALOGUE)
 def records(
     context: Context,
     image: str,
@@ -95,7 +99,7 @@ def records(
     return flow(project, recipes_of(project), begin(project), image, arch, at, as_json=json)
 
 
-@task(image=IMAGE, arch=f"{ARCH}; default: the image as a whole", at=AT, catalogue=CATALOGUE)
+@task(changes=False, image=IMAGE, arch=f"{ARCH}; default: the image as a whole", at=AT, catalogue=CATALOGUE)
 def resolve(
     context: Context, image: str, arch: str | None = None, at: str = "trusted", catalogue: str | None = None
 ) -> object:
@@ -110,6 +114,7 @@ def resolve(
 
 
 @task(
+    changes=False,
     image=IMAGE,
     arch=f"{ARCH}; default: the image as a whole",
     at="trusted or branch; default: in CI where the run reads, else trusted",

@@ -12,6 +12,8 @@ __all__ = ["TASKS"]
 
 
 @task(
+    changes=True,
+    instead="inv refs PATTERN --existing: which mirrors have what is published",
     pattern=PATTERN,
     floating="let the tag IMAGE name what the branch stands for now; --no-floating leaves it alone",
     force="move content tags of mirrors that name another image than the trusted repository's",
@@ -47,6 +49,7 @@ def mirror(
 
 
 @task(
+    changes=False,
     pattern=PATTERN,
     arch=f"{ARCH}: only these rows; default: images as a whole, and their rows",
     at="trusted or branch; default: in CI where the run reads, else trusted",

@@ -12,28 +12,28 @@ from imageyard.cli.entry import CATALOGUE, JSON, task
 __all__ = ["TASKS"]
 
 
-@task(catalogue=CATALOGUE)
+@task(changes=False, catalogue=CATALOGUE)
 def result(context: Context, catalogue: str | None = None) -> None:
     """Put the table of the last run into the job's summary, and end with that run's exit code."""
     from imageyard.ci import outputs, results
     from imageyard.ci.providers.table import provider_of
     from imageyard.console import Story
     from imageyard.project.checkout import find_checkout
-    from imageyard.records import HEADERS, from_json, table
+    from imageyard.records import headers, table
 
     found = results.last(find_checkout(catalogue).state)
     provider = provider_of(os.environ)
-    records = [from_json(record, "result.json") for record in found["rows"]]
-    if records:
-        provider.summary(outputs.table(HEADERS, table(records)))
+    if found.rows:
+        provider.summary(outputs.table(headers(found.rows), table(found.rows)))
     else:
-        provider.summary(f"{found['headline']}\n")
-    Story.result(f"{found['code']} {found['headline']}")
-    if found["code"]:
-        raise Exit(code=found["code"])
+        provider.summary(f"{outputs.text(found.headline)}\n")
+    Story.result(f"{found.code} {found.headline}")
+    if found.code:
+        raise Exit(code=found.code)
 
 
 @task(
+    changes=False,
     plan="the file with what `inv plan --github` printed; default: plan.json",
     results="the folder with the results of the jobs, one folder for each artifact; default: results",
     json=JSON,
@@ -44,21 +44,22 @@ def report(context: Context, plan: str = "plan.json", results: str = "results", 
 
     from imageyard.ci import outputs
     from imageyard.ci import results as reading
+    from imageyard.ci.providers.logs import attempt
     from imageyard.ci.providers.table import provider_of
     from imageyard.console import Story
     from imageyard.layout import aligned
     from imageyard.plan.report import code_of
     from imageyard.plan.report import report as flow
 
-    lines = flow(reading.plan_of(Path(plan)), *reading.results_of(Path(results)))
-    headers, cells = outputs.REPORT_HEADERS, outputs.report_cells(lines)
-    provider_of(os.environ).summary(f"## What became of it\n\n{outputs.table(headers, cells)}")
-    Story.result([line._asdict() for line in lines] if json else "\n".join(aligned(headers, cells)))
+    lines = flow(reading.plan_of(Path(plan)), *reading.results_of(Path(results)), attempt(os.environ))
+    heads, cells = outputs.REPORT_HEADERS, outputs.report_cells(lines)
+    provider_of(os.environ).summary(f"## What became of it\n\n{outputs.table(heads, cells)}")
+    Story.result([line._asdict() for line in lines] if json else "\n".join(aligned(heads, cells)))
     if code := code_of(lines):
         raise Exit(code=code)
 
 
-@task()
+@task(changes=True, instead="the run's own page says whether it failed")
 def issue(context: Context) -> object:
     """Open the issue about scheduled runs that fail, or tell the one that is open of this run; prints its address."""
     from imageyard.ci.issue import tell

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from imageyard.records import worst
+from imageyard.records import WELL, worst
 
 __all__ = ["JobResult", "Told", "code_of", "report"]
 
@@ -14,12 +14,16 @@ _LOST = 9
 
 
 class JobResult(NamedTuple):
-    """How a job ended, by its own words: exit code, headline, outcome, seconds where they are known."""
+    """How a job ended, by its own words: exit code, headline, outcome, seconds where they are known.
+
+    `attempt` is the one of the run that the job was of, None where that is not known.
+    """
 
     code: int
     headline: str
     outcome: str
     seconds: float | None = None
+    attempt: int | None = 1
 
 
 class Told(NamedTuple):
@@ -35,19 +39,27 @@ class Told(NamedTuple):
 
 
 def report(
-    plan: Mapping[str, Any], rows: Mapping[tuple[str, str], JobResult], images: Mapping[tuple[str, str], JobResult]
+    plan: Mapping[str, Any],
+    rows: Mapping[tuple[str, str], JobResult],
+    images: Mapping[tuple[str, str], JobResult],
+    attempt: int = 1,
 ) -> tuple[Told, ...]:
     """The lines of the report: rows in the order of the plan, then images.
 
     `plan` is what `inv plan --github` prints; `rows` are results by image and architecture, `images` by image and step.
+    `attempt` is the one at which the run is now. Results of all its attempts may be there: a job that succeeded before
+    is not begun again by "re-run failed jobs", and its result counts; where the plan was made anew, all jobs were.
     """
+    planned = plan.get("attempt", 1)
+    rows = {key: _of(one, attempt) for key, one in rows.items() if not _is_stale(one, planned)}
+    images = {key: _of(one, attempt) for key, one in images.items() if not _is_stale(one, planned)}
     failed: set[tuple[str, str]] = set()
     found: list[Told] = []
     for row in plan["rows"]:
         behind = next((name for name in row["needs"] if (name, row["arch"]) in failed), None)
         why = f"its parent {behind} failed" if behind else ""
         line = _line(row, row["arch"], rows.get((row["image"], row["arch"])), why)
-        if line.outcome not in ("built", "published", "skipped"):
+        if line.outcome not in WELL:
             failed.add((row["image"], row["arch"]))
         found.append(line)
     stopped: dict[str, str] = {image: f"its row for {arch} failed" for image, arch in sorted(failed, reverse=True)}
@@ -62,6 +74,18 @@ def report(
 def code_of(lines: Sequence[Told]) -> int:
     """The exit code of the whole: the worst of the causes, 9 where something hangs on what nobody knows of."""
     return worst(line.code for line in lines)
+
+
+def _is_stale(ended: JobResult, planned: int) -> bool:
+    """Whether a result is of an attempt before the plan: its job was begun again since, and left nothing."""
+    return ended.attempt is not None and ended.attempt < planned
+
+
+def _of(ended: JobResult, attempt: int) -> JobResult:
+    """A result as it counts at an attempt: a failure of an earlier one says that nothing came of it since."""
+    if ended.code and ended.attempt is not None and ended.attempt < attempt:
+        return ended._replace(headline=f"{ended.headline} (attempt {ended.attempt}; attempt {attempt} left no result)")
+    return ended
 
 
 def _line(one: Mapping[str, Any], what: str, ended: JobResult | None, behind: str) -> Told:

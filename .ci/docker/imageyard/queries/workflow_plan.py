@@ -57,10 +57,14 @@ class WorkflowPlan:
         return tuple((exit_code(error), what, why) for error, what, why in (*rows, *wholes) if error is not None)
 
 
-def plain(plan: WorkflowPlan) -> dict[str, object]:
-    """The plan as plain data, for people and for the report at the end: what is left alone is not in it."""
+def plain(plan: WorkflowPlan, attempt: int) -> dict[str, object]:
+    """The plan as plain data, for people and for the report at the end: what is left alone is not in it.
+
+    `attempt` is the one of the run in which it was made.
+    """
     jobs = {(job.image, job.arch): job for job in plan.jobs}
     return {
+        "attempt": attempt,
         "decision": asdict(plan.decision),
         "place": plan.place,
         "remarks": list(plan.remarks),

@@ -24,3 +24,6 @@ class LogCommands(Protocol):
 
     def harmless(self, line: str) -> str:
         """Return the line in a form that is not taken for a command."""
+
+    def harmless_json(self, text: str) -> str:
+        """Return JSON that says the same, and has no line that is taken for a command."""

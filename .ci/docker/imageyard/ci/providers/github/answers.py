@@ -32,6 +32,7 @@ def emit(values: Mapping[str, str], environ: Mapping[str, str] = os.environ) -> 
 def summarize(markdown: str, environ: Mapping[str, str] = os.environ) -> bool:
     """Add to the summary of the job; False where there is none. What is too long for GitHub is cut, and said."""
     text = markdown if markdown.endswith("\n") else f"{markdown}\n"
+    text = text.encode(errors="backslashreplace").decode()  # a file's name may be no text
     if len(text.encode()) > SUMMARY_BYTES:
         text = text.encode()[: SUMMARY_BYTES - 200].decode(errors="ignore").rpartition("\n")[0]
         text += "\n\nThe rest is too long for a summary: see the log.\n"

@@ -1,4 +1,4 @@
-"""The commands in the log of GitHub's runner: annotations, secrets, groups."""
+"""GitHub's runner: that it started us, which attempt of a run it is at, and the commands in its log."""
 
 from __future__ import annotations
 
@@ -7,12 +7,18 @@ from collections.abc import Mapping
 
 from imageyard.layout import lines
 
-__all__ = ["GitHubLog", "is_runner"]
+__all__ = ["GitHubLog", "is_runner", "run_attempt"]
 
 
 def is_runner(environ: Mapping[str, str]) -> bool:
     """Whether GitHub's runner started this process: it sets the variable to exactly this word."""
     return environ.get("GITHUB_ACTIONS") == "true"
+
+
+def run_attempt(environ: Mapping[str, str]) -> int:
+    """How often the run was begun, its first attempt being 1 (docs.github.com, "Variables", GITHUB_RUN_ATTEMPT)."""
+    text = environ.get("GITHUB_RUN_ATTEMPT", "")
+    return int(text) if re.fullmatch("[1-9][0-9]{0,8}", text) else 1
 
 
 class GitHubLog:
@@ -25,7 +31,7 @@ class GitHubLog:
         """Return the command that makes an annotation."""
         places = {"file": file, "line": line} if file else {}
         pairs = ",".join(f"{name}={_property(str(value))}" for name, value in places.items() if value is not None)
-        text = _data("\n".join(lines(message)))
+        text = _data(_without_old_commands("\n".join(lines(message))))
         return f"::{level}{' ' if pairs else ''}{pairs}::{text}"
 
     def masks(self, secret: str) -> list[str]:
@@ -37,7 +43,7 @@ class GitHubLog:
 
     def open_fold(self, title: str) -> str:
         """Return the command that begins a group."""
-        return f"::group::{_data(' '.join(lines(title)))}"
+        return f"::group::{_data(_without_old_commands(' '.join(lines(title))))}"
 
     def close_fold(self) -> str:
         """Return the command that ends a group."""
@@ -49,8 +55,19 @@ class GitHubLog:
         Its parsers want `::` after white space at the start of a line, or the older `##[` anywhere in it
         (actions/runner, ActionCommand.cs). `::stop-commands::` would do it too, but not for rows whose output is mixed.
         """
-        line = line.replace("##[", "# #[")
+        line = _without_old_commands(line)
         return f"| {line}" if re.match(r"\W*::", line) else line
+
+    def harmless_json(self, text: str) -> str:
+        """Return JSON in which no string holds the `##[` of a command: RFC 8259, section 7 has another form for it.
+
+        A line of JSON begins with no `::`, and has a `#` only in a string.
+        """
+        return text.replace("##[", "#\\u0023[")
+
+
+def _without_old_commands(text: str) -> str:
+    return text.replace("##[", "# #[")
 
 
 def _data(text: str) -> str:
