@@ -162,4 +162,8 @@ def test_a_decision_builds_in_one_way(builds: Builds) -> None:
     ],
 )
 def test_the_tag_that_a_run_gives(tags: Tags, content: str, arch: str, expected: str) -> None:
-    assert replace(LOCAL, tags=tags, day="20260131").tag(content, "linux", arch) == expected
+    decision = replace(LOCAL, tags=tags, day="20260131")
+    assert decision.tag(content, "linux", arch) == expected
+    published = content if tags == "local" else expected  # a local tag is nobody else's
+    assert decision.published_tag(content, "linux", arch) == published
+    assert decision.reading_by_content().published_tag(content, "linux", arch) == content

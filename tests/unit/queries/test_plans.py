@@ -9,14 +9,17 @@ from typing import Any, cast
 import pytest
 from imageyard.errors import Denied, ImageyardError, NotFound, NothingToDo, PolicyRefused, Transient
 from imageyard.names import Absent, Present, Unknown
-from imageyard.plan.decision import Decision
+from imageyard.plan.decision import LOCAL, Decision
 from imageyard.project import publish_policy
 from imageyard.project.places import place_of
+from imageyard.project.recipes import UNLOCKED, recipes_of
 from imageyard.project.tags import index_tag, row_tag
 from imageyard.queries import plan as plans
 from imageyard.queries import references as refs
 from imageyard.queries.place_states import states_at
 from imageyard.queries.plan import Asked
+from imageyard.queries.resolve import records, resolve
+from imageyard.queries.wait import wait
 from imageyard.queries.workflow_plan import WorkflowPlan, plain, workflow_plan
 from support.building.checkout import CATALOGUE, Workplace, scene_of
 from support.engine.memory import MemoryEngine
@@ -24,6 +27,7 @@ from support.registry.built import put_built, put_index
 from support.registry.memory import Fault, MemoryRegistry
 
 BASE, MIDDLE, TWO, LEAF = "linux-base", "linux-middle-one", "linux-middle-two", "linux-leaf"
+ARCHES = ("amd64", "arm64")
 MIRRORED = f"mirrors: [mirror.test/img]\n{CATALOGUE}"
 PUSH = Decision("trusted", "push", "main is protected", "missing", "trusted", ("trusted",), mirror=True)
 CANARY = Decision(
@@ -223,6 +227,59 @@ def test_what_is_never_published_is_not_asked_for(scene: Scene, tmp_path: Path) 
     assert [one.why for one in entries] == ["it is never published: debian:bookworm is not locked: inv lock"]
     assert publish_policy.why_not(scene.work.recipes, scene.work.project.row(BASE, "amd64")) != ""
     assert scene.registry.requests == []
+
+
+FORK = Decision("fork", "pull_request", "it is from a fork", "checks", tags="local")
+
+
+def publish_canary(scene: Scene, name: str) -> dict[str, str]:
+    """Put an image under its content tags, and others under those of a canary; the digests of the canary by tag."""
+    scene.publish(name, "amd64", "arm64")
+    place, client = scene.registry.reference("ci/image"), scene.client
+    rows = [
+        (facts, put_built(client, place, facts, note="weekly")) for facts in map(scene.work.facts, [name] * 2, ARCHES)
+    ]
+    whole = put_index(client, place, rows)
+    tagged = {f"{name}-weekly-20261127-{facts.row.arch}": raw for facts, raw in rows}
+    tagged[f"{name}-weekly-20261127"] = whole
+    for tag, raw in tagged.items():
+        client.put(place.with_tag(tag), raw.body, raw.media_type)
+    return {tag: str(raw.digest) for tag, raw in tagged.items()}
+
+
+@pytest.mark.parametrize(
+    ("decision", "canary"),
+    [(CANARY, True), (CANARY.reading_by_content(), False), (PUSH, False), (LOCAL, False), (FORK, False)],
+    ids=["schedule", "schedule, by content", "push", "person", "fork"],
+)
+def test_a_weekly_run_reads_the_canaries_that_it_built(scene: Scene, decision: Decision, canary: bool) -> None:
+    digests = publish_canary(scene, BASE)
+    project, services, client = scene.work.project, scene.work.services, scene.client
+    recipes = scene.work.recipes
+
+    entries = refs.references(project, recipes, services, BASE, None, ["trusted"], decision)
+    by_tag = {one.tag: str(one.reference and one.reference.digest) for one in entries}
+    assert (by_tag == digests) is canary
+    assert by_tag == {tag: digest for tag, digest in scene.registry.tags("ci/image").items() if tag in by_tag}
+    for arch, tag in ((None, entries[0].tag), ("arm64", entries[2].tag)):
+        there = f"registry.test/ci/image@{by_tag[tag]}"
+        assert resolve(project, recipes, BASE, arch, "trusted", client, decision) == there
+        assert wait(project, recipes, services, BASE, arch, ["trusted"], decision, timeout=0) == there
+    assert records(project, recipes, services, BASE, "arm64", "trusted", decision, as_json=True) == []
+    assert f"HEAD /v2/ci/image/manifests/{entries[2].tag}" in scene.registry.requests
+
+
+def test_a_canary_of_a_base_that_is_not_locked_is_asked_for(scene: Scene, tmp_path: Path) -> None:
+    """It is of whatever its bases are; what is not pinned gets no tag of its content."""
+    (tmp_path / "Dockerfile").write_text("FROM debian:bookworm\nCOPY word /\n")
+    work = scene.work
+    recipes = recipes_of(work.project, pins=UNLOCKED)
+    entries = refs.references(work.project, recipes, work.services, BASE, None, ["trusted"], CANARY)
+    assert {one.why for one in entries} == {"absent in registry.test/ci/image"}
+    with pytest.raises(NotFound, match="linux-base-weekly-20261127 is not there"):
+        resolve(work.project, recipes, BASE, None, "trusted", scene.client, CANARY)
+    with pytest.raises(PolicyRefused, match="not pinned"):
+        resolve(work.project, recipes, BASE, None, "trusted", scene.client, PUSH)
 
 
 def test_a_run_reads_where_it_is_told_else_where_it_may() -> None:

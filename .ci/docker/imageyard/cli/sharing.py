@@ -67,14 +67,14 @@ def refs(
     from imageyard.ci.event import decision
     from imageyard.console import Story
     from imageyard.project.project import find_project
-    from imageyard.project.recipes import recipes_of
+    from imageyard.project.recipes import pins_of, recipes_of
     from imageyard.queries import references
     from imageyard.run.services import begin
 
     project = find_project(catalogue)
-    entries = references.references(
-        project, recipes_of(project), begin(project), pattern, arch, references.places(decision(project), at)
-    )
+    decided = decision(project)
+    recipes, places = recipes_of(project, pins=pins_of(decided)), references.places(decided, at)
+    entries = references.references(project, recipes, begin(project), pattern, arch, places, decided)
     Story.result(references.rendered(entries, as_json=json))
     references.check(entries, existing=existing)
 

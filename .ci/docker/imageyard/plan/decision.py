@@ -6,7 +6,7 @@ place and tested over all decisions.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from imageyard.errors import assert_never
@@ -157,6 +157,17 @@ class Decision:
                 return f"{content}-local"
             case _:
                 assert_never(self.tags)
+
+    def reading_by_content(self) -> Decision:
+        """Return the decision of a run that reads images by their content, also where its own are weekly."""
+        return replace(self, tags="content")
+
+    def published_tag(self, content: str, name: str, arch: str) -> str:
+        """Return the tag under which this run reads an image, given the tag of its content and `arch` as in `tag`.
+
+        It is the tag that this run gives. A run whose tags stay on one machine reads what other runs published.
+        """
+        return content if self.tags == "local" else self.tag(content, name, arch)
 
 
 LOCAL = Decision("local", "none", "no CI: this is a person's machine")

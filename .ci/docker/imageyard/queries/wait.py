@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from imageyard import errors
 from imageyard.errors import ConfigurationError, PolicyRefused, Transient
+from imageyard.plan.decision import LOCAL
 from imageyard.queries.resolve import judged, target_of
 from imageyard.registry.states import state
 
 if TYPE_CHECKING:
+    from imageyard.plan.decision import Decision
     from imageyard.project.project import Project
     from imageyard.recipe.recipe import Recipes
     from imageyard.run.services import Services
@@ -38,19 +40,21 @@ def wait(
     image: str,
     arch: str | None,
     at: Sequence[str],
+    decision: Decision = LOCAL,
     *,
     timeout: float,
     expect: str | None = None,
 ) -> str:
     """`REPOSITORY@sha256:...` once the image is there, looked for with growing pauses for at most `timeout` seconds.
 
-    `at`: the places that are looked at; the first one that has it counts. Fails at once where waiting cannot help:
+    `at`: the places that are looked at; the first one that has it counts. A weekly build waits for the canary of its
+    day. Fails at once where waiting cannot help:
     ConfigurationError for an image that the catalogue does not have, PolicyRefused for a tag that is never published
     or other than `expect` (whoever publishes has other inputs), Denied where the registry refuses us. A registry that
     does not answer is asked again, like one that does not have it yet.
     Past `timeout`: Absent, or Transient with the registry's last words.
     """
-    targets = [target_of(project, recipes, image, arch, one) for one in at]
+    targets = [target_of(project, recipes, image, arch, one, decision) for one in at]
     target = targets[0]
     if expect not in (None, target.reference.tag):
         raise PolicyRefused(
