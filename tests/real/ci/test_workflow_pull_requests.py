@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from support.registry.faults import Fault
 from support.workflow.scene import BASE, EVERYTHING, PLAIN, TOOL, Scene, caches, children, pretty
 
 pytestmark = [pytest.mark.engine, pytest.mark.mirror, pytest.mark.arm64]
@@ -60,3 +63,27 @@ def test_a_pull_request_from_a_fork_is_checked_and_writes_nothing(scene: Scene) 
     waited = scene.wait_for(PLAIN, timeout="1s")
     assert waited.failed == ["wait"], "nobody published it"
     assert not waited.outputs["reference"]
+
+
+@pytest.mark.parametrize("has_role", [True, False])
+def test_a_pull_request_that_touches_no_image_is_green_though_the_registry_refuses(
+    scene: Scene, has_role: bool
+) -> None:
+    """Nothing is there, and nobody says so: that is `main`'s affair. What the request touches cannot be planned."""
+    scene.git("checkout", "--quiet", "-b", "topic")
+    (scene.top / "NOTES").write_text("nothing that an image is made from\n")
+    scene.commit()
+    scene.aws.gate.faults.append(Fault("/v2/|GetAuthorizationToken", status=403))
+    run = scene.pull_request(20, "topic", has_role=has_role)
+    assert not run.failed, pretty(run)
+    assert run.started == ["decide"], pretty(run)
+    handed = json.loads(run.job("decide").outputs["references"])
+    assert handed["references"] == []
+    assert {one["image"] for one in handed["absent"]} == {BASE, TOOL, PLAIN}
+
+    scene.edit("plain/word", scene.key, f"{scene.key} and more")
+    scene.commit()
+    run = scene.pull_request(20, "topic", has_role=has_role)
+    assert run.failed == ["report"], pretty(run)
+    assert run.started == ["decide", "report"], pretty(run)
+    assert (run.job("report").failed, run.job("report").code) == ("Say what became of the plan", 8)

@@ -217,8 +217,13 @@ class Scene:
         ref = f"refs/heads/{branch}"
         return self._run(self.event("workflow_dispatch", ref, self.git("rev-parse", ref), ref=ref, inputs=inputs))
 
-    def pull_request(self, number: int, branch: str, *, head: str = REPOSITORY, rerun: Run | None = None) -> Run:
-        """Merged with main as GitHub does it; from `head`, which has the same commits."""
+    def pull_request(
+        self, number: int, branch: str, *, head: str = REPOSITORY, has_role: bool = True, rerun: Run | None = None
+    ) -> Run:
+        """Merged with main as GitHub does it; from `head`, which has the same commits.
+
+        A pull request from a fork has no role, and one of the repository's need not have one either: Dependabot's.
+        """
         ref = f"refs/pull/{number}/merge"
         if rerun is None:
             tree = self.git("merge-tree", "--write-tree", "main", branch)
@@ -232,7 +237,9 @@ class Scene:
         event = self.event(
             "pull_request", ref, self.git("rev-parse", ref), action="synchronize", number=number, pull_request=request
         )
-        return self._run(Event(event.name, ref, event.sha, event.payload, trusted=head == REPOSITORY), rerun=rerun)
+        return self._run(
+            Event(event.name, ref, event.sha, event.payload, trusted=has_role and head == REPOSITORY), rerun=rerun
+        )
 
     def close(self, number: int, branch: str) -> Run:
         """Close the pull request without merging it."""

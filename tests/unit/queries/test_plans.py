@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -175,6 +177,42 @@ def test_a_registry_that_does_not_say_blocks_the_plan(scene: Scene, status: int,
     assert {found for found, _, _ in scene.workflow(pattern=BASE).blocked} == {code}
 
 
+PULL = Decision("branch", "pull_request", "it is from this repository", "missing", "branch", ("trusted", "branch"))
+
+
+def commit(top: Path) -> None:
+    names = ("-c", "user.name=test", "-c", "user.email=test@example.invalid")
+    for argv in (("add", "--all"), (*names, "commit", "--quiet", "--message=State")):
+        subprocess.run(["git", *argv], cwd=top, check=True)
+
+
+@pytest.mark.parametrize(("status", "code"), [(403, 8), (503, 9)])
+@pytest.mark.parametrize(
+    ("changed", "asked", "stopped"),
+    [("README", set(), set()), ("child.Dockerfile", {BASE, MIDDLE, TWO, LEAF}, {MIDDLE, TWO, LEAF})],
+)
+def test_what_a_pull_request_does_not_touch_is_left_alone_before_its_state_is_judged(
+    tmp_path: Path, changed: str, asked: set[str], stopped: set[str], status: int, code: int
+) -> None:
+    scene = Scene(tmp_path)
+    commit(tmp_path)
+    with (tmp_path / changed).open("a") as file:
+        file.write("RUN true\n")
+    scene.registry.faults = [Fault("", status, times=999, code="DENIED")]
+    work = scene.work
+    recipes = recipes_of(work.project)
+    plan = workflow_plan(work.project, recipes, work.services, PULL, since="HEAD")
+    assert {found for found, _, _ in plan.blocked} == ({code} if stopped else set())
+    assert {one.row.image for one in plan.actions if one.do == "blocked"} == stopped
+    assert {one.row.image for one in plan.actions if one.do == "skip"} == {BASE, MIDDLE, TWO, LEAF} - stopped
+    named = {one.partition("/manifests/")[2] for one in scene.registry.requests} - {""}
+    assert {name for name in (BASE, MIDDLE, TWO, LEAF) if any(tag.startswith(f"{name}-") for tag in named)} <= asked
+    assert bool(scene.registry.requests) is bool(asked)
+
+    pushed = workflow_plan(work.project, recipes, work.services, PUSH)
+    assert {one.do for one in pushed.actions} == {"blocked"}, "main owes them all"
+
+
 def references(scene: Scene, *at: str, pattern: str = BASE, arch: str | None = None) -> list[refs.ImageReference]:
     work = scene.work
     return refs.references(work.project, work.recipes, work.services, pattern, arch, at or ("trusted",))
@@ -210,6 +248,22 @@ def test_a_job_without_credentials_is_handed_what_a_mirror_has(
     assert whole.reference is None
     with pytest.raises(Denied if status == 403 else Transient):
         refs.check([whole], existing=True)
+
+
+@pytest.mark.parametrize(("status", "kind"), [(403, Denied), (503, Transient)])
+def test_what_a_registry_does_not_say_is_an_error_unless_only_what_is_known_is_asked_for(
+    scene: Scene, status: int, kind: type[ImageyardError]
+) -> None:
+    scene.registry.faults = [Fault("", status, times=999, code="DENIED")]
+    entries = references(scene)
+    refs.check(entries, existing=False, known=True)
+    with pytest.raises(kind):
+        refs.check(entries, existing=True)
+    shown = cast("dict[str, Any]", refs.rendered(entries, as_json=True))
+    assert (shown["references"], len(shown["absent"])) == ([], 3)
+    wrong = replace(entries[0], error=PolicyRefused("it is for linux/s390x"))
+    with pytest.raises(PolicyRefused):
+        refs.check([wrong], existing=True, known=True)
 
 
 def test_what_is_absent_is_an_error_unless_only_what_exists_is_asked_for(scene: Scene) -> None:

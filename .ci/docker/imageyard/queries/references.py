@@ -106,13 +106,16 @@ def rendered(entries: Sequence[ImageReference], *, as_json: bool) -> object:
     return "\n".join(aligned(("image", "arch", "reference", ""), cells))
 
 
-def check(entries: Sequence[ImageReference], *, existing: bool) -> None:
-    """Raise what keeps the list from being whole: a registry that does not say; unless `existing`, what is absent."""
+def check(entries: Sequence[ImageReference], *, existing: bool, known: bool = False) -> None:
+    """Raise what keeps the list from being whole: a registry that does not say; unless `existing`, what is absent.
+
+    `known`: what a registry does not say is left out like what is absent. What it has wrongly is raised all the same.
+    """
     for entry in entries:
-        if entry.error is not None:
+        if entry.error is not None and not (known and isinstance(entry.error, (errors.Denied, errors.Transient))):
             raise entry.error
     absent = [entry for entry in entries if entry.reference is None]
-    if absent and not existing:
+    if absent and not (existing or known):
         one = absent[0]
         more = f" (and {len(absent) - 1} more)" if absent[1:] else ""
         raise errors.NotFound(
