@@ -64,6 +64,10 @@ def test_a_pull_request_from_a_fork_is_checked_and_writes_nothing(scene: Scene) 
     assert waited.failed == ["wait"], "nobody published it"
     assert not waited.outputs["reference"]
 
+    waited = scene.wait_for(PLAIN, timeout="2h", beside=run)  # a step of these tests has ten minutes
+    assert (waited.job("wait").failed, waited.job("wait").code) == ("Wait", 7), pretty(waited)
+    assert "nobody publishes it: pull request 18 is from somebody/images" in waited.job("wait").log
+
 
 @pytest.mark.parametrize("has_role", [True, False])
 def test_a_pull_request_that_touches_no_image_is_green_though_the_registry_refuses(

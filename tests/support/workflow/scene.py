@@ -253,10 +253,11 @@ class Scene:
             self.event("pull_request", ref, self.git("rev-parse", ref), **payload), "docker-cache-cleanup.yml"
         )
 
-    def wait_for(self, image: str, timeout: str = "30s") -> Run:
-        """Another workflow's job that waits for an image of main."""
+    def wait_for(self, image: str, timeout: str = "30s", beside: Run | None = None) -> Run:
+        """Another workflow's job that waits for an image of main; `beside`: of the event that started this run."""
         sha = self.git("rev-parse", "refs/heads/main")
         event = self.event("push", "refs/heads/main", sha, after=sha, ref="refs/heads/main")
+        event = beside.event if beside else event
         return self._run(event, "wait-for-image.yml", inputs={"image": image, "timeout": timeout})
 
     def again(self, run: Run) -> Run:

@@ -135,6 +135,7 @@ def wait(
     catalogue: str | None = None,
 ) -> object:
     """Wait until an image is published, then print REPOSITORY@DIGEST; fail at once where nobody will publish it."""
+    from imageyard.ci.base import known_base
     from imageyard.ci.event import decision
     from imageyard.project.project import find_project
     from imageyard.project.recipes import pins_of, recipes_of
@@ -146,7 +147,10 @@ def wait(
     decided = decision(project) if canary else decision(project).reading_by_content()
     where, recipes = (at,) if at else decided.reads or ("trusted",), recipes_of(project, pins=pins_of(decided))
     services = begin(project)
-    return waiting.wait(project, recipes, services, image, arch, where, decided, timeout=limit, expect=expect)
+    since = known_base(project, services.provider)
+    return waiting.wait(
+        project, recipes, services, image, arch, where, decided, timeout=limit, expect=expect, since=since
+    )
 
 
 TASKS = [push, promote, records, resolve, wait]

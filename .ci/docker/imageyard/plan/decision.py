@@ -84,6 +84,11 @@ class Decision:
         """Whether the run publishes by itself, without being told where."""
         return self.push is not None
 
+    @property
+    def is_published_by_nobody(self) -> bool:
+        """Whether nobody publishes what the run is of: it is in CI and publishes nothing. A person waits for others."""
+        return not self.is_local and not self.publishes
+
     def publishes_to(self, repository: Repository) -> bool:
         """Whether the run publishes to this repository by itself."""
         return self.push == repository
