@@ -209,6 +209,15 @@ class Scene:
         sha = self.git("rev-parse", f"{commit}^{{commit}}")
         return self._run(self.event("push", f"refs/tags/{name}", sha, after=sha, ref=f"refs/tags/{name}"))
 
+    def merge_group(self, number: int, branch: str) -> Run:
+        """The merge queue asks for the checks of a pull request, merged with main on a branch of GitHub's own."""
+        ref = f"refs/heads/gh-readonly-queue/main/pr-{number}-{self.git('rev-parse', 'main')}"
+        tree = self.git("merge-tree", "--write-tree", "main", branch)
+        merge = self.git("commit-tree", tree, "-p", "main", "-p", branch, "-m", "Merge")
+        self.git("update-ref", ref, merge)
+        group = {"head_ref": ref, "head_sha": merge, "base_ref": "refs/heads/main"}
+        return self._run(self.event("merge_group", ref, merge, action="checks_requested", merge_group=group))
+
     def schedule(self) -> Run:
         sha = self.git("rev-parse", "refs/heads/main")
         return self._run(self.event("schedule", "refs/heads/main", sha, schedule="23 4 * * 1"))

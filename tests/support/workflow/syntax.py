@@ -17,6 +17,7 @@ __all__ = ["Job", "Step", "Workflow", "load"]
 ON = {
     "push": {"branches", "tags"},
     "pull_request": {"types"},
+    "merge_group": set(),
     "schedule": {"cron"},
     "workflow_dispatch": {"inputs"},
     "workflow_call": {"inputs", "outputs"},
