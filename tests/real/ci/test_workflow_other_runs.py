@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -26,6 +27,10 @@ def test_the_schedule_builds_everything_as_canaries_and_one_that_fails_is_told_i
     rows = {f"{BASE}-{weekly}-amd64", f"{BASE}-{weekly}-arm64", f"{TOOL}-{weekly}"}
     assert scene.tags() == rows | {f"{BASE}-{weekly}"}
     assert scene.mirrored() == scene.tags("-branch") == set()
+    handed = json.loads(run.job("report").outputs["references"])
+    there = {one["tag"]: one["reference"].partition("@")[2] for one in handed["references"]}
+    assert there == {tag: str(scene.digest(tag)) for tag in scene.tags()}, "the canaries, and nothing else"
+    assert {one["tag"] for one in handed["absent"]} == {f"{PLAIN}-{weekly}"}
     words = [word for argv in children(scene) for word in argv]
     assert "--no-cache" in words
     assert not [word for word in words if word.startswith("--cache-from")], "no cache is read"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from support.registry.faults import Fault
 from support.workflow.scene import BASE, EVERYTHING, PLAIN, TOOL, Scene, caches, children, pretty
 
 pytestmark = [pytest.mark.engine, pytest.mark.mirror, pytest.mark.arm64]
@@ -43,6 +46,24 @@ def test_a_pull_request_builds_what_it_touches_and_main_builds_it_again(scene: S
     assert caches(scene, "") != set()
 
 
+def test_a_merge_queue_finds_what_the_pull_request_built_and_has_the_same_checks(scene: Scene) -> None:
+    scene.git("checkout", "--quiet", "-b", "topic")
+    scene.edit("plain/word", scene.key, f"{scene.key} and more")
+    scene.commit()
+    asked = scene.pull_request(21, "topic")
+    assert not asked.failed, pretty(asked)
+    before = scene.tags("-branch")
+
+    run = scene.merge_group(21, "topic")
+    assert not run.failed, pretty(run)
+    assert run.results.keys() == asked.results.keys()
+    rest = [f"rows-0 {BASE} amd64", f"rows-0 {BASE} arm64", f"rows-1 {TOOL} amd64", f"promote {BASE}"]
+    assert run.started == ["decide", *rest, "report"], pretty(run)
+    assert scene.tags() == scene.mirrored() == set()
+    assert scene.tags("-branch") > before
+    assert caches(scene, "-branch") == {f"{PLAIN}-amd64-pr-21"}, "nobody would read what belongs to a group"
+
+
 def test_a_pull_request_from_a_fork_is_checked_and_writes_nothing(scene: Scene) -> None:
     scene.git("checkout", "--quiet", "-b", "topic")
     scene.edit("plain/word", scene.key, f"{scene.key} and more")
@@ -60,3 +81,35 @@ def test_a_pull_request_from_a_fork_is_checked_and_writes_nothing(scene: Scene) 
     waited = scene.wait_for(PLAIN, timeout="1s")
     assert waited.failed == ["wait"], "nobody published it"
     assert not waited.outputs["reference"]
+
+    for beside, code, words in (
+        (run, 8, "refused us"),  # a fork has no role, and this registry is not public
+        (scene.close(18, "topic"), 7, "nobody publishes it: pull request 18 is closed"),
+    ):
+        waited = scene.wait_for(PLAIN, timeout="2h", beside=beside)  # a step of these tests has ten minutes
+        assert (waited.job("wait").failed, waited.job("wait").code) == ("Wait", code), pretty(waited)
+        assert words in waited.job("wait").log
+
+
+@pytest.mark.parametrize("has_role", [True, False])
+def test_a_pull_request_that_touches_no_image_is_green_though_the_registry_refuses(
+    scene: Scene, has_role: bool
+) -> None:
+    """Nothing is there, and nobody says so: that is `main`'s affair. What the request touches cannot be planned."""
+    scene.git("checkout", "--quiet", "-b", "topic")
+    (scene.top / "NOTES").write_text("nothing that an image is made from\n")
+    scene.commit()
+    scene.aws.gate.faults.append(Fault("/v2/|GetAuthorizationToken", status=403))
+    run = scene.pull_request(20, "topic", has_role=has_role)
+    assert not run.failed, pretty(run)
+    assert run.started == ["decide"], pretty(run)
+    handed = json.loads(run.job("decide").outputs["references"])
+    assert handed["references"] == []
+    assert {one["image"] for one in handed["absent"]} == {BASE, TOOL, PLAIN}
+
+    scene.edit("plain/word", scene.key, f"{scene.key} and more")
+    scene.commit()
+    run = scene.pull_request(20, "topic", has_role=has_role)
+    assert run.failed == ["report"], pretty(run)
+    assert run.started == ["decide", "report"], pretty(run)
+    assert (run.job("report").failed, run.job("report").code) == ("Say what became of the plan", 8)

@@ -346,7 +346,8 @@ class _JobMachine:
             if wanted:
                 self.lines.append(f"##[group]{step.name}")
                 code = self._step(step, number, outputs, summary)
-                if code and not failing:
+                goes_on = bool(step.may_fail) and truthy(evaluate(step.may_fail, self.contexts))
+                if code and not failing and not goes_on:
                     ended = replace(ended, result="failure", failed=step.name, code=code)
             if step.id:
                 self.contexts["steps"][step.id] = {"outputs": outputs}

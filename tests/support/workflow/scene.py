@@ -209,6 +209,15 @@ class Scene:
         sha = self.git("rev-parse", f"{commit}^{{commit}}")
         return self._run(self.event("push", f"refs/tags/{name}", sha, after=sha, ref=f"refs/tags/{name}"))
 
+    def merge_group(self, number: int, branch: str) -> Run:
+        """The merge queue asks for the checks of a pull request, merged with main on a branch of GitHub's own."""
+        ref = f"refs/heads/gh-readonly-queue/main/pr-{number}-{self.git('rev-parse', 'main')}"
+        tree = self.git("merge-tree", "--write-tree", "main", branch)
+        merge = self.git("commit-tree", tree, "-p", "main", "-p", branch, "-m", "Merge")
+        self.git("update-ref", ref, merge)
+        group = {"head_ref": ref, "head_sha": merge, "base_ref": "refs/heads/main"}
+        return self._run(self.event("merge_group", ref, merge, action="checks_requested", merge_group=group))
+
     def schedule(self) -> Run:
         sha = self.git("rev-parse", "refs/heads/main")
         return self._run(self.event("schedule", "refs/heads/main", sha, schedule="23 4 * * 1"))
@@ -217,8 +226,13 @@ class Scene:
         ref = f"refs/heads/{branch}"
         return self._run(self.event("workflow_dispatch", ref, self.git("rev-parse", ref), ref=ref, inputs=inputs))
 
-    def pull_request(self, number: int, branch: str, *, head: str = REPOSITORY, rerun: Run | None = None) -> Run:
-        """Merged with main as GitHub does it; from `head`, which has the same commits."""
+    def pull_request(
+        self, number: int, branch: str, *, head: str = REPOSITORY, has_role: bool = True, rerun: Run | None = None
+    ) -> Run:
+        """Merged with main as GitHub does it; from `head`, which has the same commits.
+
+        A pull request from a fork has no role, and one of the repository's need not have one either: Dependabot's.
+        """
         ref = f"refs/pull/{number}/merge"
         if rerun is None:
             tree = self.git("merge-tree", "--write-tree", "main", branch)
@@ -232,7 +246,9 @@ class Scene:
         event = self.event(
             "pull_request", ref, self.git("rev-parse", ref), action="synchronize", number=number, pull_request=request
         )
-        return self._run(Event(event.name, ref, event.sha, event.payload, trusted=head == REPOSITORY), rerun=rerun)
+        return self._run(
+            Event(event.name, ref, event.sha, event.payload, trusted=has_role and head == REPOSITORY), rerun=rerun
+        )
 
     def close(self, number: int, branch: str) -> Run:
         """Close the pull request without merging it."""
@@ -246,10 +262,11 @@ class Scene:
             self.event("pull_request", ref, self.git("rev-parse", ref), **payload), "docker-cache-cleanup.yml"
         )
 
-    def wait_for(self, image: str, timeout: str = "30s") -> Run:
-        """Another workflow's job that waits for an image of main."""
+    def wait_for(self, image: str, timeout: str = "30s", beside: Run | None = None) -> Run:
+        """Another workflow's job that waits for an image of main; `beside`: of the event that started this run."""
         sha = self.git("rev-parse", "refs/heads/main")
         event = self.event("push", "refs/heads/main", sha, after=sha, ref="refs/heads/main")
+        event = beside.event if beside else event
         return self._run(event, "wait-for-image.yml", inputs={"image": image, "timeout": timeout})
 
     def again(self, run: Run) -> Run:

@@ -17,6 +17,7 @@ __all__ = ["Job", "Step", "Workflow", "load"]
 ON = {
     "push": {"branches", "tags"},
     "pull_request": {"types"},
+    "merge_group": set(),
     "schedule": {"cron"},
     "workflow_dispatch": {"inputs"},
     "workflow_call": {"inputs", "outputs"},
@@ -29,7 +30,7 @@ JOB = {
     "outputs", "steps", "env",
 }  # fmt: skip
 CALL = {"name", "needs", "if", "permissions", "uses", "with"}
-STEP = {"name", "id", "if", "uses", "with", "env", "run"}
+STEP = {"name", "id", "if", "uses", "with", "env", "run", "continue-on-error"}
 STRATEGY = {"fail-fast", "max-parallel", "matrix"}
 CONTAINER = {"image"}
 PERMISSIONS = {"contents", "id-token", "issues", "packages", "pull-requests"}
@@ -57,6 +58,7 @@ class Step:
     with_: Mapping[str, str]
     env: Mapping[str, str]
     run: str
+    may_fail: str = ""
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,8 @@ def _step(node: Map) -> Step:
     where = str(place(node))
     name = _words(node.items.get("name")) or action
     ids = _words(node.items.get("id"))
-    return Step(where, name, ids, _words(node.items.get("if")), action, given, _texts(node, "env"), run)
+    may_fail = _words(node.items.get("continue-on-error"))
+    return Step(where, name, ids, _words(node.items.get("if")), action, given, _texts(node, "env"), run, may_fail)
 
 
 def _only(node: Map, known: set[str], under: str = "") -> None:

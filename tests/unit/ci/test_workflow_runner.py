@@ -188,6 +188,17 @@ def test_steps_after_one_that_failed(tmp_path: Path) -> None:
     assert "but this" in ended.log
 
 
+@pytest.mark.parametrize(("name", "result"), [("push", "success"), ("schedule", "failure")])
+def test_a_step_that_may_fail(tmp_path: Path, name: str, result: str) -> None:
+    may = "continue-on-error: '${{ github.event_name == ''push'' }}', run: 'exit 7'"
+    steps = (may, "run: 'echo and on'")
+    text = HEAD.replace("on:\n", "on:\n  schedule:\n    - cron: 1 2 3 4 5\n") + job("one", steps=steps)
+    run = workflow_runner.run(machine(tmp_path), write(tmp_path, text), event(name))
+    assert run
+    assert run.results == {"one": result}
+    assert ("and on" in run.job("one").log) is (result == "success")
+
+
 def test_a_matrix_and_the_rerun_of_what_failed(tmp_path: Path) -> None:
     matrix = '\'{"include": [{"image": "a"}, {"image": "b"}]}\''
     text = (

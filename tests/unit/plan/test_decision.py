@@ -41,6 +41,7 @@ COLUMNS = [
     "may_read_engine",
     "may_mirror",
     "publishes",
+    "is_published_by_nobody",
     "may_replace_trusted",
     "creates_repositories_of",
     "cache_mount_namespace",
@@ -52,19 +53,19 @@ COLUMNS = [
 ]
 # columns in the order of COLUMNS: + is true, - is false, . is None, T and B are `trusted` and `branch`, F is `fork`
 TABLE = """
-a person                + + T + + - + T . + - - - -
-fork                    - - T - - - - . F + - + - -
-push to main            - + T - + + - T T + - - - +
-push to a branch        - + B - - + - B B + - - - +
-branch, one repository  - + B - - - - . B + - + - -
-merge queue             - + B - - + - B B + - - - +
-weekly                  - + T - - + - T T - - - + -
-weekly of a branch      - + B - - + - B B - - - + -
-weekly, one repository  - + B - - - - . B + - + - -
-forced                  - + T - - + - T T + - - - -
-every row               - + T - - + - T T + - - + -
-deleted                 - - T - - - - . F + + - - -
-closed                  - + B - - - - . B + + - - -
+a person                + + T + + - - + T . + - - - -
+fork                    - - T - - - + - . F + - + - -
+push to main            - + T - + + - - T T + - - - +
+push to a branch        - + B - - + - - B B + - - - +
+branch, one repository  - + B - - - + - . B + - + - -
+merge queue             - + B - - + - - B B + - - - +
+weekly                  - + T - - + - - T T - - - + -
+weekly of a branch      - + B - - + - - B B - - - + -
+weekly, one repository  - + B - - - + - . B + - + - -
+forced                  - + T - - + - - T T + - - - -
+every row               - + T - - + - - T T + - - + -
+deleted                 - - T - - - + - . F + + - - -
+closed                  - + B - - - + - . B + + - - -
 """
 WORDS: dict[str, object] = {"+": True, "-": False, ".": None, "T": "trusted", "B": "branch", "F": "fork"}
 LINES = {line[:24].strip(): line[24:].split() for line in TABLE.strip().splitlines()}
@@ -162,4 +163,8 @@ def test_a_decision_builds_in_one_way(builds: Builds) -> None:
     ],
 )
 def test_the_tag_that_a_run_gives(tags: Tags, content: str, arch: str, expected: str) -> None:
-    assert replace(LOCAL, tags=tags, day="20260131").tag(content, "linux", arch) == expected
+    decision = replace(LOCAL, tags=tags, day="20260131")
+    assert decision.tag(content, "linux", arch) == expected
+    published = content if tags == "local" else expected  # a local tag is nobody else's
+    assert decision.published_tag(content, "linux", arch) == published
+    assert decision.reading_by_content().published_tag(content, "linux", arch) == content

@@ -70,7 +70,15 @@ def test_one_row(candidate: Candidate, do: str, reason: str) -> None:
             "absent in REGISTRY, and unchanged since main",
         ),
         (one("a", ABSENT, changed=CHANGE, touched_only=True), "build", "common/install_python.sh changed since main"),
-        (one("a", REFUSED, changed=NO_CHANGE, touched_only=True), "blocked", REFUSED.why),
+        (
+            one("a", REFUSED, changed=NO_CHANGE, touched_only=True),
+            "skip",
+            "unchanged since main, and not known in REGISTRY",
+        ),
+        (one("a", REFUSED, changed=CHANGE, touched_only=True), "blocked", REFUSED.why),
+        (one("a", REFUSED, touched_only=True), "blocked", REFUSED.why),
+        (one("a", changed=NO_CHANGE, touched_only=True), "skip", "unchanged since main"),
+        (one("a", PRESENT, changed=NO_CHANGE, touched_only=True), "skip", "in REGISTRY"),
     ],
 )
 def test_one_row_of_an_event(candidate: Candidate, do: str, reason: str) -> None:
@@ -101,6 +109,25 @@ def test_what_is_left_alone_is_blocked_where_it_is_needed_and_must_not_be_built(
         "base": ("blocked", "debian:12 is not locked"),
         "child": ("blocked", "its parent base is blocked"),
     }
+
+
+@pytest.mark.parametrize("state", [REFUSED, SILENT])
+@pytest.mark.parametrize(
+    ("child_state", "base", "child"),
+    [(ABSENT, "blocked", "blocked"), (PRESENT, "skip", "skip"), (SILENT, "skip", "blocked")],
+    ids=["is built", "is there", "not known"],
+)
+def test_what_is_unknown_and_left_alone_blocks_only_a_child_that_is_built(
+    state: Unknown, child_state: State, base: str, child: str
+) -> None:
+    candidates = (
+        one("base", state, changed=NO_CHANGE, touched_only=True),
+        one("child", child_state, "base", changed=CHANGE, touched_only=True),
+    )
+    actions = {action.row.image: action for action in decide(candidates, "REGISTRY")}
+    assert {name: action.do for name, action in actions.items()} == {"base": base, "child": child}
+    assert actions["base"].error is (state.error if base == "blocked" else None)
+    assert actions["base"].left is (base == "skip")
 
 
 def test_forcing_concerns_what_is_selected() -> None:
@@ -188,6 +215,7 @@ def candidates(draw: st.DrawFn) -> list[Candidate]:
                 draw(CHANGED),
                 draw(st.sampled_from(["", "", "not locked"])),
                 draw(st.booleans()),
+                touched_only=draw(st.booleans()),
             )
         )
     return found
@@ -236,7 +264,10 @@ def test_what_is_blocked_blocks_what_is_built_from_it(given_rows: list[Candidate
 def test_nothing_is_built_on_an_unknown_state(given_rows: list[Candidate]) -> None:
     states = {candidate.row: candidate.state for candidate in given_rows}
     for action in decide(given_rows, "REGISTRY"):
-        if isinstance(states[action.row], Unknown):
+        if action.left:
+            assert action.do == "skip"
+            assert isinstance(states[action.row], (Absent, Unknown))
+        elif isinstance(states[action.row], Unknown):
             assert action.do == "blocked"
             assert action.error is states[action.row].error
         elif action.do == "skip":

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from imageyard.errors import Denied, ImageyardError, NotFound, NothingToDo, PolicyRefused, Transient
 from imageyard.names import Absent, Present, Unknown
-from imageyard.plan.decision import Decision
+from imageyard.plan.decision import LOCAL, Decision
 from imageyard.project import publish_policy
 from imageyard.project.places import place_of
+from imageyard.project.recipes import UNLOCKED, recipes_of
 from imageyard.project.tags import index_tag, row_tag
 from imageyard.queries import plan as plans
 from imageyard.queries import references as refs
 from imageyard.queries.place_states import states_at
 from imageyard.queries.plan import Asked
+from imageyard.queries.resolve import records, resolve
+from imageyard.queries.wait import wait
 from imageyard.queries.workflow_plan import WorkflowPlan, plain, workflow_plan
 from support.building.checkout import CATALOGUE, Workplace, scene_of
 from support.engine.memory import MemoryEngine
@@ -24,6 +29,7 @@ from support.registry.built import put_built, put_index
 from support.registry.memory import Fault, MemoryRegistry
 
 BASE, MIDDLE, TWO, LEAF = "linux-base", "linux-middle-one", "linux-middle-two", "linux-leaf"
+ARCHES = ("amd64", "arm64")
 MIRRORED = f"mirrors: [mirror.test/img]\n{CATALOGUE}"
 PUSH = Decision("trusted", "push", "main is protected", "missing", "trusted", ("trusted",), mirror=True)
 CANARY = Decision(
@@ -171,6 +177,42 @@ def test_a_registry_that_does_not_say_blocks_the_plan(scene: Scene, status: int,
     assert {found for found, _, _ in scene.workflow(pattern=BASE).blocked} == {code}
 
 
+PULL = Decision("branch", "pull_request", "it is from this repository", "missing", "branch", ("trusted", "branch"))
+
+
+def commit(top: Path) -> None:
+    names = ("-c", "user.name=test", "-c", "user.email=test@example.invalid")
+    for argv in (("add", "--all"), (*names, "commit", "--quiet", "--message=State")):
+        subprocess.run(["git", *argv], cwd=top, check=True)
+
+
+@pytest.mark.parametrize(("status", "code"), [(403, 8), (503, 9)])
+@pytest.mark.parametrize(
+    ("changed", "asked", "stopped"),
+    [("README", set(), set()), ("child.Dockerfile", {BASE, MIDDLE, TWO, LEAF}, {MIDDLE, TWO, LEAF})],
+)
+def test_what_a_pull_request_does_not_touch_is_left_alone_before_its_state_is_judged(
+    tmp_path: Path, changed: str, asked: set[str], stopped: set[str], status: int, code: int
+) -> None:
+    scene = Scene(tmp_path)
+    commit(tmp_path)
+    with (tmp_path / changed).open("a") as file:
+        file.write("RUN true\n")
+    scene.registry.faults = [Fault("", status, times=999, code="DENIED")]
+    work = scene.work
+    recipes = recipes_of(work.project)
+    plan = workflow_plan(work.project, recipes, work.services, PULL, since="HEAD")
+    assert {found for found, _, _ in plan.blocked} == ({code} if stopped else set())
+    assert {one.row.image for one in plan.actions if one.do == "blocked"} == stopped
+    assert {one.row.image for one in plan.actions if one.do == "skip"} == {BASE, MIDDLE, TWO, LEAF} - stopped
+    named = {one.partition("/manifests/")[2] for one in scene.registry.requests} - {""}
+    assert {name for name in (BASE, MIDDLE, TWO, LEAF) if any(tag.startswith(f"{name}-") for tag in named)} <= asked
+    assert bool(scene.registry.requests) is bool(asked)
+
+    pushed = workflow_plan(work.project, recipes, work.services, PUSH)
+    assert {one.do for one in pushed.actions} == {"blocked"}, "main owes them all"
+
+
 def references(scene: Scene, *at: str, pattern: str = BASE, arch: str | None = None) -> list[refs.ImageReference]:
     work = scene.work
     return refs.references(work.project, work.recipes, work.services, pattern, arch, at or ("trusted",))
@@ -208,6 +250,22 @@ def test_a_job_without_credentials_is_handed_what_a_mirror_has(
         refs.check([whole], existing=True)
 
 
+@pytest.mark.parametrize(("status", "kind"), [(403, Denied), (503, Transient)])
+def test_what_a_registry_does_not_say_is_an_error_unless_only_what_is_known_is_asked_for(
+    scene: Scene, status: int, kind: type[ImageyardError]
+) -> None:
+    scene.registry.faults = [Fault("", status, times=999, code="DENIED")]
+    entries = references(scene)
+    refs.check(entries, existing=False, known=True)
+    with pytest.raises(kind):
+        refs.check(entries, existing=True)
+    shown = cast("dict[str, Any]", refs.rendered(entries, as_json=True))
+    assert (shown["references"], len(shown["absent"])) == ([], 3)
+    wrong = replace(entries[0], error=PolicyRefused("it is for linux/s390x"))
+    with pytest.raises(PolicyRefused):
+        refs.check([wrong], existing=True, known=True)
+
+
 def test_what_is_absent_is_an_error_unless_only_what_exists_is_asked_for(scene: Scene) -> None:
     entries = references(scene, "branch")
     refs.check(entries, existing=True)
@@ -223,6 +281,59 @@ def test_what_is_never_published_is_not_asked_for(scene: Scene, tmp_path: Path) 
     assert [one.why for one in entries] == ["it is never published: debian:bookworm is not locked: inv lock"]
     assert publish_policy.why_not(scene.work.recipes, scene.work.project.row(BASE, "amd64")) != ""
     assert scene.registry.requests == []
+
+
+FORK = Decision("fork", "pull_request", "it is from a fork", "checks", tags="local")
+
+
+def publish_canary(scene: Scene, name: str) -> dict[str, str]:
+    """Put an image under its content tags, and others under those of a canary; the digests of the canary by tag."""
+    scene.publish(name, "amd64", "arm64")
+    place, client = scene.registry.reference("ci/image"), scene.client
+    rows = [
+        (facts, put_built(client, place, facts, note="weekly")) for facts in map(scene.work.facts, [name] * 2, ARCHES)
+    ]
+    whole = put_index(client, place, rows)
+    tagged = {f"{name}-weekly-20261127-{facts.row.arch}": raw for facts, raw in rows}
+    tagged[f"{name}-weekly-20261127"] = whole
+    for tag, raw in tagged.items():
+        client.put(place.with_tag(tag), raw.body, raw.media_type)
+    return {tag: str(raw.digest) for tag, raw in tagged.items()}
+
+
+@pytest.mark.parametrize(
+    ("decision", "canary"),
+    [(CANARY, True), (CANARY.reading_by_content(), False), (PUSH, False), (LOCAL, False), (FORK, False)],
+    ids=["schedule", "schedule, by content", "push", "person", "fork"],
+)
+def test_a_weekly_run_reads_the_canaries_that_it_built(scene: Scene, decision: Decision, canary: bool) -> None:
+    digests = publish_canary(scene, BASE)
+    project, services, client = scene.work.project, scene.work.services, scene.client
+    recipes = scene.work.recipes
+
+    entries = refs.references(project, recipes, services, BASE, None, ["trusted"], decision)
+    by_tag = {one.tag: str(one.reference and one.reference.digest) for one in entries}
+    assert (by_tag == digests) is canary
+    assert by_tag == {tag: digest for tag, digest in scene.registry.tags("ci/image").items() if tag in by_tag}
+    for arch, tag in ((None, entries[0].tag), ("arm64", entries[2].tag)):
+        there = f"registry.test/ci/image@{by_tag[tag]}"
+        assert resolve(project, recipes, BASE, arch, "trusted", client, decision) == there
+        assert wait(project, recipes, services, BASE, arch, ["trusted"], decision, timeout=0) == there
+    assert records(project, recipes, services, BASE, "arm64", "trusted", decision, as_json=True) == []
+    assert f"HEAD /v2/ci/image/manifests/{entries[2].tag}" in scene.registry.requests
+
+
+def test_a_canary_of_a_base_that_is_not_locked_is_asked_for(scene: Scene, tmp_path: Path) -> None:
+    """It is of whatever its bases are; what is not pinned gets no tag of its content."""
+    (tmp_path / "Dockerfile").write_text("FROM debian:bookworm\nCOPY word /\n")
+    work = scene.work
+    recipes = recipes_of(work.project, pins=UNLOCKED)
+    entries = refs.references(work.project, recipes, work.services, BASE, None, ["trusted"], CANARY)
+    assert {one.why for one in entries} == {"absent in registry.test/ci/image"}
+    with pytest.raises(NotFound, match="linux-base-weekly-20261127 is not there"):
+        resolve(work.project, recipes, BASE, None, "trusted", scene.client, CANARY)
+    with pytest.raises(PolicyRefused, match="not pinned"):
+        resolve(work.project, recipes, BASE, None, "trusted", scene.client, PUSH)
 
 
 def test_a_run_reads_where_it_is_told_else_where_it_may() -> None:

@@ -12,24 +12,32 @@ if TYPE_CHECKING:
     from imageyard.console import Story
     from imageyard.project.project import Project
 
-__all__ = ["base"]
+__all__ = ["base", "known_base"]
 
 
 def base(project: Project, reporter: Story, provider: Provider) -> str | None:
+    """The revision that a plan compares with, as `known_base` says it.
+
+    Where it cannot be told every row that is absent counts as touched: too much is built rather than too little, and
+    that is said.
+    """
+    found = known_base(project, provider)
+    if found is None and provider.is_pull_request():
+        reporter.warn(
+            "what this pull request changes is not known here, so all that is absent is built "
+            "(fetch the merge commit with its parents: fetch-depth: 2)"
+        )
+    return found
+
+
+def known_base(project: Project, provider: Provider) -> str | None:
     """The revision to compare with; None where the event is no pull request, and where it cannot be told.
 
     GitHub checks out the merge of the two branches, whose first parent is the base as it is now (docs.github.com,
-    "Events that trigger workflows", pull_request). Where another commit is checked out, or its parents were not
-    fetched, every row that is absent counts as touched: too much is built rather than too little, and that is said.
+    "Events that trigger workflows", pull_request). Another commit may be checked out, or its parents not be fetched.
     """
-    if not provider.is_pull_request():
-        return None
-    if _exists(project.top, "HEAD^2") and _exists(project.top, "HEAD^1"):
+    if provider.is_pull_request() and _exists(project.top, "HEAD^2") and _exists(project.top, "HEAD^1"):
         return "HEAD^1"
-    reporter.warn(
-        "what this pull request changes is not known here, so all that is absent is built "
-        "(fetch the merge commit with its parents: fetch-depth: 2)"
-    )
     return None
 
 

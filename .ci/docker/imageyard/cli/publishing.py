@@ -90,13 +90,16 @@ def records(
     catalogue: str | None = None,
 ) -> object:
     """Print the records that are published beside an image: when, from which commit, with which checks."""
+    from imageyard.ci.event import decision
     from imageyard.project.project import find_project
-    from imageyard.project.recipes import recipes_of
+    from imageyard.project.recipes import pins_of, recipes_of
     from imageyard.queries.resolve import records as flow
     from imageyard.run.services import begin
 
     project = find_project(catalogue)
-    return flow(project, recipes_of(project), begin(project), image, arch, at, as_json=json)
+    decided = decision(project)
+    recipes = recipes_of(project, pins=pins_of(decided))
+    return flow(project, recipes, begin(project), image, arch, at, decided, as_json=json)
 
 
 @task(changes=False, image=IMAGE, arch=f"{ARCH}; default: the image as a whole", at=AT, catalogue=CATALOGUE)
@@ -104,13 +107,16 @@ def resolve(
     context: Context, image: str, arch: str | None = None, at: str = "trusted", catalogue: str | None = None
 ) -> object:
     """Print REPOSITORY@DIGEST of a published image, which stays the same whatever becomes of tags."""
+    from imageyard.ci.event import decision
     from imageyard.project.project import find_project
-    from imageyard.project.recipes import recipes_of
+    from imageyard.project.recipes import pins_of, recipes_of
     from imageyard.queries.resolve import resolve as flow
     from imageyard.run.services import begin
 
     project = find_project(catalogue)
-    return flow(project, recipes_of(project), image, arch, at, begin(project).registry())
+    decided = decision(project)
+    recipes = recipes_of(project, pins=pins_of(decided))
+    return flow(project, recipes, image, arch, at, begin(project).registry(), decided)
 
 
 @task(
@@ -120,6 +126,7 @@ def resolve(
     at="trusted or branch; default: in CI where the run reads, else trusted",
     timeout="how long at most: 90s, 30m, 2h; default: 2h",
     expect="fail at once unless this is the tag",
+    canary="in a scheduled run, wait for the canary of its day; --no-canary waits for the tag of the content",
     catalogue=CATALOGUE,
 )
 def wait(
@@ -129,19 +136,26 @@ def wait(
     at: str | None = None,
     timeout: str = "2h",
     expect: str | None = None,
+    canary: bool = True,
     catalogue: str | None = None,
 ) -> object:
     """Wait until an image is published, then print REPOSITORY@DIGEST; fail at once where nobody will publish it."""
+    from imageyard.ci.base import known_base
     from imageyard.ci.event import decision
     from imageyard.project.project import find_project
-    from imageyard.project.recipes import recipes_of
+    from imageyard.project.recipes import pins_of, recipes_of
     from imageyard.queries import wait as waiting
     from imageyard.run.services import begin
 
     limit = waiting.seconds(timeout)
     project = find_project(catalogue)
-    where = (at,) if at else decision(project).reads or ("trusted",)
-    return waiting.wait(project, recipes_of(project), begin(project), image, arch, where, timeout=limit, expect=expect)
+    decided = decision(project) if canary else decision(project).reading_by_content()
+    where, recipes = (at,) if at else decided.reads or ("trusted",), recipes_of(project, pins=pins_of(decided))
+    services = begin(project)
+    since = known_base(project, services.provider)
+    return waiting.wait(
+        project, recipes, services, image, arch, where, decided, timeout=limit, expect=expect, since=since
+    )
 
 
 TASKS = [push, promote, records, resolve, wait]

@@ -54,6 +54,7 @@ def mirror(
     arch=f"{ARCH}: only these rows; default: images as a whole, and their rows",
     at="trusted or branch; default: in CI where the run reads, else trusted",
     existing="end with 0 though something is absent",
+    known="end with 0 though something is absent, or a registry refuses or is silent: hand over what is known",
     json=JSON,
     catalogue=CATALOGUE,
 )
@@ -63,6 +64,7 @@ def refs(
     arch: str | None = None,
     at: str | None = None,
     existing: bool = False,
+    known: bool = False,
     json: bool = False,
     catalogue: str | None = None,
 ) -> None:
@@ -70,16 +72,19 @@ def refs(
     from imageyard.ci.event import decision
     from imageyard.console import Story
     from imageyard.project.project import find_project
-    from imageyard.project.recipes import recipes_of
+    from imageyard.project.recipes import pins_of, recipes_of
     from imageyard.queries import references
     from imageyard.run.services import begin
 
     project = find_project(catalogue)
-    entries = references.references(
-        project, recipes_of(project), begin(project), pattern, arch, references.places(decision(project), at)
-    )
+    decided = decision(project)
+    recipes, places = recipes_of(project, pins=pins_of(decided)), references.places(decided, at)
+    services = begin(project)
+    entries = references.references(project, recipes, services, pattern, arch, places, decided)
     Story.result(references.rendered(entries, as_json=json))
-    references.check(entries, existing=existing)
+    if known and (unsaid := next((one for one in entries if one.error), None)):
+        services.reporter.warn(f"not all images are handed over: {unsaid.why}")
+    references.check(entries, existing=existing, known=known)
 
 
 TASKS = [mirror, refs]

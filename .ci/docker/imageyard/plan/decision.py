@@ -6,7 +6,7 @@ place and tested over all decisions.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from imageyard.errors import assert_never
@@ -84,6 +84,11 @@ class Decision:
         """Whether the run publishes by itself, without being told where."""
         return self.push is not None
 
+    @property
+    def is_published_by_nobody(self) -> bool:
+        """Whether nobody publishes what the run is of: it is in CI and publishes nothing. A person waits for others."""
+        return not self.is_local and not self.publishes
+
     def publishes_to(self, repository: Repository) -> bool:
         """Whether the run publishes to this repository by itself."""
         return self.push == repository
@@ -157,6 +162,17 @@ class Decision:
                 return f"{content}-local"
             case _:
                 assert_never(self.tags)
+
+    def reading_by_content(self) -> Decision:
+        """Return the decision of a run that reads images by their content, also where its own are weekly."""
+        return replace(self, tags="content")
+
+    def published_tag(self, content: str, name: str, arch: str) -> str:
+        """Return the tag under which this run reads an image, given the tag of its content and `arch` as in `tag`.
+
+        It is the tag that this run gives. A run whose tags stay on one machine reads what other runs published.
+        """
+        return content if self.tags == "local" else self.tag(content, name, arch)
 
 
 LOCAL = Decision("local", "none", "no CI: this is a person's machine")

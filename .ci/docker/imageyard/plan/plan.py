@@ -41,7 +41,7 @@ class Candidate:
     `state` is None where no place was asked, `changed` None where no revision was compared. `refused` says why it must
     not be built for this place, in words. One that is not `selected` is in the plan only where a row that is built
     needs it. `forced` says why a selected row is built whatever its state, in words. With `touched_only` a row that
-    did not change is left alone though it is absent: somebody else's to build.
+    did not change is left alone before its state is judged: it is somebody else's to build.
     """
 
     row: RowKey
@@ -60,7 +60,7 @@ class Action:
     """What is to be done for a row, and why; `error` is what blocks it, None too where that is a parent.
 
     `needs` are the parents that this plan builds. Rows of one level can be built at the same time, after all levels
-    below theirs. `left`: it is absent and left alone, because it did not change.
+    below theirs. `left`: it is absent, or a registry does not say, and it is left alone because it did not change.
     """
 
     row: RowKey
@@ -74,7 +74,7 @@ class Action:
 
 
 class _Verdict(NamedTuple):
-    """`left`: absent, and left alone unless a row that is built needs it."""
+    """`left`: absent or not known, and left alone unless a row that is built needs it."""
 
     do: Do
     reason: str
@@ -88,7 +88,7 @@ def decide(candidates: Sequence[Candidate], place: str) -> tuple[Action, ...]:
     `candidates` are parents first, with all their ancestors; `place` is what the reasons call the place.
     """
     verdicts = {one.row: _verdict(one, place) for one in candidates}
-    wanted = _wanted(candidates, verdicts, {one.row: one.refused for one in candidates})
+    wanted = _wanted(candidates, verdicts)
     actions: dict[RowKey, Action] = {}
     for one in candidates:
         if one.row in wanted:
@@ -111,40 +111,48 @@ def alike(actions: Sequence[Action], error: Stop) -> int:
     return sum(isinstance(one.error, kind) for one in actions)
 
 
-def _wanted(
-    candidates: Sequence[Candidate], verdicts: dict[RowKey, _Verdict], refused: Mapping[RowKey, str]
-) -> dict[RowKey, str]:
+def _wanted(candidates: Sequence[Candidate], verdicts: dict[RowKey, _Verdict]) -> dict[RowKey, str]:
     """The rows of the plan, each with the name of a child that is built from it; what was left alone may be wanted."""
+    known = {one.row: one for one in candidates}
     wanted = {one.row: "" for one in candidates if one.selected}
     for one in reversed(candidates):
         if one.row in wanted and verdicts[one.row].do == "build":
             for parent in one.parents:
                 if verdicts[parent].left:
-                    why = refused[parent]
-                    needed = f"absent, {one.row.image} needs it"
-                    verdicts[parent] = _refusal(why) if why else _Verdict("build", needed)
+                    verdicts[parent] = _needed(known[parent], one.row.image)
                     wanted.setdefault(parent, "")
                 elif verdicts[parent].do != "skip":
                     wanted.setdefault(parent, one.row.image)
     return wanted
 
 
+def _needed(one: Candidate, child: str) -> _Verdict:
+    """What follows for a row that was left alone, and that a child is built from."""
+    if isinstance(one.state, Unknown):
+        return _Verdict("blocked", one.state.why, one.state.error)
+    return _refusal(one.refused) if one.refused else _Verdict("build", f"absent, {child} needs it")
+
+
 def _verdict(one: Candidate, place: str) -> _Verdict:
     """What follows from the row alone."""
     if one.forced and one.selected:
         return _refusal(one.refused) if one.refused else _Verdict("build", one.forced)
+    unchanged = f"unchanged since {one.changed.since}" if one.changed and not one.changed.words else ""
+    leave = one.touched_only and bool(unchanged)
     match one.state:
         case Present():
             return _Verdict("skip", f"in {place}")
+        case Unknown() if leave:
+            return _Verdict("skip", f"{unchanged}, and not known in {place}", left=True)
         case Unknown():
             return _Verdict("blocked", one.state.why, one.state.error)
+        case Absent() if leave:
+            return _Verdict("skip", f"absent in {place}, and {unchanged}", left=True)
         case Absent():
-            if one.touched_only and one.changed and not one.changed.words:
-                return _Verdict("skip", f"absent in {place}, and unchanged since {one.changed.since}", left=True)
             reason = _since(one.changed) or f"absent in {place}"
+        case None if unchanged:
+            return _Verdict("skip", unchanged)
         case None:
-            if one.changed and not one.changed.words:
-                return _Verdict("skip", f"unchanged since {one.changed.since}")
             reason = _since(one.changed) or "no place was asked"
         case _:
             assert_never(one.state)

@@ -51,7 +51,7 @@ def at_option(at: str) -> str:
     return "" if at == "trusted" else f" --at {at}"
 
 
-def refuse(recipes: Recipes, row: Row, options: BuildOptions | None = None) -> None:
+def refuse(recipes: Recipes, row: Row, options: BuildOptions | None = None, *, weekly: bool = False) -> None:
     """Raise PolicyRefused where the row's tag ends in `-local`, or does not say all that decides the content.
 
     A weekly build is of whatever its bases are now, and its tag says so. `--set` and docker arguments are refused.
@@ -63,7 +63,7 @@ def refuse(recipes: Recipes, row: Row, options: BuildOptions | None = None) -> N
             doing=doing,
             hint=("say it in the catalogue", "or build it in the engine: --builder local"),
         )
-    weekly = options is not None and not options.decision.uses_locked_bases
+    weekly = weekly or (options is not None and not options.decision.uses_locked_bases)
     unpinned = [] if weekly else [one.told(row) for one in _unpinned(recipes, row)]
     if unpinned:
         raise PolicyRefused(

@@ -10,15 +10,29 @@ if TYPE_CHECKING:
     from imageyard.plan.trust import Decision
     from imageyard.recipe.recipe import Recipes
 
-__all__ = ["index_tag", "row_tag"]
+__all__ = ["index_tag", "published_index_tag", "published_row_tag", "row_tag"]
 
 
 def row_tag(recipes: Recipes, row: Row, decision: Decision, passed: Sequence[str] = ()) -> str:
     """The tag of a row: `IMAGE-weekly-YYYYMMDD`, with `-ARCH` for one of several, in a weekly build."""
-    arch = f"-{row.arch}" if len(row.image.arches) > 1 else ""
-    return decision.tag(recipes.tag(row, passed), row.name, arch)
+    return decision.tag(recipes.tag(row, passed), row.name, _arch(row))
 
 
 def index_tag(recipes: Recipes, image: Image, decision: Decision) -> str:
     """The tag of an image: of its index where it has several architectures, else its row's."""
     return decision.tag(recipes.index_tag(image), image.name, "")
+
+
+def published_row_tag(recipes: Recipes, row: Row, decision: Decision) -> str:
+    """The tag under which a run reads a row: that of its content, in a weekly build that of the row's canary."""
+    return decision.published_tag(recipes.tag(row), row.name, _arch(row))
+
+
+def published_index_tag(recipes: Recipes, image: Image, decision: Decision) -> str:
+    """The tag under which a run reads an image as a whole."""
+    return decision.published_tag(recipes.index_tag(image), image.name, "")
+
+
+def _arch(row: Row) -> str:
+    """The end of a row's tag: empty where the image has one architecture, whose row is the image."""
+    return f"-{row.arch}" if len(row.image.arches) > 1 else ""

@@ -10,7 +10,9 @@ from imageyard import errors
 from imageyard.errors import ImageyardError
 from imageyard.layout import aligned
 from imageyard.names import Absent, Arch, Present, Reference, State, Unknown, parse_reference, platform_of
+from imageyard.plan.decision import LOCAL
 from imageyard.project import publish_policy
+from imageyard.project.tags import published_index_tag, published_row_tag
 from imageyard.publishing.verify_published import unknown
 from imageyard.registry.states import states
 
@@ -61,16 +63,18 @@ def references(
     pattern: str,
     arch: str | None,
     at: Sequence[str],
+    decision: Decision = LOCAL,
 ) -> list[ImageReference]:
     """What the first of the repositories that has it says of each image of a pattern, and of each of its rows.
 
     What no repository has, or will not say to us, may be at a mirror, which a trusted run filled: a job without
-    credentials is handed that. A mirror that does not say is told, and is not mentioned with the reference. Raises
+    credentials is handed that. A mirror that does not say is told, and is not mentioned with the reference. Tags are
+    those that a run of `decision` reads: of canaries in a weekly build, else of the content. Raises
     ConfigurationError for a pattern or a place that is none.
     """
     client = services.registry()
     repositories = [publish_policy.repository(project.catalogue, one) for one in at]
-    asked = _asked(project, recipes, pattern, arch)
+    asked = _asked(project, recipes, pattern, arch, decision)
     wanted = [repository.with_tag(one.tag) for repository in repositories for one in asked if not one.refused]
     told = states(client, wanted)
     entries = [_entry(one, repositories, told) for one in asked]
@@ -102,13 +106,16 @@ def rendered(entries: Sequence[ImageReference], *, as_json: bool) -> object:
     return "\n".join(aligned(("image", "arch", "reference", ""), cells))
 
 
-def check(entries: Sequence[ImageReference], *, existing: bool) -> None:
-    """Raise what keeps the list from being whole: a registry that does not say; unless `existing`, what is absent."""
+def check(entries: Sequence[ImageReference], *, existing: bool, known: bool = False) -> None:
+    """Raise what keeps the list from being whole: a registry that does not say; unless `existing`, what is absent.
+
+    `known`: what a registry does not say is left out like what is absent. What it has wrongly is raised all the same.
+    """
     for entry in entries:
-        if entry.error is not None:
+        if entry.error is not None and not (known and isinstance(entry.error, (errors.Denied, errors.Transient))):
             raise entry.error
     absent = [entry for entry in entries if entry.reference is None]
-    if absent and not existing:
+    if absent and not (existing or known):
         one = absent[0]
         more = f" (and {len(absent) - 1} more)" if absent[1:] else ""
         raise errors.NotFound(
@@ -117,18 +124,25 @@ def check(entries: Sequence[ImageReference], *, existing: bool) -> None:
         )
 
 
-def _asked(project: Project, recipes: Recipes, pattern: str, arch: str | None) -> list[_Asked]:
+def _asked(project: Project, recipes: Recipes, pattern: str, arch: str | None, decision: Decision) -> list[_Asked]:
+    weekly = not decision.uses_locked_bases
     found: dict[str, list[Row]] = {}
     for row in project.rows(pattern, arch):
         found.setdefault(row.name, []).append(row)
     asked = []
     for name, rows in found.items():
-        refused = next(filter(None, (publish_policy.why_not(recipes, row) for row in rows)), "")
+        refused = next(filter(None, (publish_policy.why_not(recipes, row, weekly=weekly) for row in rows)), "")
         if arch is None:
-            tag = recipes.index_tag(project.catalogue.images[name])
+            tag = published_index_tag(recipes, project.catalogue.images[name], decision)
             asked.append(_Asked(name, None, tag, tuple(platform_of(row.arch) for row in rows), refused))
         asked += [
-            _Asked(name, row.arch, recipes.tag(row), (platform_of(row.arch),), publish_policy.why_not(recipes, row))
+            _Asked(
+                name,
+                row.arch,
+                published_row_tag(recipes, row, decision),
+                (platform_of(row.arch),),
+                publish_policy.why_not(recipes, row, weekly=weekly),
+            )
             for row in rows
         ]
     return asked

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from imageyard import errors
 from imageyard.layout import aligned
 from imageyard.names import Absent, Present, Reference, platform_of
+from imageyard.plan.decision import LOCAL
 from imageyard.project import publish_policy
+from imageyard.project.tags import published_index_tag, published_row_tag
 from imageyard.publishing import record_artifact
 from imageyard.publishing.verify_published import unknown
 from imageyard.records import to_json
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from imageyard.catalogue.model import Row
     from imageyard.console import Story
     from imageyard.names import State
+    from imageyard.plan.decision import Decision
     from imageyard.project.project import Project
     from imageyard.recipe.recipe import Recipes
     from imageyard.records import Record
@@ -36,28 +39,42 @@ class Target:
     commands: tuple[str, ...]  # what publishes it
 
 
-def target_of(project: Project, recipes: Recipes, image: str, arch: str | None, at: str) -> Target:
-    """The tag of an image at a place. Raises ConfigurationError for no image, PolicyRefused for a `-local` tag."""
+def target_of(
+    project: Project, recipes: Recipes, image: str, arch: str | None, at: str, decision: Decision = LOCAL
+) -> Target:
+    """The tag of an image at a place: that of its content, in a weekly build that of the canary.
+
+    Raises ConfigurationError for no image, PolicyRefused for a `-local` tag.
+    """
     repository = publish_policy.repository(project.catalogue, at)
     rows = project.rows(image, arch)
     if image not in project.catalogue.images:
         raise errors.ConfigurationError(f"{image} is not the name of one image", hint=f"inv list --pattern '{image}'")
     for row in rows:
-        publish_policy.refuse(recipes, row)
+        publish_policy.refuse(recipes, row, weekly=not decision.uses_locked_bases)
     whole = arch is None and len(rows) > 1
-    tag = recipes.index_tag(project.catalogue.images[image]) if whole else recipes.tag(rows[0])
+    declared = project.catalogue.images[image]
+    tag = published_index_tag(recipes, declared, decision) if whole else published_row_tag(recipes, rows[0], decision)
     promote = (f"inv promote {image}{publish_policy.at_option(at)}",)
     commands = promote if whole else publish_policy.commands(project.catalogue, rows[0], at)
     return Target(repository.with_tag(tag), tuple(platform_of(row.arch) for row in rows), commands)
 
 
-def resolve(project: Project, recipes: Recipes, image: str, arch: str | None, at: str, registry: Client) -> str:
+def resolve(
+    project: Project,
+    recipes: Recipes,
+    image: str,
+    arch: str | None,
+    at: str,
+    registry: Client,
+    decision: Decision = LOCAL,
+) -> str:
     """`REPOSITORY@sha256:...` of an image, or of its row of one architecture.
 
     Raises NotFound where it is not published, Denied or Transient where the registry does not say, PolicyRefused where
     it holds something else.
     """
-    target = target_of(project, recipes, image, arch, at)
+    target = target_of(project, recipes, image, arch, at, decision)
     found = judged(target, states.state(registry, target.reference))
     if found is None:
         raise errors.NotFound(f"{target.reference} is not there", doing=f"resolving {image}", hint=target.commands)
@@ -88,6 +105,7 @@ def records(
     image: str,
     arch: str | None,
     at: str,
+    decision: Decision = LOCAL,
     *,
     as_json: bool,
 ) -> object:
@@ -97,7 +115,8 @@ def records(
     """
     client = services.registry()
     repository = publish_policy.repository(project.catalogue, at)
-    found = [_beside(recipes, services.reporter, client, repository, row) for row in project.rows(image, arch)]
+    tagged = [(row, published_row_tag(recipes, row, decision)) for row in project.rows(image, arch)]
+    found = [_beside(services.reporter, client, repository.with_tag(tag), row) for row, tag in tagged]
     if all(one is None for one in found):
         hint = publish_policy.commands(project.catalogue, project.rows(image, arch)[0], at)
         raise errors.NotFound(f"no row of {image} is published at {repository.name}", hint=hint)
@@ -109,15 +128,11 @@ def records(
     return "\n".join(aligned(("image", "arch", "built", "commit", "checks", "reference"), [_cells(*o) for o in listed]))
 
 
-def _beside(
-    recipes: Recipes, reporter: Story, client: Client, repository: Reference, row: Row
-) -> list[tuple[str, Record]] | None:
-
-    tag = recipes.tag(row)
+def _beside(reporter: Story, client: Client, tagged: Reference, row: Row) -> list[tuple[str, Record]] | None:
     try:
-        image = repository.with_digest(client.head(repository.with_tag(tag))[0])
+        image = tagged.with_digest(client.head(tagged)[0])
     except errors.NotFound:
-        reporter.detail(f"{row.name} {row.arch}: {repository.with_tag(tag)} is not there")
+        reporter.detail(f"{row.name} {row.arch}: {tagged} is not there")
         return None
     return [(str(image), record) for record in record_artifact.read(client, image, reporter)]
 

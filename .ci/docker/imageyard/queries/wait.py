@@ -8,10 +8,15 @@ from typing import TYPE_CHECKING
 
 from imageyard import errors
 from imageyard.errors import ConfigurationError, PolicyRefused, Transient
+from imageyard.plan.decision import LOCAL
+from imageyard.plan.plan import RowKey
+from imageyard.queries.plan import Before
 from imageyard.queries.resolve import judged, target_of
 from imageyard.registry.states import state
 
 if TYPE_CHECKING:
+    from imageyard.catalogue.model import Row
+    from imageyard.plan.decision import Decision
     from imageyard.project.project import Project
     from imageyard.recipe.recipe import Recipes
     from imageyard.run.services import Services
@@ -38,19 +43,23 @@ def wait(
     image: str,
     arch: str | None,
     at: Sequence[str],
+    decision: Decision = LOCAL,
     *,
     timeout: float,
     expect: str | None = None,
+    since: str | None = None,
 ) -> str:
     """`REPOSITORY@sha256:...` once the image is there, looked for with growing pauses for at most `timeout` seconds.
 
-    `at`: the places that are looked at; the first one that has it counts. Fails at once where waiting cannot help:
+    `at`: the places that are looked at; the first one that has it counts. A weekly build waits for the canary of its
+    day. Fails at once where waiting cannot help:
     ConfigurationError for an image that the catalogue does not have, PolicyRefused for a tag that is never published
-    or other than `expect` (whoever publishes has other inputs), Denied where the registry refuses us. A registry that
-    does not answer is asked again, like one that does not have it yet.
-    Past `timeout`: Absent, or Transient with the registry's last words.
+    or other than `expect` (whoever publishes has other inputs), Denied where the registry refuses us, NotFound where
+    the decision says that nobody publishes it. What did not change since `since`, a revision of a branch that others
+    publish, is waited for all the same. A registry that does not answer is asked again, like one that does not have it
+    yet. Past `timeout`: NotFound, or Transient with the registry's last words.
     """
-    targets = [target_of(project, recipes, image, arch, one) for one in at]
+    targets = [target_of(project, recipes, image, arch, one, decision) for one in at]
     target = targets[0]
     if expect not in (None, target.reference.tag):
         raise PolicyRefused(
@@ -68,11 +77,10 @@ def wait(
             for one in targets:
                 if found := judged(one, state(client, one.reference)):
                     return found
-            error = errors.NotFound(
-                f"{' nor '.join(str(one.reference) for one in targets)} is not there",
-                doing=_doing(image, timeout),
-                hint=target.commands,
-            )
+            missing = f"{' nor '.join(str(one.reference) for one in targets)} is not there"
+            if decision.is_published_by_nobody and (since is None or _differs(project, recipes, image, arch, since)):
+                raise _in_vain(missing, project.rows(image, arch)[0], decision)
+            error = errors.NotFound(missing, doing=_doing(image, timeout), hint=target.commands)
         except Transient as unknown:
             error = Transient(unknown.headline, doing=_doing(image, timeout), hint="run it again")
         left = deadline - clock.monotonic()
@@ -83,6 +91,24 @@ def wait(
             services.reporter.step(f"{told}; waiting")
         clock.sleep(min(pause, left))
         pause = min(pause * _FACTOR, _LONGEST)
+
+
+def _differs(project: Project, recipes: Recipes, image: str, arch: str | None, since: str) -> bool:
+    """Whether an image is other than it was at a revision."""
+    before = Before.at(project, since)
+    rows = project.rows(image, arch)
+    return any(before.changed(RowKey(row.name, row.arch), recipes.of(row)).words for row in rows)
+
+
+def _in_vain(missing: str, row: Row, decision: Decision) -> errors.NotFound:
+    return errors.NotFound(
+        f"{missing}, and nobody publishes it: {decision.reason}",
+        doing=f"waiting for {row.name}",
+        hint=(
+            f"nox -s \"build_image(arch='{row.arch}', image='{row.name}')\"    (builds it in this job)",
+            "or run it again once a run that may publish has built it: inv ci.decide says what a run may do",
+        ),
+    )
 
 
 def _doing(image: str, timeout: float) -> str:

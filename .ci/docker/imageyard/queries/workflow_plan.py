@@ -113,6 +113,8 @@ def workflow_plan(
 ) -> WorkflowPlan:
     """The work for a decision; `since`: a revision, only rows that differ from it are built.
 
+    Of what does not differ no state is asked, unless something that differs starts from it: a registry that refuses or
+    is silent then stops nothing.
     Raises ConfigurationError for what cannot be read. What a registry refuses or fails to say is in the plan.
     """
     if decision.builds_nothing:
@@ -123,10 +125,12 @@ def workflow_plan(
     images = {key.image: project.catalogue.images[key.image] for key in rows}
     tags = {key: row_tag(recipes, row, decision) for key, row in rows.items()}
     wholes = {name: index_tag(recipes, image, decision) for name, image in images.items()}
-    states = _at(project, services, decision, (*tags.values(), *wholes.values())) if decision.asks_for_state else {}
     place = " or ".join(place_of(project.catalogue, one).name for one in decision.reads)
     before = Before.at(project, since) if since else None
     touched = _touched(recipes, rows, before) if before else {}
+    asked = _asked(project.catalogue, recipes, rows, touched)
+    wanted = (*(tags[key] for key in asked), *(wholes[name] for name in images if touched.get(name, True)))
+    states = _at(project, services, decision, wanted) if decision.asks_for_state else {}
     candidates = [
         Candidate(
             key,
@@ -210,6 +214,13 @@ def _mirrors(
             pair = wanted.get((name, one.name))
             found[name][one.name] = Copies(told[pair[0]], told[pair[1]]) if pair else Copies(Absent(), Absent())
     return found
+
+
+def _asked(
+    catalogue: Catalogue, recipes: Recipes, rows: Mapping[RowKey, Row], touched: Mapping[str, bool]
+) -> Iterable[RowKey]:
+    """The rows whose state matters: of images that are touched, and all that these start from."""
+    return with_ancestors(catalogue, recipes, {key for key in rows if touched.get(key.image, True)})
 
 
 def _at_depot(catalogue: Catalogue, decision: Decision) -> bool:
