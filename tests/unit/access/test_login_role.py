@@ -1,4 +1,4 @@
-"""Which role a job asks for, and what it makes: by its trust, unless it says that it only asks."""
+"""Which role a job asks for, what it makes, and of what it is warned."""
 
 from __future__ import annotations
 
@@ -93,3 +93,44 @@ def test_the_role_that_is_taken(
 
     assert asked == [f"arn:aws:iam::123456789012:role/{role}"]
     assert ecr.made == made
+
+
+class Registry:
+    """A client of a registry that takes the token, and says of every repository that others may write it."""
+
+    def __init__(self, **_: object) -> None:
+        pass
+
+    def check_login(self, registry: str) -> None:
+        assert registry == "ghcr.io"
+
+    def open_to(self, repository: Reference) -> str:
+        return f"{repository} is open to others"
+
+
+@pytest.mark.parametrize(
+    ("places", "warned"),
+    [
+        ("registry: ghcr.io/acme/ci", ["ghcr.io/acme/ci"]),
+        (
+            "registry: ghcr.io/acme/ci\ncache: {trusted: ghcr.io/acme/cache, branch: ghcr.io/acme/cache-of-branches}",
+            ["ghcr.io/acme/ci", "ghcr.io/acme/cache"],
+        ),
+        ("mirrors: [ghcr.io/acme/ci]", []),  # `inv mirror` says it
+    ],
+)
+def test_a_job_is_warned_of_what_others_can_write(
+    places: str, warned: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(login, "Client", Registry)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
+    file = tmp_path / "images.yml"
+    file.write_text(f"{places}\nimages: {{a: {{dockerfile: D, names: {{linux: }}}}}}\naxes: {{plain: {{linux: }}}}\n")
+    told = io.StringIO()
+    environ = {"XDG_RUNTIME_DIR": str(tmp_path), "GHCR_PAT": "a token"}
+    loaded = expand.load(file, tmp_path)
+    login.log_in(loaded, Story("plain", told), Client(), cast("Provider", Job()), MAIN, environ)
+
+    said = [line for line in told.getvalue().splitlines() if "is open to others" in line]
+    assert [line.partition(" is open")[0].rpartition(" ")[2] for line in said] == warned
+    assert "Logged in at ghcr.io" in told.getvalue()

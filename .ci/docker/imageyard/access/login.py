@@ -160,7 +160,10 @@ class _Desk:
                 continue
             credential = token.credential(settings.get("user"), self.provider.actor(), place)
             self._hide_all(credential)
-            _try_out(way, host, token.variable, credential)
+            client = _try_out(way, host, token.variable, credential)
+            for name in dict.fromkeys(self._own_places()):  # of mirrors `inv mirror` says it
+                if parse_reference(name).registry == host and (said := client.open_to(parse_reference(name))):
+                    self.story.warn(said)
             self._keep(host, credential, f"{credential.username} by {token.variable}", None)
 
     def say_the_rest(self) -> None:
@@ -243,10 +246,12 @@ class _Desk:
         return error
 
 
-def _try_out(way: TokenLogin, host: str, variable: str, credential: Credential) -> None:
+def _try_out(way: TokenLogin, host: str, variable: str, credential: Credential) -> Client:
     """Ask the registry whether it takes the token: a build must not run for hours before that is known."""
+    client = Client(credentials=lambda _: credential)
     try:
-        Client(credentials=lambda _: credential).check_login(host)
+        client.check_login(host)
     except Denied as error:
         hint = (f"is {variable} still good, and has it {way.permission}?", way.tokens_page)
         raise Denied(error.headline, doing=f"logging in at {host} with {variable}", hint=hint) from None
+    return client
