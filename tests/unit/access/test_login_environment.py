@@ -1,4 +1,4 @@
-"""Which runs are in an environment: those that write what is trusted by GHCR's token, or by a role of theirs alone."""
+"""Which runs are in an environment: those that write what is trusted by GHCR's token or a role of theirs alone."""
 
 from __future__ import annotations
 
@@ -44,6 +44,10 @@ CACHED = f"registry: {ECR}\n{ROLE}\ncache: {{trusted: ghcr.io/acme/cache, branch
         (f"{GHCR}\n{ROLES}", RUN, MIRROR),
         (f"registry: 127.0.0.1:5000/ci\n{ROLES}", RUN, TRUSTED),
         ("registry: registry.example/ci", RUN, ""),
+        ("registry: registry.example/ci\nbuilders: {depot: {trusted: t, branch: b}}", RUN, TRUSTED),
+        ("registry: registry.example/ci\nbuilders: {depot: {trusted: t, branch: b}}", BRANCH, ""),
+        ("registry: registry.example/ci\nbuilders: {depot: {branch: b}}", RUN, ""),
+        (f"{GHCR}\nbuilders: {{depot: {{trusted: t, branch: b}}}}", RUN, MIRROR),
         ("registry: 127.0.0.1:5000/ci", RUN, MIRROR),  # a registry of this machine stands for GHCR
         (f"registry: 127.0.0.1:5000/ci\n{ROLE}", RUN, ""),  # and beside `ecr` for ECR
         ("", RUN, ""),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from imageyard.catalogue.builder_sections import DepotSettings
 from imageyard.catalogue.model import Catalogue
 from imageyard.http.connections import is_loopback
 from imageyard.names import parse_reference
@@ -17,14 +18,15 @@ MIRROR = "docker-mirror"
 """The environment that has the token of GHCR: `docker-builds.yml` mirrors in it."""
 
 TRUSTED = "docker-trusted"
-"""The environment whose jobs may take the trusted role at AWS. It has no secret."""
+"""The environment whose jobs may take the trusted role at AWS, and that has the token of the trusted project at Depot."""
 
 
 def environment(catalogue: Catalogue, decision: Decision) -> str:
     """The environment of the jobs that write what is trusted; empty where they need none.
 
     What branches write is not GHCR's: there is no token for it that could not write what is trusted too. A role that
-    is named for all runs alike is not kept from branches, by an environment or otherwise.
+    is named for all runs alike is not kept from branches, by an environment or otherwise. A trusted project at Depot
+    is kept from branches by its token, which is a secret of the environment.
     """
     return _of_trusted_rows(catalogue) if decision.publishes_to("trusted") else ""
 
@@ -50,5 +52,6 @@ def _of_trusted_rows(catalogue: Catalogue) -> str:
     if any(takes_token(way, catalogue, host) for way in TOKEN_LOGINS.values() for host in hosts):
         return MIRROR
     sections = (catalogue.settings.get(section) for section in AWS_LOGINS)
+    depot = catalogue.builders.of(DepotSettings)
     by_trust = any(isinstance(found, Mapping) and isinstance(found.get("role"), Mapping) for found in sections)
-    return TRUSTED if by_trust else ""
+    return TRUSTED if by_trust or (depot and depot.trusted) else ""
