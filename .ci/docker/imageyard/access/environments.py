@@ -18,7 +18,7 @@ MIRROR = "docker-mirror"
 """The environment that has the token of GHCR: `docker-builds.yml` mirrors in it."""
 
 TRUSTED = "docker-trusted"
-"""The environment whose jobs may take the trusted role at AWS, and that has the token of the trusted project at Depot."""
+"""The environment whose jobs may take the trusted role at AWS; it has the token of the trusted project at Depot."""
 
 
 def environment(catalogue: Catalogue, decision: Decision) -> str:
