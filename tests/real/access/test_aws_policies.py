@@ -1,8 +1,8 @@
-"""The policies of `docs/credentials.md`, given to roles: they suffice, none says too much, and who may take them.
+"""What `inv policies` prints, given to roles: it suffices, nothing in it is too much, and who may take the roles.
 
 What judges is no AWS. moto judges calls of the API by action, and takes every repository for `*`; it judges neither
 trust policies nor conditions nor tokens. Repositories, at the API and at the registry, trust policies and tokens are
-judged by `support.aws.policy`, which knows what these documents use and refuses the rest. Neither knows permission
+judged by `support.aws.policy`, which knows what these policies use and refuses the rest. Neither knows permission
 boundaries, service control policies or policies of repositories, which may take away more.
 """
 
@@ -16,32 +16,26 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from imageyard.access.environments import MIRROR
+from imageyard.access.environments import TRUSTED as TRUSTED_ENVIRONMENT
 from imageyard.aws import call
 from imageyard.errors import Denied, NotFound
 from imageyard.names import Reference
 from imageyard.oci.manifests import OCI_MANIFEST
+from imageyard.plan.trust import Decision
 from imageyard.registry.client import Client
 from imageyard.registry.upload import push_bytes
 from imageyard.registry.vendors.ecr import log_in
 from imageyard.registry.vendors.ecr_tags import pushed, untag
-from support.aws.policy import may_assume
-from support.aws.served import ACCOUNT, PROVIDER, Aws
+from support.aws.served import ACCOUNT, Aws
 from support.github.oidc import Oidc
-from support.yard.login import TRUSTED, Scene, ecr, scene
-from support.yard.policies import DECISIONS, DOCUMENTS, NAMES, PAGE, WRITABLE, and_cleaning, client_of, job, look, work
-
-
-def test_the_page_has_them_all() -> None:
-    assert set(DOCUMENTS) == {
-        *(("policy", name) for name in ("trusted", "branch", "cleaning", "reading")),
-        *(("trust", name) for name in ("trusted", "trusted-by-environment", "branch")),
-    }
-    assert PAGE.read_text().count("```json") == len(DOCUMENTS)
+from support.yard.login import BRANCH, TRUSTED, Scene, ecr, scene
+from support.yard.policies import DECISIONS, NAMES, ROLES, WRITABLE, claims, client_of, job, look, state, work
 
 
 @pytest.fixture
 def account(aws: Aws, roles: dict[str, str]) -> Aws:
-    """The repositories of the page are there, made by somebody else."""
+    """The repositories of the catalogue are there, made by somebody else."""
     there = aws.repositories()
     for name in NAMES:
         if name not in there:
@@ -56,7 +50,7 @@ def test_a_policy_suffices(
     """From the login, which makes repositories, to what is read of a push."""
     for name in WRITABLE[trust]:
         account.client("ecr").delete_repository(repositoryName=name, force=True)
-    scene = job(tmp_path, account, oidc, trust, DOCUMENTS["policy", trust])
+    scene = job(tmp_path, account, oidc, trust, ROLES[trust]["policy"])
 
     client = client_of(scene.log_in(DECISIONS[trust], monkeypatch))
 
@@ -67,7 +61,9 @@ def test_a_policy_suffices(
 
 def actions() -> Iterator[tuple[str, int, str]]:
     for trust in ("trusted", "branch"):
-        for number, statement in enumerate(DOCUMENTS["policy", trust]["Statement"]):
+        for number, statement in enumerate(ROLES[trust]["policy"]["Statement"]):
+            if statement["Sid"] == "Clean":
+                continue  # of another job, below
             found = statement["Action"]
             yield from ((trust, number, one) for one in ([found] if isinstance(found, str) else found))
 
@@ -84,7 +80,7 @@ def test_nothing_in_it_can_be_left_out(
 ) -> None:
     for name in WRITABLE[trust]:
         account.client("ecr").delete_repository(repositoryName=name, force=True)
-    less = copy.deepcopy(DOCUMENTS["policy", trust])
+    less = copy.deepcopy(ROLES[trust]["policy"])
     kept = less["Statement"][number]["Action"]
     less["Statement"][number]["Action"] = [one for one in kept if one != action] if isinstance(kept, list) else []
     scene = job(tmp_path, account, oidc, trust, less)
@@ -105,7 +101,7 @@ def test_what_a_role_cannot_do(
     trust: str, account: Aws, oidc: Oidc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     admin = account.client("ecr")
-    scene = job(tmp_path, account, oidc, trust, DOCUMENTS["policy", trust])
+    scene = job(tmp_path, account, oidc, trust, ROLES[trust]["policy"])
     folder = scene.log_in(DECISIONS[trust], monkeypatch)
     client = client_of(folder)
 
@@ -141,61 +137,58 @@ def refused(service: str, operation: str, **given: Any) -> bool:
     return False
 
 
-TRUST = [
-    ("trusted", "repo:acme/images:ref:refs/heads/main", True),
-    ("trusted", "repo:acme/images:ref:refs/heads/release/2.9", True),
-    ("trusted", "repo:acme/images:ref:refs/heads/mainly", False),
-    ("trusted", "repo:acme/images:ref:refs/heads/feature", False),
-    ("trusted", "repo:acme/images:pull_request", False),
-    ("trusted", "repo:acme/images:ref:refs/tags/ciflow/docker/1", False),
-    ("trusted", "repo:acme/images:environment:docker-mirror", True),
-    ("trusted", "repo:acme/images:environment:images", False),
-    ("trusted", "repo:acme/images-of-others:ref:refs/heads/main", False),
-    ("trusted", "repo:acme-evil/images:ref:refs/heads/main", False),
-    ("trusted", "repo:else/fork:ref:refs/heads/main", False),
-    ("trusted-by-environment", "repo:acme/images:environment:images", True),
-    ("trusted-by-environment", "repo:acme/images:environment:images-else", False),
-    ("trusted-by-environment", "repo:acme/images:ref:refs/heads/main", False),
-    ("branch", "repo:acme/images:pull_request", True),
-    ("branch", "repo:acme/images:ref:refs/heads/feature", True),
-    ("branch", "repo:acme/images:ref:refs/tags/ciflow/docker/17", True),
-    ("branch", "repo:acme/images:ref:refs/tags/v1", False),
-    ("branch", "repo:else/fork:pull_request", False),
+TAKEN = [
+    ("trusted", claims(environment=TRUSTED_ENVIRONMENT), True),
+    ("trusted", claims("refs/heads/release/2.9", environment=MIRROR), True),
+    ("trusted", claims("refs/heads/release/me/x", environment=TRUSTED_ENVIRONMENT), False),
+    ("trusted", claims(), False),
+    ("branch", claims("refs/heads/release/me/x"), True),
+    ("branch", claims(file="other.yml"), False),
 ]
+"""A few of the table in `tests/unit/access/test_aws_policies.py`, by way of a token and of AWS's API."""
 
 
-@pytest.mark.parametrize(("name", "subject", "may"), TRUST)
+@pytest.mark.parametrize(("name", "stated", "may"), TAKEN)
 def test_who_may_take_a_role(
     name: str,
-    subject: str,
+    stated: dict[str, str],
     may: bool,
     account: Aws,
     oidc: Oidc,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    arn = account.role(f"t-{name}", DOCUMENTS["policy", "trusted"], DOCUMENTS["trust", name])
-    oidc.subject = subject
+    arn = account.role(f"t-{name}", ROLES["trusted"]["policy"], ROLES[name]["trust"])
+    state(oidc, stated)
     with scene(tmp_path / "job", account, oidc, ecr(arn)) as made:
         if may:
             assert made.log_in(TRUSTED, monkeypatch)
             return
         with pytest.raises(Denied, match="AccessDenied") as refused:
             made.log_in(TRUSTED, monkeypatch)
-        assert f'sub": "{subject}"' in str(refused.value)
+    for claim in ("sub", "repository_id", "job_workflow_ref"):
+        assert f'{claim}": "{stated[claim]}"' in str(refused.value)
+    assert "inv policies" in str(refused.value)
 
 
-@pytest.mark.parametrize("name", ["trusted", "trusted-by-environment", "branch"])
-def test_no_other_audience_is_taken(
-    name: str, account: Aws, oidc: Oidc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_job_that_only_asks_takes_the_role_of_branches(
+    account: Aws, oidc: Oidc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The stand-in refuses a wrong audience before it reads the policy, so the policy is asked by itself."""
-    subject = next(subject for role, subject, may in TRUST if role == name and may)
-    document = DOCUMENTS["trust", name]
-    assert may_assume(document, PROVIDER, {"sub": subject, "aud": "sts.amazonaws.com"})
-    assert not may_assume(document, PROVIDER, {"sub": subject, "aud": "https://github.com/acme"})
-    assert not may_assume(document, PROVIDER, {"sub": subject})
-    assert not may_assume(document, "token.of.others.example", {"sub": subject, "aud": "sts.amazonaws.com"})
+    """On main, and in no environment: it reads what is trusted, and neither writes nor makes it."""
+    account.client("ecr").delete_repository(repositoryName="acme/ci-cache", force=True)
+    trusted = account.role("trusted", ROLES["trusted"]["policy"], ROLES["trusted"]["trust"])
+    scene = job(tmp_path, account, oidc, "branch", ROLES["branch"]["policy"])
+    scene.edit(f'"trusted": "{trusted.replace(":role/trusted", ":role/branch")}"', f'"trusted": "{trusted}"')
+    state(oidc, claims())
+    with pytest.raises(Denied, match="AccessDenied"):
+        scene.log_in(TRUSTED, monkeypatch)
+    client = client_of(scene.log_in(TRUSTED, monkeypatch, as_branch=True))
+
+    assert "acme/ci-cache" not in account.repositories()
+    with pytest.raises(NotFound):
+        client.get(Reference(account.host, "acme/ci", "nothing-there"))
+    with pytest.raises(Denied):
+        push_bytes(client, Reference(account.host, "acme/ci"), scene.key.encode())
 
 
 def clean_caches(aws: Aws, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,15 +221,17 @@ def cache_at(aws: Aws) -> Reference:
     return Reference(aws.host, "acme/ci-branch-cache")
 
 
-@pytest.mark.parametrize("trust", ["trusted", "branch"])
-def test_both_roles_clean_caches_and_nothing_else(
-    trust: str, cached: Aws, oidc: Oidc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("decision", "ref"), [(BRANCH, "refs/pull/17/merge"), (TRUSTED, "refs/heads/main")])
+def test_the_role_of_branches_cleans_caches_and_nothing_else(
+    decision: Decision, ref: str, cached: Aws, oidc: Oidc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scene = job(tmp_path, cached, oidc, trust, and_cleaning(trust))
-    client = client_of(scene.log_in(DECISIONS[trust], monkeypatch))
+    """When a pull request is closed, and on schedule."""
+    scene = job(tmp_path, cached, oidc, "branch", ROLES["branch"]["policy"])
+    state(oidc, claims(ref, "docker-cache-cleanup.yml"))
+    client = client_of(scene.log_in(decision, monkeypatch, as_branch=decision is TRUSTED))
     clean_caches(cached, scene, monkeypatch)
 
-    own = Reference(cached.host, WRITABLE[trust][0])
+    own = Reference(cached.host, "acme/ci-branch")
     with pytest.raises(Denied, match="ecr:BatchDeleteImage"):
         client.delete(own.with_digest(work(client, own)))
     for name in ("acme/ci", "acme/ci-cache", "acme/ci-branch"):
@@ -244,12 +239,17 @@ def test_both_roles_clean_caches_and_nothing_else(
             untag(Reference(f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com", name), ["a"])
 
 
-@pytest.mark.parametrize("action", DOCUMENTS["policy", "cleaning"]["Statement"][0]["Action"])
+@pytest.mark.parametrize("action", ["ecr:DescribeImages", "ecr:BatchDeleteImage"])
 def test_nothing_can_be_left_out_of_cleaning(
     action: str, cached: Aws, oidc: Oidc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scene = job(tmp_path, cached, oidc, "trusted", and_cleaning("trusted", action))
-    scene.log_in(TRUSTED, monkeypatch)
+    less = copy.deepcopy(ROLES["branch"]["policy"])
+    clean = next(one for one in less["Statement"] if one["Sid"] == "Clean")
+    assert action in clean["Action"]
+    assert len(clean["Action"]) == 2
+    clean["Action"].remove(action)
+    scene = job(tmp_path, cached, oidc, "branch", less)
+    scene.log_in(BRANCH, monkeypatch)
     cached.gate.refused.clear()
     with pytest.raises(Denied) as refused:
         clean_caches(cached, scene, monkeypatch)
@@ -258,11 +258,11 @@ def test_nothing_can_be_left_out_of_cleaning(
 
 def test_reading(account: Aws, oidc: Oidc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody who uses images."""
-    scene = job(tmp_path, account, oidc, "trusted", DOCUMENTS["policy", "trusted"])
+    scene = job(tmp_path, account, oidc, "trusted", ROLES["trusted"]["policy"])
     trusted = client_of(scene.log_in(TRUSTED, monkeypatch))
     digest = work(trusted, shared := Reference(account.host, "acme/ci"))
     raw = trusted.get(shared.with_digest(digest))
-    reader = account.user(f"reader-{uuid4().hex[:8]}", DOCUMENTS["policy", "reading"])
+    reader = account.user(f"reader-{uuid4().hex[:8]}", ROLES["reading"]["policy"])
     for name, value in reader.items():
         monkeypatch.setenv(name, value)
     credential = log_in("us-east-1", "environment").credential

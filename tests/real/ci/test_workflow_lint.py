@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from imageyard.access.login import ENVIRONMENT
+from imageyard.access.environments import MIRROR
 from support.registry.served import lacking
 from support.workflow.syntax import load
 
@@ -81,7 +81,7 @@ def test_a_secret_is_in_reach_of_jobs_in_an_environment_only() -> None:
     jobs = {f"{path.name} {job.id}": job for path in WORKFLOWS for job in load(path).jobs.values()}
     given = {name for name, job in jobs.items() for step in job.steps if "secrets." in str((step.env, step.with_))}
     assert given == {f"docker-builds.yml {name}" for name in ("rows-0", "rows-1", "rows-2", "promote", "mirror")}
-    assert {jobs[name].environment for name in given} == {ENVIRONMENT, "${{ needs.decide.outputs.environment }}"}
+    assert {jobs[name].environment for name in given} == {MIRROR, "${{ needs.decide.outputs.environment }}"}
     assert {job.permissions.get("packages", "none") for job in jobs.values()} == {"none", "read"}
 
 

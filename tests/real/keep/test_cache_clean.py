@@ -95,6 +95,7 @@ def test_what_is_old_and_closed_goes(yard: PromotedYard, registry: Served, hub: 
     put_cache(client, yard, "pr-1249")
     put_cache(client, yard, "main")
     put_cache(client, yard, "ref-0123456789ab")
+    put_cache(client, yard, "ref-ba9876543210", days=2)
     done = yard.inv("cache.clean", "--older-than", "7d", "--json", "--yes", env=hub.env)
     assert done.code == 0, done.all
     assert fates(done.out) == {
@@ -104,9 +105,10 @@ def test_what_is_old_and_closed_goes(yard: PromotedYard, registry: Served, hub: 
         "pr-1000": (False, "pull request 1000 is open"),
         "pr-1249": (False, "pull request 1249 is open"),
         "main": (False, "of no pull request"),
-        "ref-0123456789ab": (False, "of no pull request"),
+        "ref-0123456789ab": (True, "of a branch, and it is 20 d old"),
+        "ref-ba9876543210": (False, "of a branch, and it is 2 d old"),
     }
-    assert left(client, yard) == {"pr-2", "pr-3", "pr-1000", "pr-1249", "main", "ref-0123456789ab"}
+    assert left(client, yard) == {"pr-2", "pr-3", "pr-1000", "pr-1249", "main", "ref-ba9876543210"}
     assert hub.asked.count("GET pulls") == 3
 
 

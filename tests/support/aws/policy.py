@@ -1,17 +1,19 @@
 """What an IAM policy says to one question, as far as the policies of the documentation need it.
 
-Effect, Action, Resource with `*` and `?`, and the conditions StringEquals and StringLike are understood; anything else
-in a policy is an error: nothing passes because it was not read (AWS IAM User Guide, "Policy evaluation logic").
+Effect, Action, Resource with `*` and `?`, and the conditions StringEquals, StringLike and StringNotLike are understood;
+anything else in a policy, a variable among them, is an error: nothing passes because it was not read (AWS IAM User
+Guide, "Policy evaluation logic", "IAM JSON policy elements: Condition operators").
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
-from fnmatch import fnmatchcase
 from typing import Any
 
 __all__ = ["allowed", "anywhere", "may_assume"]
 
+_SPECIAL = {"*": ".*", "?": "."}
 _KNOWN = {"Sid", "Effect", "Action", "Resource", "Condition", "Principal"}
 
 
@@ -49,18 +51,29 @@ def _applies(statement: Mapping[str, Any], action: str, resource: str, context: 
     if not any(_like(resource, one) for one in _list(statement.get("Resource", ""))):
         return False
     for operator, wanted in statement.get("Condition", {}).items():
-        assert operator in ("StringEquals", "StringLike"), f"not understood: {operator}"
-        for key, values in wanted.items():
-            found = context.get(key)
-            if found is None:
-                return False
-            if not any(found == one or (operator == "StringLike" and _like(found, one)) for one in _list(values)):
-                return False
+        if not all(_holds(operator, context.get(key), _list(values)) for key, values in wanted.items()):
+            return False
     return True
 
 
+def _holds(operator: str, value: str | None, wanted: list[str]) -> bool:
+    """One condition; a claim that is missing equals nothing and is like nothing."""
+    match operator:
+        case "StringEquals":
+            return value is not None and value in wanted
+        case "StringLike":
+            return value is not None and any(_like(value, one) for one in wanted)
+        case "StringNotLike":
+            return value is None or not any(_like(value, one) for one in wanted)
+        case _:
+            raise AssertionError(f"not understood: {operator}")
+
+
 def _like(text: str, pattern: str) -> bool:
-    return fnmatchcase(text, pattern.replace("[", "[[]"))
+    """Whether a text matches: `*` is any characters, `/` among them, and `?` is one."""
+    assert "$" not in pattern, f"not understood: {pattern}"
+    words = (_SPECIAL.get(part, re.escape(part)) for part in re.split("([*?])", pattern))
+    return re.fullmatch("".join(words), text, re.DOTALL) is not None
 
 
 def _list(value: Any) -> list[Any]:

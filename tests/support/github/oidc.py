@@ -4,10 +4,11 @@
         run(..., env={**oidc.env})
 
 `oidc.env` holds ACTIONS_ID_TOKEN_REQUEST_URL and ACTIONS_ID_TOKEN_REQUEST_TOKEN, which GitHub puts into the
-environment of every step of a job with `id-token: write`. `subject`, `life` (seconds) and `audience` (None: the one
-that is asked for) may be changed while it runs; `issued` has every token that was given. A request is answered as
-GitHub does (actions/toolkit, packages/core/src/oidc-utils.ts): bearer token, `audience` in the query, `{"value": JWT}`.
-Tokens are signed with `key` (HS256, where GitHub has RS256), which `support.aws.served` checks.
+environment of every step of a job with `id-token: write`. `subject`, `life` (seconds), `audience` (None: the one that
+is asked for) and `claims`, which are stated beside these, may be changed while it runs; `issued` has every token that
+was given. A request is answered as GitHub does (actions/toolkit, packages/core/src/oidc-utils.ts): bearer token,
+`audience` in the query, `{"value": JWT}`. Tokens are signed with `key` (HS256, where GitHub has RS256), which
+`support.aws.served` checks.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ class Oidc(Proxy):
         self.bearer = f"job-{secrets.token_urlsafe(24)}"
         self.life = 300.0
         self.audience: str | None = None
+        self.claims: Mapping[str, str] = {}
         self.issued: list[str] = []
 
     @property
@@ -62,7 +64,7 @@ class Oidc(Proxy):
         """A token for `audience`, of the job that `subject` names."""
         now = time.time()
         claims = {"iss": ISSUER, "sub": self.subject, "aud": audience, "iat": now, "exp": now + self.life}
-        parts = [{"alg": "HS256", "typ": "JWT"}, {**claims, "jti": secrets.token_hex(8)}]
+        parts = [{"alg": "HS256", "typ": "JWT"}, {**claims, **self.claims, "jti": secrets.token_hex(8)}]
         text = ".".join(_encode(json.dumps(part).encode()) for part in parts)
         token = f"{text}.{_encode(hmac.digest(self.key, text.encode(), hashlib.sha256))}"
         self.issued.append(token)

@@ -1,4 +1,4 @@
-"""GitHub's REST API of one repository, as far as our jobs ask it: issues and their comments, and pull requests."""
+"""GitHub's REST API of one repository, and its packages, as far as our jobs ask it: issues, comments, pull requests."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ class GitHub:
     issues: list[dict[str, Any]] = field(default_factory=list)
     comments: list[tuple[int, str]] = field(default_factory=list)
     pulls: list[dict[str, Any]] = field(default_factory=list)
+    packages: dict[str, dict[str, Any]] = field(default_factory=dict)  # by path: orgs/acme/packages/container/ci
     refuse: list[int] = field(default_factory=list)
     later: str = ""
     asked: list[str] = field(default_factory=list)
@@ -77,6 +78,10 @@ def github() -> Iterator[GitHub]:
             prefix = f"/repos/{REPOSITORY}/"
             if self.headers.get("Authorization") != f"Bearer {made.token}":
                 status, found = 401, {"message": "Bad credentials"}
+            elif url.path.startswith(("/orgs/", "/users/")):
+                made.asked.append(f"{self.command} {url.path[1:]}")
+                package = made.packages.get(url.path[1:])
+                status, found = (200, package) if package else (404, {"message": "Not Found"})
             elif not url.path.startswith(prefix):
                 status, found = 404, {"message": "Not Found"}
             else:

@@ -2,7 +2,8 @@
 
 What it supports is listed in `syntax` (keys, events, actions) and `expressions`; the rest is refused
 with its line. What it does not have: runners of other kinds and containers (a job with a container runs here, without
-what `engine_env` gives the others), concurrency, timeouts, environments' rules. Jobs run one after the other.
+what `engine_env` gives the others), concurrency, timeouts, rules of environments but for their refs. Jobs run one
+after the other.
 """
 
 from __future__ import annotations
@@ -61,8 +62,9 @@ class Event:
 class Machine:
     """What the runner's machine has; nothing else of this process's environment is in a job.
 
-    `env` is in every job, `engine_env` in those without a container, `token_env(event, environment)` where a job has
-    `id-token: write`; `secrets` are those of its environments. `python` is a folder of programs that
+    `env` is in every job, `engine_env` in those without a container, `token_env(file, event, environment)` where a job
+    has `id-token: write`, `file` being that of the workflow; `secrets` are those of an environment, by its name, and
+    `refs` the patterns of the refs that may be in it, all where it has none. `python` is a folder of programs that
     `actions/setup-python` puts first on PATH.
     """
 
@@ -72,8 +74,9 @@ class Machine:
     python: Path
     env: Mapping[str, str]
     engine_env: Mapping[str, str]
-    token_env: Callable[[Event, str], Mapping[str, str]]
-    secrets: Mapping[str, str] = field(default_factory=dict)
+    token_env: Callable[[str, Event, str], Mapping[str, str]]
+    secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    refs: Mapping[str, Sequence[str]] = field(default_factory=dict)
     token: str = "github-token-of-the-job"
 
 
@@ -284,8 +287,12 @@ class _Running:
         number = len(list(self.machine.folder.glob(f"run-{self.made.number}-*")))
         folder = self.machine.folder / f"run-{self.made.number}-{number:03d}-{name.replace(' ', '-')}"
         image, environment = interpolate(job.image, contexts), interpolate(job.environment, contexts)
-        if environment and self.made.event.trusted:
-            contexts["secrets"] = {**contexts["secrets"], **self.machine.secrets}
+        refs, ref = self.machine.refs.get(environment), self.made.event.ref
+        if refs is not None and not any(_matches(ref, pattern) for pattern in refs):
+            failed = f"{ref} is not allowed to deploy to {environment} due to environment protection rules"
+            return Ended(name, "failure", matrix=leg, log=failed, failed=failed, code=1)
+        if self.made.event.trusted:
+            contexts["secrets"] = {**contexts["secrets"], **self.machine.secrets.get(environment, {})}
         machine = _JobMachine(self.machine, self.made, job, folder, environment, in_container=bool(image))
         machine.env |= {key: interpolate(value, contexts) for key, value in job.env.items()}
         ended = machine.steps(job.steps, contexts)
@@ -329,7 +336,7 @@ class _JobMachine:
             **({} if in_container else machine.engine_env),
         }
         if job.permissions.get("id-token") == "write" and self.event.trusted:
-            self.env |= machine.token_env(self.event, environment)
+            self.env |= machine.token_env(made.workflow.file, self.event, environment)
 
     def steps(self, steps: Sequence[Step], contexts: Mapping[str, Any]) -> Ended:
         self.contexts = {**contexts, "steps": {}}

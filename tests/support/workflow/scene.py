@@ -14,8 +14,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from imageyard.access.aws_policies import policies
+from imageyard.access.environments import MIRROR, TRUSTED
+from imageyard.catalogue import expand
+from imageyard.ci.providers.base import Home
+from imageyard.ci.providers.table import provider_of
 from imageyard.names import Arch, Digest, Reference
-from support.aws.served import ACCOUNT, Aws, trust_of
+from imageyard.plan.trust import Repository
+from support.aws.served import ACCOUNT, Aws
 from support.engine.private import PrivateEngine
 from support.github.oidc import Oidc
 from support.registry.served import PASSWORD, USER, Served
@@ -26,6 +32,7 @@ __all__ = ["BASE", "EVERYTHING", "PLAIN", "TOOL", "Scene", "make_python", "make_
 
 TOP = Path(__file__).parents[3]
 REPOSITORY = "acme/images"
+HOME = Home(REPOSITORY, "5678")
 SUBJECT = "repo:acme@1234/images@5678"
 BASE, TOOL, PLAIN = "linux-base", "linux-tool", "linux-plain"
 BUILD_TOKEN = "marked-secret-of-a-build"
@@ -365,13 +372,9 @@ def make_scene(
     shutil.copytree(TOP / ".github", top / ".github")
     for name in ("pyproject.toml", "README.md", "LICENSE", "noxfile.py", "tasks.py", ".gitignore"):
         shutil.copy(TOP / name, top / name)
-    mine = trust_of(
-        f"{SUBJECT}:ref:refs/heads/main", f"{SUBJECT}:environment:docker-mirror", f"{SUBJECT}:ref:refs/tags/*"
-    )
-    others = trust_of(f"{SUBJECT}:pull_request", f"{SUBJECT}:ref:*")
-    roles = {
-        "trusted": aws.role(f"trusted-{key}", permissions=_policy(key, "", ()), trust=mine),
-        "branch": aws.role(f"branch-{key}", permissions=_policy(key, "-branch", ("", "-cache")), trust=others),
+    roles: dict[Repository, str] = {
+        "trusted": f"arn:aws:iam::{ACCOUNT}:role/trusted-{key}",
+        "branch": f"arn:aws:iam::{ACCOUNT}:role/branch-{key}",
     }
     machine = Machine(
         folder / "runner",
@@ -389,14 +392,20 @@ def make_scene(
             **api,
         },
         engine.env,
-        lambda event, environment: _token(oidc, event, environment),
-        {"GHCR_PAT": PASSWORD},
+        lambda file, event, environment: _token(oidc, file, event, environment),
+        {MIRROR: {"GHCR_PAT": PASSWORD}},
+        {MIRROR: ["refs/heads/main"], TRUSTED: ["refs/heads/main", "refs/tags/ciflow/docker/*"]},
         PASSWORD,  # what may read a mirror; this one cannot tell who writes
     )
     machine.folder.mkdir()
     made = Scene(top, machine, key, aws, oidc, *registries, engine)
-    hosts = {"ecr": aws.host, "ghcr": registries[1].host, "user": USER, "name": made.name}
-    made.write("images.yml", CATALOGUE.format(**hosts, **workers, **roles))
+    own = {"ghcr": registries[1].host, "user": USER, "name": made.name, **workers, **roles}
+    made.write("images.yml", CATALOGUE.format(ecr=f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com", **own))
+    catalogue = expand.load(made.top / ".ci" / "docker" / "images.yml", made.top)
+    for level, role in policies(catalogue, provider_of({}), HOME, tags=True).items():
+        if level in roles:
+            aws.role(f"{level}-{key}", role["policy"], role["trust"])
+    made.write("images.yml", CATALOGUE.format(ecr=aws.host, **own))
     made.write("images.lock", "")
     for name, text in (("base", BASE_DOCKERFILE), ("tool", TOOL_DOCKERFILE), ("plain", PLAIN_DOCKERFILE)):
         made.write(f"{name}/Dockerfile", text.format(key=key))
@@ -410,26 +419,14 @@ def make_scene(
     return made
 
 
-def _token(oidc: Oidc, event: Event, environment: str) -> Mapping[str, str]:
-    """The service gives tokens for this job from now on (docs.github.com, "OpenID Connect reference", subjects)."""
+def _token(oidc: Oidc, file: str, event: Event, environment: str) -> Mapping[str, str]:
+    """The service gives tokens for this job from now on (docs.github.com, "OpenID Connect reference")."""
     ref = "pull_request" if event.name == "pull_request" else f"ref:{event.ref}"
     oidc.subject = f"{SUBJECT}:{f'environment:{environment}' if environment else ref}"
+    workflow = f"{HOME.name}/.github/workflows/{Path(file).name}@{event.ref}"
+    oidc.claims = {"repository_id": HOME.number, "job_workflow_ref": workflow, "ref": event.ref}
+    oidc.claims |= {"environment": environment} if environment else {}
     return oidc.env
-
-
-def _policy(key: str, kind: str, read: tuple[str, ...]) -> dict[str, Any]:
-    """Everything in one's own repositories, and reading in others."""
-
-    def arns(*names: str) -> list[str]:
-        return [f"arn:aws:ecr:us-east-1:{ACCOUNT}:repository/ci-{key}{name}" for name in names]
-
-    reading = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:ListImages"]
-    statements = [
-        {"Effect": "Allow", "Action": "ecr:GetAuthorizationToken", "Resource": "*"},
-        {"Effect": "Allow", "Action": "ecr:*", "Resource": arns(kind, f"{kind}-cache")},
-        *([{"Effect": "Allow", "Action": reading, "Resource": arns(*read)}] if read else []),
-    ]
-    return {"Version": "2012-10-17", "Statement": statements}
 
 
 def pretty(run: Run) -> str:

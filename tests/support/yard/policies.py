@@ -1,39 +1,81 @@
-"""The policies of `docs/credentials.md`, jobs whose roles have them, and the work that they are for."""
+"""What `inv policies` prints for a catalogue, jobs whose roles have it, and the work that the roles are for."""
 
 from __future__ import annotations
 
-import copy
-import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
+from imageyard.access.aws_policies import policies
+from imageyard.access.environments import TRUSTED as TRUSTED_ENVIRONMENT
+from imageyard.catalogue import expand
+from imageyard.ci.providers.base import Home
+from imageyard.ci.providers.table import provider_of
 from imageyard.names import Digest, Reference
 from imageyard.oci.manifests import Manifest
 from imageyard.registry.blobs import read
 from imageyard.registry.client import Client
 from imageyard.registry.credentials import DockerConfig
 from imageyard.registry.referrers import referrers
-from support.aws.served import Aws
+from support.aws.served import ACCOUNT, REGION, Aws
 from support.github.oidc import Oidc
 from support.registry.served import put_image
 from support.yard.login import BRANCH, TRUSTED, Scene, ecr, scene
 
-PAGE = Path(__file__).parents[3] / "docs" / "credentials.md"
-BLOCK = re.compile(r"<!-- (policy|trust): ([a-z-]+) -->\n```json\n(.*?)```", re.DOTALL)
-DOCUMENTS: Mapping[tuple[str, str], Any] = {(k, n): json.loads(text) for k, n, text in BLOCK.findall(PAGE.read_text())}
+ECR = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
+CATALOGUE = f"""\
+registry: {{trusted: {ECR}/acme/ci, branch: {ECR}/acme/ci-branch}}
+cache: {{trusted: {ECR}/acme/ci-cache, branch: {ECR}/acme/ci-branch-cache}}
+ecr:
+  role: {{trusted: "arn:aws:iam::{ACCOUNT}:role/trusted", branch: "arn:aws:iam::{ACCOUNT}:role/branch"}}
+  region: {REGION}
+  create: yes
+mirrors: [ghcr.io/acme/ci]
+protected: [main, "release/*"]
+images: {{a: {{dockerfile: D, names: {{linux: }}}}}}
+axes: {{plain: {{linux: }}}}
+"""
+HOME = Home("acme/images", "5678")
+
+
+def rendered(text: str = CATALOGUE, *, tags: bool = False) -> Mapping[str, Any]:
+    """The policies for a catalogue, by role."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "images.yml"
+        file.write_text(text)
+        return policies(expand.load(file, Path(folder)), provider_of({}), HOME, tags=tags)
+
+
+def claims(ref: str = "refs/heads/main", file: str = "docker-builds.yml", **other: str | None) -> dict[str, str]:
+    """What GitHub states of a job: by default one of main that is in no environment. A claim of None is left out."""
+    environment = other.get("environment")
+    pull = f"environment:{environment}" if environment else "pull_request" if "/pull/" in ref else f"ref:{ref}"
+    name = other.get("repository", HOME.name)
+    stated = {
+        "sub": f"repo:{name}:{pull}",
+        "aud": "sts.amazonaws.com",
+        "repository": name,
+        "repository_id": HOME.number,
+        "ref": ref,
+        "job_workflow_ref": f"{name}/.github/workflows/{file}@{ref}",
+        **other,
+    }
+    return {name: value for name, value in stated.items() if value is not None}
+
+
+ROLES = rendered()
 NAMES = ("acme/ci", "acme/ci-cache", "acme/ci-branch", "acme/ci-branch-cache")
 WRITABLE = {"trusted": ("acme/ci", "acme/ci-cache"), "branch": ("acme/ci-branch", "acme/ci-branch-cache")}
-SUBJECTS = {"trusted": "repo:acme/images:ref:refs/heads/main", "branch": "repo:acme/images:pull_request"}
+CLAIMS = {"trusted": claims(environment=TRUSTED_ENVIRONMENT), "branch": claims("refs/pull/17/merge")}
 DECISIONS = {"trusted": TRUSTED, "branch": BRANCH}
 
 
 def job(folder: Path, aws: Aws, oidc: Oidc, trust: str, policy: Any) -> Scene:
-    """A job whose role has a policy, in a catalogue with the page's repositories."""
-    oidc.subject = SUBJECTS[trust]
-    arn = aws.role(trust, policy, DOCUMENTS["trust", trust])
+    """A job whose role has a policy, in a catalogue with these repositories."""
+    state(oidc, CLAIMS[trust])
+    arn = aws.role(trust, policy, ROLES[trust]["trust"])
     with scene(folder / f"job-{trust}", aws, oidc, ecr({"trusted": arn, "branch": arn}, create="yes")) as made:
         for ending in ("-branch-cache", "-cache", "-branch", ""):
             made.edit(f"{aws.host}/{made.key}{ending}", f"{aws.host}/acme/ci{ending}")
@@ -65,10 +107,7 @@ def client_of(folder: Path) -> Client:
     return Client(credentials=DockerConfig(folder).find)
 
 
-def and_cleaning(trust: str, *without: str) -> Any:
-    """A role's policy with the one for cleaning beside it."""
-    document = copy.deepcopy(DOCUMENTS["policy", trust])
-    (clean,) = copy.deepcopy(DOCUMENTS["policy", "cleaning"]["Statement"])
-    clean["Action"] = [action for action in clean["Action"] if action not in without]
-    document["Statement"].append(clean)
-    return document
+def state(oidc: Oidc, stated: Mapping[str, str]) -> None:
+    """Let the service give tokens with these claims; the audience is the one that is asked for."""
+    oidc.subject = stated["sub"]
+    oidc.claims = {name: value for name, value in stated.items() if name not in ("sub", "aud")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +124,9 @@ def test_a_file_that_is_refused(tmp_path: Path, old: str, new: str, words: str) 
 
 def machine(folder: Path) -> Machine:
     (folder / "runner").mkdir()
-    return Machine(folder / "runner", folder, "acme/images", folder, {}, {}, lambda *_: {}, {"MARK": "the mark"})
+    return Machine(
+        folder / "runner", folder, "acme/images", folder, {}, {}, lambda *_: {}, {"some": {"MARK": "the mark"}}
+    )
 
 
 def event(name: str = "push", ref: str = "refs/heads/main", **payload: Any) -> Event:
@@ -248,13 +251,23 @@ def test_masks_are_kept_and_not_shown(tmp_path: Path) -> None:
     assert "the mark" not in run.log
 
 
-@pytest.mark.parametrize("environment", [None, "${{ github.event.nothing }}"])
+@pytest.mark.parametrize("environment", [None, "${{ github.event.nothing }}", "another"])
 def test_the_secrets_of_an_environment_are_for_jobs_that_are_in_it(tmp_path: Path, environment: str | None) -> None:
     """An empty name is no environment."""
     lines = [f'environment: "{environment}"'] if environment else []
     run = workflow_runner.run(machine(tmp_path), write(tmp_path, HEAD + job("one", *lines, steps=(MARK,))), event())
     assert run
     assert run.masks == {""}
+
+
+@pytest.mark.parametrize(("ref", "may"), [("refs/heads/main", True), ("refs/tags/1", False), ("refs/heads/a/b", False)])
+def test_only_the_refs_of_an_environment_may_be_in_it(tmp_path: Path, ref: str, may: bool) -> None:
+    text = f"{HEAD}{job('one', 'environment: some', steps=(MARK,))}".replace("push:\n    branches: [main]", "schedule:")
+    runs = replace(machine(tmp_path), refs={"some": ["refs/heads/*"], "another": []})
+    run = workflow_runner.run(runs, write(tmp_path, text), event("schedule", ref))
+    assert run
+    assert run.results == {"one": "success" if may else "failure"}
+    assert run.masks == ({"the mark"} if may else set())
 
 
 @pytest.mark.parametrize("file", ["docker-builds.yml", "docker-cache-cleanup.yml", "wait-for-image.yml", "tests.yml"])

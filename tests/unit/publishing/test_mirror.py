@@ -12,14 +12,17 @@ from typing import Any
 
 import pytest
 from imageyard.errors import ConfigurationError, PolicyRefused
+from imageyard.http.connections import manager
 from imageyard.names import Reference
 from imageyard.oci.raw import Raw
 from imageyard.plan.decision import Decision
 from imageyard.publishing import record_artifact
 from imageyard.publishing.mirror import MirrorRequest, mirror
 from imageyard.records import Record
+from imageyard.registry.vendors import ghcr
 from imageyard.runs import Run
 from support.building.checkout import CATALOGUE, Workplace, scene_of
+from support.github.served import github
 from support.registry.built import put_built, put_index
 from support.registry.memory import Fault, MemoryRegistry
 from support.services import services
@@ -70,6 +73,17 @@ class Scene:
     def record(self) -> dict[str, Any]:
         path = self.run.folder / "rows" / f"{BASE}.all.json"
         return json.loads(path.read_bytes())  # type: ignore[no-any-return]
+
+
+@dataclass
+class Api:
+    """The connections to GitHub's API, beside registries in memory; each is real."""
+
+    host: str
+    password: str = ""
+
+    def urlopen(self, method: str, url: str, **options: Any) -> Any:
+        return manager(f"http://{self.host}", None).urlopen(method, url, **options)
 
 
 @pytest.fixture
@@ -199,3 +213,23 @@ def test_a_run_that_must_not_mirror_asks_nobody(scene: Scene, tmp_path: Path) ->
     scene.work = scene_of(tmp_path / "other")
     with pytest.raises(ConfigurationError, match="the catalogue names no mirror"):
         scene.mirror()
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_a_mirror_that_every_branch_can_write_is_warned_of(
+    tmp_path: Path, linked: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And written all the same: who may write it beside us is no reason to stop."""
+    work = scene_of(tmp_path, **{"images.yml": f"mirrors: [ghcr.io/acme/ci]\n{CATALOGUE}"})
+    for argv in (["checkout", "-qb", "main"], ["add", "--all"], ["commit", "-qm", "first"]):
+        subprocess.run([*GIT, "-C", str(tmp_path), *argv], check=True)
+    with github() as hub:
+        repository = {"full_name": "acme/images"} if linked else None
+        hub.packages["orgs/acme/packages/container/ci"] = {"repository": repository}
+        monkeypatch.setattr(ghcr, "API", hub.url)
+        made = Scene(work, one=MemoryRegistry("ghcr.io", password=hub.token), two=Api(hub.url.partition("://")[2]))  # type: ignore[arg-type]
+        made.promote()
+        assert made.mirror()[1] == 0
+        assert hub.asked == ["GET orgs/acme/packages/container/ci"]
+    assert BASE in made.one.tags("acme/ci")
+    assert ("is linked to the repository acme/images" in capsys.readouterr().err) is linked

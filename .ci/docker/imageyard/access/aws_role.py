@@ -15,6 +15,9 @@ __all__ = ["Assumed", "assume", "assume_from_machine"]
 
 _AUDIENCE = "sts.amazonaws.com"
 
+_TELLING = ("sub", "aud", "repository_id", "environment", "job_workflow_ref")
+"""The claims of a token that a trust policy may ask for, as far as ours do."""
+
 _LONGEST_CHAINED = 3600.0
 """Seconds; a role's session may take another role for an hour (AWS STS API Reference, AssumeRole, role chaining)."""
 
@@ -102,14 +105,14 @@ def _refusal(
     """What to change at AWS (AWS STS API Reference, AssumeRoleWithWebIdentity, "Errors")."""
     text = f"AWS sts answers {code}: {words}"
     issuer = token.claims.get("iss", "unknown").removeprefix("https://")
-    subject, audience = token.claims.get("sub", "unknown"), token.claims.get("aud", "unknown")
+    audience = token.claims.get("aud", "unknown")
     name = role.rpartition("/")[2]
     match code:
         case "AccessDenied":
-            conditions = (f'"{issuer}:sub": "{subject}"', f'"{issuer}:aud": "{audience}"')
+            conditions = (f'"{issuer}:{claim}": "{token.claims[claim]}"' for claim in _TELLING if claim in token.claims)
             wanted = "the role must be there, and its trust policy must let this job in:"
             look = f"aws iam get-role --role-name {name} --query Role.AssumeRolePolicyDocument"
-            return Denied(text, doing=doing, hint=(wanted, *conditions, look))
+            return Denied(text, doing=doing, hint=(wanted, *conditions, look, "inv policies    (what it should be)"))
         case "InvalidIdentityToken" | "IDPRejectedClaim":
             hint = (
                 f"the account must have {issuer} as an OIDC provider, for the audience {audience}",

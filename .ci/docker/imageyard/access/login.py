@@ -9,6 +9,7 @@ from typing import Any
 
 from imageyard import aws
 from imageyard.access import aws_role
+from imageyard.access.environments import takes_token
 from imageyard.access.step_environment import Handover, private_folder
 from imageyard.catalogue.model import Catalogue
 from imageyard.ci.providers.base import Provider
@@ -24,10 +25,7 @@ from imageyard.registry.private_config import PrivateConfig
 from imageyard.registry.vendors.base import AwsLogin, TokenLogin
 from imageyard.registry.vendors.table import AWS_LOGINS, TOKEN_LOGINS
 
-__all__ = ["ENVIRONMENT", "environment", "log_in"]
-
-ENVIRONMENT = "docker-mirror"
-"""GitHub's environment that holds the token of GHCR: `docker-builds.yml` mirrors in it."""
+__all__ = ["log_in"]
 
 
 def log_in(
@@ -39,15 +37,17 @@ def log_in(
     environ: Mapping[str, str],
     *,
     with_ghcr: bool = False,
+    as_branch: bool = False,
 ) -> Path:
     """Make the private Docker folder, log in where `decision` writes, and hand the folder to the steps that follow.
 
     A job that may not log in somewhere is told why, in a sentence, and goes on. `with_ghcr`: a person asks for GHCR
-    too; in CI it is the decision that asks. Returns the folder. Raises Denied where credentials that are there are
-    refused, Transient where nobody answers, EnvironmentLacks for what is asked for and not there, ConfigurationError
-    for what cannot work.
+    too; in CI it is the decision that asks. `as_branch`: the job takes the role of branches, whatever its ref, and
+    makes no repository: it reads what is trusted, and need not write it. Returns the folder. Raises Denied where
+    credentials that are there are refused, Transient where nobody answers, EnvironmentLacks for what is asked for and
+    not there, ConfigurationError for what cannot work.
     """
-    desk = _Desk(catalogue, reporter, registry, provider, decision, environ, with_ghcr=with_ghcr)
+    desk = _Desk(catalogue, reporter, registry, provider, decision, environ, with_ghcr=with_ghcr, as_branch=as_branch)
     try:
         if not decision.may_log_in:
             desk.story.step(f"No login: {decision.reason}; what is public can be read")
@@ -64,28 +64,6 @@ def log_in(
     return desk.config.folder
 
 
-def environment(catalogue: Catalogue, decision: Decision) -> str:
-    """The environment of the jobs that write what is trusted: GHCR's token is in it; empty where they need none.
-
-    What branches write is not GHCR's: there is no token for it that could not write what is trusted too.
-    """
-    registry, cache = catalogue.registry, catalogue.settings.get("cache")
-    if not decision.publishes_to("trusted"):
-        return ""
-    names = [registry.trusted if registry else None, cache.get("trusted") if isinstance(cache, Mapping) else None]
-    hosts = [parse_reference(str(name)).registry for name in names if name]
-    takes_token = (_takes_token(way, catalogue, host) for way in TOKEN_LOGINS.values() for host in hosts)
-    return ENVIRONMENT if any(takes_token) else ""
-
-
-def _takes_token(way: TokenLogin, catalogue: Catalogue, host: str) -> bool:
-    """Whether a token goes to a host of ours: to the vendor, or to a registry of this machine that stands for it.
-
-    Beside a section for AWS, a registry of this machine stands for that vendor's.
-    """
-    return host == way.host or (is_loopback(host) and not AWS_LOGINS.keys() & catalogue.settings.keys())
-
-
 class _Desk:
     """One login: what is known of the run, the folder that it fills, and what must not be shown."""
 
@@ -99,6 +77,7 @@ class _Desk:
         environ: Mapping[str, str],
         *,
         with_ghcr: bool,
+        as_branch: bool,
     ) -> None:
         self.story = reporter
         self.registry = registry
@@ -108,6 +87,8 @@ class _Desk:
         self.environ = environ
         self.local = decision.is_local
         self.asked = with_ghcr and self.local
+        self.role: Repository = "branch" if as_branch else decision.logs_in_as
+        self.creates = None if as_branch else decision.creates_repositories_of
         # what the machine's owner may do elsewhere is not for a fork either
         self.config = PrivateConfig(private_folder(environ, provider), config_folder(), credentials=decision.may_log_in)
         self.handover = Handover(provider, self.config)
@@ -137,14 +118,14 @@ class _Desk:
             self._keep(host, login.credential, who, login.expires)
         if isinstance(caller, aws.Keys):
             self.handover.aws_keys(caller)
-        if settings.get("create") and (level := self.decision.creates_repositories_of):
-            self._make_repositories(way, level, own.host, settings["region"], caller)
+        if settings.get("create") and self.creates:
+            self._make_repositories(way, self.creates, own.host, settings["region"], caller)
 
     def _caller(self, title: str, settings: Mapping[str, Any]) -> tuple[aws.Caller | None, str]:
         """Who asks AWS, and as whom; nobody, once that is said, where this job has nothing to ask with."""
         role = settings.get("role")
         if isinstance(role, Mapping):
-            role = role[self.decision.logs_in_as]
+            role = role[self.role]
         machine = settings.get("instance_profile")
         if self.local and (not (machine or self.asked) or aws.has_keys()):
             return "environment", "your own AWS credentials"
@@ -179,7 +160,10 @@ class _Desk:
                 continue
             credential = token.credential(settings.get("user"), self.provider.actor(), place)
             self._hide_all(credential)
-            _try_out(way, host, token.variable, credential)
+            client = _try_out(way, host, token.variable, credential)
+            for name in dict.fromkeys(self._own_places()):  # of mirrors `inv mirror` says it
+                if parse_reference(name).registry == host and (said := client.open_to(parse_reference(name))):
+                    self.story.warn(said)
             self._keep(host, credential, f"{credential.username} by {token.variable}", None)
 
     def say_the_rest(self) -> None:
@@ -206,7 +190,7 @@ class _Desk:
         """Whether a token goes there; any registry of this machine may stand for the vendor's as a mirror."""
         mine = place.registry in {parse_reference(name).registry for name in self._own_places()}
         if mine:
-            return _takes_token(way, self.catalogue, place.registry)
+            return takes_token(way, self.catalogue, place.registry)
         return place.registry == way.host or is_loopback(place.registry)
 
     def _places(self, *, mirrors: bool | None = None) -> tuple[Reference, ...]:
@@ -262,10 +246,12 @@ class _Desk:
         return error
 
 
-def _try_out(way: TokenLogin, host: str, variable: str, credential: Credential) -> None:
+def _try_out(way: TokenLogin, host: str, variable: str, credential: Credential) -> Client:
     """Ask the registry whether it takes the token: a build must not run for hours before that is known."""
+    client = Client(credentials=lambda _: credential)
     try:
-        Client(credentials=lambda _: credential).check_login(host)
+        client.check_login(host)
     except Denied as error:
         hint = (f"is {variable} still good, and has it {way.permission}?", way.tokens_page)
         raise Denied(error.headline, doing=f"logging in at {host} with {variable}", hint=hint) from None
+    return client

@@ -91,7 +91,11 @@ def chosen(catalogue: Catalogue, options: BuildOptions, environ: Mapping[str, st
 
 
 def depot_project(builders: BuilderSettings, at: Repository | None) -> str | None:
-    """The project at Depot for what is published there, None if nothing is: each repository has layers of its own."""
+    """The project at Depot for what is published there, None if nothing is.
+
+    Two projects keep the layers of honest runs apart. Which jobs may use a project is Depot's to say, and it asks for
+    a repository and no ref: docs/security.md has what keeps a branch from the trusted project.
+    """
     depot = builders.of(DepotSettings)
     return None if depot is None or at is None else depot.trusted if at == "trusted" else depot.branch
 

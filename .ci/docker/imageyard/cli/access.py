@@ -1,4 +1,4 @@
-"""Log in to registries."""
+"""Log in to registries, and say by which roles."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ __all__ = ["TASKS"]
     changes=True,
     instead="inv ci.decide: where this run may write",
     ghcr="at GHCR too, outside CI; the token is in GHCR_PAT",
+    as_branch="at ECR by the role of branches, whatever the ref: for jobs that write nothing that is trusted",
     catalogue=CATALOGUE,
 )
-def login(context: Context, ghcr: bool = False, catalogue: str | None = None) -> object:
+def login(context: Context, ghcr: bool = False, as_branch: bool = False, catalogue: str | None = None) -> object:
     """Log in where this run may write, into a private Docker folder; prints its path, for DOCKER_CONFIG."""
     from imageyard.access.login import log_in
     from imageyard.ci.event import decision
@@ -34,8 +35,40 @@ def login(context: Context, ghcr: bool = False, catalogue: str | None = None) ->
         decided,
         os.environ,
         with_ghcr=ghcr,
+        as_branch=as_branch,
     )
     return str(folder)
 
 
-TASKS = [login]
+@task(
+    repository="OWNER/NAME of the repository whose jobs take the roles; default: that of this job",
+    repository_id="its number, which no other repository ever has; default: that of this job",
+    tags="let runs of tags ciflow/docker/* take the trusted role: only where none but maintainers make such tags",
+    catalogue=CATALOGUE,
+)
+def policies(
+    context: Context,
+    repository: str | None = None,
+    repository_id: str | None = None,
+    tags: bool = False,
+    catalogue: str | None = None,
+) -> object:
+    """Print the policies of the roles at AWS as JSON: by role, who may take it and what it may do."""
+    from imageyard.access import aws_policies
+    from imageyard.project.project import find_project
+    from imageyard.run.services import begin
+
+    project = find_project(catalogue)
+    services = begin(project)
+    home = services.provider.home(repository, repository_id)
+    found = aws_policies.policies(project.catalogue, services.provider, home, tags=tags)
+    for name, role in found.items():
+        if "trust" in role and (length := aws_policies.trust_length(role)) > aws_policies.TRUST_LIMIT:
+            services.reporter.warn(
+                f"the trust policy of {name} has {length} characters; AWS takes {aws_policies.TRUST_LIMIT},"
+                " or as many as the account's quota `Role trust policy length` says"
+            )
+    return found
+
+
+TASKS = [login, policies]

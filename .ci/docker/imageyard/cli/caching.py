@@ -13,7 +13,7 @@ __all__ = ["TASKS"]
     changes="yes",
     name="clean",
     pr="the number of a pull request that was closed",
-    older_than="how old a cache has to be, of any pull request that is not open: 36h, 7d",
+    older_than="how old a cache has to be, of a branch, or of a pull request that is not open: 36h, 7d",
     open_="a JSON list of all open pull requests; default: GitHub is asked, with GITHUB_TOKEN",
     yes="delete; without it only what would be deleted is printed",
     json=JSON,
@@ -28,7 +28,7 @@ def clean_caches(
     json: bool = False,
     catalogue: str | None = None,
 ) -> None:
-    """Remove layer caches of closed pull requests: those of one, or all that are old enough."""
+    """Remove layer caches: those of a closed pull request, or all old ones of closed pull requests and of branches."""
     from datetime import timedelta
     from pathlib import Path
 

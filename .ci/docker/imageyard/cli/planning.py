@@ -66,7 +66,7 @@ def plan(
 
 
 def _for_workflow(project: Project, pattern: str, since: str | None) -> None:
-    from imageyard.access.login import environment
+    from imageyard.access.environments import environment
     from imageyard.ci import event, outputs
     from imageyard.ci.base import base
     from imageyard.ci.providers.logs import attempt

@@ -1,4 +1,4 @@
-"""`inv cache.clean`: which layer caches of closed pull requests go, why the others stay, and their removal."""
+"""`inv cache.clean`: which layer caches of closed pull requests and of branches go, why others stay, and removal."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _WORKERS = 32
 
 @dataclass(frozen=True)
 class CacheCleanRequest:
-    """What goes: the caches of `pull`, or those older than `age` of pull requests that are not among `open_pulls`.
+    """What goes: the caches of `pull`, or those older than `age`, but for pull requests that are among `open_pulls`.
 
     `is_open` is asked of each pull request before a cache of it goes, in case the list missed one.
     """
@@ -63,7 +63,8 @@ def clean(
 ) -> None:
     """Remove with `yes` what goes; without it only say what would.
 
-    Only tags of the catalogue's branch repository of caches are looked at, and of them only those of pull requests.
+    Only tags of the catalogue's branch repository of caches are looked at, and of them those of pull requests, and by
+    age those of branches: nothing tells that a branch is gone, and what it writes next is a new cache.
     Raises Denied or Transient, before anything is removed, where one of them cannot be read. After the rest is done it
     raises what kept the registry from letting go: EnvironmentLacks where it deletes nothing at all.
     """
@@ -108,6 +109,8 @@ def _judged(wanted: CacheCleanRequest, tag: str) -> CacheItem:
     if parsed is None:
         return CacheItem(tag, "no cache of ours", False)
     word, _, number = parsed.scope.partition("-")
+    if word == "ref" and wanted.pull is None:
+        return CacheItem(tag, "of a branch", True)
     if word != "pr":
         return CacheItem(tag, "of no pull request", False)
     if wanted.pull is not None:
@@ -136,10 +139,10 @@ def _aged(
         age = now - times[item.tag]
         if wanted.age is None or age < wanted.age:
             return replace(item, reason=f"{item.reason}, and it is {_days(age)} old", goes=False)
-        number = parse_cache_tag(item.tag).scope.partition("-")[2]  # type: ignore[union-attr]
-        if number not in is_open:
+        word, _, number = parse_cache_tag(item.tag).scope.partition("-")  # type: ignore[union-attr]
+        if word == "pr" and number not in is_open:
             is_open[number] = wanted.is_open(int(number))
-        if is_open[number]:
+        if is_open.get(number):
             return replace(item, reason=f"pull request {number} is open, though the list lacks it", goes=False)
         return replace(item, reason=f"{item.reason}, and it is {_days(age)} old")
 

@@ -201,6 +201,9 @@ def _by_trust(event: Event, trust: Trust, reason: str) -> Decision:
     """Rows that are missing, built, pushed and cached as this trust may."""
     if trust == "trusted":
         return Decision(trust, event.name, reason, "missing", trust, (trust,), False, (MAIN,), MAIN)
+    if trust == "branch" and event.ref.startswith(_TAGS):
+        # a tag is pushed once: nobody would read a cache of its own again
+        return Decision(trust, event.name, reason, "missing", trust, ("trusted", "branch"), False, (MAIN,), None)
     if trust == "branch":
         scope = f"ref-{hashlib.sha256(event.ref.encode(errors='surrogatepass')).hexdigest()[:12]}"
         reads: tuple[Repository, ...] = ("trusted", "branch")

@@ -79,6 +79,8 @@ def mirror(
         raise ConfigurationError(
             "the catalogue names no mirror", at=project.catalogue.file, hint="add to it: mirrors: [HOST/REPOSITORY]"
         )
+    for said in filter(None, map(services.registry().open_to, mirrors)):
+        services.reporter.warn(said)
     names = list(dict.fromkeys(row.name for row in project.rows(wanted.pattern)))
     flow = _Flow(project, recipes, services, wanted, mirrors)
     done: list[tuple[str, Reference]] = []

@@ -93,7 +93,7 @@ class Auth:
 
     def _header_for(self, registry: str, scopes: Scopes, challenge: Challenge, stale: str | None) -> str | None:
         if challenge.scheme == "basic":
-            credential = self._credential(registry)
+            credential = self.credential(registry)
             return f"Basic {credential.basic}" if credential and credential.basic else None
         key = (registry, scopes)
         with self._lock:
@@ -111,7 +111,8 @@ class Auth:
                     raise
             return token.header
 
-    def _credential(self, registry: str) -> Credential | None:
+    def credential(self, registry: str) -> Credential | None:
+        """Return what the registry is asked with; None where nobody has logged in there."""
         with self._lock:
             lock = self._locks.setdefault(registry, threading.Lock())
         with lock:
@@ -134,7 +135,7 @@ class Auth:
         plain = split.scheme == "http" and near and self._plain(registry)
         if not split.netloc or (split.scheme != "https" and not plain):
             raise Transient(f"{registry} names no HTTPS address that gives tokens", doing=doing)
-        credential = self._credential(registry)
+        credential = self.credential(registry)
         asked = challenge.parameters.get("scope")
         wanted = list(dict.fromkeys([*scopes, *([asked] if asked and not scopes else [])]))
         service = challenge.parameters.get("service")

@@ -19,6 +19,7 @@ from imageyard.registry.auth import Auth, Scopes, scope
 from imageyard.registry.credentials import Credential, DockerConfig
 from imageyard.registry.endpoint import Endpoints
 from imageyard.registry.paging import next_page
+from imageyard.registry.vendors.table import vendor_of
 
 __all__ = ["Client"]
 
@@ -181,6 +182,11 @@ class Client:
         scopes = (scope(reference.repository, *actions), *also)
         known = self.auth.header(reference.registry, scopes) if origin_of(url) == origin else None
         return url, scopes, known
+
+    def open_to(self, repository: Reference) -> str | None:
+        """Say who may write a repository that should not, as far as its vendor tells; no answer is none."""
+        credential = self.auth.credential(repository.registry)
+        return vendor_of(repository.registry).open_to(repository, credential, self.http)
 
     def check_login(self, registry: str) -> None:
         """Raise Denied unless the registry takes our credentials, asked for no repository, as `docker login` does."""

@@ -13,7 +13,7 @@ from imageyard.plan.delivery import Delivery
 from imageyard.plan.matrix import RowJob
 from imageyard.plan.trust import Event
 
-__all__ = ["FollowingSteps", "Forge", "IdentityToken", "Provider"]
+__all__ = ["FollowingSteps", "Forge", "Home", "IdentityToken", "Provider", "TokenClaims"]
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,27 @@ class IdentityToken:
 
     value: str = field(repr=False)
     claims: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Home:
+    """The repository whose jobs are trusted: its name, OWNER/NAME, and its number, which no other one ever has."""
+
+    name: str
+    number: str
+
+
+@dataclass(frozen=True)
+class TokenClaims:
+    """What the identity token of a job must state, by claim: all of it.
+
+    A claim of `equal` is one of the values. A claim of `like` matches one of the patterns, and one of `unlike` none of
+    them: `*` stands for any characters, `/` among them, and nothing else is special.
+    """
+
+    equal: Mapping[str, tuple[str, ...]]
+    like: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    unlike: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class FollowingSteps(Protocol):
@@ -60,6 +81,9 @@ class Provider(Protocol):
 
     identity_permission: str
     """What a job needs before it gets an identity token, in words."""
+
+    token_issuer: str
+    """Who signs the identity tokens of jobs, as a host."""
 
     runners: Mapping[Arch, str]
     """The system's own runner for each architecture."""
@@ -109,6 +133,24 @@ class Provider(Protocol):
 
         Raises EnvironmentLacks, Denied or Transient.
         """
+
+    def home(self, name: str | None, number: str | None) -> Home:
+        """Return the repository of this job, or the one that is named by a person.
+
+        Raises EnvironmentLacks for what is not known, ConfigurationError for what is no such name or number.
+        """
+
+    def trusted_claims(
+        self, home: Home, protected: Sequence[str], environments: Sequence[str], *, tags: bool
+    ) -> tuple[TokenClaims, ...]:
+        """Return what tokens of trusted jobs state: one of these. `protected` are patterns of branches.
+
+        `tags`: jobs of tags that ask for a build are trusted too. Raises ConfigurationError for a pattern that cannot
+        be told.
+        """
+
+    def branch_claims(self, home: Home) -> TokenClaims:
+        """Return what tokens of jobs at any ref state, so that they are jobs of our workflows."""
 
     def set_outputs(self, values: Mapping[str, str]) -> bool:
         """Hand values to the jobs that follow; returns whether this step has outputs."""

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from imageyard import aws
+from imageyard.http.transport import Http
 from imageyard.names import Reference
 from imageyard.registry.credentials import Credential
 
@@ -84,6 +85,9 @@ class Vendor(Protocol):
     def untag(self, repository: Reference, tags: Sequence[str]) -> Mapping[str, str] | None:
         """Take tags away, one by one; the vendor's words for each tag that it kept. None: deletion is by digest."""
 
+    def open_to(self, repository: Reference, credential: Credential | None, http: Http) -> str | None:
+        """Say who may write the repository that should not, as far as the vendor tells; it raises nothing."""
+
     @property
     def untags(self) -> bool:
         """Whether a tag can be taken away while another keeps the same manifest."""
@@ -100,6 +104,10 @@ class AnyVendor:
 
     def pushed_at(self, repository: Reference, tags: Sequence[str]) -> Mapping[str, datetime] | None:
         """No such registry keeps when an image was pushed."""
+        return None
+
+    def open_to(self, repository: Reference, credential: Credential | None, http: Http) -> str | None:
+        """The protocol has no question about the rights of others."""
         return None
 
     def untag(self, repository: Reference, tags: Sequence[str]) -> Mapping[str, str] | None:

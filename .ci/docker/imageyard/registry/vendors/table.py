@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from imageyard import aws
+from imageyard.http.transport import Http
 from imageyard.names import Reference
+from imageyard.registry.credentials import Credential
 from imageyard.registry.vendors import ecr, ecr_tags, ghcr
 from imageyard.registry.vendors.base import AnyVendor, AwsLogin, Password, TokenLogin, Vendor
 
@@ -53,6 +55,10 @@ class _Ghcr(AnyVendor):
     """GitHub's registry: nothing is deleted by the registry's protocol."""
 
     deletion_hint = "GitHub deletes versions of packages on its pages and by its own API only: gh api --help"
+
+    def open_to(self, repository: Reference, credential: Credential | None, http: Http) -> str | None:
+        """Ask GitHub which repository the package is linked to."""
+        return ghcr.open_to(repository, credential, http)
 
 
 AWS_LOGINS: Mapping[str, AwsLogin] = {"ecr": _EcrLogin()}

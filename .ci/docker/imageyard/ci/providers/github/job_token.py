@@ -20,7 +20,7 @@ ISSUER = "https://token.actions.githubusercontent.com"
 
 _URL, _BEARER = "ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"
 _DOING = "asking GitHub for the token of this job"
-_CLAIMS = ("sub", "aud", "iss")
+_CLAIMS = ("iss", "aud", "repository_id", "environment", "job_workflow_ref", "sub")
 
 
 def in_reach(environ: Mapping[str, str]) -> bool:

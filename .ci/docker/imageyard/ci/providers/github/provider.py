@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from imageyard.ci.providers.base import FollowingSteps, Forge, IdentityToken
-from imageyard.ci.providers.github import answers, environment, job_token, matrix
+from imageyard.ci.providers.base import FollowingSteps, Forge, Home, IdentityToken, TokenClaims
+from imageyard.ci.providers.github import answers, environment, job_token, matrix, token_claims
 from imageyard.ci.providers.github import event as events
 from imageyard.ci.providers.github.api import Api
 from imageyard.ci.providers.github.forge import GitHubForge
@@ -28,6 +28,7 @@ class GitHub:
     name = "GitHub"
     system = "GitHub Actions"
     identity_permission = "the permission `id-token: write`"
+    token_issuer = job_token.ISSUER.removeprefix("https://")
     runners: Mapping[Arch, str] = RUNNERS
 
     def __init__(self, environ: Mapping[str, str]) -> None:
@@ -85,6 +86,20 @@ class GitHub:
     def identity_token(self, audience: str, http: Http, hide: Callable[[str], None]) -> IdentityToken:
         """Ask GitHub's token service."""
         return job_token.fetch(self._environ, audience, http, hide)
+
+    def home(self, name: str | None, number: str | None) -> Home:
+        """Return the repository in GITHUB_REPOSITORY and GITHUB_REPOSITORY_ID, or the one that is named."""
+        return token_claims.home(self._environ, name, number)
+
+    def trusted_claims(
+        self, home: Home, protected: Sequence[str], environments: Sequence[str], *, tags: bool
+    ) -> tuple[TokenClaims, ...]:
+        """Return claims of jobs of `docker-builds.yml`, by protected branch."""
+        return token_claims.trusted(home, protected, environments, tags=tags)
+
+    def branch_claims(self, home: Home) -> TokenClaims:
+        """Return claims of jobs of our workflows."""
+        return token_claims.branch(home)
 
     def set_outputs(self, values: Mapping[str, str]) -> bool:
         """Add to the file that GITHUB_OUTPUT names."""

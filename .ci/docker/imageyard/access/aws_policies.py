@@ -1,0 +1,146 @@
+"""The policies of the roles at AWS, worked out of the catalogue: who may take a role, and what it may do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from imageyard.access.environments import trusted_environments
+from imageyard.catalogue.model import Catalogue
+from imageyard.ci.providers.base import Home, Provider, TokenClaims
+from imageyard.errors import ConfigurationError
+from imageyard.names import parse_reference
+from imageyard.registry.vendors import ecr
+
+__all__ = ["TRUST_LIMIT", "policies", "trust_length"]
+
+Document: TypeAlias = dict[str, Any]
+
+TRUST_LIMIT = 2048
+"""Characters of a trust policy, white space not counted, unless the account's quota was raised (AWS IAM User Guide,
+"IAM and AWS STS quotas")."""
+
+_AUDIENCE = "sts.amazonaws.com"
+_READING = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:ListImages")
+_ASKING = ("ecr:BatchCheckLayerAvailability", *_READING)
+_WRITING = ("ecr:InitiateLayerUpload", "ecr:UploadLayerPart", "ecr:CompleteLayerUpload", "ecr:PutImage")
+_MAKING = ("ecr:DescribeRepositories", "ecr:CreateRepository")
+_CLEANING = ("ecr:DescribeImages", "ecr:BatchDeleteImage")  # beside what reading needs
+_LOG_IN: Document = {"Sid": "LogIn", "Effect": "Allow", "Action": "ecr:GetAuthorizationToken", "Resource": "*"}
+
+
+def policies(catalogue: Catalogue, provider: Provider, home: Home, *, tags: bool = False) -> Mapping[str, Document]:
+    """The roles by name, each with its ARN, its trust policy and its own; `reading` is for whoever uses images.
+
+    `tags`: runs of tags that ask for a build may take the trusted role. Raises ConfigurationError where the catalogue
+    has no role for each level of trust: whoever may take a role for all runs may write what is trusted.
+    """
+    roles, create = _roles(catalogue)
+    partition = roles["trusted"].split(":")[1]
+    cache = catalogue.settings.get("cache")
+    caches: Mapping[str, Any] = cache if isinstance(cache, Mapping) else {}
+    registry = catalogue.registry
+    images = registry.trusted if registry else None
+    trusted = _arns(partition, (images, caches.get("trusted")))
+    mirrors = _arns(partition, catalogue.mirrors)
+    own = (registry.branch if registry else None, caches.get("branch"))
+    branch = [arn for arn in _arns(partition, own) if arn not in trusted]
+    cleaned = [arn for arn in _arns(partition, own[1:]) if arn not in trusted]
+    claims = provider.trusted_claims(home, catalogue.protected, trusted_environments(catalogue), tags=tags)
+    return {
+        "trusted": {
+            "role": roles["trusted"],
+            "trust": _trust(roles["trusted"], provider.token_issuer, claims),
+            "policy": _document(
+                _LOG_IN,
+                *_allow("ReadAndWrite", (*_ASKING, *_WRITING), [*trusted, *mirrors]),
+                *(_allow("Make", _MAKING, [*trusted, *mirrors]) if create else ()),
+            ),
+        },
+        "branch": {
+            "role": roles["branch"],
+            "trust": _trust(roles["branch"], provider.token_issuer, [provider.branch_claims(home)]),
+            "policy": _document(
+                _LOG_IN,
+                *_allow("Read", _ASKING, [*trusted, *branch]),
+                *_allow("Write", _WRITING, branch),
+                *(_allow("Make", _MAKING, branch) if create else ()),
+                *_allow("Clean", _CLEANING, cleaned),
+            ),
+        },
+        "reading": {"policy": _document(_LOG_IN, *_allow("Read", _READING, _arns(partition, (images,))))},
+    }
+
+
+def trust_length(role: Mapping[str, Any]) -> int:
+    """How many characters of its quota a trust policy takes."""
+    return len(json.dumps(role["trust"], separators=(",", ":")))
+
+
+def _roles(catalogue: Catalogue) -> tuple[Mapping[str, str], bool]:
+    section = catalogue.settings.get("ecr")
+    roles = section.get("role") if isinstance(section, Mapping) else None
+    if not isinstance(section, Mapping) or not isinstance(roles, Mapping):
+        raise ConfigurationError(
+            "the catalogue has no role at AWS for each level of trust",
+            doing="writing policies",
+            at=catalogue.file,
+            hint="write: ecr: {role: {trusted: ARN, branch: ARN}, region: REGION}",
+        )
+    return roles, bool(section.get("create"))
+
+
+def _arns(partition: str, names: Iterable[str | None]) -> list[str]:
+    """The repositories at ECR among these, each once, as IAM names them."""
+    found = []
+    for place in (parse_reference(name) for name in names if name):
+        region, account = ecr.region_of(place.registry), ecr.account_of(place.registry)
+        if region and account:
+            found.append(f"arn:{partition}:ecr:{region}:{account}:repository/{place.repository}")
+    return list(dict.fromkeys(found))
+
+
+def _trust(role: str, issuer: str, claims: Sequence[TokenClaims]) -> Document:
+    """A trust policy with a statement for each alternative.
+
+    A condition of StringEquals or StringLike is false where the token lacks the claim; `ForAllValues:` is true then,
+    and has no place in an Allow (AWS IAM User Guide, "Single-valued vs. multivalued context keys"). AWS evaluates
+    `repository_id`, `environment` and `job_workflow_ref` of GitHub's tokens since January 2026, and takes no trust
+    policy for them that asks neither for the subject nor for `job_workflow_ref`.
+    """
+    _, partition, _, _, account, _ = role.split(":", 5)
+    principal = {"Federated": f"arn:{partition}:iam::{account}:oidc-provider/{issuer}"}
+    return _document(
+        *(
+            {
+                "Effect": "Allow",
+                "Principal": principal,
+                "Action": "sts:AssumeRoleWithWebIdentity",
+                "Condition": _condition(issuer, one),
+            }
+            for one in claims
+        )
+    )
+
+
+def _condition(issuer: str, claims: TokenClaims) -> Document:
+    equal = {f"{issuer}:aud": _AUDIENCE} | _values(issuer, claims.equal)
+    found = {"StringEquals": equal}
+    found |= {"StringLike": _values(issuer, claims.like)} if claims.like else {}
+    return found | ({"StringNotLike": _values(issuer, claims.unlike)} if claims.unlike else {})
+
+
+def _values(issuer: str, claims: Mapping[str, tuple[str, ...]]) -> Document:
+    """Values as IAM reads them: neither `?` nor `$`, which it reads too, is in a repository's name or a pattern."""
+    return {f"{issuer}:{name}": values[0] if len(values) == 1 else list(values) for name, values in claims.items()}
+
+
+def _allow(sid: str, actions: Iterable[str], resources: Sequence[str]) -> list[Document]:
+    """A statement; none where there is nothing that it is about."""
+    named = {"Sid": sid, "Effect": "Allow", "Action": list(actions), "Resource": list(resources)}
+    return [named] if resources else []
+
+
+def _document(*statements: Document) -> Document:
+    return {"Version": "2012-10-17", "Statement": list(statements)}

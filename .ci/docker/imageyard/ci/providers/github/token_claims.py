@@ -1,0 +1,99 @@
+"""What GitHub's tokens state of our jobs, for those who decide by it which role a job may take."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+
+from imageyard.ci.providers.base import Home, TokenClaims
+from imageyard.errors import ConfigurationError, EnvironmentLacks
+
+__all__ = ["branch", "home", "trusted"]
+
+_BUILDS = "docker-builds.yml"
+_OURS = (_BUILDS, "docker-cache-cleanup.yml", "wait-for-image.yml")
+_CIFLOW = "refs/tags/ciflow/docker/*"
+_NAME = re.compile(r"[A-Za-z0-9_-]+/[A-Za-z0-9._-]+")
+_DOING = "saying which jobs a role is for"
+
+_EXACT, _ANY_DEPTH = -2, -1
+"""Kinds of patterns of branches, beside the number of slashes that every branch of a pattern with `*` has."""
+
+
+def home(environ: Mapping[str, str], name: str | None, number: str | None) -> Home:
+    """The repository that is named, else that of the job.
+
+    Raises EnvironmentLacks where neither says it, ConfigurationError for what cannot be a name or a number: a `*` in
+    it would let others in.
+    """
+    name = name or environ.get("GITHUB_REPOSITORY", "")
+    number = number or environ.get("GITHUB_REPOSITORY_ID", "")
+    if not name or not number:
+        raise EnvironmentLacks(
+            f"nobody said {'which repository it is' if not name else f'the number of {name}'}",
+            doing=_DOING,
+            hint=(
+                f"inv policies --repository {name or 'OWNER/NAME'} --repository-id NUMBER",
+                f"gh api repos/{name or 'OWNER/NAME'} --jq .id    (the number)",
+            ),
+        )
+    if not _NAME.fullmatch(name):
+        raise ConfigurationError(f"--repository takes OWNER/NAME, not {name!r}", doing=_DOING)
+    if not re.fullmatch("[0-9]+", number):
+        raise ConfigurationError(
+            f"--repository-id takes a number, not {number!r}", doing=_DOING, hint=f"gh api repos/{name} --jq .id"
+        )
+    return Home(name, number)
+
+
+def trusted(
+    home: Home, protected: Sequence[str], environments: Sequence[str], *, tags: bool
+) -> tuple[TokenClaims, ...]:
+    """Claims of `docker-builds.yml` as a protected branch has it, in one of the environments; one value for each kind.
+
+    `job_workflow_ref` is `OWNER/NAME/.github/workflows/FILE@REF`, REF that of the run where the file is in the same
+    repository (docs.github.com, "OpenID Connect reference"). Protected patterns are those of `is_protected`, whose `*`
+    stops at a slash, and that of `TokenClaims.like` does not: what has more slashes than the pattern is unlike it.
+    Raises ConfigurationError for a pattern with both `*` and `**`.
+    """
+    equal = {"repository_id": (home.number,), "environment": tuple(environments)}
+    found = []
+    for kind, patterns in groupby(sorted(dict.fromkeys(protected), key=_kind), key=_kind):
+        refs = tuple(_workflow(home, _BUILDS, f"refs/heads/{re.sub('[*]+', '*', one)}") for one in patterns)
+        if kind == _EXACT:
+            found.append(TokenClaims({**equal, "job_workflow_ref": refs}))
+        elif kind == _ANY_DEPTH:
+            found.append(TokenClaims(equal, {"job_workflow_ref": refs}))
+        else:
+            deeper = _workflow(home, _BUILDS, f"refs/heads/{'*/' * (kind + 1)}*")
+            found.append(TokenClaims(equal, {"job_workflow_ref": refs}, {"job_workflow_ref": (deeper,)}))
+    if tags:
+        found.append(TokenClaims(equal, {"job_workflow_ref": (_workflow(home, _BUILDS, _CIFLOW),)}))
+    return tuple(found)
+
+
+def branch(home: Home) -> TokenClaims:
+    """Claims of our workflows at any ref: another workflow, with a fault of its own, gets no role by them."""
+    return TokenClaims(
+        {"repository_id": (home.number,)}, {"job_workflow_ref": tuple(_workflow(home, file, "*") for file in _OURS)}
+    )
+
+
+def _kind(pattern: str) -> int:
+    stars = set(re.findall("[*]+", pattern))
+    if not stars:
+        return _EXACT
+    if "*" not in stars:
+        return _ANY_DEPTH
+    if len(stars) > 1:
+        raise ConfigurationError(
+            f"the pattern {pattern!r} cannot be told to others: it has both * and **",
+            doing=_DOING,
+            hint="write it as several patterns under `protected`",
+        )
+    return pattern.count("/")
+
+
+def _workflow(home: Home, file: str, ref: str) -> str:
+    return f"{home.name}/.github/workflows/{file}@{ref}"

@@ -1,0 +1,136 @@
+"""Which role a job asks for, what it makes, and of what it is warned."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from imageyard import aws
+from imageyard.access import login
+from imageyard.access.aws_role import Assumed
+from imageyard.catalogue import expand
+from imageyard.ci.providers.base import Provider
+from imageyard.console import Story
+from imageyard.names import Reference
+from imageyard.plan.trust import Decision, Event, decide
+from imageyard.registry.client import Client
+from imageyard.registry.credentials import Credential
+from imageyard.registry.vendors.base import Password
+from support.yard.policies import CATALOGUE, ECR
+
+HERE = "acme/images"
+MAIN = decide(Event("push", ref="refs/heads/main"), ["main"])
+PULL = decide(Event("pull request", repository=HERE, head=HERE, number=17), ["main"])
+
+
+class Ecr:
+    """A registry that makes whatever it is asked for."""
+
+    title = "ECR"
+
+    def __init__(self) -> None:
+        self.made: list[str] = []
+
+    def region_of(self, host: str) -> str | None:
+        return "us-east-1" if host == ECR else None
+
+    def log_in(self, region: str, caller: aws.Caller) -> Password:
+        return Password(ECR, Credential("AWS", "a password"), None)
+
+    def make_repository(self, repository: Reference, region: str, caller: aws.Caller, *, held: bool) -> bool:
+        self.made.append(repository.repository)
+        return True
+
+
+class Job:
+    """A job that has a token."""
+
+    def has_identity(self) -> bool:
+        return True
+
+    def actor(self) -> None:
+        return None
+
+    def job_folder(self) -> None:
+        return None
+
+    def following_steps(self) -> None:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("decision", "as_branch", "role", "made"),
+    [
+        (MAIN, False, "trusted", ["acme/ci", "acme/ci-cache"]),
+        (MAIN, True, "branch", []),
+        (PULL, False, "branch", ["acme/ci-branch", "acme/ci-branch-cache"]),
+        (PULL, True, "branch", []),
+    ],
+)
+def test_the_role_that_is_taken(
+    decision: Decision, as_branch: bool, role: str, made: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def assume(role: str, settings: Mapping[str, Any], *_: object) -> Assumed:
+        asked.append(role)
+        return Assumed(aws.Keys("AK", "SK", "ST", "2026-01-01"), role)
+
+    ecr = Ecr()
+    monkeypatch.setattr(login, "AWS_LOGINS", {"ecr": ecr})
+    monkeypatch.setattr(login.aws_role, "assume", assume)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
+    file = tmp_path / "images.yml"
+    file.write_text(CATALOGUE.replace("mirrors: [ghcr.io/acme/ci]\n", ""))
+    story = Story("plain", io.StringIO())
+    environ = {"XDG_RUNTIME_DIR": str(tmp_path)}
+    loaded = expand.load(file, tmp_path)
+    login.log_in(loaded, story, Client(), cast("Provider", Job()), decision, environ, as_branch=as_branch)
+
+    assert asked == [f"arn:aws:iam::123456789012:role/{role}"]
+    assert ecr.made == made
+
+
+class Registry:
+    """A client of a registry that takes the token, and says of every repository that others may write it."""
+
+    def __init__(self, **_: object) -> None:
+        pass
+
+    def check_login(self, registry: str) -> None:
+        assert registry == "ghcr.io"
+
+    def open_to(self, repository: Reference) -> str:
+        return f"{repository} is open to others"
+
+
+@pytest.mark.parametrize(
+    ("places", "warned"),
+    [
+        ("registry: ghcr.io/acme/ci", ["ghcr.io/acme/ci"]),
+        (
+            "registry: ghcr.io/acme/ci\ncache: {trusted: ghcr.io/acme/cache, branch: ghcr.io/acme/cache-of-branches}",
+            ["ghcr.io/acme/ci", "ghcr.io/acme/cache"],
+        ),
+        ("mirrors: [ghcr.io/acme/ci]", []),  # `inv mirror` says it
+    ],
+)
+def test_a_job_is_warned_of_what_others_can_write(
+    places: str, warned: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(login, "Client", Registry)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
+    file = tmp_path / "images.yml"
+    file.write_text(f"{places}\nimages: {{a: {{dockerfile: D, names: {{linux: }}}}}}\naxes: {{plain: {{linux: }}}}\n")
+    told = io.StringIO()
+    environ = {"XDG_RUNTIME_DIR": str(tmp_path), "GHCR_PAT": "a token"}
+    loaded = expand.load(file, tmp_path)
+    login.log_in(loaded, Story("plain", told), Client(), cast("Provider", Job()), MAIN, environ)
+
+    said = [line for line in told.getvalue().splitlines() if "is open to others" in line]
+    assert [line.partition(" is open")[0].rpartition(" ")[2] for line in said] == warned
+    assert "Logged in at ghcr.io" in told.getvalue()
