@@ -3,6 +3,7 @@
 import pytest
 from imageyard.catalogue import listing, text
 from imageyard.catalogue.expand import expand
+from imageyard.names import ARCHES
 
 SOURCE = b"""
 axes: {plain: {base, child}}
@@ -25,6 +26,14 @@ def test_a_listing_names_rows_parents_first():
         ("base", "arm64", "f", ()),
         ("child", "arm64", "f", ("nightly",)),
     )
+
+
+def test_rows_of_every_architecture_are_listed():
+    every = SOURCE.replace(b"amd64, arm64", ", ".join(ARCHES).encode())
+    rows = listing.listed(expand(text.parse(every)).catalogue)
+    assert [row[:2] for row in rows] == [(name, arch) for arch in ARCHES for name in ("base", "child")]
+    key = listing.key(every, "images.yml")
+    assert listing.loads(listing.dumps(key, rows), key) == rows
 
 
 def test_what_was_kept_comes_back():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -81,6 +81,7 @@ def expand(root: Map, file: str = "images.yml", folder: str = ".", overrides: Ma
                 image = replace(image, parents={arg: prefix + parent for arg, parent in image.parents.items()})
             rows[name, arch] = Row(image, arch)
         images[name] = rows[name, arches[0]].image
+    _refuse_family_called_as_arch(cast(Map, root.items["images"]), {arch for _, arch in rows})
     catalogue = Catalogue(
         file=file,
         folder=folder,
@@ -97,6 +98,12 @@ def expand(root: Map, file: str = "images.yml", folder: str = ".", overrides: Ma
         mentioned=frozenset(mentioned(root)),
     )
     return Expansion(catalogue, sentences, known)
+
+
+def _refuse_family_called_as_arch(families: Map, arches: Collection[str]) -> None:
+    if family := next((family for family in families.items if family in arches), None):
+        headline = f"a family cannot be called {family!r}: it is the Nox tag of the rows for {family}"
+        raise error_at(families, headline, key=family, hint="give the family another name")
 
 
 def _refuse_unknown_lane(sentence: Sentence, image: Image, lanes: Map | None) -> None:

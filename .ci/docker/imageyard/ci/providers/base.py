@@ -62,7 +62,7 @@ class Provider(Protocol):
     """What a job needs before it gets an identity token, in words."""
 
     runners: Mapping[Arch, str]
-    """The system's own runner for each architecture."""
+    """The system's own runner for each architecture that it has machines of, amd64 among them."""
 
     @property
     def runs_us(self) -> bool:
