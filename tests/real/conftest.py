@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from imageyard.errors import EnvironmentLacks
 from imageyard.files import locked
-from imageyard.names import ARCHES, Arch
+from imageyard.names import BUILDER_ARCHES, Arch
 from imageyard.project.checkout import this_arch
 from imageyard.stack.emulation import ensure_emulation
 from support.aws.served import Aws
@@ -81,21 +81,21 @@ def old_buildx(shared_tmp: Path) -> str:
 @pytest.fixture(scope="session")
 def roots(shared_tmp: Path) -> Mapping[Arch, bytes]:
     """A root file system with busybox for each architecture."""
-    return {arch: busybox_root(shared_tmp, arch) for arch in ARCHES}
+    return {arch: busybox_root(shared_tmp, arch) for arch in BUILDER_ARCHES}
 
 
 @pytest.fixture(scope="session")
 def worker_engines(docker_engine: PrivateEngine, shared_tmp: Path) -> Iterator[Mapping[Arch, PrivateEngine]]:
     """An engine for each architecture; the foreign one's programs are emulated."""
     try:
-        for arch in ARCHES:
+        for arch in BUILDER_ARCHES:
             ensure_emulation(arch)
     except EnvironmentLacks as lacks:
         if os.environ.get("CI") == "true":
             pytest.fail(str(lacks), pytrace=False)
         pytest.skip(str(lacks))
     with private_engine(shared_tmp, "containerd", "second") as second:
-        yield {arch: docker_engine if arch == this_arch() else second for arch in ARCHES}
+        yield {arch: docker_engine if arch == this_arch() else second for arch in BUILDER_ARCHES}
 
 
 @pytest.fixture(scope="session")

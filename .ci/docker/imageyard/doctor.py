@@ -5,25 +5,29 @@ from __future__ import annotations
 import platform
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from imageyard import process
 from imageyard.console import Story
 from imageyard.errors import EnvironmentLacks
+from imageyard.names import Arch
 from imageyard.stack.health import REQUIRED, Diagnosis, Facts, diagnose
 
 __all__ = ["examine", "gather", "report"]
 
 
-def gather() -> Facts:
-    """Look at this machine; nothing is started and nothing is changed."""
+def gather(arches: Iterable[Arch] = ()) -> Facts:
+    """Look at this machine; nothing is started and nothing is changed.
+
+    Emulators are looked for that `arches` and those that CI has machines of take.
+    """
     from importlib.metadata import PackageNotFoundError, version
 
     from imageyard.builders import buildx
     from imageyard.engine import Engine
-    from imageyard.names import ARCHES
+    from imageyard.names import ARCHES, BUILDER_ARCHES
     from imageyard.stack import emulation, local
 
     packages: dict[str, str | None] = {}
@@ -52,7 +56,9 @@ def gather() -> Facts:
         store=engine.image_store if engine else None,
         buildx=plugin,
         free=_free(str(engine.info.get("DockerRootDir", "")) if engine else ""),
-        emulation={arch: emulation.state(arch) for arch in ARCHES} if sys.platform == "linux" else {},
+        emulation={arch: emulation.state(arch) for arch in dict.fromkeys((*BUILDER_ARCHES, *arches))}
+        if sys.platform == "linux"
+        else {},
         standins=sum(len(local.standins(arch).pinned) for arch in ARCHES),
         registry=local.registry_runs(),
     )
@@ -82,9 +88,12 @@ def report(findings: Sequence[Diagnosis]) -> str:
     return "\n".join(lines)
 
 
-def examine(*, as_json: bool = False) -> None:
-    """Write the findings to standard output. Raises EnvironmentLacks where something needed is broken."""
-    findings = diagnose(gather())
+def examine(arches: Iterable[Arch] = (), *, as_json: bool = False) -> None:
+    """Write the findings to standard output; `arches` are those that images are built for.
+
+    Raises EnvironmentLacks where something needed is broken.
+    """
+    findings = diagnose(gather(arches))
     Story.result([asdict(finding) for finding in findings] if as_json else report(findings))
     broken = [finding for finding in findings if not finding.ok and finding.needed]
     if broken:

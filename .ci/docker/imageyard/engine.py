@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeAlias
 
 from imageyard import daemon, process
 from imageyard.errors import EnvironmentLacks, ImageyardError, NotFound
-from imageyard.names import Digest
+from imageyard.names import Digest, platform_text
 
 __all__ = ["Container", "Engine", "ImageStore", "LoadedImage", "Ran"]
 
@@ -287,14 +287,13 @@ def _no_such(answer: process.Completed) -> bool:
 
 def _image(found: Mapping[str, Any]) -> LoadedImage:
     """Decode `docker image inspect` (Engine API 1.51, ImageInspect; `Descriptor` only with the containerd store)."""
-    variant = f"/{found['Variant']}" if found.get("Variant") and found["Architecture"] == "arm" else ""
     descriptor = found.get("Descriptor") or {}
     return LoadedImage(
         id=found["Id"],
         digest=Digest(descriptor["digest"]) if descriptor.get("digest") else None,
         tags=tuple(found.get("RepoTags") or ()),
         labels=(found.get("Config") or {}).get("Labels") or {},
-        platform=f"{found['Os']}/{found['Architecture']}{variant}",
+        platform=platform_text(found["Os"], found["Architecture"], found.get("Variant") or ""),
         size=found["Size"],
         created=found.get("Created") or "",
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, NewType, TypeAlias, cast, get_args
 
@@ -11,6 +11,7 @@ from imageyard.errors import ConfigurationError, Denied, Transient
 
 __all__ = [
     "ARCHES",
+    "BUILDER_ARCHES",
     "Absent",
     "Arch",
     "Digest",
@@ -22,15 +23,36 @@ __all__ = [
     "as_arch",
     "content_tag",
     "image_name_fault",
+    "known_arch",
+    "normal_platform",
     "parse_digest",
     "parse_reference",
     "parse_tag",
     "platform_of",
+    "platform_text",
     "tree_tag",
 ]
 
-Arch: TypeAlias = Literal["amd64", "arm64"]
+Arch: TypeAlias = Literal["amd64", "arm64", "i386", "armv7", "armv6", "ppc64le", "s390x", "riscv64", "loong64"]
+"""A platform in one word that may end a tag: BuildKit's own where it has one.
+
+`386` alone is a number to an editor, and `arm/v7` has a slash. BuildKit takes `i386` for `386` as well.
+"""
 ARCHES: tuple[Arch, ...] = get_args(Arch)
+BUILDER_ARCHES: tuple[Arch, ...] = ("amd64", "arm64")
+"""What the machines are that build for other architectures than their own."""
+
+_PLATFORMS: Mapping[str, str] = {"i386": "linux/386", "armv7": "linux/arm/v7", "armv6": "linux/arm/v6"}
+_MACHINES: Mapping[str, Arch] = {
+    **dict.fromkeys(("i486", "i586", "i686", "x86"), "i386"),
+    **dict.fromkeys(("armv7l", "armv7hl", "armv8l", "arm32v7"), "armv7"),
+    **dict.fromkeys(("armv6l", "armv6hl", "arm32v6"), "armv6"),
+    **{"x64": "amd64", "ppc64el": "ppc64le", "loongarch64": "loong64"},
+}
+"""What `uname -m`, Debian and Docker's library call an architecture, beside the names that BuildKit takes."""
+
+_ARCHITECTURES = {"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64", "i386": "386"}
+_SYSTEMS = {"macos": "darwin"}
 
 Digest = NewType("Digest", str)
 
@@ -46,23 +68,63 @@ _IMAGE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _CONTENT_HEX = 20
 _TREE_HEX = 40
 _CONTENT_TAG = re.compile(r"(?P<image>.+)-(?P<hex>[0-9a-f]{20})(?P<local>-local)?")
-_TREE_TAG = re.compile(r"(?P<image>.+)-(?P<hex>[0-9a-f]{40})(-(?P<arch>amd64|arm64))?")
+_TREE_TAG = re.compile(r"(?P<image>.+)-(?P<hex>[0-9a-f]{40})(-(?P<arch>" + "|".join(ARCHES) + "))?")
 
 
 def as_arch(text: str) -> Arch:
-    """The architecture that `text` names; `x86_64` and `aarch64` are understood as `uname -m` prints them.
+    """The architecture that `text` names, also as `uname -m` prints it, or as a platform: `aarch64`, `linux/arm/v7`.
 
     Raises ConfigurationError for any other.
     """
-    known = {"x86_64": "amd64", "aarch64": "arm64"}.get(text, text)
-    if known not in ARCHES:
-        raise ConfigurationError(f"unknown architecture {text!r}", hint=f"use one of: {', '.join(ARCHES)}")
-    return known
+    if arch := known_arch(text):
+        return arch
+    raise ConfigurationError(f"unknown architecture {text[:100]!r}", hint=f"use one of: {', '.join(ARCHES)}")
+
+
+def known_arch(text: str) -> Arch | None:
+    """The architecture that a word or a platform stands for, None where it stands for none of ours."""
+    word = text.lower().removeprefix("linux/")
+    if word in ARCHES:
+        return word
+    if word in _MACHINES:
+        return _MACHINES[word]
+    platform = normal_platform(f"linux/{word}")
+    return next((arch for arch in ARCHES if platform_of(arch) == platform), None)
 
 
 def platform_of(arch: Arch) -> str:
-    """The OCI platform of an architecture, as BuildKit writes it: `linux/amd64`."""
-    return f"linux/{arch}"
+    """The OCI platform of an architecture, as BuildKit writes it: `linux/amd64`, `linux/arm/v7`."""
+    return _PLATFORMS.get(arch, f"linux/{arch}")
+
+
+def normal_platform(platform: str) -> str:
+    """A platform in its one spelling: `linux/arm64` for `arm64`, `linux/aarch64` and `linux/arm64/v8`.
+
+    (containerd/platforms 1.0, platforms.Parse; an architecture alone is one of Linux.)
+    """
+    parts = platform.split("/")
+    system, architecture, *variant = parts if len(parts) > 1 else ("linux", *parts)
+    return platform_text(system, architecture, "/".join(variant))
+
+
+def platform_text(system: str, architecture: str, variant: str = "") -> str:
+    """A platform as BuildKit writes it, with one spelling for each (containerd/platforms 1.0, normalizeArch)."""
+    system, architecture, variant = system.lower(), architecture.lower(), variant.lower()
+    architecture = _ARCHITECTURES.get(architecture, architecture)
+    match architecture:
+        case "armhf":
+            architecture, variant = "arm", "v7"
+        case "armel":
+            architecture, variant = "arm", "v6"
+        case "arm":
+            variant = f"v{variant}" if variant in ("5", "6", "7", "8") else variant or "v7"
+        case "arm64":
+            variant = "" if variant in ("8", "v8") else variant
+        case "amd64":
+            variant = "" if variant == "v1" else variant
+        case "386":
+            variant = ""
+    return "/".join(filter(None, (_SYSTEMS.get(system, system), architecture, variant)))
 
 
 def parse_digest(text: str) -> Digest:

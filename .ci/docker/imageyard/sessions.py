@@ -159,7 +159,7 @@ def _register_shell(call: NoxCall) -> None:
         """Open a shell in the image that CI made, pulled or built: `-- IMAGE [--arch A] [--print] [COMMAND...]`."""
         parser = _parser("shell")
         parser.add_argument("image", help="the image's name; what follows it is a command to run instead of a shell")
-        parser.add_argument("--arch", help="amd64 or arm64; this machine's unless told")
+        parser.add_argument("--arch", help="an architecture: amd64, arm64, armv7 ...; this machine's unless told")
         parser.add_argument("--print", action="store_true", help="only bring it into the engine, and print its name")
         with _told_to_nox(call, session):
             from imageyard.workbench import shell as flow

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from imageyard.names import Arch
 from imageyard.project.checkout import this_arch
+from imageyard.stack.rootfs import debian_arch
 
 INSTALLED = Path("/bin/busybox")
 
@@ -67,7 +68,7 @@ def _download(folder: Path, arch: Arch | None = None) -> Path:
         pytest.skip("no busybox-static here, and no apt-get to download it with")
     if arch:
         apt += _lists_of(folder / "apt", arch)
-        subprocess.run([*apt, "update"], check=True, capture_output=True)
+        subprocess.run([*apt, "update"], check=False, capture_output=True)  # one suite of several may be out of date
     subprocess.run([*apt, "download", "busybox-static"], cwd=folder, check=True, capture_output=True)
     (package,) = folder.glob("*.deb")
     subprocess.run(["dpkg-deb", "-x", str(package), str(folder / "root")], check=True)
@@ -78,6 +79,7 @@ def _lists_of(state: Path, arch: Arch) -> list[str]:
     """apt's options for package lists of another architecture, kept apart from the machine's own (apt.conf(5))."""
     (state / "lists" / "partial").mkdir(parents=True)
     (state / "status").touch()
-    settings = [f"APT::Architecture={arch}", f"APT::Architectures={arch}", "Acquire::Languages=none"]
+    theirs = debian_arch(arch)
+    settings = [f"APT::Architecture={theirs}", f"APT::Architectures={theirs}", "Acquire::Languages=none"]
     settings += [f"Dir::State={state}", f"Dir::State::status={state / 'status'}", f"Dir::Cache={state}"]
     return [part for setting in settings for part in ("-o", setting)]

@@ -451,3 +451,9 @@ def test_args_merge_as_a_fold(levels):
     _, family, name = ("{" + ", ".join(f"{k}: {v or '~'}" for k, v in level.items()) + "}" for level in levels)
     top = "defaults: {args: {A: 0, B: 0, C: 0, D: 0}}\n"
     assert only(f"      jammy: {{args: {name}}}", f"dockerfile: D\n    args: {family}", top).args == expected
+
+
+def test_a_family_may_be_called_as_an_architecture_that_no_row_is_for():
+    """PyTorch cross-compiles in a family `riscv64`; its rows are amd64."""
+    found = expand(text.parse(b"axes: {plain: {linux}}\nimages: {riscv64: {dockerfile: D, names: {linux: }}}\n"))
+    assert [(row.image.family, row.arch) for row in found.catalogue.rows] == [("riscv64", "amd64")]

@@ -4,6 +4,7 @@ import pytest
 from imageyard.catalogue import listing, text
 from imageyard.catalogue.arg_files import from_files
 from imageyard.catalogue.expand import expand
+from imageyard.names import ARCHES
 
 SOURCE = b"""
 axes: {plain: {base, child}}
@@ -30,6 +31,14 @@ def test_a_listing_names_rows_parents_first():
 
 def test_a_listing_knows_the_files_that_args_are_read_from():
     assert KEPT.files == {"version.txt": listing.digest(b"1.2\n")}
+
+
+def test_rows_of_every_architecture_are_listed():
+    every = SOURCE.replace(b"amd64, arm64", ", ".join(ARCHES).encode())
+    kept = listing.listed(expand(text.parse(every), files=from_files({"version.txt": b"1.2"})))
+    assert [row[:2] for row in kept.rows] == [(name, arch) for arch in ARCHES for name in ("base", "child")]
+    key = listing.key(every, "images.yml")
+    assert listing.loads(listing.dumps(key, kept), key) == kept
 
 
 def test_what_was_kept_comes_back():

@@ -64,6 +64,29 @@ def test_an_index_has_one_for_each_platform_and_is_read_no_further_than_asked(me
     assert not [request for request in memory.requests if other and other in request]
 
 
+@pytest.mark.parametrize(
+    ("asked", "taken"),
+    [
+        ("linux/arm/v7", "v6"),
+        ("linux/arm/v6", "v6"),
+        ("linux/arm/v5", "v5"),
+        ("linux/arm64", None),
+        ("linux/386", None),
+    ],
+)
+def test_an_older_arm_is_pulled_where_there_is_no_newer_one(
+    memory: MemoryRegistry, asked: str, taken: str | None
+) -> None:
+    variants = {v: put(memory, architecture="arm", variant=v, config={"Env": [v]}).digest for v in ("v5", "v6")}
+    entries = {
+        digest: {"platform": {"os": "linux", "architecture": "arm", "variant": v}} for v, digest in variants.items()
+    }
+    place = memory.reference("base")
+    image = place.with_digest(put_index(memory.client(), place.with_tag("1"), entries))  # type: ignore[arg-type]
+    expected = {asked: BaseConfig((taken,))} if taken else {}
+    assert base_configs(memory.client(), image, (asked,)) == expected
+
+
 @pytest.mark.parametrize("content", [{"config": "x"}, {"config": {"Env": "A=1"}}, {"config": {"OnBuild": [1]}}])
 def test_a_config_that_says_something_else_is_not_believed(memory: MemoryRegistry, content: Mapping[str, Any]) -> None:
     with pytest.raises(Transient, match="not an image config that can be believed"):

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from imageyard.errors import Transient
+from imageyard.names import platform_text
 from imageyard.oci.manifests import (
     DOCKER_LIST,
     DOCKER_MANIFEST,
@@ -22,7 +23,6 @@ from imageyard.oci.manifests import (
     matches,
     parse,
     platform_of_config,
-    platform_text,
 )
 
 A, B = digest_of(b"a"), digest_of(b"b")
@@ -163,7 +163,13 @@ def test_a_type_other_than_the_declared_one_is_refused() -> None:
         ("linux", "arm64", "v8", "linux/arm64"),
         ("linux", "arm64", "v9", "linux/arm64/v9"),
         ("linux", "arm", "", "linux/arm/v7"),
+        ("linux", "arm", "7", "linux/arm/v7"),
+        ("linux", "armhf", "", "linux/arm/v7"),
         ("linux", "arm", "v6", "linux/arm/v6"),
+        ("linux", "arm", "6", "linux/arm/v6"),
+        ("linux", "386", "", "linux/386"),
+        ("linux", "i386", "", "linux/386"),
+        ("Linux", "S390X", "", "linux/s390x"),
         ("unknown", "unknown", "", "unknown/unknown"),
     ],
 )

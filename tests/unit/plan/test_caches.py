@@ -23,9 +23,9 @@ SCOPES = st.one_of(
 )
 IMAGES = st.one_of(
     st.from_regex(r"[a-z0-9][a-z0-9._-]{0,100}", fullmatch=True),
-    st.lists(
-        st.sampled_from(["amd64", "arm64", "main", "pr", "pr-1", "ref", "a", "0123456789ab"]), min_size=1, max_size=6
-    ).map("-".join),
+    st.lists(st.sampled_from([*ARCHES, "main", "pr", "pr-1", "ref", "a", "0123456789ab"]), min_size=1, max_size=6).map(
+        "-".join
+    ),
 ).filter(lambda name: not image_name_fault(name))
 ROWS = st.tuples(IMAGES, st.sampled_from(ARCHES), SCOPES)
 
@@ -140,7 +140,8 @@ def test_when_githubs_cache_is_in_reach(environ: dict[str, str], expected: bool)
         ("linux-amd64-ref-0123456789AB", None),
         ("linux-amd64-ref-0123", None),
         ("linux-amd64-release", None),
-        ("linux-s390x-main", None),
+        ("linux-s390x-main", CacheTag("linux", "s390x", "main")),
+        ("linux-mips64-main", None),
         ("amd64-main", None),
         ("linux-main", None),
         ("Linux-amd64-main", None),

@@ -7,7 +7,7 @@ from imageyard.catalogue import text
 from imageyard.catalogue.expand import expand
 from imageyard.catalogue.lock import Lock
 from imageyard.errors import ConfigurationError
-from imageyard.names import Arch
+from imageyard.names import ARCHES, Arch, platform_of
 from imageyard.recipe.recipe import Recipes
 from imageyard.treebase import DictTree
 from support.stand_ins import PinnedStandIns
@@ -21,9 +21,10 @@ images:
 """
 
 
-def recipes_of(dockerfile: str, **files: bytes) -> Recipes:
+def recipes_of(dockerfile: str, arches: str = "amd64, arm64", **files: bytes) -> Recipes:
     tree = DictTree({"base.Dockerfile": b"FROM scratch\nLABEL a=b\n", "Dockerfile": dockerfile.encode(), **files})
-    catalogue = expand(text.parse(CATALOGUE.encode(), "images.yml")).catalogue
+    written = CATALOGUE.replace("amd64, arm64", arches)
+    catalogue = expand(text.parse(written.encode(), "images.yml")).catalogue
     return Recipes(catalogue, lambda context: tree, Lock({}), PinnedStandIns(""))
 
 
@@ -48,10 +49,20 @@ def work_out(recipes: Recipes, arch: Arch) -> list[str]:
         ("linux/arm/v7", "arm64", False),
         ("windows/amd64", "amd64", False),
         ("$TARGETPLATFORM", "arm64", True),
+        ("linux/arm", "armv7", True),
+        ("linux/arm/7", "armv7", True),
+        ("linux/armhf", "armv7", True),
+        ("linux/arm/v6", "armv7", False),
+        ("linux/armel", "armv6", True),
+        ("linux/i386", "i386", True),
+        ("386", "i386", True),
+        ("amd64", "i386", False),
+        *(("$TARGETPLATFORM", arch, True) for arch in ARCHES),
+        *((platform_of(arch), arch, True) for arch in ARCHES),
     ],
 )
 def test_the_platform_that_a_parent_is_wanted_for(platform: str, arch: Arch, same: bool) -> None:
-    recipes = recipes_of(f"ARG BASE\nFROM --platform={platform} ${{BASE}}\n")
+    recipes = recipes_of(f"ARG BASE\nFROM --platform={platform} ${{BASE}}\n", ", ".join(ARCHES))
     if same:
         assert work_out(recipes, arch) == []
         return
@@ -101,3 +112,60 @@ def test_what_depends_on_the_target_alone_has_the_same_inputs_for_each_row() -> 
         rows = [row for row in recipes.catalogue.rows if row.name == "linux"]
         assert len({recipes.of(row).inputs for row in rows}) == 1
         assert len({recipes.of(row).id for row in rows}) == 2
+
+
+TARGETS = """\
+ARG BASE
+FROM ${BASE}
+ARG TARGETARCH
+ARG TARGETVARIANT
+COPY ${TARGETARCH}${TARGETVARIANT}.txt /
+"""
+
+
+@pytest.mark.parametrize(
+    ("arch", "file"),
+    [
+        ("amd64", "amd64"),
+        ("arm64", "arm64"),
+        ("i386", "386"),
+        ("armv7", "armv7"),
+        ("armv6", "armv6"),
+        ("ppc64le", "ppc64le"),
+        ("s390x", "s390x"),
+        ("riscv64", "riscv64"),
+        ("loong64", "loong64"),
+    ],
+)
+def test_a_dockerfile_sees_the_architecture_as_buildkit_calls_it(arch: Arch, file: str) -> None:
+    assert work_out(recipes_of(TARGETS, ", ".join(ARCHES), **{f"{file}.txt": b"x"}), arch) == [f"{file}.txt"]
+
+
+ALL_TOOLS = {f"tool-{arch}": arch.encode() for arch in ("amd64", "arm64", "riscv64", "s390x")}
+
+
+def test_a_machine_of_another_architecture_builds_for_itself_alone() -> None:
+    """The rows of an image have the same builders, whatever the order in which they are written."""
+    for arches in ("amd64, riscv64", "riscv64, amd64"):
+        recipes = recipes_of(TOOLS, arches, **ALL_TOOLS)
+        rows = [row for row in recipes.catalogue.rows if row.name == "linux"]
+        assert {tuple(work_out(recipes, row.arch)) for row in rows} == {("tool-amd64", "tool-arm64", "tool-riscv64")}
+        assert len({recipes.of(row).inputs for row in rows}) == 1
+    assert work_out(recipes_of(TOOLS, "s390x", **ALL_TOOLS), "s390x") == ["tool-amd64", "tool-arm64", "tool-s390x"]
+
+
+def test_an_image_for_another_architecture_changes_no_other_image() -> None:
+    """Each image has builders of its own: a riscv64 sister from the same Dockerfile is no reason to build again."""
+
+    def ids(names: str) -> dict[tuple[str, str], str]:
+        found = f"axes: {{plain: {{linux, one, two}}}}\nimages: {{a: {{dockerfile: Dockerfile, names: {names}}}}}\n"
+        dockerfile = TOOLS.replace("ARG BASE\n", "").replace("${BASE}", "scratch")
+        tree = DictTree({"Dockerfile": dockerfile.encode(), **ALL_TOOLS})
+        catalogue = expand(text.parse(found.encode(), "images.yml")).catalogue
+        every = Recipes(catalogue, lambda context: tree, Lock({}), PinnedStandIns(""))
+        return {(row.name, row.arch): every.of(row).id for row in catalogue.rows}
+
+    alone = ids("{linux-one: {arches: [amd64, arm64]}}")
+    both = ids("{linux-one: {arches: [amd64, arm64]}, linux-two: {arches: [amd64, riscv64]}}")
+    assert both.items() > alone.items()
+    assert both["linux-two", "amd64"] != alone["linux-one", "amd64"]

@@ -85,14 +85,14 @@ def test_the_numbers_of_a_version(version: str | None, found: tuple[int, ...]) -
 
 
 def test_json_for_machines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(doctor, "gather", lambda: WELL)
+    monkeypatch.setattr(doctor, "gather", lambda arches: WELL)
     doctor.examine(as_json=True)
     found = json.loads(capsys.readouterr().out)
     assert {"subject": "git", "ok": True, "needed": True, "found": "2.39.5", "wrong": "", "hint": []} in found
 
 
 def test_something_needed_is_broken(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(doctor, "gather", lambda: replace(WELL, engine=None, git=None))
+    monkeypatch.setattr(doctor, "gather", lambda arches: replace(WELL, engine=None, git=None))
     with pytest.raises(EnvironmentLacks, match="git is not installed") as caught:
         doctor.examine()
     assert exit_code(caught.value) == 4
@@ -101,6 +101,6 @@ def test_something_needed_is_broken(monkeypatch: pytest.MonkeyPatch, capsys: pyt
 
 
 def test_a_note_is_no_error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(doctor, "gather", lambda: replace(WELL, store="classic"))
+    monkeypatch.setattr(doctor, "gather", lambda arches: replace(WELL, store="classic"))
     doctor.examine()
     assert "note   image store: classic" in capsys.readouterr().out

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from imageyard.catalogue import lock
-from imageyard.names import Arch, Digest
+from imageyard.names import ARCHES, Arch, Digest
 from imageyard.stack import bases, dockerd, emulation, registry, rootfs, state
 from imageyard.stack.apt import Mirror
 from imageyard.stack.service import Service
@@ -97,6 +97,12 @@ def test_the_registry_listens_on_loopback_only(folders: Folders) -> None:
 def test_whether_an_architecture_runs_here(arch: Arch, entry: str | None, fault: str | None) -> None:
     found = emulation.fault(arch, entry, native="amd64")
     assert (found is None) if fault is None else (found is not None and fault in found)
+
+
+@pytest.mark.parametrize("native", ["amd64", "arm64", "armv7"])
+def test_which_architectures_take_an_emulator(native: Arch) -> None:
+    own = {"amd64": {"amd64", "i386"}, "arm64": {"arm64"}, "armv7": {"armv7", "armv6"}}[native]
+    assert {arch for arch in ARCHES if emulation.fault(arch, None, native) is None} == own
 
 
 @pytest.mark.parametrize(

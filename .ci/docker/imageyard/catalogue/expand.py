@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -94,6 +94,7 @@ def expand(
                 image = replace(image, parents={arg: prefix + parent for arg, parent in image.parents.items()})
             rows[name, arch] = Row(image, arch)
         images[name] = rows[name, arches[0]].image
+    _refuse_family_called_as_arch(cast(Map, root.items["images"]), {arch for _, arch in rows})
     catalogue = Catalogue(
         file=file,
         folder=folder,
@@ -124,6 +125,12 @@ def _on_disk(top: Path, path: str) -> bytes:
 
 def _text_of_link(where: Path) -> str | None:
     return str(where.readlink()) if where.is_symlink() else None
+
+
+def _refuse_family_called_as_arch(families: Map, arches: Collection[str]) -> None:
+    if family := next((family for family in families.items if family in arches), None):
+        headline = f"a family cannot be called {family!r}: it is the Nox tag of the rows for {family}"
+        raise error_at(families, headline, key=family, hint="give the family another name")
 
 
 def _refuse_unknown_lane(sentence: Sentence, image: Image, lanes: Map | None) -> None:

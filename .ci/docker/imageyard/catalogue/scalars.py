@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from imageyard.errors import ConfigurationError
-from imageyard.names import ARCHES, parse_reference
+from imageyard.names import ARCHES, known_arch, parse_reference
 
 __all__ = [
     "ARG_LIMIT",
@@ -133,7 +133,7 @@ def choice(*words: str) -> Callable[[str], str]:
 
 def arch(text: str) -> str:
     """An architecture, by its one name."""
-    if text not in ARCHES and (known := {"x86_64": "amd64", "x64": "amd64", "aarch64": "arm64"}.get(text)):
+    if text not in ARCHES and (known := known_arch(text)):
         raise FieldFault(f"{_shown(text)} is called {known} here", f"write {known}")
     return choice(*ARCHES)(text)
 

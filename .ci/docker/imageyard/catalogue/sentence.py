@@ -11,7 +11,7 @@ from imageyard.catalogue.model import Where
 from imageyard.catalogue.nodes import Map, Text, error_at, place
 from imageyard.catalogue.scalars import FieldFault
 from imageyard.catalogue.words import Word, Words
-from imageyard.names import ARCHES, image_name_fault
+from imageyard.names import image_name_fault
 
 __all__ = ["Level", "Sentence", "lay_over", "sentences_of"]
 
@@ -81,8 +81,6 @@ def sentences_of(root: Map, words: Words, prefix: str) -> Iterator[Sentence]:
     families = cast(Map, root.items["images"])
     seen: dict[str, Sentence] = {}
     for family, node in families.items.items():
-        if family in ARCHES:
-            raise error_at(families, f"a family cannot be called {family!r}: it is a Nox tag already", key=family)
         assert isinstance(node, Map)
         of_family = _level(f"family {family}", node)
         below = merged(merged({}, defaults.fields), of_family.fields)

@@ -22,7 +22,7 @@ from imageyard.project.command_options import CommandOption
 __all__ = ["ARCH", "CATALOGUE", "JSON", "passed_through", "task"]
 
 CATALOGUE = "another catalogue than .ci/docker/images.yml (or IMAGEYARD_CATALOGUE)"
-ARCH = "amd64 or arm64"
+ARCH = "an architecture: amd64, arm64, armv7 ..."
 JSON = "print JSON, for machines"
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from imageyard.catalogue.base_config import BaseConfig
 from imageyard.errors import Transient
-from imageyard.oci.manifests import Manifest, platform_of_config
+from imageyard.oci.manifests import Descriptor, Manifest, platform_of_config
 from imageyard.registry import blobs
 
 if TYPE_CHECKING:
@@ -31,15 +32,24 @@ def base_configs(registry: Client, image: Reference, platforms: Collection[str])
         body = _body(registry, image, found)
         own = [platform_of_config(body)] if found.is_image else []
         return dict.fromkeys([*own, *platforms], _config(body, image))
-    configs: dict[str, BaseConfig] = {}
+    entries: dict[str, Descriptor] = {}
     for entry in found.manifests:
-        platform = entry.platform or ""
-        if platform in platforms and platform not in configs and entry.attests is None:
-            child = image.with_digest(entry.digest)
+        if entry.attests is None:
+            entries.setdefault(entry.platform or "", entry)
+    configs: dict[str, BaseConfig] = {}
+    for platform in platforms:
+        if (taken := next((entries[one] for one in _taken_for(platform) if one in entries), None)) is not None:
+            child = image.with_digest(taken.digest)
             manifest = registry.get(child).parsed()
             if isinstance(manifest, Manifest):
                 configs[platform] = _config(_body(registry, child, manifest), child)
     return configs
+
+
+def _taken_for(platform: str) -> tuple[str, ...]:
+    """The platforms that are pulled for one, the best first: an older ARM will do (containerd/platforms 1.0, Only)."""
+    versions = range(int(platform[-1]), 4, -1) if re.fullmatch(r"linux/arm/v[5-9]", platform) else ()
+    return (platform, *(f"linux/arm/v{version}" for version in versions if not platform.endswith(f"v{version}")))
 
 
 def _body(registry: Client, image: Reference, manifest: Manifest) -> bytes:

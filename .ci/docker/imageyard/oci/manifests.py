@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeGuard
 
 from imageyard.errors import Transient
-from imageyard.names import Digest
+from imageyard.names import Digest, platform_text
 
 __all__ = [
     "ACCEPT",
@@ -31,7 +31,6 @@ __all__ = [
     "matches",
     "parse",
     "platform_of_config",
-    "platform_text",
 ]
 
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
@@ -149,18 +148,6 @@ def parse(body: bytes, declared: str | None = None) -> Index | Manifest:
         return _document(body, (declared or "").partition(";")[0].strip())
     except _Wrong as wrong:
         raise Transient(f"not a manifest that can be believed: {wrong}", doing="reading a manifest") from None
-
-
-def platform_text(os: str, architecture: str, variant: str = "") -> str:
-    """A platform as BuildKit writes it, with one spelling for each (containerd/platforms, `normalizeArch`)."""
-    architecture = {"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64"}.get(architecture, architecture)
-    if architecture == "arm64" and variant in ("8", "v8"):
-        variant = ""
-    if architecture == "amd64" and variant == "v1":
-        variant = ""
-    if architecture == "arm" and variant in ("", "7"):
-        variant = "v7"
-    return "/".join(filter(None, (os, architecture, variant)))
 
 
 def platform_of_config(body: bytes) -> str:

@@ -71,7 +71,7 @@ def caches(
 
 
 def cache_tag(image: str, arch: Arch, scope: str) -> str:
-    """`IMAGE-ARCH-SCOPE`, at most 124 characters."""
+    """`IMAGE-ARCH-SCOPE`, at most 126 characters."""
     return f"{image}-{arch}-{scope}"
 
 

@@ -28,8 +28,9 @@ class Project(Checkout):
 
     def row(self, image: str, arch: str) -> Row:
         """One row by name. Raises ConfigurationError where the catalogue has none."""
+        selected = as_arch(arch)
         for row in self.catalogue.rows:
-            if row.name == image and row.arch == arch:
+            if row.name == image and row.arch == selected:
                 return row
         raise ConfigurationError(f"{self.file.name} has no image {image} for {arch}", hint="inv list")
 

@@ -232,13 +232,15 @@ def _surroundings(
 ) -> tuple[str, int, str]:
     """The runner, the minutes and the worker of a row's job. A run that publishes nothing builds in its engine.
 
-    `runners` are those of the CI system, where the catalogue names none; that of amd64 drives what others build.
+    `runners` are those of the CI system, where the catalogue names none; that of amd64 drives what others build, and
+    emulates what the system has no machines of.
     """
     depot = _at_depot(catalogue, decision)
     remote = catalogue.builders.of(RemoteSettings) if decision.publishes and not depot else None
     address = remote.addresses.get(row.arch, "") if remote else ""
     minutes = row.image.timeout * row.image.attempts / 60 + (remote.connect_timeout / 60 if remote and address else 0)
-    runner = row.image.runner or (runners["amd64"] if address or depot else runners[row.arch])
+    own = None if address or depot else runners.get(row.arch)
+    runner = row.image.runner or own or runners["amd64"]
     return runner, math.ceil(minutes) + _MARGIN, address
 
 

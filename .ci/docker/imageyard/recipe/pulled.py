@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from imageyard.catalogue.lock import Lock
 from imageyard.catalogue.model import Row
 from imageyard.errors import ConfigurationError
-from imageyard.names import platform_of
+from imageyard.names import normal_platform, platform_of
 from imageyard.recipe.bases import RowBases
 from imageyard.recipe.dockerfile.evaluate import Reading
 from imageyard.recipe.dockerfile.references import familiar, is_reference
 from imageyard.recipe.frontend import frontend_of
 from imageyard.recipe.readings import evaluated
 from imageyard.recipe.recipe import Recipes
-from imageyard.recipe.sources import IMAGE_SCHEME, Binder, named_contexts, normal
+from imageyard.recipe.sources import IMAGE_SCHEME, Binder, named_contexts
 from imageyard.recipe.stand_ins import Locked
 
 __all__ = ["Pull", "Pulls"]
@@ -45,7 +45,7 @@ class Pulls:
         row = self._recipes.own(row)
         reading, contexts = self._reading(row), named_contexts(row.image.contexts)
         parents = self._recipes.named_parents(row)
-        started = {familiar(use.name): normal(use.platform or platform_of(row.arch)) for use in reading.bases}
+        started = {familiar(use.name): normal_platform(use.platform or platform_of(row.arch)) for use in reading.bases}
         found: dict[Pull, None] = {}
         for use in reading.images:
             name = familiar(use.name)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from imageyard.catalogue.model import Catalogue, Image, Row
 from imageyard.errors import ConfigurationError
-from imageyard.names import ARCHES, Arch, platform_of
+from imageyard.names import BUILDER_ARCHES, Arch, platform_of
 from imageyard.recipe.bases import RowBases
 from imageyard.recipe.context import Context
 from imageyard.recipe.dockerfile.canonical import Instructions
@@ -73,6 +73,7 @@ class Readings:
         """What a row's build reads. Raises ConfigurationError with `FILE:LINE` for what BuildKit would refuse."""
         image, bases = row.image, self._bases(row)
         context, given = self.context(image), self.given(row)
+        builders = self._builders(row, context)
         # triggers may look up any arg
         triggered = self._bound(row.arch).has_triggers or any(base.triggers for base in bases.values())
         every = context.live is None or triggered
@@ -80,6 +81,7 @@ class Readings:
         key = (
             _context_key(image),
             row.arch,
+            builders,
             image.target,
             tuple(sorted(live.items())),
             tuple(sorted(given)),
@@ -87,7 +89,7 @@ class Readings:
             tuple((name, base.key) for name, base in bases.items()),
         )
         if key not in self._readings:
-            self._readings[key] = self._read(row, context, bases)
+            self._readings[key] = self._read(row, context, bases, builders)
         return self._readings[key]
 
     def parents(self, row: Row) -> dict[str, Row]:
@@ -105,10 +107,12 @@ class Readings:
             self._contexts[key] = self._files.open_context(image)
         return self._contexts[key]
 
-    def _read(self, row: Row, context: Context, bases: Mapping[str, Inherited]) -> RowReading:
+    def _read(
+        self, row: Row, context: Context, bases: Mapping[str, Inherited], builders: tuple[str, ...]
+    ) -> RowReading:
         found: list[tuple[Reading, tuple[File, ...]]] = []
         refused: list[ConfigurationError] = []
-        for builder in self._builders(row, context):
+        for builder in builders:
             try:
                 reading = self._evaluated(row, context, bases, builder)
                 found.append((reading, context.files(reading, row.image.contexts)))
@@ -119,8 +123,14 @@ class Readings:
         return _together(found)
 
     def _builders(self, row: Row, context: Context) -> tuple[str, ...]:
-        """The platforms of the machines that may build, the same ones for every row: a tag must not depend on them."""
-        return tuple(map(platform_of, ARCHES)) if context.asks_for_builder else (platform_of(row.arch),)
+        """The platforms of the machines that may build a row: a tag must not depend on which of them does.
+
+        What builds for others is one of BUILDER_ARCHES; any other machine builds for itself. They are the same ones for
+        all rows of an image, which one builder may build together.
+        """
+        if not context.asks_for_builder:
+            return (platform_of(row.arch),)
+        return tuple(map(platform_of, dict.fromkeys((*BUILDER_ARCHES, *sorted(row.image.arches)))))
 
     def _leaves(self, row: Row) -> Inherited:
         """What a row's image leaves to its children. Its reading is not shared: any of its args may be in it."""

@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 
 from imageyard.catalogue.base_config import BaseConfig
 from imageyard.catalogue.lock import Lock
-from imageyard.names import parse_digest
+from imageyard.names import normal_platform, parse_digest
 from imageyard.recipe.dockerfile.evaluate import ImageUse
 from imageyard.recipe.dockerfile.fault import Fault
 from imageyard.recipe.dockerfile.references import familiar, reference
 from imageyard.recipe.model import Source
 from imageyard.recipe.stand_ins import Locked
 
-__all__ = ["IMAGE_SCHEME", "Binder", "named_contexts", "normal"]
+__all__ = ["IMAGE_SCHEME", "Binder", "named_contexts"]
 
 IMAGE_SCHEME = "docker-image://"
 
@@ -51,7 +51,7 @@ class Binder:
             return BaseConfig()
         source = self._image(name, familiar(given.removeprefix(IMAGE_SCHEME)) if given else name)
         digest = self._assumed.get(source.value) if source.kind == "unlocked" else parse_digest(source.value)
-        return self._configs[digest].get(normal(platform)) if digest in self._configs else None
+        return self._configs[digest].get(normal_platform(platform)) if digest in self._configs else None
 
     def bind(
         self,
@@ -71,7 +71,7 @@ class Binder:
         if given is not None and not given.startswith(IMAGE_SCHEME):
             return Source(name, "directory", given)
         if given is None and name in parents:
-            if use.platform and normal(use.platform) != platform:
+            if use.platform and normal_platform(use.platform) != platform:
                 raise Fault(
                     f"{name} is a parent image, and --platform={use.platform} is not this row's {platform}",
                     "a parent is built for the architecture of its child: remove --platform",
@@ -86,24 +86,3 @@ class Binder:
             if digest := pinned.get(image):
                 return Source(name, "locked" if kind == "locked" else "standin", digest)
         return Source(name, "unlocked", image)
-
-
-_ARCHES = {"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64", "armhf": "arm", "armel": "arm/v6", "i386": "386"}
-_PLAIN_VARIANTS = {("amd64", "v1"), ("arm64", "8"), ("arm64", "v8"), ("arm", "7"), ("arm", "v7")}
-_SYSTEMS = {"macos": "darwin"}
-
-
-def normal(platform: str) -> str:
-    """A platform in its one spelling: `linux/arm64` for `arm64`, `linux/aarch64` and `linux/arm64/v8`.
-
-    (containerd/platforms 1.0, platforms.Parse and normalizeArch; an architecture alone is one of Linux.)
-    """
-    parts = platform.lower().split("/")
-    if len(parts) == 1:
-        parts = ["linux", *parts]
-    system, arch, *variant = parts
-    arch, *own = _ARCHES.get(arch, arch).split("/")
-    found = [*(variant or own)]
-    if (arch, "".join(found)) in _PLAIN_VARIANTS:
-        found = []
-    return "/".join([_SYSTEMS.get(system, system), arch, *found])

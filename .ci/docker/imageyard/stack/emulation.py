@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Mapping
 from pathlib import Path
 
 from imageyard import process
 from imageyard.errors import EnvironmentLacks
-from imageyard.names import Arch, as_arch
+from imageyard.names import Arch, as_arch, platform_of
 
 __all__ = ["ensure_emulation", "fault"]
 
 _BINFMT = Path("/proc/sys/fs/binfmt_misc")
-_QEMU = {"amd64": "qemu-x86_64", "arm64": "qemu-aarch64"}
+_QEMU: Mapping[Arch, str] = {
+    "amd64": "qemu-x86_64",
+    "arm64": "qemu-aarch64",
+    "i386": "qemu-i386",
+    "armv7": "qemu-arm",
+    "armv6": "qemu-arm",
+    "ppc64le": "qemu-ppc64le",
+    "s390x": "qemu-s390x",
+    "riscv64": "qemu-riscv64",
+    "loong64": "qemu-loongarch64",
+}
+"""The emulators by the names under which Debian's qemu-user-static registers them."""
+_RUN_BY: Mapping[Arch, tuple[Arch, ...]] = {"amd64": ("i386",), "armv7": ("armv6",)}
+"""What a machine runs beside its own programs. Not every arm64 runs those of armv7: there the kernel is asked."""
 
 
 def fault(arch: Arch, entry: str | None, native: Arch) -> str | None:
@@ -22,7 +36,7 @@ def fault(arch: Arch, entry: str | None, native: Arch) -> str | None:
     Flag F makes the kernel hold the emulator open, so that it is found inside containers too (kernel documentation,
     admin-guide/binfmt-misc).
     """
-    if arch == native:
+    if arch == native or arch in _RUN_BY.get(native, ()):
         return None
     if entry is None:
         return f"no emulator for {arch} is registered with the kernel"
@@ -52,11 +66,12 @@ def ensure_emulation(arch: Arch) -> None:
             process.run(["mount", "-t", "binfmt_misc", "binfmt_misc", str(_BINFMT)])
         process.run(["/usr/sbin/update-binfmts", "--enable", _QEMU[arch]])
     if missing := state(arch):
+        architecture = platform_of(arch).split("/")[1]
         raise EnvironmentLacks(
             missing,
             doing=f"preparing to run {arch} programs",
             hint=[
                 "nox -s install_stack    (as root: qemu-user-static and binfmt-support)",
-                f"elsewhere: docker run --privileged --rm tonistiigi/binfmt --install {arch}",
+                f"elsewhere: docker run --privileged --rm tonistiigi/binfmt --install {architecture}",
             ],
         )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from imageyard.catalogue.lock import Lock
 from imageyard.engine import Engine
 from imageyard.errors import EnvironmentLacks
-from imageyard.names import Arch, Digest, Reference
+from imageyard.names import ARCHES, Arch, Digest, Reference
 from imageyard.stack import bases, dockerd, emulation, network, registry, service, state
 from imageyard.stack.rootfs import unmount_below
 from imageyard.stack.state import Folders, State
@@ -192,8 +192,7 @@ def status(story: Story, folders: Folders | None = None) -> None:
         ("another engine", theirs.version if theirs else "none", theirs.origin if theirs else ""),
         ("registry", "running" if _runs(known, "registry") else "none", f"127.0.0.1:{known.registry_port or '-'}"),
     ]
-    arches: tuple[Arch, ...] = ("amd64", "arm64")
-    for arch in arches:
+    for arch in ARCHES:
         rows += [(f"base {arch}", ref, str(digest)) for ref, digest in _familiar(bases.read_lock(folders, arch))]
     free = shutil.disk_usage(folders.state if folders.state.exists() else Path("/")).free
     rows.append(("disk", f"{free / 2**30:.0f} GiB free", str(folders.state)))

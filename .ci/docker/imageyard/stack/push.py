@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from imageyard.errors import Denied, EnvironmentLacks, Transient
-from imageyard.names import Arch, Digest, Reference
+from imageyard.names import Arch, Digest, Reference, platform_of
 from imageyard.oci.layout import LayoutStore
 from imageyard.oci.manifests import Descriptor, digest_of
 from imageyard.oci.packing import compress, digest_of_file
@@ -44,8 +44,10 @@ def push_root(registry: str, repository: str, tag: str, root: Path, arch: Arch, 
             tar.seek(0)
             compress(tar, cast("IO[bytes]", packed), level=3)
             layer = _put(image, cast("IO[bytes]", packed), _LAYER)
+        architecture, _, variant = platform_of(arch).removeprefix("linux/").partition("/")
+        variant = "v8" if arch == "arm64" else variant
         config = {
-            "architecture": arch,
+            "architecture": architecture,
             "config": {
                 "Cmd": ["bash"],
                 "Env": list(ENVIRONMENT),
@@ -53,7 +55,7 @@ def push_root(registry: str, repository: str, tag: str, root: Path, arch: Arch, 
             "created": created,
             "os": "linux",
             "rootfs": {"diff_ids": [tar_digest], "type": "layers"},
-            **({"variant": "v8"} if arch == "arm64" else {}),
+            **({"variant": variant} if variant else {}),
         }
         manifest = {
             "config": _entry(_put(image, io.BytesIO(_json(config)), _CONFIG)),

@@ -17,6 +17,7 @@ from imageyard.names import Arch
 from imageyard.stack.apt import Mirror
 
 __all__ = [
+    "debian_arch",
     "image_files",
     "make_root",
     "mounts_below",
@@ -28,6 +29,8 @@ __all__ = [
 ]
 
 _HINT = "nox -s install_stack"
+_DEBIAN: Mapping[Arch, str] = {"armv7": "armhf", "armv6": "armel", "ppc64le": "ppc64el"}
+"""Debian's own names of architectures, where they are others; `armel` is the newest of Debian's that ARMv6 runs."""
 _DROPPED = (
     "etc/hostname", "etc/resolv.conf", "var/cache/ldconfig/aux-cache", "var/lib/systemd/random-seed",
     "etc/apt/sources.list",
@@ -51,6 +54,11 @@ path-exclude /usr/share/locale/*
 path-include /usr/share/locale/locale.alias
 path-exclude /usr/share/man/*
 """
+
+
+def debian_arch(arch: Arch) -> str:
+    """Debian's name of an architecture."""
+    return _DEBIAN.get(arch, arch)
 
 
 def sources_text(suite: str, archive: Mirror, security: Mirror | None) -> str:
@@ -97,7 +105,7 @@ def make_root(
     program = process.find("debootstrap", "/usr/sbin", hint=_HINT)
     cache.mkdir(parents=True, exist_ok=True)
     with _scratch(work) as root:
-        argv = [program, "--variant=minbase", f"--arch={arch}", f"--cache-dir={cache}"]
+        argv = [program, "--variant=minbase", f"--arch={debian_arch(arch)}", f"--cache-dir={cache}"]
         if archive.signed_by.startswith("/"):
             argv.append(f"--keyring={archive.signed_by}")
         lines: list[str] = []

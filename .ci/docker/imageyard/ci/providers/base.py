@@ -86,7 +86,7 @@ class Provider(Protocol):
     """Who signs the identity tokens of jobs, as a host."""
 
     runners: Mapping[Arch, str]
-    """The system's own runner for each architecture."""
+    """The system's own runner for each architecture that it has machines of, amd64 among them."""
 
     @property
     def runs_us(self) -> bool:
