@@ -41,6 +41,7 @@ def login(context: Context, ghcr: bool = False, as_branch: bool = False, catalog
 
 
 @task(
+    changes=False,
     repository="OWNER/NAME of the repository whose jobs take the roles; default: that of this job",
     repository_id="its number, which no other repository ever has; default: that of this job",
     tags="let runs of tags ciflow/docker/* take the trusted role: only where none but maintainers make such tags",
