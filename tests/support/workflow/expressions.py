@@ -178,11 +178,16 @@ class _Parser:
 
 
 def _same(one: Any, other: Any, text: str) -> bool:
-    """Equality as GitHub has it: text without regard to case; other types are compared only with their own."""
+    """Equality as GitHub has it: text without regard to case; lists and maps are equal to themselves alone.
+
+    Other types are compared only with their own.
+    """
     if isinstance(one, str) and isinstance(other, str):
         return one.lower() == other.lower()
     if one is None or other is None:
         return (one or None) is None and (other or None) is None
+    if isinstance(one, list | Mapping) or isinstance(other, list | Mapping):
+        return one is other
     if type(one) is not type(other):
         raise Unsupported(f"{text.strip()!r} compares {type(one).__name__} with {type(other).__name__}")
     return bool(one == other)

@@ -82,12 +82,16 @@ class Machine:
 
 @dataclass
 class Ended:
-    """A job that ended; `code` and `failed` are those of the step that failed, `seconds` wall clock."""
+    """A job that ended; `code` and `failed` are those of the step that failed.
+
+    `runs_on` is the runner that it asked for: a label, a list of labels, or a map of group and labels.
+    """
 
     name: str
     result: Result
     outputs: Mapping[str, str] = field(default_factory=dict)
     matrix: Mapping[str, Any] = field(default_factory=dict)
+    runs_on: Any = None
     log: str = ""
     summary: str = ""
     failed: str = ""
@@ -293,11 +297,31 @@ class _Running:
             return Ended(name, "failure", matrix=leg, log=failed, failed=failed, code=1)
         if self.made.event.trusted:
             contexts["secrets"] = {**contexts["secrets"], **self.machine.secrets.get(environment, {})}
+        runs_on = _runner(job, contexts)
         machine = _JobMachine(self.machine, self.made, job, folder, environment, in_container=bool(image))
         machine.env |= {key: interpolate(value, contexts) for key, value in job.env.items()}
         ended = machine.steps(job.steps, contexts)
         outputs = {key: interpolate(value, machine.contexts) for key, value in job.outputs.items()}
-        return replace(ended, name=name, outputs=outputs, matrix=leg, folder=folder)
+        return replace(ended, name=name, outputs=outputs, matrix=leg, runs_on=runs_on, folder=folder)
+
+
+def _runner(job: Job, contexts: Mapping[str, Any]) -> Any:
+    """What `runs-on` says, as GitHub takes it: what an expression is as a whole need not be text."""
+    found = job.runs_on
+    if isinstance(found, str):
+        found = evaluate(found, contexts) if found.startswith("${{") else found
+    match found:
+        case {"group": str(), **rest} if not rest or (set(rest) == {"labels"} and _labels(rest["labels"])):
+            return found
+        case _ if _labels(found):
+            return found
+        case _:
+            raise Unsupported(f"{job.where}: no runner is {found!r}")
+
+
+def _labels(value: Any) -> bool:
+    listed = value if isinstance(value, list) else [value]
+    return bool(listed) and all(isinstance(one, str) and one for one in listed)
 
 
 class _JobMachine:

@@ -79,6 +79,7 @@ class Job:
     calls: str
     with_: Mapping[str, str]
     steps: tuple[Step, ...]
+    runs_on: Any = None
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,7 @@ def _job(name: str, node: Map) -> Job:
         _words(node.items.get("uses")),
         _texts(node, "with"),
         tuple(_step(_map(one)) for one in getattr(node.items.get("steps"), "items", ())),
+        _plain(node.items["runs-on"]) if "runs-on" in node.items else None,
     )
 
 

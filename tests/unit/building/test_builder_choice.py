@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from imageyard.building.builder_choice import choose, chosen, from_environment, remote
 from imageyard.building.table import BUILDERS
-from imageyard.catalogue.builder_sections import BUILDER_SECTIONS, DepotSettings, RemoteSettings
+from imageyard.catalogue.builder_sections import BUILDER_SECTIONS, DepotSettings, RemoteByTrust, RemoteSettings
 from imageyard.catalogue.expand import load
 from imageyard.catalogue.model import BuilderSettings, Catalogue
 from imageyard.errors import ConfigurationError, PolicyRefused
@@ -130,9 +130,45 @@ def test_an_architecture_without_an_address(builders: BuilderSettings) -> None:
     ]
 
 
+BY_TRUST = BuilderSettings({"remote": RemoteByTrust(RemoteSettings({"amd64": POOL}), RemoteSettings({"amd64": ONE}))})
+ONLY_TRUSTED = BuilderSettings({"remote": RemoteByTrust(RemoteSettings({"amd64": POOL}))})
 TRUSTED = Decision("trusted", "push", "main is protected", push="trusted", reads=("trusted",))
 BRANCH = Decision("branch", "pull_request", "a pull request", push="branch", reads=("trusted", "branch"))
 FORK = Decision("fork", "pull_request", "from a fork")
+
+
+@pytest.mark.parametrize(
+    ("decision", "at", "address"),
+    [
+        (TRUSTED, None, POOL),
+        (TRUSTED, "trusted", POOL),
+        (TRUSTED, "branch", ONE),
+        (BRANCH, None, ONE),
+        (LOCAL, None, ONE),
+        (LOCAL, "trusted", POOL),
+    ],
+)
+def test_what_is_published_as_trusted_is_built_on_trusted_workers(
+    decision: Decision, at: Repository | None, address: str
+) -> None:
+    options = BuildOptions(decision=decision, at=at, builder="remote")
+    assert remote(chosen(catalogue(BY_TRUST), options, {}), catalogue(BY_TRUST), "amd64")[0] == address
+    assert remote(chosen(catalogue(BOTH), options, {}), catalogue(BOTH), "amd64")[0] == POOL
+
+
+def test_a_trust_without_workers() -> None:
+    """An address that the call names is the caller's word, and no worker of another trust stands in."""
+    options = BuildOptions(decision=BRANCH, builder="remote")
+    with pytest.raises(ConfigurationError) as caught:
+        remote(chosen(catalogue(ONLY_TRUSTED), options, {}), catalogue(ONLY_TRUSTED), "amd64")
+    assert str(caught.value).splitlines() == [
+        "error: images.yml: builders.remote.branch has no address for amd64",
+        "  while: choosing the builder (--builder remote)",
+        "  next: add to the catalogue: builders: {remote: {branch: {amd64: tcp://HOST:PORT}}}",
+        "  next: or for this call: --address tcp://HOST:PORT    (or REMOTE_BUILDKIT=tcp://HOST:PORT)",
+    ]
+    told = chosen(catalogue(ONLY_TRUSTED), replace(options, address=ONE), {})
+    assert remote(told, catalogue(ONLY_TRUSTED), "amd64") == (ONE, RemoteSettings({}))
 
 
 @pytest.mark.parametrize(

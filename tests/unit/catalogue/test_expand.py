@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from imageyard.catalogue import text
-from imageyard.catalogue.builder_sections import DepotSettings, RemoteSettings
+from imageyard.catalogue.builder_sections import DepotSettings, RemoteSettings, remote_settings
 from imageyard.catalogue.expand import expand, load
 from imageyard.catalogue.expectations.matches import MatchExpected
 from imageyard.catalogue.expectations.passes import PASSES
 from imageyard.catalogue.expectations.present import PresenceExpected
 from imageyard.catalogue.expectations.version import VersionExpected
-from imageyard.catalogue.model import Registry, Secret
+from imageyard.catalogue.model import Registry, Runner, Secret
 from imageyard.errors import ConfigurationError
 
 TOP = Path(__file__).parents[3]
@@ -223,8 +223,49 @@ def test_per_arch_comes_last_whatever_level_says_it():
     assert amd64.args == {"ACL": "no", "UBUNTU_VERSION": "22.04", "GCC_VERSION": "11", "A": "amd64"}
     assert arm64.args == {"ACL": "yes", "UBUNTU_VERSION": "22.04", "A": "arm64", "B": "1"}
     assert (amd64.image.timeout, arm64.image.timeout) == (14400, 36000)
-    assert (amd64.image.runner, arm64.image.runner) == (None, "linux.arm64")
+    assert (amd64.image.runner, arm64.image.runner) == (None, Runner(("linux.arm64",)))
     assert amd64.image.arches == arm64.image.arches == ("amd64", "arm64")
+
+
+@pytest.mark.parametrize(
+    ("family", "name", "runner", "plain"),
+    [
+        ("big", "~", None, None),
+        ("big", "{}", Runner(("big",)), "big"),
+        ("'{os}-{arch}'", "{}", Runner(("jammy-amd64",)), "jammy-amd64"),
+        ("[linux, '{arch}']", "{}", Runner(("linux", "amd64")), ["linux", "amd64"]),
+        ("[big]", "{}", Runner(("big",)), "big"),
+        ("{group: large}", "{}", Runner((), "large"), {"group": "large"}),
+        ("{group: a, labels: ['{os}']}", "{}", Runner(("jammy",), "a"), {"group": "a", "labels": ["jammy"]}),
+        ("{group: '{arch}'}", "{}", Runner((), "amd64"), {"group": "amd64"}),
+        ("{group: a, labels: [b]}", "{labels: [c]}", Runner(("c",), "a"), {"group": "a", "labels": ["c"]}),
+        ("{group: a, labels: [b]}", "{labels: ~}", Runner((), "a"), {"group": "a"}),
+        ("{group: a, labels: [b]}", "c", Runner(("c",)), "c"),
+        ("a", "{group: b}", Runner((), "b"), {"group": "b"}),
+        ("{group: a}", "[b, c]", Runner(("b", "c")), ["b", "c"]),
+    ],
+)  # fmt: skip
+def test_a_runner_is_a_label_a_list_of_labels_or_a_group(family, name, runner, plain):
+    own = "" if name == "{}" else f"runner: {name}"
+    (row,) = catalogue(f"      jammy-gcc11: {{{own}}}", f"dockerfile: Dockerfile\n    runner: {family}").rows
+    assert row.image.runner == runner
+    assert (runner.plain if runner else None) == plain
+
+
+def test_workers_for_all_or_by_trust():
+    def remote(said):
+        source = f"builders: {{remote: {said}}}\naxes: {{plain: {{linux}}}}\n"
+        source += "images: {a: {dockerfile: D, names: {linux: }}}\n"
+        builders = expand(text.parse(source.encode())).catalogue.builders
+        return tuple(remote_settings(builders, level) for level in ("trusted", "branch"))
+
+    both = RemoteSettings({"amd64": "unix:///a", "riscv64": "unix:///r"})
+    assert remote("{amd64: 'unix:///a', riscv64: 'unix:///r'}") == (both, both)
+    trusted = RemoteSettings({"amd64": "tcp://a:1"}, tls={"ca": "/ca"}, connect_timeout=60)
+    branch = RemoteSettings({"armv7": "tcp://b:1"}, insecure=True)
+    by_trust = "trusted: {amd64: 'tcp://a:1', tls: {ca: /ca}, connect_timeout: 1m}"
+    assert remote(f"{{{by_trust}, branch: {{armv7: 'tcp://b:1', insecure: yes}}}}") == (trusted, branch)
+    assert remote(f"{{{by_trust}}}") == (trusted, None)
 
 
 def test_overrides_stand_over_every_level_where_a_row_has_the_arg():

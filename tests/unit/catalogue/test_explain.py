@@ -87,6 +87,28 @@ def test_architectures_that_differ_are_shown_apart(tmp_path):
     assert "args on arm64:" in shown
 
 
+def test_a_runner_that_takes_another_form_replaces_the_whole():
+    source = b"""
+defaults: {runner: "{arch}.big"}
+axes: {plain: {a, b, c}}
+images:
+  one:
+    dockerfile: D
+    names:
+      a: {runner: {group: large, labels: [gpu]}}
+      b: {runner: [linux, "{arch}"]}
+      c:
+"""
+
+    def fields(name):
+        (row,) = as_data(expand(text.parse(source)), name)["rows"]
+        return {field["name"]: field["value"] for field in row["fields"] if field["name"].startswith("runner")}
+
+    assert fields("a") == {"runner": None, "runner.group": "large", "runner.labels": "[gpu]"}
+    assert fields("b") == {"runner": ["linux", "amd64"]}
+    assert fields("c") == {"runner": "amd64.big"}
+
+
 def test_an_unknown_image_is_answered_with_the_nearest():
     with pytest.raises(ConfigurationError) as caught:
         explain(PYTORCH, TOP, "pytorch-linux-jammy-lintr")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -238,6 +239,33 @@ def test_a_matrix_and_the_rerun_of_what_failed(tmp_path: Path) -> None:
 def test_what_starts_it(tmp_path: Path, name: str, ref: str, starts: bool) -> None:
     run = workflow_runner.run(machine(tmp_path), write(tmp_path, HEAD + JOB), event(name, ref))
     assert (run is not None) is starts
+
+
+@pytest.mark.parametrize(
+    "runner", ["big", ["self-hosted", "linux"], {"group": "large"}, {"group": "large", "labels": ["linux", "gpu"]}]
+)
+def test_a_job_runs_on_a_label_on_labels_or_on_a_group(tmp_path: Path, runner: Any) -> None:
+    """One that is given as it is written, and one by a matrix that is JSON in an output."""
+    matrix = json.dumps({"include": [{"runner": runner}]})
+    first = job("one", f"outputs: {{rows: '{matrix}'}}").replace("ubuntu-latest", json.dumps(runner))
+    strategy = "strategy: {fail-fast: false, matrix: '${{ fromJSON(needs.one.outputs.rows) }}'}"
+    asks = "${{ matrix.runner == 'big' && 'yes' || 'no' }}"
+    second = job("two", "needs: one", strategy, f'outputs: {{big: "{asks}"}}')
+    second = second.replace("ubuntu-latest", "${{ matrix.runner }}")
+    run = workflow_runner.run(machine(tmp_path), write(tmp_path, HEAD + first + second), event())
+    assert run
+    assert [run.jobs[name][0].runs_on for name in ("one", "two")] == [runner, runner]
+    assert run.jobs["two"][0].outputs == {"big": "yes" if runner == "big" else "no"}
+
+
+@pytest.mark.parametrize("runner", ["", [], {}, {"labels": ["linux"]}, {"group": "a", "label": "b"}, [["a"]], 3])
+def test_no_job_runs_on_anything_else(tmp_path: Path, runner: Any) -> None:
+    matrix = json.dumps({"include": [{"runner": runner}]})
+    strategy = "strategy: {fail-fast: false, matrix: '${{ fromJSON(needs.one.outputs.rows) }}'}"
+    second = job("two", "needs: one", strategy).replace("ubuntu-latest", "${{ matrix.runner }}")
+    text = HEAD + job("one", f"outputs: {{rows: '{matrix}'}}") + second
+    with pytest.raises(Unsupported, match="no runner is"):
+        workflow_runner.run(machine(tmp_path), write(tmp_path, text), event())
 
 
 MARK = "env: {MARK: '${{ secrets.MARK }}'}, run: 'echo \"::add-mask::$MARK\"; echo on'"

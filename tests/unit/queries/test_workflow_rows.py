@@ -6,14 +6,19 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from imageyard.ci.providers.github.matrix import outputs
 from imageyard.ci.providers.github.provider import RUNNERS
 from imageyard.names import ARCHES
 from imageyard.plan.decision import Decision
+from imageyard.queries import plan as plans
+from imageyard.queries.plan import Asked
 from imageyard.queries.workflow_plan import workflow_plan
 from support.building.checkout import CATALOGUE, scene_of
 from support.registry.memory import MemoryRegistry
 
+PULL = Decision("branch", "pull_request", "a pull request", "missing", "branch", ("trusted", "branch"))
+FORK = Decision("fork", "pull_request", "from a fork", "all")
 PUSH = Decision("trusted", "push", "main is protected", "missing", "trusted", ("trusted",))
 EVERY = CATALOGUE.replace("[amd64, arm64]", f"[{', '.join(ARCHES)}]")
 
@@ -47,3 +52,39 @@ def test_each_architecture_has_its_runner_and_its_worker(tmp_path: Path) -> None
         "amd64": (RUNNERS["amd64"], "tcp://amd64.test:1", 375),
         "armv6": ("ours.armv6", "", 75),
     }
+
+
+@pytest.mark.parametrize(
+    "runner",
+    ["big", ["self-hosted", "linux", "gpu"], {"group": "large"}, {"group": "large", "labels": ["linux", "gpu"]}],
+)
+def test_a_runner_reaches_the_workflow_as_runs_on_takes_it(tmp_path: Path, runner: Any) -> None:
+    catalogue = CATALOGUE.replace("defaults: {", f"defaults: {{runner: {json.dumps(runner)}, ")
+    assert [row["runner"] for row in rows(tmp_path, catalogue).values()] == [runner, runner]
+
+
+@pytest.mark.parametrize(
+    ("decision", "address"), [(PUSH, "tcp://main.test:1"), (PULL, "tcp://pulls.test:1"), (FORK, "")]
+)
+def test_a_row_is_built_on_a_worker_of_its_trust(tmp_path: Path, decision: Decision, address: str) -> None:
+    workers = (
+        "{trusted: {amd64: 'tcp://main.test:1', insecure: yes}, branch: {amd64: 'tcp://pulls.test:1', insecure: yes}}"
+    )
+    catalogue = f"builders: {{remote: {workers}}}\n{CATALOGUE}"
+    assert {arch: row["address"] for arch, row in rows(tmp_path, catalogue, decision).items()} == {
+        "amd64": address,
+        "arm64": "",
+    }
+
+
+def test_a_trust_without_workers_builds_on_the_runner(tmp_path: Path) -> None:
+    catalogue = f"builders: {{remote: {{trusted: {{amd64: 'unix:///trusted.sock'}}}}}}\n{CATALOGUE}"
+    assert rows(tmp_path, catalogue, PULL)["amd64"]["address"] == ""
+
+
+def test_a_plan_names_the_runner_of_each_row(tmp_path: Path) -> None:
+    catalogue = CATALOGUE.replace("defaults: {", "defaults: {per_arch: {arm64: {runner: [self-hosted, '{arch}']}}, ")
+    work = scene_of(tmp_path, MemoryRegistry().client(), **{"images.yml": catalogue})
+    actions = plans.plan(work.project, work.recipes, work.services, Asked("linux-base", at="trusted"))
+    found = json.loads(plans.rendered(work.project.catalogue, actions, as_json=True))["rows"]
+    assert {row["arch"]: row["runner"] for row in found} == {"amd64": None, "arm64": ["self-hosted", "arm64"]}

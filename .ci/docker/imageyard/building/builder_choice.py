@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from imageyard.catalogue.builder_sections import DepotSettings, RemoteSettings
+from imageyard.catalogue.builder_sections import DepotSettings, RemoteByTrust, RemoteSettings, remote_settings
 from imageyard.catalogue.scalars import FieldFault, builder_address
 from imageyard.errors import ConfigurationError
 
@@ -35,11 +35,15 @@ _ON = ("1", "true")
 
 @dataclass(frozen=True)
 class Choice:
-    """Who builds, and because of what; `address` is one worker's for all architectures, None the catalogue's."""
+    """Who builds, and because of what; `address` is one worker's for all architectures, None the catalogue's.
+
+    `level` says which of the catalogue's remote workers build, where it has others for what is published as trusted.
+    """
 
     builder: BuilderName
     why: str
     address: str | None = None
+    level: Repository = "branch"
 
 
 def from_environment(value: str | None) -> bool | str:
@@ -87,7 +91,8 @@ def chosen(catalogue: Catalogue, options: BuildOptions, environ: Mapping[str, st
     builders = catalogue.builders
     variable = None if options.decision.builds_for_checks_only else environ.get(VARIABLE)
     in_ci = depot_project(builders, options.decision.push) is not None
-    return choose(options.builder, options.address, variable, builders, in_ci=in_ci)
+    found = choose(options.builder, options.address, variable, builders, in_ci=in_ci)
+    return replace(found, level=options.at or options.decision.push or "branch")
 
 
 def depot_project(builders: BuilderSettings, at: Repository | None) -> str | None:
@@ -105,15 +110,17 @@ def remote(choice: Choice, catalogue: Catalogue, arch: Arch) -> tuple[str, Remot
 
     Raises ConfigurationError where nobody named an address.
     """
-    known = catalogue.builders.of(RemoteSettings) or RemoteSettings({})
+    known = remote_settings(catalogue.builders, choice.level) or RemoteSettings({})
     address = choice.address or known.addresses.get(arch)
     if address is None:
+        by_trust = catalogue.builders.of(RemoteByTrust) is not None
+        typed = f"{{{arch}: tcp://HOST:PORT}}"
         raise ConfigurationError(
-            f"builders.remote has no address for {arch}",
+            f"builders.remote{f'.{choice.level}' if by_trust else ''} has no address for {arch}",
             doing=f"choosing the builder ({choice.why})",
             at=catalogue.file,
             hint=(
-                f"add to the catalogue: builders: {{remote: {{{arch}: tcp://HOST:PORT}}}}",
+                f"add to the catalogue: builders: {{remote: {f'{{{choice.level}: {typed}}}' if by_trust else typed}}}",
                 f"or for this call: --address tcp://HOST:PORT    (or {VARIABLE}=tcp://HOST:PORT)",
             ),
         )

@@ -8,15 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal, TypeAlias, cast
 
 from imageyard.catalogue import scalars
 from imageyard.catalogue.forms import ABSOLUTE, DURATION, YES_NO, words
 from imageyard.catalogue.kinds import Field, RecordKind, Scalar
 from imageyard.catalogue.model import BuilderSettings
-from imageyard.catalogue.nodes import Map, Node, error_at, plain
+from imageyard.catalogue.nodes import Map, Node, error_at, place, plain
 from imageyard.names import ARCHES, Arch
 
-__all__ = ["BUILDER_SECTIONS", "BuilderSection", "DepotSettings", "RemoteSettings", "read_builders"]
+__all__ = [
+    "BUILDER_SECTIONS",
+    "BuilderSection",
+    "DepotSettings",
+    "RemoteByTrust",
+    "RemoteSettings",
+    "read_builders",
+    "remote_settings",
+]
+
+Level: TypeAlias = Literal["trusted", "branch"]
 
 _ADDRESS = Scalar("the address of a builder", scalars.builder_address, form={"type": "string"})
 _PROJECT = Scalar("the id of a Depot project", scalars.pattern(r"[A-Za-z0-9]+", "the id of a Depot project"))
@@ -33,14 +44,17 @@ _TLS = RecordKind(
         ),
     },
 )
+_WORKERS: Mapping[str, Field] = {
+    **{arch: Field(_ADDRESS, f"the worker that builds {arch}") for arch in ARCHES},
+    "insecure": Field(YES_NO, "admits plain tcp"),
+    "tls": Field(_TLS, "files for mutual TLS, by absolute path"),
+    "connect_timeout": Field(DURATION, "how long to wait for a worker; 2h unless told"),
+}
+_LEVELS: tuple[Level, ...] = ("trusted", "branch")
+_OF_A_LEVEL = RecordKind("the workers of one trust", _WORKERS)
 _REMOTE = RecordKind(
     "builders.remote",
-    {
-        **{arch: Field(_ADDRESS, f"the worker that builds {arch}") for arch in ARCHES},
-        "insecure": Field(YES_NO, "admits plain tcp"),
-        "tls": Field(_TLS, "files for mutual TLS, by absolute path"),
-        "connect_timeout": Field(DURATION, "how long to wait for a worker; 2h unless told"),
-    },
+    {**_WORKERS, **{level: Field(_OF_A_LEVEL, f"the workers for what is published as {level}") for level in _LEVELS}},
 )
 _DEPOT = RecordKind(
     "builders.depot",
@@ -60,6 +74,14 @@ class RemoteSettings:
     insecure: bool = False
     tls: Mapping[str, str] = field(default_factory=dict)
     connect_timeout: float = 7200.0  # seconds, wall clock
+
+
+@dataclass(frozen=True)
+class RemoteByTrust:
+    """The workers for what is published as trusted and as branch; None where the catalogue names none."""
+
+    trusted: RemoteSettings | None = None
+    branch: RemoteSettings | None = None
 
 
 @dataclass(frozen=True)
@@ -93,11 +115,27 @@ def read_builders(node: Node | None) -> BuilderSettings:
     )
 
 
-def _remote(node: Map) -> RemoteSettings:
+def remote_settings(builders: BuilderSettings, level: Level) -> RemoteSettings | None:
+    """The remote workers for what is published at a level; None where the catalogue names none for it."""
+    by_trust = builders.of(RemoteByTrust)
+    return getattr(by_trust, level) if by_trust else builders.of(RemoteSettings)
+
+
+def _remote(node: Map) -> RemoteSettings | RemoteByTrust:
+    found = [level for level in _LEVELS if level in node.items]
+    if not found:
+        return _workers(node)
+    if other := next((key for key in node.items if key not in _LEVELS), None):
+        hint = f"write it in {' and in '.join(found)}: {found[0]}: {{{other}: ...}}"
+        raise error_at(node, f"{other} stands beside workers by trust", key=other, hint=hint)
+    return RemoteByTrust(**{level: _workers(cast(Map, node.items[level])) for level in found})
+
+
+def _workers(node: Map) -> RemoteSettings:
     values = plain(node)
     addresses = {arch: values[arch] for arch in ARCHES if arch in values}
     if not values:  # settings alone are for a worker that each call names
-        raise error_at(node, "builders.remote says nothing", hint="amd64: tcp://HOST:PORT")
+        raise error_at(node, f"{place(node).path} says nothing", hint="amd64: tcp://HOST:PORT")
     insecure, tls = values.get("insecure", False), values.get("tls", {})
     if insecure and tls:
         raise error_at(node, "insecure: yes and tls contradict each other", key="insecure", hint="remove one of them")
@@ -120,6 +158,6 @@ def _depot(node: Map) -> DepotSettings:
 
 
 BUILDER_SECTIONS: Mapping[str, BuilderSection] = {
-    "remote": BuilderSection(_REMOTE, "BuildKit workers by architecture", _remote),
+    "remote": BuilderSection(_REMOTE, "BuildKit workers by architecture, for all or by trust", _remote),
     "depot": BuilderSection(_DEPOT, "Depot's projects by trust", _depot),
 }

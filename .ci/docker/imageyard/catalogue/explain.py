@@ -10,7 +10,7 @@ from imageyard.catalogue.expand import Expansion, open_catalogue
 from imageyard.catalogue.expectations.table import EXPECTATIONS
 from imageyard.catalogue.kinds import PLACEHOLDER
 from imageyard.catalogue.merge import Tree
-from imageyard.catalogue.model import Row, Where
+from imageyard.catalogue.model import Row, Runner, Where
 from imageyard.catalogue.nodes import Seq, Text, place
 from imageyard.catalogue.sentence import Level, Sentence
 from imageyard.catalogue.suggest import did_you_mean
@@ -105,6 +105,8 @@ def _value(row: Row, path: _Path, steps: list[Step]) -> Any:
     if steps[-1].text is None or not PLACEHOLDER.search(steps[-1].text):
         return steps[-1].text
     filled = getattr(row.image, path[0])
+    if isinstance(filled, Runner):
+        return filled.plain
     return list(filled) if isinstance(filled, tuple) else filled
 
 
@@ -147,6 +149,10 @@ def history(sentence: Sentence, arch: str) -> dict[_Path, list[Step]]:
                     if known[: len(path)] == path and steps[-1].text is not None:
                         steps.append(Step(label, None, place(node)))
             else:
+                for known, steps in found.items():  # a map over one value, or one value over a map
+                    shorter = min(len(known), len(path))
+                    if known != path and known[:shorter] == path[:shorter] and steps[-1].text is not None:
+                        steps.append(Step(label, None, place(node)))
                 found.setdefault(path, []).append(Step(label, _text(node), place(node)))
     return found
 

@@ -55,6 +55,18 @@ SECRET = RecordKind(
     },
 )
 
+_RUNNER = Either(
+    FILLED,
+    RecordKind(
+        "runner",
+        {
+            "group": Field(FILLED, "the group that the runner is of"),
+            "labels": Field(ListOf(FILLED), "labels, all of which the runner has"),
+        },
+    ),
+    ListOf(FILLED),
+)
+
 _FIELDS: dict[str, Field] = {
     "dockerfile": Field(_FILE, "path of the Dockerfile, relative to the context; /PATH from the repository's top"),
     "context": Field(
@@ -93,7 +105,7 @@ _FIELDS: dict[str, Field] = {
         "named build contexts: a folder under the context, /PATH from the top, or docker-image://REFERENCE",
     ),
     "timeout": Field(DURATION, "how long a build may take; 240m unless told"),
-    "runner": Field(FILLED, "the label of the CI runner"),
+    "runner": Field(_RUNNER, "the CI runner: one label, a list of labels that it has, or {group, labels}"),
     "provenance": Field(words("off", "min", "max"), "the provenance attestation that BuildKit writes; off unless told"),
     "sbom": Field(YES_NO, "whether BuildKit attaches a bill of materials"),
     "reproducible": Field(YES_NO, "whether times are rewritten so that two builds are equal"),

@@ -9,10 +9,11 @@ from typing import Any, cast
 
 from imageyard.catalogue.checks import Plans
 from imageyard.catalogue.fill import Known, RowBeingFilled
+from imageyard.catalogue.forms import FILLED
 from imageyard.catalogue.grammar import FIELDS
 from imageyard.catalogue.kinds import ListOf, MapOf, Scalar, parsed
 from imageyard.catalogue.merge import Tree, merged
-from imageyard.catalogue.model import Image, Provenance, Secret, Where
+from imageyard.catalogue.model import Image, Provenance, Runner, Secret, Where
 from imageyard.catalogue.nodes import Seq, Text, error_at, place
 from imageyard.catalogue.sentence import Sentence, lay_over
 from imageyard.catalogue.words import PLAIN
@@ -128,7 +129,7 @@ def _image(
         files=_map(read, "files") if "files" in read.fields else {},
         arg_files=row.arg_files,
         timeout=read.value("timeout", _DEFAULT_TIMEOUT),
-        runner=read.value("runner", None),
+        runner=_runner(read),
         provenance=cast(Provenance, read.value("provenance", "off")),
         sbom=read.value("sbom", False),
         reproducible=read.value("reproducible", False),
@@ -140,6 +141,25 @@ def _image(
         where=sentence.where(),
         where_of=partial(_where, args),
     )
+
+
+def _runner(read: _Reader) -> Runner | None:
+    node = read.fields.get("runner")
+    group: Text | Seq | Tree | None = None
+    labels: Text | Seq | Tree | None = node
+    if node is None:
+        return None
+    if isinstance(node, dict):
+        group, labels = node.get("group"), node.get("labels")
+    texts = [labels] if isinstance(labels, Text) else labels.items if isinstance(labels, Seq) else []
+    named = tuple([read.filled(FILLED, text) for text in texts if isinstance(text, Text)])
+    if isinstance(group, Text):
+        return Runner(named, read.filled(FILLED, group))
+    if named and not isinstance(node, dict):
+        return Runner(named)
+    headline = "runner has labels and no group" if named else "runner names neither a label nor a group"
+    hint = "write runner: LABEL, runner: [LABEL, LABEL] or runner: {group: GROUP, labels: [LABEL]}"
+    raise error_at(labels, headline, hint=hint) if isinstance(labels, Seq) else ConfigurationError(headline, hint=hint)
 
 
 def _tags(read: _Reader) -> tuple[str, ...]:

@@ -74,11 +74,12 @@ class RecordKind:
 
 
 class Either:
-    """One value or a map, told apart by their form."""
+    """One value or a map, or a list where `items` says of what, told apart by their form."""
 
-    def __init__(self, text: Scalar, record: RecordKind) -> None:
+    def __init__(self, text: Scalar, record: RecordKind, items: ListOf | None = None) -> None:
         self.text = text
         self.record = record
+        self.items = items
 
 
 Kind: TypeAlias = "Scalar | ListOf | MapOf | RecordKind | Either"
@@ -94,7 +95,8 @@ def check(kind: Kind, node: Node, removable: bool = False) -> None:
             raise error_at(node, f"{node.key} needs a value" if node.key else "a value is needed here")
         return
     if isinstance(kind, Either):
-        kind = kind.text if isinstance(node, Text) else kind.record
+        listed = kind.items if isinstance(node, Seq) else None
+        kind = kind.text if isinstance(node, Text) else listed or kind.record
     if isinstance(kind, Scalar):
         _check_scalar(kind, node)
     elif isinstance(kind, RecordKind):
@@ -120,10 +122,14 @@ def _form(node: Node) -> str:
     return "text" if isinstance(node, Text) else "a list" if isinstance(node, Seq) else "a map"
 
 
+def _says(node: Node) -> bool:
+    return not isinstance(node, Text) or node.text is not None
+
+
 def _check_scalar(kind: Scalar, node: Node) -> None:
     if not isinstance(node, Text):
         hint = ""
-        if isinstance(node, Map) and len(node.items) <= 1 and kind.fill:
+        if isinstance(node, Map) and len(node.items) <= 1 and kind.fill and not any(map(_says, node.items.values())):
             hint = f'a placeholder must stand in quotes: "{{{"".join(node.items)}}}"'
         raise error_at(node, f"{kind.wants} is needed here, not {_form(node)}", hint=hint)
     assert node.text is not None

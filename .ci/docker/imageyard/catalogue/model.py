@@ -18,6 +18,7 @@ __all__ = [
     "Provenance",
     "Registry",
     "Row",
+    "Runner",
     "Secret",
     "Where",
 ]
@@ -63,6 +64,24 @@ class Secret:
 
 
 @dataclass(frozen=True)
+class Runner:
+    """The machine of a CI system that a row's job is for: one that has all `labels`, of `group` where one is named."""
+
+    labels: tuple[str, ...] = ()
+    group: str | None = None
+
+    @property
+    def plain(self) -> str | list[str] | dict[str, object]:
+        """The runner as a workflow names it in `runs-on`: a label, a list of labels, or `{group, labels}`.
+
+        (docs.github.com, "Workflow syntax for GitHub Actions", `jobs.<job_id>.runs-on`.)
+        """
+        if self.group is not None:
+            return {"group": self.group, **({"labels": list(self.labels)} if self.labels else {})}
+        return self.labels[0] if len(self.labels) == 1 else list(self.labels)
+
+
+@dataclass(frozen=True)
 class Image:
     """An entry of the catalogue after expansion, its fields merged; `per_arch` is applied by `Row`.
 
@@ -85,7 +104,7 @@ class Image:
     files: Mapping[str, str]  # path in the context -> `/PATH` from the repository's top
     arg_files: Mapping[str, str]  # arg name -> the file that it is read from, `PATH` from the top
     timeout: float  # seconds
-    runner: str | None
+    runner: Runner | None
     provenance: Provenance
     sbom: bool
     reproducible: bool

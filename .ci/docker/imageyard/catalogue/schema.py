@@ -46,7 +46,8 @@ def _of(kind: Kind, removable: bool, definitions: dict[str, Any]) -> dict[str, A
     elif isinstance(kind, MapOf):
         form = _map(kind, removable or kind.removable, definitions)
     elif isinstance(kind, Either):
-        form = {"anyOf": [_of(kind.text, False, definitions), _of(kind.record, False, definitions)]}
+        forms = [_of(one, False, definitions) for one in (kind.text, kind.items) if one]
+        form = {"anyOf": [*forms, _of(kind.record, removable, definitions)]}
     elif isinstance(kind, RecordKind):
         form = _reference(kind, removable or kind.removable, definitions)
     else:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from imageyard.plan.plan import Action, RowKey
 
-__all__ = ["RowJob", "row_jobs"]
+__all__ = ["PlainRunner", "RowJob", "Surroundings", "row_jobs"]
+
+PlainRunner: TypeAlias = str | list[str] | dict[str, object]
+"""A runner in a workflow's words: a label, a list of labels, or a map of group and labels."""
+
+Surroundings: TypeAlias = tuple[PlainRunner, int, str]
 
 
 @dataclass(frozen=True)
@@ -20,14 +26,14 @@ class RowJob:
     image: str
     arch: str
     tag: str
-    runner: str
+    runner: PlainRunner
     timeout: int
     address: str
     needs: tuple[str, ...]
     level: int
 
 
-def row_jobs(actions: Sequence[Action], surroundings: Mapping[RowKey, tuple[str, int, str]]) -> tuple[RowJob, ...]:
+def row_jobs(actions: Sequence[Action], surroundings: Mapping[RowKey, Surroundings]) -> tuple[RowJob, ...]:
     """The jobs of the rows that are built; `surroundings`: runner, minutes and address of each."""
     return tuple(
         RowJob(

@@ -20,7 +20,7 @@ from imageyard.run import last_build
 from imageyard.tree import GitTree
 
 if TYPE_CHECKING:
-    from imageyard.catalogue.model import Catalogue, Row
+    from imageyard.catalogue.model import Catalogue, Row, Runner
     from imageyard.project.project import Project
     from imageyard.recipe.model import Recipe
     from imageyard.recipe.recipe import Recipes
@@ -95,12 +95,12 @@ def rendered(catalogue: Catalogue, actions: Sequence[Action], *, as_json: bool) 
     if not as_json:
         cells = [(one.row.image, one.row.arch, str(one.level), one.do, one.reason, one.tag) for one in actions]
         return "\n".join(aligned(("image", "arch", "level", "action", "why", "tag"), cells))
-    images = catalogue.images
-    lines = [json.dumps(_plain(one, images[one.row.image].runner)) for one in actions]
+    runners = {RowKey(row.name, row.arch): row.image.runner for row in catalogue.rows}
+    lines = [json.dumps(_plain(one, runners[one.row])) for one in actions]
     return '{"rows": [' + ",".join(f"\n  {line}" for line in lines) + "\n]}"
 
 
-def _plain(one: Action, runner: str | None) -> dict[str, object]:
+def _plain(one: Action, runner: Runner | None) -> dict[str, object]:
     return {
         "image": one.row.image,
         "arch": one.row.arch,
@@ -109,7 +109,7 @@ def _plain(one: Action, runner: str | None) -> dict[str, object]:
         "reason": one.reason,
         "needs": [key.image for key in one.needs],
         "level": one.level,
-        "runner": runner,
+        "runner": runner.plain if runner else None,
     }
 
 

@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from imageyard.building.builder_choice import depot_project
-from imageyard.catalogue.builder_sections import RemoteSettings
+from imageyard.catalogue.builder_sections import remote_settings
 from imageyard.errors import exit_code
 from imageyard.names import Absent, Arch, Present, Reference, State, parse_reference
 from imageyard.plan.delivery import Copies, Delivery, Whole, deliveries
-from imageyard.plan.matrix import RowJob, row_jobs
+from imageyard.plan.matrix import RowJob, Surroundings, row_jobs
 from imageyard.plan.plan import Action, Candidate, RowKey, decide
 from imageyard.project import publish_policy
 from imageyard.project.places import place_of
@@ -227,20 +227,19 @@ def _at_depot(catalogue: Catalogue, decision: Decision) -> bool:
     return depot_project(catalogue.builders, decision.push) is not None
 
 
-def _surroundings(
-    catalogue: Catalogue, decision: Decision, runners: Mapping[Arch, str], row: Row
-) -> tuple[str, int, str]:
+def _surroundings(catalogue: Catalogue, decision: Decision, runners: Mapping[Arch, str], row: Row) -> Surroundings:
     """The runner, the minutes and the worker of a row's job. A run that publishes nothing builds in its engine.
 
     `runners` are those of the CI system, where the catalogue names none; that of amd64 drives what others build, and
     emulates what the system has no machines of.
     """
     depot = _at_depot(catalogue, decision)
-    remote = catalogue.builders.of(RemoteSettings) if decision.publishes and not depot else None
+    level = decision.push if decision.publishes and not depot else None
+    remote = remote_settings(catalogue.builders, level) if level else None
     address = remote.addresses.get(row.arch, "") if remote else ""
     minutes = row.image.timeout * row.image.attempts / 60 + (remote.connect_timeout / 60 if remote and address else 0)
     own = None if address or depot else runners.get(row.arch)
-    runner = row.image.runner or own or runners["amd64"]
+    runner = row.image.runner.plain if row.image.runner else own or runners["amd64"]
     return runner, math.ceil(minutes) + _MARGIN, address
 
 
