@@ -158,6 +158,7 @@ COPIED = CATALOGUE.replace("ghcr.io/acme/ci", f"{ECR}/acme/ci-mirror")
         ("branch", "BatchGetImage", CATALOGUE, "ci ci-cache ci-branch ci-branch-cache"),
         ("branch", "PutImage", CATALOGUE, "ci-branch ci-branch-cache"),
         ("branch", "PutImage", COPIED, "ci-branch ci-branch-cache"),
+        ("branch", "BatchGetImage", COPIED, "ci ci-cache ci-branch ci-branch-cache ci-mirror"),
         ("branch", "BatchDeleteImage", CATALOGUE, "ci-branch-cache"),
         ("branch", "CreateRepository", HELD, ""),
         ("branch", "PutImage", ONE, "ci-branch-cache"),

@@ -63,7 +63,7 @@ def policies(catalogue: Catalogue, provider: Provider, home: Home, *, tags: bool
             "trust": _trust(roles["branch"], provider.token_issuer, [provider.branch_claims(home)]),
             "policy": _document(
                 _LOG_IN,
-                *_allow("Read", _ASKING, [*trusted, *branch]),
+                *_allow("Read", _ASKING, [*trusted, *branch, *mirrors]),
                 *_allow("Write", _WRITING, branch),
                 *(_allow("Make", _MAKING, branch) if create else ()),
                 *_allow("Clean", _CLEANING, cleaned),
