@@ -233,7 +233,8 @@ def _surroundings(
     depot = _at_depot(catalogue, decision)
     remote = catalogue.builders.of(RemoteSettings) if decision.publishes and not depot else None
     address = remote.addresses.get(row.arch, "") if remote else ""
-    minutes = row.image.timeout * row.image.attempts / 60 + (remote.connect_timeout / 60 if remote and address else 0)
+    connecting = remote.connect_timeout if remote and address else 0  # of each attempt: a worker may have been lost
+    minutes = (row.image.timeout + connecting) * row.image.attempts / 60
     runner = row.image.runner or (runners["amd64"] if address or depot else runners[row.arch])
     return runner, math.ceil(minutes) + _MARGIN, address
 
