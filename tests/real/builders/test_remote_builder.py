@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import signal
 import subprocess
@@ -223,7 +224,7 @@ def test_what_a_command_writes_decides_nothing(desk: Desk, home: Called, worker:
 
 
 def test_a_worker_that_dies(desk: Desk, home: Called, docker_engine: PrivateEngine, worker: Worker) -> None:
-    """Nothing is run again by itself: the next run does it."""
+    """Nothing is run again by itself: the next attempt does it, or the next run."""
     name, socket_path = uuid4().hex, desk.folder / "relay.sock"
     relay = Relay(socket_path, docker_engine.host.removeprefix("unix://"))
     board = Board(lambda line: relay.cut() if line == "here" else None)
@@ -233,6 +234,20 @@ def test_a_worker_that_dies(desk: Desk, home: Called, docker_engine: PrivateEngi
     assert isinstance(found, Lost), found
     assert home.calls == {name: 1}
     assert isinstance(desk.build(dockerfile, worker), Built)
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
+def test_a_worker_whose_engine_ends(desk: Desk, home: Called, tmp_path: Path, how: int) -> None:
+    """A spot machine that is taken away: asked to stop it ends what it runs, and that is no failure of a step."""
+    name, shared = uuid4().hex, tmp_path / "shared"
+    shared.mkdir()
+    with private_engine(shared, "containerd", "spot") as spot:
+        board = Board(lambda line: os.kill(spot.pid, how) if line == "here" else None)
+        dockerfile = f"FROM base\nRUN {home.command(name)}; echo here; sleep 600\n"
+        with remote_buildkit(spot.host.removeprefix("unix://")) as address:
+            found = desk.build(dockerfile, Worker(address, insecure=True, connect_timeout=60.0), board=board)
+    assert isinstance(found, Lost), found
+    assert home.calls == {name: 1}
 
 
 def test_mutual_tls(desk: Desk, worker: Worker) -> None:

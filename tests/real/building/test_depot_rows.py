@@ -14,7 +14,10 @@ from typing import Any
 import pytest
 from imageyard.names import Arch
 from support.depot.plane import TOKEN
+from support.engine.buildkit_remote import remote_buildkit
 from support.engine.private import PrivateEngine
+from support.engine.socket_relay import Relay
+from support.engine.steps import children_of, running_steps, wait_for
 from support.github import oidc as oidc_served
 from support.github.event import pull_request, push
 from support.github.oidc import claims_of
@@ -164,6 +167,33 @@ def test_a_failed_build_is_never_run_again(depot_yard: DepotYard, registry: Serv
     assert {outcomes[TOOL, arch] for arch in BOTH} == {"blocked"}
     assert depot_yard.docker_calls == ""
     assert depot_yard.inv("resolve", BASE, "--arch", "amd64", "--at", "branch").code == 7
+
+
+def test_a_build_whose_machine_is_lost_is_built_again_where_the_image_says_so(
+    depot_yard: DepotYard, worker_engines: Mapping[Arch, PrivateEngine], tmp_path: Path
+) -> None:
+    """As a build of its own, at Depot: the engine that may stand in is for builds that never began."""
+    yard = depot_yard
+    yard.edit("images.yml", "branch: pbranch", "branch: pbranch, fallback: buildx")
+    yard.edit("base/Dockerfile", "RUN echo base", f"RUN : {yard.key}; sleep 100; true\nRUN echo base")
+    yard.edit("images.yml", "dockerfile: base/Dockerfile", "dockerfile: base/Dockerfile\n    attempts: 2")
+    assert yard.plane is not None
+    second_machine = yard.plane.workers["amd64"]
+    relay = Relay(tmp_path / "machine.sock", worker_engines["amd64"].host.removeprefix("unix://"))
+    with remote_buildkit(relay.path) as yard.plane.workers["amd64"]:
+        argv = [sys.executable, "-m", "invoke", "build", BASE, "--builder", "depot", "--arch", "amd64"]
+        child = yard.start(argv)
+        first = wait_for(lambda: running_steps(f": {yard.key}"), child)
+        yard.plane.workers["amd64"] = second_machine
+        relay.cut()
+        second = wait_for(lambda: [pid for pid in running_steps(f": {yard.key}") if pid != first], child)
+        os.kill(wait_for(lambda: children_of(second), child), signal.SIGTERM)
+        out, err = child.communicate(timeout=120)
+    assert child.returncode == 0, out + err
+    assert "attempt 1 of 2 was lost with its builder: " in err
+    assert yard.builds == [("pbranch", ["amd64"])] * 2
+    assert yard.row_outcomes() == {(BASE, "amd64"): "published"}
+    assert (yard.record(BASE, "amd64")["attempts"], yard.docker_calls) == (2, "")
 
 
 def test_depot_that_does_not_let_us_in_or_is_not_there(depot_yard: DepotYard) -> None:

@@ -8,9 +8,8 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -21,6 +20,7 @@ from imageyard.names import Arch
 from support.engine.buildkit_remote import remote_buildkit
 from support.engine.private import PrivateEngine
 from support.engine.socket_relay import Relay
+from support.engine.steps import children_of, running_steps, wait_for
 from support.github import event as github_event
 from support.registry.faults import Answer, Proxy, running
 from support.registry.served import Served, tool
@@ -169,28 +169,6 @@ def test_checks_run_on_the_builder_where_the_image_says_so(remote_yard: RemoteYa
     assert yard.inv("resolve", BASE, "--arch", "arm64", "--at", "branch").code == 7
 
 
-def running_steps(words: str) -> list[int]:
-    """The processes on this machine, in a container or not, that have these words on their command line."""
-    found = []
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):
-            if words.encode() in file.read_bytes():
-                found.append(int(file.parent.name))
-    return found
-
-
-def children_of(pid: int) -> list[int]:
-    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def wait_for(found: Callable[[], list[int]], child: subprocess.Popen[str]) -> int:
-    """The process that is looked for, as soon as it is there; `child` has to live so long."""
-    while not (pids := found()):
-        assert child.poll() is None, child.communicate()
-        time.sleep(0.05)
-    return pids[0]
-
-
 @pytest.mark.parametrize("builder", ["remote", "local"])
 def test_a_failed_build_is_run_again_where_the_image_says_so(remote_yard: RemoteYard, builder: str) -> None:
     """The step is killed the first time; the second time what it waits for is ended, and it goes on."""
@@ -209,6 +187,32 @@ def test_a_failed_build_is_run_again_where_the_image_says_so(remote_yard: Remote
     record = yard.record(BASE, "amd64")
     assert (record["attempts"], "; attempt 2" in err) == (2, True)
     assert record["cached"] >= 1, "what the first attempt built is not built again"
+    assert len(list((yard.runs[-1] / "rows").glob("*.rawjson"))) == 2, "both streams are kept"
+
+
+def test_a_row_whose_worker_is_lost_is_built_again_by_whoever_answers_where_the_image_says_so(
+    remote_yard: RemoteYard, worker_engines: Mapping[Arch, PrivateEngine], tmp_path: Path
+) -> None:
+    """The address is that of a pool; its first worker is taken away in the middle of a step."""
+    yard = remote_yard
+    yard.edit("base/Dockerfile", "RUN echo base", f"RUN : {yard.key}; sleep 100; true\nRUN echo base")
+    yard.edit("images.yml", "dockerfile: base/Dockerfile", "dockerfile: base/Dockerfile\n    attempts: 2")
+    socket_path, target = tmp_path / "pool.sock", worker_engines["amd64"].host.removeprefix("unix://")
+    with ExitStack() as pool:
+        relay = Relay(socket_path, target)
+        address = pool.enter_context(remote_buildkit(str(socket_path)))
+        child = yard.start([sys.executable, "-m", "invoke", "build", BASE, "--arch", "amd64", "--address", address])
+        first = wait_for(lambda: running_steps(f": {yard.key}"), child)
+        relay.cut()
+        socket_path.unlink()
+        Relay(socket_path, target)
+        second = wait_for(lambda: [pid for pid in running_steps(f": {yard.key}") if pid != first], child)
+        os.kill(wait_for(lambda: children_of(second), child), signal.SIGTERM)
+        out, err = child.communicate(timeout=120)
+    assert child.returncode == 0, out + err
+    assert "attempt 1 of 2 was lost with its builder: " in err
+    assert yard.row_outcomes() == {(BASE, "amd64"): "published"}
+    assert yard.record(BASE, "amd64")["attempts"] == 2
     assert len(list((yard.runs[-1] / "rows").glob("*.rawjson"))) == 2, "both streams are kept"
 
 

@@ -59,6 +59,14 @@ class PrivateEngine:
         """The product's view of it."""
         return Engine(shutil.which("docker", path=self.env.get("PATH")) or "docker", "the tests", self.env)
 
+    @property
+    def pid(self) -> int:
+        """The process of its dockerd."""
+        config = Path(self.host.removeprefix("unix://")).parents[1] / "state" / "dockerd.json"
+        argv = ["dockerd", "--config-file", str(config)]
+        running = (file for file in Path("/proc").glob("[0-9]*/cmdline") if _argv(file) == argv)
+        return int(next(running).parent.name)
+
     def docker(self, *argv: str, stdin: bytes = b"", check: bool = True) -> str:
         """What the docker CLI answers."""
         done = subprocess.run(
@@ -66,6 +74,13 @@ class PrivateEngine:
         )
         assert not check or done.returncode == 0, done.stderr.decode()
         return done.stdout.decode().strip()
+
+
+def _argv(file: Path) -> list[str]:
+    try:
+        return file.read_bytes().decode(errors="replace").split("\0")[:-1]
+    except OSError:  # it ended meanwhile
+        return []
 
 
 def lacking() -> str | None:

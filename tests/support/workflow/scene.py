@@ -222,7 +222,8 @@ class Scene:
         tree = self.git("merge-tree", "--write-tree", "main", branch)
         merge = self.git("commit-tree", tree, "-p", "main", "-p", branch, "-m", "Merge")
         self.git("update-ref", ref, merge)
-        group = {"head_ref": ref, "head_sha": merge, "base_ref": "refs/heads/main"}
+        base = {"base_ref": "refs/heads/main", "base_sha": self.git("rev-parse", "main")}
+        group = {"head_ref": ref, "head_sha": merge, **base}
         return self._run(self.event("merge_group", ref, merge, action="checks_requested", merge_group=group))
 
     def schedule(self) -> Run:

@@ -55,12 +55,17 @@ def start_with(outcomes: Iterator[Outcome], seen: list[list[str]]) -> attempt.St
         ([BROKEN, OK], 2),
         ([BROKEN, BROKEN, BROKEN, OK], 3),
         ([RegistryFailed("resolve", "no answer"), OK], 1),
-        ([Lost("gone"), OK], 1),
+        ([Lost("gone"), OK], 2),
+        ([Lost("gone"), Lost("gone"), Lost("gone again"), OK], 3),
+        ([Lost("gone"), BROKEN, OK], 3),
+        ([Lost("gone"), RegistryFailed("export", "502"), OK], 2),
         ([Unreachable("nobody"), OK], 1),
         ([BuildInterrupted(), OK], 1),
     ],
 )
-def test_only_a_failed_step_is_tried_again(tmp_path: Path, outcomes: list[Outcome], runs: int) -> None:
+def test_a_failed_step_and_a_lost_builder_are_tried_again_and_nothing_else(
+    tmp_path: Path, outcomes: list[Outcome], runs: int
+) -> None:
     catalogue = CATALOGUE.replace("base: {dockerfile", "base: {attempts: 3, dockerfile")
     workplace = scene_of(tmp_path, **{"images.yml": catalogue})
     row, seen = workplace.row(BASE), list[list[str]]()
@@ -72,6 +77,23 @@ def test_only_a_failed_step_is_tried_again(tmp_path: Path, outcomes: list[Outcom
     assert seen == [["word"]] * runs, "each attempt gets the whole context"
     logs = sorted(path.read_text() for path in (workplace.services.run.folder / "rows").glob(f"{BASE}.amd64*.rawjson"))
     assert logs == [f"{at + 1}\n" for at in range(runs)], "the log of each attempt is kept"
+
+
+@pytest.mark.parametrize(("first", "why"), [(Lost("cut"), "cut"), (BROKEN, "RUN make ended with exit code 7")])
+def test_a_build_that_began_is_lost_where_nobody_answers_any_more(
+    tmp_path: Path, first: Outcome, why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is not as if nothing had begun: then another kind of builder would take it over."""
+    workplace = scene_of(tmp_path, **{"images.yml": CATALOGUE.replace("base: {dock", "base: {attempts: 3, dock")})
+    row, seen = workplace.row(BASE), list[list[str]]()
+    request = attempt.request(workplace.project, BuildOptions(), row, tmp_path / "staging")
+    outcomes: list[Outcome] = [first, Unreachable("no worker answered"), OK]
+    outcome = attempt.run(workplace.services, [row], request, start_with(iter(outcomes), seen))
+    assert outcome == Lost(f"{why}; after that no worker answered")
+    assert (row.run.record.attempts, len(seen)) == (2, 2)
+    came = "was lost with its builder" if isinstance(first, Lost) else "failed"
+    words = f"attempt 1 of 3 {came}: {why}; it is run again with what was built before and is still there"
+    assert words in capsys.readouterr().err
 
 
 WARNED = Built(None, None, warnings=(BuildWarning("an odd thing", "Dockerfile", 1),), cache_problems=("cache: 403",))

@@ -31,6 +31,7 @@ def test_without_variables_a_provider_has_no_answers(make: type[GitHub]) -> None
     provider = make({})
     assert not provider.runs_us
     assert not provider.is_pull_request()
+    assert provider.queue_base() is None
     assert not provider.has_identity()
     assert (provider.actor(), provider.branch()) == (None, None)
     assert (provider.job_folder(), provider.following_steps()) == (None, None)

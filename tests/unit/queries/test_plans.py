@@ -166,6 +166,23 @@ def test_a_canary_builds_every_row_whatever_is_there(scene: Scene) -> None:
     assert not [one for one in scene.registry.requests if one.startswith("HEAD") and "weekly" in one]
 
 
+@pytest.mark.parametrize(
+    ("more", "amd64", "arm64"),
+    [("timeout: 60m", 75, 75), ("timeout: 60m, attempts: 3", 195, 195)],
+)
+@pytest.mark.parametrize("connecting", [0, 30])
+def test_a_job_has_the_time_of_all_its_attempts(
+    tmp_path: Path, more: str, amd64: int, arm64: int, connecting: int
+) -> None:
+    """Each may have to wait for a worker: the one before was lost. The engine of a runner is there."""
+    worker = f"builders: {{remote: {{amd64: tcp://w.test:1, insecure: yes, connect_timeout: {connecting}m}}}}\n"
+    catalogue = CATALOGUE.replace("base: {dockerfile", f"base: {{{more}, dockerfile")
+    scene = Scene(tmp_path, (worker if connecting else "") + catalogue)
+    minutes = {job.arch: job.timeout for job in scene.workflow(pattern=BASE).jobs}
+    attempts = 3 if "attempts" in more else 1
+    assert minutes == {"amd64": amd64 + connecting * attempts, "arm64": arm64}
+
+
 def test_a_run_that_must_build_nothing_asks_nobody(scene: Scene) -> None:
     plan = scene.workflow(Decision("fork", "pull_request", "closed", "nothing"))
     assert (plan.jobs, plan.actions, scene.registry.requests) == ((), (), [])

@@ -113,22 +113,31 @@ def request(project: Project, options: BuildOptions, row: RowBuild, staging: Pat
 def run(services: Services, rows: Sequence[RowBuild], request: BuildRequest, start_build: StartBuild) -> Outcome:
     """Build rows from their sealed recipe, as often as `attempts` of the image allows while a step fails.
 
+    A build whose builder went away in the middle is run again too, by whoever answers then; its commands that had
+    started are run again, which `attempts` asks for. Where nobody answers any more, the build stays lost: it began, so
+    no other kind of builder may take it over.
+
     The records get the number of attempts, and the steps of the last one. A further attempt takes what was built
     before from the cache, but in a run that reads none.
     """
     facts, log, title = rows[0].facts, _log(services, rows), title_of(rows)
     allowed = facts.row.image.attempts
+    before = ""
     for attempt in range(1, allowed + 1):
         with services.reporter.board(title) as board:
             outcome = start_build(request, board, log)
         for row in rows:
             row.run.update(attempts=attempt, **_steps(outcome))
-        if not isinstance(outcome, Failed) or attempt == allowed:
+        if isinstance(outcome, Unreachable) and before:
+            return Lost(f"{before}; after that {outcome.cause}")
+        if not isinstance(outcome, (Failed, Lost)) or attempt == allowed:
             break
-        log.rename(log.with_suffix(f".{attempt}{log.suffix}"))
-        words = f"{title}: attempt {attempt} of {allowed} failed: {_headline(outcome)}"
-        cached = "without a cache" if request.no_cache else "with what was built before"
-        services.reporter.warn(f"{words}; it is run again {cached}")
+        before = _headline(outcome) if isinstance(outcome, Failed) else outcome.cause
+        if log.exists():
+            log.rename(log.with_suffix(f".{attempt}{log.suffix}"))
+        came = "failed" if isinstance(outcome, Failed) else "was lost with its builder"
+        cached = "without a cache" if request.no_cache else "with what was built before and is still there"
+        services.reporter.warn(f"{title}: attempt {attempt} of {allowed} {came}: {before}; it is run again {cached}")
     return outcome
 
 

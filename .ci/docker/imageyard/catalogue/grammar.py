@@ -113,7 +113,7 @@ _FIELDS: dict[str, Field] = {
     "remote_checks": Field(YES_NO, "whether remote builders run the checks too"),
     "attempts": Field(
         Scalar("a whole number", scalars.count, form={"type": "integer", "minimum": 1, "maximum": 10}),
-        "how often a failed build is run, with a warm cache; 1 unless told",
+        "how often a build is run that failed or lost its builder, with a warm cache; 1 unless told",
     ),
     "epoch": Field(
         Scalar(

@@ -237,7 +237,8 @@ def _surroundings(catalogue: Catalogue, decision: Decision, runners: Mapping[Arc
     level = decision.push if decision.publishes and not depot else None
     remote = remote_settings(catalogue.builders, level) if level else None
     address = remote.addresses.get(row.arch, "") if remote else ""
-    minutes = row.image.timeout * row.image.attempts / 60 + (remote.connect_timeout / 60 if remote and address else 0)
+    connecting = remote.connect_timeout if remote and address else 0  # of each attempt: a worker may have been lost
+    minutes = (row.image.timeout + connecting) * row.image.attempts / 60
     own = None if address or depot else runners.get(row.arch)
     runner = row.image.runner.plain if row.image.runner else own or runners["amd64"]
     return runner, math.ceil(minutes) + _MARGIN, address

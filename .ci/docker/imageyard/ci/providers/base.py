@@ -101,6 +101,9 @@ class Provider(Protocol):
     def is_pull_request(self) -> bool:
         """Return whether a pull request started the run, and the merge of its two branches is checked out."""
 
+    def queue_base(self) -> str | None:
+        """Return the commit that a merge queue tries a change on; None where no merge queue started the run."""
+
     def branch(self) -> str | None:
         """Return the branch that the run is of."""
 

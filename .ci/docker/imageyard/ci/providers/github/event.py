@@ -13,7 +13,7 @@ from imageyard import git
 from imageyard.errors import ImageyardError
 from imageyard.plan.trust import Event, EventKind, is_protected
 
-__all__ = ["DAY", "LIMIT", "kind_of", "read"]
+__all__ = ["DAY", "LIMIT", "kind_of", "queue_base", "read"]
 
 DAY = "IMAGEYARD_DAY"
 """The variable that keeps the jobs of a scheduled run at one day: YYYYMMDD, in UTC."""
@@ -67,6 +67,17 @@ def read(environ: Mapping[str, str], top: Path, protected: Sequence[str]) -> Eve
         return Event(kind_of(name), name, **found)
     except _Odd as odd:
         return Event(kind_of(name), name, odd=str(odd))
+
+
+def queue_base(environ: Mapping[str, str]) -> str | None:
+    """The commit that a merge group was made on (`merge_group.base_sha`); None for another event, and without one."""
+    if environ.get("GITHUB_EVENT_NAME") != "merge_group":
+        return None
+    try:
+        base = _text(_payload(environ), "merge_group.base_sha")
+    except _Odd:
+        return None
+    return base if _COMMIT.fullmatch(base) else None
 
 
 def _payload(environ: Mapping[str, str]) -> dict[str, Any]:

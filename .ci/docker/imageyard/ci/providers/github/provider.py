@@ -47,6 +47,10 @@ class GitHub:
         """Return whether the event's name is that of a pull request."""
         return environment.is_pull_request(self._environ)
 
+    def queue_base(self) -> str | None:
+        """Return the base in the payload of a merge group."""
+        return events.queue_base(self._environ)
+
     def branch(self) -> str | None:
         """Return the branch in GITHUB_REF."""
         return environment.branch(self._environ)
