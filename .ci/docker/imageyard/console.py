@@ -16,7 +16,7 @@ from typing import Any, Literal, TextIO, TypeAlias, cast
 
 from imageyard.board import Board, LineBoard, LiveBoard
 from imageyard.ci.providers.log import LogCommands
-from imageyard.ci.providers.logs import LOGS, LogName, log_name
+from imageyard.ci.providers.logs import LOGS, LogName, in_ci, log_name
 from imageyard.errors import ImageyardError
 from imageyard.layout import aligned, lines, visible
 
@@ -33,7 +33,7 @@ def detect(environ: Mapping[str, str], isatty: bool) -> Form:
     """The form that suits a reader: a CI system's log, a terminal, or anything else (a pipe, another CI, `nox -j`)."""
     if name := log_name(environ):
         return name
-    if isatty and environ.get("TERM") != "dumb" and not environ.get("CI"):
+    if isatty and environ.get("TERM") != "dumb" and not in_ci(environ):
         return "terminal"
     return "plain"
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from imageyard.cli import namespace
+from imageyard.cli.first_word import first_word
 from support.engine.private import PrivateEngine
 from support.yard.scratch import ARCH, Yard, make_yard
 
@@ -70,11 +71,12 @@ class TestHelp:
 
     @pytest.mark.parametrize("task", TASKS)
     def test_as_an_option(self, shared: Yard, task: str) -> None:
-        """`inv TASK --help`, which Invoke takes for the value of a positional argument."""
-        done = shared.inv(task, "--help")
+        """`inv TASK -h`, which Invoke takes for the value of a positional argument."""
+        done = [shared.inv(*argv) for argv in ((task, "-h"), (task, "--help"), ("--help", task))]
 
-        assert done.code == 0, done.all
-        assert task in done.all
+        assert [one.code for one in done] == [0, 0, 0], done
+        assert done[0].out == done[1].out == done[2].out
+        assert f"[--core-opts] {task} [" in done[0].out
 
     @pytest.mark.parametrize("session", [ROW, "test_dockerfile", "local_stack"])
     def test_of_a_session(self, shared: Yard, session: str) -> None:
@@ -88,6 +90,46 @@ class TestHelp:
 
         assert done.code == 0
         assert [name for name in TASKS if not re.search(rf"^  {name} +\w", done.out, re.MULTILINE)] == []
+
+
+# what stands behind the program -> what is first behind the task `plan`, which needs no word
+FIRST: dict[tuple[str, ...], str] = {
+    ("plan",): "none",
+    ("plan", "x"): "word",
+    ("plan", "--at", "trusted"): "none",
+    ("plan", "--at", "trusted", "x"): "word",
+    ("plan", "--at=trusted", "x"): "word",
+    ("plan", "--offline", "x"): "word",
+    ("plan", "x", "-h"): "word",
+    ("plan", "-h", "x"): "help",
+    ("plan", "--at", "-h"): "none",
+    ("plan", "--help"): "help",
+    ("plan", "--", "x"): "none",
+    ("plan", "tag", "x"): "none",
+    ("plan", "--pattern", "x"): "none",
+    ("tag", "plan", "--offline"): "none",
+    ("--dry", "plan", "x"): "word",
+    ("list", "--", "plan", "x"): "none",
+}
+
+
+@pytest.mark.parametrize("arguments", FIRST)
+def test_the_first_word(arguments: tuple[str, ...]) -> None:
+    takes_value = {"--at": True, "--pattern": True, "--offline": False}
+    assert first_word(arguments, "plan", takes_value, {"plan", "tag", "list"}) == FIRST[arguments]
+
+
+class TestPattern:
+    """`list` and `plan` take a pattern as their sisters do, and do without."""
+
+    @pytest.mark.parametrize("task", [("list",), ("plan", "--offline")])
+    def test_behind_the_task(self, shared: Yard, task: tuple[str, ...]) -> None:
+        named = shared.inv(*task, "--pattern", GCC)
+
+        assert shared.inv(*task, GCC) == shared.inv(task[0], GCC, *task[1:]) == named
+        assert "linux-plain" not in named.out
+        assert "linux-plain" in shared.inv(*task).out
+        assert shared.inv(*task, "tag", GCC).out == shared.inv(*task).out + shared.inv("tag", GCC).out
 
 
 class TestResults:
