@@ -9,7 +9,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from threading import RLock
 from typing import Any, Literal, TextIO, TypeAlias, cast
@@ -138,9 +138,12 @@ class Story:
             for line in self._log.masks(value):
                 self._write(line)
 
-    def table(self, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """A table in columns; rows too wide for the terminal are written as blocks, never wrapped."""
-        self._tell("\n".join(aligned(headers, rows, self._width())), "")
+    def table(self, headers: Sequence[str], rows: Sequence[Sequence[str]], *, cut: Collection[str] = ()) -> None:
+        """A table in columns; rows too wide for the terminal are written as blocks, never wrapped.
+
+        The cells below the headers `cut` are words, and are cut to the terminal's width first.
+        """
+        self._tell("\n".join(aligned(headers, rows, self._width(), cut=cut)), "")
 
     @contextmanager
     def fold(self, title: str) -> Iterator[None]:

@@ -6,6 +6,7 @@ No engine answers here: all of this works without one, or says what is missing.
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -478,6 +479,16 @@ class TestSessions:
             assert f"Running session {row}" in done.all
         assert done.all.count("[4] no Docker engine answers") >= len(self.ROWS)
         assert shared.result["code"] == 4
+
+    def test_nothing_is_said_of_uv_where_there_is_none(self, own: Yard) -> None:
+        """Nox looks for it before each session, also before those that have no environment."""
+        (own.home / "uv.py").write_text("raise ImportError\n")
+        found = own.environment()["PATH"].split(os.pathsep)
+        path = os.pathsep.join(folder for folder in found if not (Path(folder) / "uv").exists())
+        done = own.nox("-s", "plan", "--", "--offline", env={"PYTHONPATH": str(own.home), "PATH": path})
+
+        assert done.code == 0, done.all
+        assert "uv" not in done.err
 
     def test_one_table_at_the_end(self, own: Yard) -> None:
         done = own.nox("-s", ROW)
