@@ -9,14 +9,14 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from threading import RLock
 from typing import Any, Literal, TextIO, TypeAlias, cast
 
 from imageyard.board import Board, LineBoard, LiveBoard
 from imageyard.ci.providers.log import LogCommands
-from imageyard.ci.providers.logs import LOGS, LogName, log_name
+from imageyard.ci.providers.logs import LOGS, LogName, in_ci, log_name
 from imageyard.errors import ImageyardError
 from imageyard.layout import aligned, lines, visible
 
@@ -33,7 +33,7 @@ def detect(environ: Mapping[str, str], isatty: bool) -> Form:
     """The form that suits a reader: a CI system's log, a terminal, or anything else (a pipe, another CI, `nox -j`)."""
     if name := log_name(environ):
         return name
-    if isatty and environ.get("TERM") != "dumb" and not environ.get("CI"):
+    if isatty and environ.get("TERM") != "dumb" and not in_ci(environ):
         return "terminal"
     return "plain"
 
@@ -138,9 +138,12 @@ class Story:
             for line in self._log.masks(value):
                 self._write(line)
 
-    def table(self, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """A table in columns; rows too wide for the terminal are written as blocks, never wrapped."""
-        self._tell("\n".join(aligned(headers, rows, self._width())), "")
+    def table(self, headers: Sequence[str], rows: Sequence[Sequence[str]], *, cut: Collection[str] = ()) -> None:
+        """A table in columns; rows too wide for the terminal are written as blocks, never wrapped.
+
+        The cells below the headers `cut` are words, and are cut to the terminal's width first.
+        """
+        self._tell("\n".join(aligned(headers, rows, self._width(), cut=cut)), "")
 
     @contextmanager
     def fold(self, title: str) -> Iterator[None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 __all__ = ["aligned", "duration", "lines", "one_line", "size", "step_line", "visible"]
 
@@ -12,6 +12,10 @@ _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _FLAGS = re.compile(r"(\] (?:RUN|COPY|ADD) )(?:--[a-z]+=\S+ )+")
 _BREAK = re.compile(r"\r\n|\r|\n")
+
+
+_LEAST = 40
+"""Characters that are left of words that are cut."""
 
 
 def lines(text: str) -> list[str]:
@@ -63,24 +67,42 @@ def size(count: int) -> str:
     return f"{value:.1f} {unit}"
 
 
-def aligned(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int | None = None) -> list[str]:
+def aligned(
+    headers: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    width: int | None = None,
+    *,
+    cut: Collection[str] = (),
+) -> list[str]:
     """The lines of a table in columns, without a border.
 
-    A cell is never wrapped or cut, so that names can be copied out of it. Where the table is wider than `width`
-    characters each row becomes a block: the first cell, and below it one `header  cell` line for each other.
+    A cell is never wrapped or cut, so that names can be copied out of it, but for words below the headers `cut`, of
+    which at least 40 characters are left. Where the table is wider than `width` characters even so, each row becomes
+    a block: the first cell, and below it one `header  cell` line for each other.
     """
     table = [[one_line(cell, 10_000) for cell in row] for row in (headers, *rows)]
-    widths = [max(len(cell) for cell in column) for column in zip(*table, strict=True)]
+    widths = _widths(table)
+    for column, header in enumerate(headers):
+        over = 0 if width is None else sum(widths) + 2 * (len(widths) - 1) - width
+        if header in cut and over > 0 and widths[column] - over >= _LEAST:
+            table = [[*row[:column], one_line(row[column], widths[column] - over), *row[column + 1 :]] for row in table]
+            widths = _widths(table)
     if width is not None and sum(widths) + 2 * (len(widths) - 1) > width:
-        return _blocks(table)
+        return _blocks(table, width, cut)
     return ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in table]
 
 
-def _blocks(table: Sequence[Sequence[str]]) -> list[str]:
+def _widths(table: Sequence[Sequence[str]]) -> list[int]:
+    return [max(len(cell) for cell in column) for column in zip(*table, strict=True)]
+
+
+def _blocks(table: Sequence[Sequence[str]], width: int, cut: Collection[str]) -> list[str]:
     headers, *rows = table
     pad = max(len(header) for header in headers)
     found: list[str] = []
     for first, *rest in rows:
         found.append(first)
-        found += [f"  {header.ljust(pad)}  {cell}" for header, cell in zip(headers[1:], rest, strict=True) if cell]
+        for header, cell in zip(headers[1:], rest, strict=True):
+            shown = one_line(cell, max(width - pad - 4, _LEAST)) if header in cut else cell
+            found += [f"  {header.ljust(pad)}  {shown}"] if shown else []
     return found

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, TypeAlias, get_args
 
 from imageyard.errors import ConfigurationError, ImageyardError, exit_code
-from imageyard.layout import duration, size
+from imageyard.layout import duration, one_line, size
 
 __all__ = [
     "HEADERS",
@@ -158,15 +158,18 @@ def headers(records: Iterable[Record]) -> tuple[str, ...]:
     return (*HEADERS, "digest") if any(record.digest for record in records) else HEADERS
 
 
-def table(records: Iterable[Record]) -> list[list[str]]:
-    """The rows of the table under `headers`, in the order of the records; of a digest, so much that it can be found."""
+def table(records: Iterable[Record], longest: int = 1000) -> list[list[str]]:
+    """The rows of the table under `headers`, in the order of the records; of a digest, so much that it can be found.
+
+    `longest` is how many characters of an error are shown; the record has it whole.
+    """
     records = list(records)
     rows = [
         [
             record.image,
             record.arch,
             (record.tag or "-") if record.code == 0 else "-",
-            _why(record),
+            _why(record, longest),
             "-" if record.steps is None else f"{record.cached or 0}/{record.steps}",
             "-" if record.seconds is None else duration(record.seconds),
             "-" if record.size is None else size(record.size),
@@ -201,9 +204,9 @@ def _severity(code: int) -> int:
     return _SEVERITY.index(code) if code in _SEVERITY else len(_SEVERITY)
 
 
-def _why(record: Record) -> str:
+def _why(record: Record, longest: int) -> str:
     if record.code:
-        return f"[{record.code}] {record.headline}"
+        return one_line(f"[{record.code}] {record.headline}", longest)
     outcome = f"{record.outcome}, adopted" if record.adopted else record.outcome
     again = [f"attempt {record.attempts}"] if record.attempts > 1 else []
     return "; ".join([f"{outcome}: {record.why}" if record.why else outcome, *again, *record.remarks])

@@ -30,6 +30,9 @@ VARIABLE = "IMAGEYARD_RUN"
 KEPT = 20
 """Runs that are kept; a run with a living process is kept beyond that."""
 
+_LONGEST = 100
+"""Characters of an error in the table at the end: the error was told where it happened, and the record has it whole."""
+
 _ID = re.compile(r"\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{4}")
 _REAL = ("built", "published", "failed", "check failed", "refused", "blocked")
 
@@ -146,7 +149,7 @@ class Run:
         if self.owner and self.folder.exists():
             atomic_write(self._state / "result.json", _encoded(summary))
             if records:
-                story.table(headers(records), table(records))
+                story.table(headers(records), table(records, _LONGEST), cut=("why",))
             for error in unreadable:
                 story.warn(error.headline)
         if self._alive is not None:

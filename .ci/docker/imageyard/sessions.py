@@ -46,6 +46,9 @@ def register(catalogue: str | None = None) -> None:
         sys.exit(exit_code(error))
     for library in ("urllib3", "botocore", "boto3"):  # Nox prints the debug log of every library
         logging.getLogger(library).setLevel(logging.WARNING)
+    # Nox looks for uv before each session, whichever backend that is to use, and says where there is none
+    # (nox.virtualenv.get_virtualenv, 2026.8). A backend that is asked for and absent is an error of its own.
+    logging.getLogger("nox").addFilter(lambda record: record.msg != "uv binary not found.")
     call = NoxCall(checkout, Run.begin(checkout.top))
     if call.run.owner:  # not in the workers of `nox -j`, which inherit it
         atexit.register(_finish, call)

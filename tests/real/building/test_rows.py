@@ -120,8 +120,11 @@ def test_a_parent_that_fails_blocks_its_children_and_is_tried_once(yard: Yard, p
     for child in ("linux-bookworm-gcc11", "linux-bookworm-gcc12"):
         record = yard.records()[child]
         assert record["code"] == 5
-        words = 'RUN sh /tmp/setup.sh "12" ended with exit code 7'
-        assert record["headline"] == f"its parent linux-bookworm-base failed: {words}"
+        assert record["headline"] == "its parent linux-bookworm-base failed"
+    words = 'RUN sh /tmp/setup.sh "12" ended with exit code 7'
+    told = [line for line in done.all.splitlines() if words in line]
+    assert told
+    assert not [line for line in told if "gcc1" in line], "a child says whose child it is"
     assert yard.result["code"] == 5
     assert yard.result["headline"].startswith(f"linux-bookworm-base {ARCH}: ")
     assert yard.leftovers() == []
@@ -151,9 +154,9 @@ def test_a_descendant_is_told_which_ancestor_failed(yard: Yard) -> None:
     cause = "RUN test a != a ended with exit code 1"
     assert {image: record["headline"] for image, record in yard.records().items()} == {
         "linux-a": cause,
-        "linux-b": f"its parent linux-a failed: {cause}",
-        "linux-c": f"its ancestor linux-a failed: {cause}",
-        "linux-d": f"its ancestor linux-a failed: {cause}",
+        "linux-b": "its parent linux-a failed",
+        "linux-c": "its ancestor linux-a failed",
+        "linux-d": "its ancestor linux-a failed",
     }
 
 

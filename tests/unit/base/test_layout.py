@@ -98,6 +98,28 @@ def test_no_rows() -> None:
     assert aligned(["image", "arch"], []) == ["image  arch"]
 
 
+LONG = [["linux-tool", "[5] " + "word " * 50, "12 s"], ["linux-other", "built", "1.0 s"]]
+
+
+@pytest.mark.parametrize("width", [None, 300, 120, 80, 67])
+def test_words_are_cut_to_the_width_and_names_are_not(width: int | None) -> None:
+    shown = aligned(["image", "why", "time"], LONG, width, cut=("why",))
+    assert len(shown) == 3, "a line a row"
+    assert max(map(len, shown)) <= (width or 1000)
+    assert shown[1].startswith("linux-tool   [5] word word")
+    assert shown[1].endswith("12 s")
+    assert ("..." in shown[1]) is (width in (120, 80, 67))
+
+
+def test_in_blocks_words_are_cut_too() -> None:
+    shown = aligned(["image", "why", "time"], LONG, 50, cut=("why",))
+    assert shown[0] == "linux-tool"
+    assert shown[1].startswith("  why    [5] word")
+    assert shown[1].endswith("...")
+    assert max(map(len, shown)) <= 50
+    assert len(aligned(["image", "why", "time"], LONG, 50)[1]) > 200, "what is no word is never cut"
+
+
 def test_a_cell_is_one_line() -> None:
     assert aligned(["why"], [["two\nlines \x1b[31mred"]]) == ["why", "two lines red"]
 

@@ -266,3 +266,10 @@ def test_a_digest_gets_a_column_where_there_is_one() -> None:
 def test_the_worst_row_is_the_exit_code(codes: list[int], code: int) -> None:
     assert worst(codes) == code
     assert worst(reversed(codes)) == code
+
+
+def test_an_error_is_cut_where_that_is_asked_for_and_its_remarks_never() -> None:
+    failed = Record("linux-tool", "amd64", "failed", 5, "words " * 60, "2026-01-01T00:00:00.000+00:00")
+    remarked = replace(failed, outcome="built", code=0, headline="", why="new", remarks=("words " * 60,))
+    assert [len(row[3]) for row in table([failed, remarked], 100)] == [100, len("built: new; ") + len("words " * 60)]
+    assert table([failed])[0][3] == f"[5] {failed.headline}".strip()

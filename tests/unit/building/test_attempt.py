@@ -16,6 +16,7 @@ from imageyard.builders.request import (
     Failed,
     Lost,
     Outcome,
+    Phase,
     RegistryFailed,
     Steps,
     Unreachable,
@@ -146,6 +147,31 @@ def test_each_outcome_is_an_error_with_what_to_do(
     error = caught.value
     assert (error.headline, error.doing) == (headline, "building linux-base amd64 arm64")
     assert hint in "\n".join(error.hint)
+
+
+@pytest.mark.parametrize(
+    ("phase", "hints"),
+    [
+        ("run", ["nox -s test_dockerfile -- Dockerfile --shell    (look at what the step found)"]),
+        (
+            "resolve",
+            [
+                "see that its name is right and that the registry has it",
+                "inv lock --refresh    (where it moved)",
+            ],
+        ),
+        ("export", []),
+        ("cache", []),
+        ("other", []),
+    ],
+)
+def test_only_what_a_step_of_the_dockerfile_found_can_be_looked_at(
+    workplace: Workplace, phase: Phase, hints: list[str]
+) -> None:
+    failed = Failed("[internal] load metadata for r.test/a:1", message="r.test/a:1: not found", phase=phase)
+    with pytest.raises(BuildFailed) as caught:
+        attempt.require_image(workplace.project, workplace.services, [workplace.row(BASE)], failed)
+    assert [hint for hint in caught.value.hint if hint] == hints
 
 
 def test_a_failed_step_is_told_with_its_place_and_its_last_lines(workplace: Workplace) -> None:

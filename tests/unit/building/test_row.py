@@ -108,9 +108,9 @@ FAILED = BuildFailed("RUN make ended with exit code 2")
 @pytest.mark.parametrize(
     ("fails", "row", "headline"),
     [
-        (MIDDLE, LEAF, f"its parent {MIDDLE} failed: RUN make ended with exit code 2"),
-        (BASE, MIDDLE, f"its parent {BASE} failed: RUN make ended with exit code 2"),
-        (BASE, LEAF, f"its ancestor {BASE} failed: RUN make ended with exit code 2"),
+        (MIDDLE, LEAF, f"its parent {MIDDLE} failed"),
+        (BASE, MIDDLE, f"its parent {BASE} failed"),
+        (BASE, LEAF, f"its ancestor {BASE} failed"),
     ],
 )
 def test_a_row_is_blocked_by_the_ancestor_that_failed(scene: Scene, fails: str, row: str, headline: str) -> None:
@@ -133,7 +133,7 @@ def test_what_failed_in_this_run_is_not_tried_again(scene: Scene) -> None:
     assert isinstance(error, Blocked)
     assert (error.by, scene.record(TWO)["code"]) == (BASE, 5)
     (error,) = scene.build(LEAF).errors
-    assert error.headline == f"its ancestor {BASE} failed: {FAILED.headline}"
+    assert error.headline == f"its ancestor {BASE} failed"
     (error,) = scene.build(BASE).errors
     assert isinstance(error, FailedBefore)
     assert error.doing == "building linux-base amd64, which failed in this run"

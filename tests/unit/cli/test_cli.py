@@ -6,6 +6,7 @@ No engine answers here: all of this works without one, or says what is missing.
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from imageyard.cli import namespace
+from imageyard.cli.first_word import first_word
 from support.engine.private import PrivateEngine
 from support.yard.scratch import ARCH, Yard, make_yard
 
@@ -70,11 +72,12 @@ class TestHelp:
 
     @pytest.mark.parametrize("task", TASKS)
     def test_as_an_option(self, shared: Yard, task: str) -> None:
-        """`inv TASK --help`, which Invoke takes for the value of a positional argument."""
-        done = shared.inv(task, "--help")
+        """`inv TASK -h`, which Invoke takes for the value of a positional argument."""
+        done = [shared.inv(*argv) for argv in ((task, "-h"), (task, "--help"), ("--help", task))]
 
-        assert done.code == 0, done.all
-        assert task in done.all
+        assert [one.code for one in done] == [0, 0, 0], done
+        assert done[0].out == done[1].out == done[2].out
+        assert f"[--core-opts] {task} [" in done[0].out
 
     @pytest.mark.parametrize("session", [ROW, "test_dockerfile", "local_stack"])
     def test_of_a_session(self, shared: Yard, session: str) -> None:
@@ -88,6 +91,46 @@ class TestHelp:
 
         assert done.code == 0
         assert [name for name in TASKS if not re.search(rf"^  {name} +\w", done.out, re.MULTILINE)] == []
+
+
+# what stands behind the program -> what is first behind the task `plan`, which needs no word
+FIRST: dict[tuple[str, ...], str] = {
+    ("plan",): "none",
+    ("plan", "x"): "word",
+    ("plan", "--at", "trusted"): "none",
+    ("plan", "--at", "trusted", "x"): "word",
+    ("plan", "--at=trusted", "x"): "word",
+    ("plan", "--offline", "x"): "word",
+    ("plan", "x", "-h"): "word",
+    ("plan", "-h", "x"): "help",
+    ("plan", "--at", "-h"): "none",
+    ("plan", "--help"): "help",
+    ("plan", "--", "x"): "none",
+    ("plan", "tag", "x"): "none",
+    ("plan", "--pattern", "x"): "none",
+    ("tag", "plan", "--offline"): "none",
+    ("--dry", "plan", "x"): "word",
+    ("list", "--", "plan", "x"): "none",
+}
+
+
+@pytest.mark.parametrize("arguments", FIRST)
+def test_the_first_word(arguments: tuple[str, ...]) -> None:
+    takes_value = {"--at": True, "--pattern": True, "--offline": False}
+    assert first_word(arguments, "plan", takes_value, {"plan", "tag", "list"}) == FIRST[arguments]
+
+
+class TestPattern:
+    """`list` and `plan` take a pattern as their sisters do, and do without."""
+
+    @pytest.mark.parametrize("task", [("list",), ("plan", "--offline")])
+    def test_behind_the_task(self, shared: Yard, task: tuple[str, ...]) -> None:
+        named = shared.inv(*task, "--pattern", GCC)
+
+        assert shared.inv(*task, GCC) == shared.inv(task[0], GCC, *task[1:]) == named
+        assert "linux-plain" not in named.out
+        assert "linux-plain" in shared.inv(*task).out
+        assert shared.inv(*task, "tag", GCC).out == shared.inv(*task).out + shared.inv("tag", GCC).out
 
 
 class TestResults:
@@ -436,6 +479,16 @@ class TestSessions:
             assert f"Running session {row}" in done.all
         assert done.all.count("[4] no Docker engine answers") >= len(self.ROWS)
         assert shared.result["code"] == 4
+
+    def test_nothing_is_said_of_uv_where_there_is_none(self, own: Yard) -> None:
+        """Nox looks for it before each session, also before those that have no environment."""
+        (own.home / "uv.py").write_text("raise ImportError\n")
+        found = own.environment()["PATH"].split(os.pathsep)
+        path = os.pathsep.join(folder for folder in found if not (Path(folder) / "uv").exists())
+        done = own.nox("-s", "plan", "--", "--offline", env={"PYTHONPATH": str(own.home), "PATH": path})
+
+        assert done.code == 0, done.all
+        assert "uv" not in done.err
 
     def test_one_table_at_the_end(self, own: Yard) -> None:
         done = own.nox("-s", ROW)

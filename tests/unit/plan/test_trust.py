@@ -223,6 +223,7 @@ def project(tmp_path: Path) -> Project:
     [
         ({}, "local", "a person's machine"),
         ({"CI": "false", "GITHUB_ACTIONS": "false"}, "local", "a person's machine"),
+        ({"CI": "no"}, "local", "a person's machine"),
         ({"CI": "true"}, "local", "a CI other than GitHub Actions"),
         ({"CI": "1", "GITHUB_EVENT_NAME": "push", "GITHUB_REF": "refs/heads/stable"}, "local", "a CI other than"),
         ({"GITHUB_ACTIONS": "true"}, "fork", "GITHUB_EVENT_PATH names no payload"),

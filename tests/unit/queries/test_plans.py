@@ -142,7 +142,7 @@ def test_a_push_with_nothing_to_do_has_no_job(scene: Scene) -> None:
     plan = scene.workflow()
     assert (plan.jobs, plan.blocked) == ((), ())
     assert {one.do for one in plan.delivered} == {"skip"}
-    assert plain(plan)["skipped"] == 8
+    assert plain(plan, 1)["skipped"] == 8
 
 
 def test_a_push_builds_promotes_and_mirrors_what_is_missing(scene: Scene) -> None:
@@ -152,7 +152,8 @@ def test_a_push_builds_promotes_and_mirrors_what_is_missing(scene: Scene) -> Non
     assert [(job.image, job.arch, job.level) for job in plan.jobs] == [(MIDDLE, "arm64", 0)]
     steps = {(one.image, one.step): one.do for one in plan.delivered}
     assert steps == {(MIDDLE, "promote"): "work", (MIDDLE, "mirror"): "work"}
-    shown = plain(plan)
+    shown = plain(plan, 2)
+    assert shown["attempt"] == 2
     assert [row["image"] for row in cast("list[dict[str, str]]", shown["rows"])] == [MIDDLE]
 
 

@@ -90,6 +90,7 @@ def failed(progress: Progress, failure: Failure) -> Failed:
         hint=_DISK_HINT if full else "",
         steps=progress.steps,
         warnings=tuple(progress.warnings),
+        phase=failure.phase,
     )
 
 

@@ -117,7 +117,7 @@ class Failed:
     """A step failed, or the Dockerfile or the request was refused.
 
     `step` is as BuildKit words it, `dockerfile` and `line` where it stands, `exit_code` that of its command, `lines`
-    the last it wrote, `message` why in one or a few lines, `hint` what may help.
+    the last it wrote, `message` why in one or a few lines, `hint` what may help. `phase` says what the step did.
     """
 
     step: str
@@ -129,6 +129,7 @@ class Failed:
     hint: str = ""
     steps: Steps = Steps()
     warnings: tuple[BuildWarning, ...] = ()
+    phase: Phase = "run"
 
 
 @dataclass(frozen=True)

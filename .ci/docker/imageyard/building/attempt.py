@@ -163,7 +163,7 @@ def require_image(project: Project, services: Services, rows: Sequence[RowBuild]
                 doing=doing,
                 at=f"{where}:{failed.line}" if failed.line else where,
                 detail=failed.lines,
-                hint=(failed.hint, f"nox -s test_dockerfile -- {where} --shell    (look at what the step found)"),
+                hint=(failed.hint, *_where_to_look(failed, where)),
             )
         case RegistryFailed(denied=True, cause=cause):
             raise Denied(cause, doing=doing, hint="inv login    (the registry refused the credentials)")
@@ -200,6 +200,19 @@ def _is_always_given(warning: str, given: Collection[str]) -> bool:
     """Whether BuildKit warns of the missing default of args that the catalogue always gives: it cannot know that."""
     found = _NO_DEFAULT.match(warning)
     return found is not None and all(name in given for name in _VARIABLE.findall(found[1]))
+
+
+def _where_to_look(failed: Failed, dockerfile: str) -> tuple[str, ...]:
+    """What to type next: only a step of the Dockerfile found something that can be looked at."""
+    match failed.phase:
+        case "run":
+            return (f"nox -s test_dockerfile -- {dockerfile} --shell    (look at what the step found)",)
+        case "resolve":
+            return ("see that its name is right and that the registry has it", "inv lock --refresh    (where it moved)")
+        case "export" | "cache" | "other":
+            return ()
+        case _:
+            assert_never(failed.phase)
 
 
 def _headline(failed: Failed) -> str:

@@ -36,7 +36,8 @@ def locate_parents(
             references[parent.row.name] = place.parent(parent, row.facts)
         except NotFound:
             if published_before:
-                raise _blocked(parent.row, NotFound(place.missing_parent(parent))) from None
+                missing = NotFound(place.missing_parent(parent))
+                raise _blocked_by(parent.row, parent.row.name, missing, f": {missing.headline}") from None
             raise
     return replace(row, parents=references)
 
@@ -74,9 +75,10 @@ def _blocked(parent: Row, error: ImageyardError) -> Blocked:
             return _blocked_by(parent, parent.name, error)
 
 
-def _blocked_by(parent: Row, by: str, cause: ImageyardError) -> Blocked:
+def _blocked_by(parent: Row, by: str, cause: ImageyardError, words: str = "") -> Blocked:
+    """`words` say why, where nobody said so before: what failed in this run was told with its own row."""
     return Blocked(
-        f"its {'parent' if by == parent.name else 'ancestor'} {by} failed: {cause.headline}",
+        f"its {'parent' if by == parent.name else 'ancestor'} {by} failed{words}",
         by=by,
         cause=cause,
         hint=f"nox -s \"build_image(arch='{parent.arch}', image='{parent.name}')\"    (the parent alone)",

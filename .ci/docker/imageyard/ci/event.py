@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from imageyard.ci.providers.logs import in_ci
 from imageyard.ci.providers.table import PROVIDERS, provider_of
 from imageyard.plan.trust import LOCAL, Decision, decide, in_one_repository
 from imageyard.project.project import Project, load_project
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from imageyard.project.checkout import Checkout
 
 __all__ = ["decision"]
-
-_OFF = ("", "0", "false")
 
 
 def decision(checkout: Checkout, environ: Mapping[str, str] = os.environ) -> Decision:
@@ -30,7 +29,7 @@ def decision(checkout: Checkout, environ: Mapping[str, str] = os.environ) -> Dec
         protected, registry = project.catalogue.protected, project.catalogue.registry
         decided = decide(provider.event(project.top, protected), protected)
         return in_one_repository(decided) if registry and registry.trusted == registry.branch else decided
-    if environ.get("CI", "").lower() not in _OFF:
+    if in_ci(environ):
         known = " or ".join(make(environ).system for make in PROVIDERS)
         words = f"a CI other than {known}: its events are not known, so nothing is written unless it is asked for"
         return Decision(LOCAL.trust, LOCAL.event, words)

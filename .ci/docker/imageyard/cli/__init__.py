@@ -31,4 +31,7 @@ def namespace() -> Collection:
     found = Collection(*(task for room in rooms for task in room.TASKS))
     for name, members in groups.items():
         found.add_collection(Collection(name, *(task for room in members for task in room.TASKS)))
+    for room in (*rooms, *(room for members in groups.values() for room in members)):
+        for task in room.TASKS:
+            task.other_tasks = frozenset(found.task_names)
     return found

@@ -14,7 +14,7 @@ __all__ = ["TASKS"]
 PATTERN = "an image, or a pattern with {a,b} and *: 'linux-*-{gcc12,clang16}'"
 
 
-@task(changes=False, name="list", pattern=PATTERN, arch=ARCH, json=JSON, catalogue=CATALOGUE)
+@task(changes=False, name="list", may_be_first="pattern", pattern=PATTERN, arch=ARCH, json=JSON, catalogue=CATALOGUE)
 def list_images(
     context: Context,
     pattern: str = "*",

@@ -7,7 +7,7 @@ import functools
 import inspect
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import Any, NoReturn, cast
 
@@ -15,6 +15,7 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import task as invoke_task
 
+from imageyard.cli.first_word import TaskWithFirstWord
 from imageyard.console import Story
 from imageyard.errors import ConfigurationError, ImageyardError, Terminated, exit_code, refused_by_system
 from imageyard.project.command_options import CommandOption
@@ -33,6 +34,7 @@ def task(
     name: str | None = None,
     iterable: Sequence[str] = (),
     kept: bool = False,
+    may_be_first: str | None = None,
     options: Sequence[CommandOption] = (),
     **help_texts: str,
 ) -> Callable[..., Any]:
@@ -40,6 +42,7 @@ def task(
 
     `changes` says whether the task changes anything, or names the option with which it does; `inv --dry` refuses it
     then, and names `instead`, which says what would be done.
+    `may_be_first` is an argument with a default that may be typed without its option, as one without a default is.
     The task takes `options` too; the function gets their values as keywords.
     `kept`: how it ended is in `result.json` afterwards, for a workflow that tells of it in another job. Invoke ends
     with 1 on Ctrl-C and knows neither SIGTERM nor SIGHUP; the exit codes of `errors` are kept here.
@@ -47,40 +50,50 @@ def task(
     absent = {option.name: option.default for option in options}
 
     def decorate(function: Callable[..., object]) -> Any:
+        task_name = name or function.__name__.replace("_", "-")
+
         @functools.wraps(function)  # Invoke reads the signature through it
         def run(context: Context, **typed: Any) -> None:
-            if "--help" in typed.values():  # `inv TASK --help`: Invoke takes it for a positional value
-                raise Exit(f"{inspect.getdoc(function)}\nSee: inv --help {_dashed(function.__name__)}", 0)
             if context.config.run.dry and (changes is True or (changes and typed.get(changes))):
-                raise _as_exit(_no_dry_run(name or _dashed(function.__name__), changes, instead))
+                raise _as_exit(_no_dry_run(task_name, changes, instead))
             for how in (signal.SIGTERM, signal.SIGHUP):
                 if signal.getsignal(how) is not signal.SIG_IGN:  # nohup(1) has it ignored
                     signal.signal(how, _terminate)
-            try:
+            with _ended_by_exit(typed if kept else None, task_name):
                 result = function(context, **{**absent, **typed})
                 if result is not None:
                     Story.result(result)
-                if kept:
-                    _keep(typed, 0, _dashed(function.__name__))
-            except ImageyardError as error:
-                if kept:
-                    _keep(typed, exit_code(error), error.headline)
-                raise _as_exit(error) from None
-            except OSError as error:
-                raise _as_exit(refused_by_system(error)) from None
-            except KeyboardInterrupt:
-                raise Exit("interrupted", 130) from None
-            except Terminated as ended:
-                raise Exit("terminated", exit_code(ended)) from None
 
         if options:
             cast("Any", run).__signature__ = _with_options(function, options)
         helps = {**help_texts, **{option.name: option.help for option in options}}
         lists = [*iterable, *(option.name for option in options if option.kind == "list")]
-        decorated = invoke_task(name=name, help=helps, iterable=lists, auto_shortflags=False)
-        return decorated(run)
+        decorated = invoke_task(
+            name=task_name, help=helps, iterable=lists, auto_shortflags=False, klass=TaskWithFirstWord
+        )(run)
+        decorated.may_be_first = may_be_first
+        return decorated
 
     return decorate
+
+
+@contextlib.contextmanager
+def _ended_by_exit(typed: dict[str, Any] | None, task_name: str) -> Iterator[None]:
+    """Raise Invoke's Exit for what ends a task; with `typed`, what was typed, how it ended is kept in `result.json`."""
+    try:
+        yield
+        if typed is not None:
+            _keep(typed, 0, task_name)
+    except ImageyardError as error:
+        if typed is not None:
+            _keep(typed, exit_code(error), error.headline)
+        raise _as_exit(error) from None
+    except OSError as error:
+        raise _as_exit(refused_by_system(error)) from None
+    except KeyboardInterrupt:
+        raise Exit("interrupted", 130) from None
+    except Terminated as ended:
+        raise Exit("terminated", exit_code(ended)) from None
 
 
 def _as_exit(error: ImageyardError) -> Exit:
@@ -117,10 +130,6 @@ def _keep(typed: dict[str, Any], code: int, headline: str) -> None:
 
     with contextlib.suppress(ImageyardError, OSError):  # what it says was told, and the exit code says the same
         Run.begin(find_checkout(typed.get("catalogue")).top).settle(code, headline)
-
-
-def _dashed(name: str) -> str:
-    return name.replace("_", "-")
 
 
 def _terminate(signum: int, frame: FrameType | None) -> NoReturn:

@@ -21,6 +21,7 @@ BASE = "only this reference, as a Dockerfile names it; may be repeated"
 
 @task(
     changes=False,
+    may_be_first="pattern",
     pattern=PATTERN,
     arch=ARCH,
     offline="ask no place: what the recipes alone tell",

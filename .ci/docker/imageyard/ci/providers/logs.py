@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 from imageyard.ci.providers.github.log import GitHubLog, is_runner, run_attempt
 from imageyard.ci.providers.log import LogCommands
 
-__all__ = ["LOGS", "LogName", "attempt", "log_name"]
+__all__ = ["LOGS", "LogName", "attempt", "in_ci", "log_name", "says_no"]
 
 LogName: TypeAlias = Literal["github"]
 
@@ -20,6 +20,19 @@ LOGS: Mapping[str, LogCommands] = {"github": GitHubLog()}
 _READ_BY: Mapping[LogName, Callable[[Mapping[str, str]], bool]] = {"github": is_runner}
 
 _ATTEMPT_BY: Mapping[LogName, Callable[[Mapping[str, str]], int]] = {"github": run_attempt}
+
+
+_NO = ("", "0", "false", "no", "off")
+
+
+def says_no(word: str) -> bool:
+    """Return whether the value of a variable switches off what the variable is for."""
+    return word.strip().lower() in _NO
+
+
+def in_ci(environ: Mapping[str, str]) -> bool:
+    """Return whether this process runs in CI, of whichever system: all of them set the variable `CI`."""
+    return not says_no(environ.get("CI", ""))
 
 
 def log_name(environ: Mapping[str, str]) -> LogName | None:

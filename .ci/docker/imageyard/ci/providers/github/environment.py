@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from imageyard.ci.providers.github.log import is_runner
+from imageyard.ci.providers.logs import says_no
 from imageyard.errors import EnvironmentLacks
 
 __all__ = [
@@ -23,8 +24,6 @@ __all__ = [
     "workflow",
 ]
 
-_OFF = ("", "0", "false")
-
 _CACHE = ("ACTIONS_RUNTIME_TOKEN", "ACTIONS_RESULTS_URL", "ACTIONS_CACHE_URL", "ACTIONS_CACHE_SERVICE_V2")
 """What BuildKit's client takes the token and the address of GitHub's cache from (buildx `util/gha`)."""
 
@@ -33,7 +32,7 @@ _PULL_REQUESTS = ("pull_request", "pull_request_target")
 
 def is_claimed(environ: Mapping[str, str]) -> bool:
     """Whether a variable says that this is GitHub Actions; any word but "no" counts, so that no run gets away."""
-    return environ.get("GITHUB_ACTIONS", "").lower() not in _OFF
+    return not says_no(environ.get("GITHUB_ACTIONS", ""))
 
 
 def is_pull_request(environ: Mapping[str, str]) -> bool:
