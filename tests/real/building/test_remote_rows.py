@@ -268,6 +268,27 @@ def test_an_architecture_without_a_worker_is_told_before_anything_is_built(remot
     assert remote_yard.runs == []
 
 
+def test_what_is_published_as_trusted_is_built_on_trusted_workers(remote_yard: RemoteYard) -> None:
+    """The branch's worker is one that is there, the trusted one is not."""
+    worker = f'{{amd64: "{remote_yard.workers["amd64"]}", insecure: yes}}'
+    absent = '{amd64: "tcp://127.0.0.1:9", insecure: yes, connect_timeout: 1s}'
+    plain = "".join(line for line in remote_yard.text("images.yml").splitlines(True) if line.startswith("  remote:"))
+    remote_yard.edit("images.yml", plain, f"  remote: {{trusted: {absent}, branch: {worker}}}\n")
+    build = ["build", BASE, "--builder", "remote", "--arch", "amd64"]
+    done = remote_yard.inv(*build)
+    assert done.code == 0, done.all
+    assert remote_yard.row_outcomes() == {(BASE, "amd64"): "published"}
+    done = remote_yard.inv(*build, "--at", "trusted")
+    assert done.code == 9, done.all
+    assert "tcp://127.0.0.1:9" in remote_yard.result["headline"]
+
+    remote_yard.edit("images.yml", f"trusted: {absent}, ", "")
+    done = remote_yard.inv(*build, "--at", "trusted")
+    assert done.code == 2, done.all
+    assert "builders.remote.trusted has no address for amd64" in done.err
+    assert "builders: {remote: {trusted: {amd64: tcp://HOST:PORT}}}" in done.err
+
+
 class BothSeeNothing(Proxy):
     """Holds back the first two questions for a tag until both have come."""
 

@@ -153,7 +153,7 @@ def test_a_root_is_pushed_and_others_find_it(folders: Folders, tmp_path: Path) -
         digests = {push_root(where, "library/debian", f"t{n}", tar, "arm64", "2026-01-01T00:00:00Z") for n in (1, 2)}
         assert len(digests) == 1, "the same bytes are the same image"
         (digest,) = digests
-        known = LocalStandIns({"arm64": Lock({"debian:t1": digest})}).pinned("arm64").configs[digest]
+        known = LocalStandIns({"arm64": Lock({"debian:t1": digest})}.__getitem__).pinned("arm64").configs[digest]
         pushed = Reference(where, "library/debian", digest=digest)
         assert base_configs(Client(credentials=lambda host: None), pushed, ["linux/arm64"]) == known
         if not (crane := shutil.which("crane")):

@@ -99,6 +99,17 @@ def test_whether_an_architecture_runs_here(arch: Arch, entry: str | None, fault:
     assert (found is None) if fault is None else (found is not None and fault in found)
 
 
+def test_every_architecture_has_an_emulator_and_a_name_at_debian() -> None:
+    """wiki.debian.org, "SupportedArchitectures"; Debian's qemu-user-static has an emulator for each."""
+    assert {arch: rootfs.debian_arch(arch) for arch in ARCHES} == {
+        **{arch: arch for arch in ("amd64", "arm64", "i386", "s390x", "riscv64", "loong64")},
+        "armv7": "armhf",
+        "armv6": "armel",
+        "ppc64le": "ppc64el",
+    }
+    assert set(emulation.EMULATORS) == set(ARCHES)
+
+
 @pytest.mark.parametrize("native", ["amd64", "arm64", "armv7"])
 def test_which_architectures_take_an_emulator(native: Arch) -> None:
     own = {"amd64": {"amd64", "i386"}, "arm64": {"arm64"}, "armv7": {"armv7", "armv6"}}[native]

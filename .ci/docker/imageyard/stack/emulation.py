@@ -11,10 +11,10 @@ from imageyard import process
 from imageyard.errors import EnvironmentLacks
 from imageyard.names import Arch, as_arch, platform_of
 
-__all__ = ["ensure_emulation", "fault"]
+__all__ = ["EMULATORS", "ensure_emulation", "fault"]
 
 _BINFMT = Path("/proc/sys/fs/binfmt_misc")
-_QEMU: Mapping[Arch, str] = {
+EMULATORS: Mapping[Arch, str] = {
     "amd64": "qemu-x86_64",
     "arm64": "qemu-aarch64",
     "i386": "qemu-i386",
@@ -50,7 +50,7 @@ def fault(arch: Arch, entry: str | None, native: Arch) -> str | None:
 
 def state(arch: Arch) -> str | None:
     """What keeps `arch` from running on this machine now, or None."""
-    file = _BINFMT / _QEMU[arch]
+    file = _BINFMT / EMULATORS[arch]
     return fault(arch, file.read_text() if file.is_file() else None, as_arch(platform.machine()))
 
 
@@ -64,7 +64,7 @@ def ensure_emulation(arch: Arch) -> None:
     if os.geteuid() == 0 and Path("/usr/sbin/update-binfmts").exists():
         if not (_BINFMT / "register").exists():
             process.run(["mount", "-t", "binfmt_misc", "binfmt_misc", str(_BINFMT)])
-        process.run(["/usr/sbin/update-binfmts", "--enable", _QEMU[arch]])
+        process.run(["/usr/sbin/update-binfmts", "--enable", EMULATORS[arch]])
     if missing := state(arch):
         architecture = platform_of(arch).split("/")[1]
         raise EnvironmentLacks(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from imageyard.catalogue.base_config import BaseConfig
-from imageyard.names import ARCHES, platform_of
+from imageyard.names import platform_of
 from imageyard.stack import local
 from imageyard.stack.push import ENVIRONMENT
 
@@ -21,16 +22,19 @@ __all__ = ["LocalStandIns", "read_stand_ins"]
 
 @dataclass(frozen=True)
 class LocalStandIns:
-    """The stand-ins of this user's local stack; `locks` are its `bases.lock` of each architecture, as they were read.
+    """The stand-ins of this user's local stack; `lock_of` gives the `bases.lock` of an architecture, read once.
 
     A `recipe.stand_ins.StandIns`.
     """
 
-    locks: Mapping[Arch, Lock]
+    lock_of: Callable[[Arch], Lock]
 
     def pinned(self, arch: Arch) -> Lock:
-        """The digests and the configs of the stand-ins of an architecture: `push_root` gives all the same."""
-        lock = self.locks[arch]
+        """The digests and the configs of the stand-ins of an architecture: `push_root` gives all the same.
+
+        Raises ConfigurationError for a `bases.lock` that cannot be read.
+        """
+        lock = self.lock_of(arch)
         config = {platform_of(arch): BaseConfig(ENVIRONMENT)}
         return replace(lock, configs=dict.fromkeys(lock.pinned.values(), config))
 
@@ -45,5 +49,5 @@ class LocalStandIns:
 
 
 def read_stand_ins() -> LocalStandIns:
-    """Read which stand-ins this machine has. Raises ConfigurationError for a `bases.lock` that cannot be read."""
-    return LocalStandIns({arch: local.standins(arch) for arch in ARCHES})
+    """Give the stand-ins that this machine has: what is read of an architecture is read when it is asked for."""
+    return LocalStandIns(lru_cache(maxsize=None)(local.standins))
