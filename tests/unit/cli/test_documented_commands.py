@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -28,7 +29,7 @@ def said_in(file: Path) -> Iterator[tuple[str, bool]]:
     text = file.read_text()
     if file.suffix == ".yml":
         jobs = (yaml.safe_load(text).get("jobs") or {}).values()
-        text = "\n".join(step.get("run", "") for job in jobs for step in job.get("steps", ()))
+        text = "\n".join(_script(step) for job in jobs for step in job.get("steps", ()))
         yield from ((line, True) for line in CONTINUED.sub(" ", text).splitlines())
         return
     for line in text.splitlines():
@@ -38,9 +39,18 @@ def said_in(file: Path) -> Iterator[tuple[str, bool]]:
             yield from ((said, False) for said in re.findall(r"`([^`]+)`", line))
 
 
+def _script(step: dict[str, Any]) -> str:
+    """The script of a step; a variable that an expression makes an option is the first of these options."""
+    script: str = step.get("run", "")
+    for name, value in (step.get("env") or {}).items():
+        if options := re.findall(r"'(--[a-z-]+)'", str(value)):
+            script = script.replace(f'"${name}"', options[0])
+    return script
+
+
 def commands_of(line: str) -> Iterator[list[str]]:
     """The commands of `inv` and `nox` in a line of shell, each as its words."""
-    line = re.sub(r"\$\((?=(?:inv|nox) )", "; ", line)
+    line = re.sub(r"\$\(((?:inv|nox) [^)]*)\)", r"; \1", line)
     lexer = shlex.shlex(line, posix=True, punctuation_chars="|&;<>")
     lexer.whitespace_split, lexer.commenters = True, "#"
     command: list[str] = []
