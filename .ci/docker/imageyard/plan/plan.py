@@ -60,7 +60,7 @@ class Action:
     """What is to be done for a row, and why; `error` is what blocks it, None too where that is a parent.
 
     `needs` are the parents that this plan builds. Rows of one level can be built at the same time, after all levels
-    below theirs. `left`: it is absent, or a registry does not say, and it is left alone because it did not change.
+    below theirs. `left`: it is absent, or its state is not known, and it is left alone because it did not change.
     """
 
     row: RowKey
@@ -151,7 +151,7 @@ def _verdict(one: Candidate, place: str) -> _Verdict:
         case Absent():
             reason = _since(one.changed) or f"absent in {place}"
         case None if unchanged:
-            return _Verdict("skip", unchanged)
+            return _Verdict("skip", unchanged, left=leave)
         case None:
             reason = _since(one.changed) or "no place was asked"
         case _:

@@ -141,7 +141,7 @@ def workflow_plan(
             publish_policy.why_not(recipes, row, weekly=weekly) if decision.publishes else "",
             key in selected,
             _forced(decision),
-            touched_only=before is not None and not touched.get(key.image, True),
+            touched_only=before is not None and not touched.get(key.image, True) and decision.asks_for_state,
         )
         for key, row in rows.items()
     ]
