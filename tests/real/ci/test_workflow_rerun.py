@@ -30,9 +30,9 @@ def test_a_failing_row_stops_no_other_and_a_rerun_does_what_is_missing(scene: Sc
     assert report[PLAIN, "mirror"][0] == "published"
     assert run.job("report").code == 8, "the code of the cause"
     assert run.job(f"rows-0 {BASE} amd64").failed == "Build"
-    logs = run.artifacts[f"logs-{BASE}-amd64"]
+    logs = run.artifacts[f"logs-{BASE} amd64"]
     assert list(logs.rglob(f"{BASE}.amd64.rawjson")), "the raw stream of the row that failed"
-    assert f"logs-{PLAIN}-amd64" not in run.artifacts
+    assert f"logs-{PLAIN} amd64" not in run.artifacts
     assert scene.mirrored() == {PLAIN, scene.tag_of(PLAIN)}
 
     scene.aws.gate.faults.clear()

@@ -41,10 +41,13 @@ def planned(scratch: Scratch, env: dict[str, str]) -> tuple[dict[str, Any], dict
     return json.loads(ended.out), read(files["GITHUB_OUTPUT"].read_text()), files["GITHUB_STEP_SUMMARY"].read_text()
 
 
-def work(outputs: dict[str, str], name: str) -> list[Any]:
-    found: list[Any] = json.loads(outputs[name])["include"]
-    assert outputs[f"has_{name}"] == ("true" if found else "false")
-    return found
+def work(plan: dict[str, Any], outputs: dict[str, str], name: str) -> list[dict[str, Any]]:
+    """What the plan gave the jobs of a matrix, each with what its job has to know."""
+    jobs = {job["name"]: job for job in json.loads(outputs[name])["include"]}
+    assert outputs[f"has_{name}"] == ("true" if jobs else "false")
+    steps = [image for image in plan["images"] if image["step"] == name]
+    rows = plan["rows"] if name.startswith("rows_") else steps
+    return [row | jobs[row["job"]] for row in rows if row["job"] in jobs]
 
 
 def tags(scratch: Scratch) -> dict[tuple[str, str], str]:
@@ -70,12 +73,12 @@ def publish(scratch: Scratch, served: Served, image: str, *, whole: bool = True,
 def test_everything_is_absent(scratch: Scratch, tmp_path: Path) -> None:
     plan, outputs, summary = planned(scratch, github_event.push(tmp_path))
     assert (outputs["has_work"], outputs["has_report"]) == ("true", "true")
-    assert {(job["image"], job["arch"]) for job in work(outputs, "rows_0")} == {
+    assert {(job["image"], job["arch"]) for job in work(plan, outputs, "rows_0")} == {
         (image, arch) for image in BASES for arch in ("amd64", "arm64")
     }
-    assert {job["image"] for job in work(outputs, "rows_1")} == set(PYTHONS)
-    assert not work(outputs, "rows_2")
-    (job,) = (j for j in work(outputs, "rows_1") if (j["image"], j["arch"]) == ("linux-trixie-py3.12", "arm64"))
+    assert {job["image"] for job in work(plan, outputs, "rows_1")} == set(PYTHONS)
+    assert not work(plan, outputs, "rows_2")
+    (job,) = (j for j in work(plan, outputs, "rows_1") if (j["image"], j["arch"]) == ("linux-trixie-py3.12", "arm64"))
     assert job == {
         "image": "linux-trixie-py3.12",
         "arch": "arm64",
@@ -83,11 +86,17 @@ def test_everything_is_absent(scratch: Scratch, tmp_path: Path) -> None:
         "runner": "ubuntu-24.04-arm",
         "timeout": job["timeout"],
         "address": "",
+        "emulates": "false",
         "needs": ["linux-trixie-base"],
         "level": 1,
+        "action": "build",
+        "reason": job["reason"],
+        "code": 0,
+        "job": "linux-trixie-py3.12 arm64",
+        "name": "linux-trixie-py3.12 arm64",
     }
-    assert {one["image"] for one in work(outputs, "promote")} == EVERY
-    assert {one["image"] for one in work(outputs, "mirror")} == EVERY
+    assert {one["image"] for one in work(plan, outputs, "promote")} == EVERY
+    assert {one["image"] for one in work(plan, outputs, "mirror")} == EVERY
     assert plan["decision"]["trust"] == "trusted"
     assert summary.count("\n| linux-") == 10 + 10
 
@@ -107,10 +116,11 @@ def test_each_image_has_the_work_of_its_own_state(scratch: Scratch, registry: Se
 
     plan, outputs, _ = planned(scratch, github_event.push(tmp_path))
     built = PYTHONS[2]
-    assert {(job["image"], job["arch"]) for job in work(outputs, "rows_0")} == {(built, "amd64"), (built, "arm64")}
-    assert not work(outputs, "rows_1"), "its parent is there"
-    assert [one["image"] for one in work(outputs, "promote")] == [promote, built]
-    assert {one["image"] for one in work(outputs, "mirror")} == {promote, mirror, floating, built}
+    jobs = work(plan, outputs, "rows_0")
+    assert {(job["image"], job["arch"]) for job in jobs} == {(built, "amd64"), (built, "arm64")}
+    assert not work(plan, outputs, "rows_1"), "its parent is there"
+    assert [one["image"] for one in work(plan, outputs, "promote")] == [promote, built]
+    assert {one["image"] for one in work(plan, outputs, "mirror")} == {promote, mirror, floating, built}
     why = {(one["image"], one["step"]): one["reason"] for one in plan["images"]}
     place, far = str(scratch.repository), f"{scratch.repository}-mirror"
     assert why == {
@@ -138,16 +148,16 @@ def test_nothing_to_do(scratch: Scratch, registry: Served, tmp_path: Path) -> No
 def test_a_branch_takes_what_is_at_either_repository(scratch: Scratch, registry: Served, tmp_path: Path) -> None:
     publish(scratch, registry, BASES[0])
     publish(scratch, registry, BASES[1], kind="-branch")
-    _, outputs, _ = planned(scratch, github_event.push(tmp_path, "refs/heads/topic"))
-    assert {job["image"] for job in work(outputs, "rows_0")} == set(PYTHONS)
-    assert not work(outputs, "mirror")
-    assert {one["image"] for one in work(outputs, "promote")} == set(PYTHONS)
+    plan, outputs, _ = planned(scratch, github_event.push(tmp_path, "refs/heads/topic"))
+    assert {job["image"] for job in work(plan, outputs, "rows_0")} == set(PYTHONS)
+    assert not work(plan, outputs, "mirror")
+    assert {one["image"] for one in work(plan, outputs, "promote")} == set(PYTHONS)
 
 
 def test_trusted_runs_do_not_look_at_the_branch_repository(scratch: Scratch, registry: Served, tmp_path: Path) -> None:
     publish(scratch, registry, BASES[0], kind="-branch")
-    _, outputs, _ = planned(scratch, github_event.push(tmp_path))
-    assert {job["image"] for job in work(outputs, "rows_0")} == set(BASES)
+    plan, outputs, _ = planned(scratch, github_event.push(tmp_path))
+    assert {job["image"] for job in work(plan, outputs, "rows_0")} == set(BASES)
 
 
 def test_a_registry_that_does_not_say_blocks_and_is_told_at_the_end(
@@ -163,7 +173,7 @@ def test_a_registry_that_does_not_say_blocks_and_is_told_at_the_end(
     assert rows["linux-bookworm-py3.11", "amd64"]["reason"] == f"its parent {BASES[0]} is blocked"
     assert rows["linux-trixie-py3.12", "amd64"]["action"] == "build", "one row stops no other"
     assert outputs["has_report"] == "true"
-    assert BASES[0] not in {one["image"] for one in work(outputs, "promote")}
+    assert BASES[0] not in {one["image"] for one in work(plan, outputs, "promote")}
 
 
 def test_a_pull_request_is_of_what_it_touches(scratch: Scratch, tmp_path: Path) -> None:
@@ -173,30 +183,31 @@ def test_a_pull_request_is_of_what_it_touches(scratch: Scratch, tmp_path: Path) 
     scratch.git("checkout", "--quiet", "main")
     scratch.git("-c", "user.name=t", "-c", "user.email=t@example.invalid", "merge", "-q", "--no-ff", "-m", "m", "topic")
     plan, outputs, _ = planned(scratch, github_event.pull_request(tmp_path))
-    assert {job["image"] for job in work(outputs, "rows_1")} == set(PYTHONS)
-    assert {job["image"] for job in work(outputs, "rows_0")} == set(BASES), "absent, and needed"
+    assert {job["image"] for job in work(plan, outputs, "rows_1")} == set(PYTHONS)
+    assert {job["image"] for job in work(plan, outputs, "rows_0")} == set(BASES), "absent, and needed"
     said = {row["reason"] for row in plan["rows"] if row["level"]}
     assert said == {"Dockerfile lost `COPY common/install_python.sh /tmp/` since HEAD^1, and 3 more"}
 
     plan, outputs, _ = planned(scratch, github_event.pull_request(tmp_path, head="somebody/fork"))
-    assert {job["image"] for job in work(outputs, "rows_0")} == set(PYTHONS), "built in the engine of its job"
-    assert not work(outputs, "promote")
-    assert all(job["tag"].endswith("-local") for job in work(outputs, "rows_0"))
+    assert {job["image"] for job in work(plan, outputs, "rows_0")} == set(PYTHONS), "built in the engine of its job"
+    assert not work(plan, outputs, "promote")
+    assert all(job["tag"].endswith("-local") for job in work(plan, outputs, "rows_0"))
 
 
 def test_a_pull_request_whose_base_is_not_known_is_of_all_that_is_absent(scratch: Scratch, tmp_path: Path) -> None:
-    _, outputs, _ = planned(scratch, github_event.pull_request(tmp_path))
-    assert {job["image"] for job in work(outputs, "rows_0")} == set(BASES)
+    plan, outputs, _ = planned(scratch, github_event.pull_request(tmp_path))
+    assert {job["image"] for job in work(plan, outputs, "rows_0")} == set(BASES)
 
 
 def test_the_schedule_asks_no_state(scratch: Scratch, registry: Served, tmp_path: Path) -> None:
     publish(scratch, registry, BASES[0])
-    _, outputs, _ = planned(scratch, github_event.schedule(tmp_path))
-    jobs = work(outputs, "rows_0") + work(outputs, "rows_1")
+    plan, outputs, _ = planned(scratch, github_event.schedule(tmp_path))
+    jobs = work(plan, outputs, "rows_0") + work(plan, outputs, "rows_1")
     assert {job["image"] for job in jobs} == EVERY
     assert {job["tag"] for job in jobs} == {f"{j['image']}-weekly-{outputs['day']}-{j['arch']}" for j in jobs}
-    assert {one["tag"] for one in work(outputs, "promote")} == {f"{image}-weekly-{outputs['day']}" for image in EVERY}
-    assert not work(outputs, "mirror")
+    promoted = {one["tag"] for one in work(plan, outputs, "promote")}
+    assert promoted == {f"{image}-weekly-{outputs['day']}" for image in EVERY}
+    assert not work(plan, outputs, "mirror")
 
 
 @pytest.mark.parametrize("option", ["--offline", "--exit-code", "--at=trusted", "--arch=amd64"])
@@ -226,8 +237,8 @@ def test_who_builds_the_rows(
         "branch": lambda: github_event.push(tmp_path, "refs/heads/topic"),
         "fork": lambda: github_event.pull_request(tmp_path, head="somebody/fork"),
     }[event]()
-    _, outputs, _ = planned(scratch, env)
-    jobs = work(outputs, "rows_0")
+    plan, outputs, _ = planned(scratch, env)
+    jobs = work(plan, outputs, "rows_0")
     assert {job["arch"]: job["address"] for job in jobs} == {
         arch: addresses.get(arch, "") for arch in ("amd64", "arm64")
     }

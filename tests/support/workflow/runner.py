@@ -22,7 +22,7 @@ from typing import Any, Literal, TypeAlias
 from support.github.files import read
 from support.workflow.actions import EMULATED, Failed
 from support.workflow.expressions import Status, Unsupported, asks_status, evaluate, interpolate, truthy
-from support.workflow.syntax import Job, Step, Workflow, load
+from support.workflow.syntax import Job, Step, Workflow, load, load_action
 
 __all__ = ["Ended", "Event", "Machine", "Run", "run"]
 
@@ -286,7 +286,7 @@ class _Running:
 
     def _leg(self, leg: Mapping[str, Any]) -> Ended:
         job, contexts = self.job, {**self.contexts, "matrix": leg}
-        words = [str(leg[key]) for key in ("image", "arch") if key in leg]
+        words = [leg["name"]] if "name" in leg else []
         name = " ".join([job.id, *words])
         number = len(list(self.machine.folder.glob(f"run-{self.made.number}-*")))
         folder = self.machine.folder / f"run-{self.made.number}-{number:03d}-{name.replace(' ', '-')}"
@@ -364,8 +364,12 @@ class _JobMachine:
 
     def steps(self, steps: Sequence[Step], contexts: Mapping[str, Any]) -> Ended:
         self.contexts = {**contexts, "steps": {}}
-        ended = Ended("", "success")
         summary: list[str] = []
+        ended = self._all(steps, Ended("", "success"), summary)
+        return replace(ended, log="\n".join(self.lines), summary="".join(summary))
+
+    def _all(self, steps: Sequence[Step], ended: Ended, summary: list[str], prefix: str = "") -> Ended:
+        """Run the steps of a job, or of an action of ours."""
         for number, step in enumerate(steps):
             failing = ended.result == "failure"
             status = Status(success=not failing, failure=failing)
@@ -374,17 +378,36 @@ class _JobMachine:
                 asked = asks_status(step.condition)
                 wanted = truthy(evaluate(step.condition, self.contexts, status)) and (asked or not failing)
             outputs: dict[str, str] = {}
-            if wanted:
+            if wanted and step.uses.startswith("./"):
+                ended = self._composite(step, ended, summary, f"{prefix}{number}.")
+            elif wanted:
                 self.lines.append(f"##[group]{step.name}")
-                code = self._step(step, number, outputs, summary)
+                code = self._step(step, f"{prefix}{number}", outputs, summary)
                 goes_on = bool(step.may_fail) and truthy(evaluate(step.may_fail, self.contexts))
                 if code and not failing and not goes_on:
                     ended = replace(ended, result="failure", failed=step.name, code=code)
             if step.id:
                 self.contexts["steps"][step.id] = {"outputs": outputs}
-        return replace(ended, log="\n".join(self.lines), summary="".join(summary))
+        return ended
 
-    def _step(self, step: Step, number: int, outputs: dict[str, str], summary: list[str]) -> int:
+    def _composite(self, step: Step, ended: Ended, summary: list[str], prefix: str) -> Ended:
+        """An action of the repository itself, as it is checked out (docs.github.com, "Creating a composite action")."""
+        action = load_action(self.workspace / step.uses / "action.yml")
+        given = {key: interpolate(value, self.contexts) for key, value in step.with_.items()}
+        if unknown := sorted(given.keys() - action.inputs.keys()):
+            raise Unsupported(f"{step.where}: {step.uses} has no input {unknown[0]}")
+        if lacking := [key for key, default in action.inputs.items() if default is None and not given.get(key)]:
+            raise Unsupported(f"{step.where}: {step.uses} needs the input {lacking[0]}")
+        if step.env:
+            raise Unsupported(f"{step.where}: an environment for {step.uses} is not supported")
+        caller = self.contexts
+        self.contexts = {"github": caller["github"], "inputs": {**action.inputs, **given}, "steps": {}}
+        try:
+            return self._all(action.steps, ended, summary, prefix)
+        finally:
+            self.contexts = caller
+
+    def _step(self, step: Step, number: str, outputs: dict[str, str], summary: list[str]) -> int:
         env = self.env | {key: interpolate(value, self.contexts) for key, value in step.env.items()}
         if step.uses:
             given = {key: interpolate(value, self.contexts) for key, value in step.with_.items()}

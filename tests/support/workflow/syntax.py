@@ -12,7 +12,7 @@ from imageyard.catalogue import text
 from imageyard.catalogue.nodes import Map, Node, Seq, Text, place
 from support.workflow.expressions import Unsupported
 
-__all__ = ["Job", "Step", "Workflow", "load"]
+__all__ = ["Action", "Job", "Step", "Workflow", "load", "load_action"]
 
 ON = {
     "push": {"branches", "tags"},
@@ -35,6 +35,7 @@ STRATEGY = {"fail-fast", "max-parallel", "matrix"}
 CONTAINER = {"image"}
 PERMISSIONS = {"contents", "id-token", "issues", "packages", "pull-requests"}
 INPUT = {"description", "type", "default", "required"}
+ACTION = {"name", "description", "inputs", "runs"}
 
 ACTIONS: Mapping[str, frozenset[str]] = {
     "actions/checkout": frozenset({"fetch-depth", "persist-credentials"}),
@@ -114,6 +115,31 @@ def load(path: Path) -> Workflow:
     return Workflow(path.name, _words(root.items["name"]), _plain(on), jobs, outputs)
 
 
+@dataclass(frozen=True)
+class Action:
+    """An action of the repository itself; `inputs` has their defaults, None for a required one."""
+
+    inputs: Mapping[str, str | None]
+    steps: tuple[Step, ...]
+
+
+def load_action(path: Path) -> Action:
+    """Read a composite action. Raises Unsupported, with FILE:LINE, for whatever is not in the lists above."""
+    root = text.parse(path.read_bytes(), f"{path.parent.name}/{path.name}")
+    _only(root, ACTION)
+    inputs: dict[str, str | None] = {}
+    for name, node in _map(root.items["inputs"]).items.items():
+        _only(_map(node), INPUT - {"type"}, name)
+        required = _words(_map(node).items.get("required")) == "true"
+        inputs[name] = None if required else _words(_map(node).items["default"])
+    runs = _map(root.items["runs"])
+    _only(runs, {"using", "steps"})
+    if _words(runs.items["using"]) != "composite":
+        raise _unsupported(runs, "an action that is not composite", "using")
+    steps = runs.items["steps"]
+    return Action(inputs, tuple(_step(_map(one), of_action=True) for one in getattr(steps, "items", ())))
+
+
 def _job(name: str, node: Map) -> Job:
     calls = "uses" in node.items
     _only(node, CALL if calls else JOB)
@@ -148,12 +174,14 @@ def _job(name: str, node: Map) -> Job:
     )
 
 
-def _step(node: Map) -> Step:
-    _only(node, STEP)
+def _step(node: Map, *, of_action: bool = False) -> Step:
+    _only(node, STEP | {"shell"} if of_action else STEP)
     uses = _words(node.items.get("uses"))
     action, _, version = uses.partition("@")
     given = _texts(node, "with")
-    if uses:
+    if of_action and "run" in node.items and _words(node.items.get("shell")) != "bash":
+        raise _unsupported(node, "a script of an action without `shell: bash`")
+    if uses and not uses.startswith("./"):
         if action not in ACTIONS:
             raise _unsupported(node, f"the action {action}", "uses")
         if not re.fullmatch(r"[0-9a-f]{40}", version):

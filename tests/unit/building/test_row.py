@@ -272,5 +272,5 @@ def test_many_rows_end_with_the_worst_code(scene: Scene) -> None:
     outcomes = {row["image"]: row["outcome"] for row in result["rows"]}
     assert outcomes == {BASE: "built", MIDDLE: "failed", TWO: "built", LEAF: "blocked"}
     assert result["headline"] == f"{MIDDLE} amd64: {FAILED.headline}"
-    with pytest.raises(PolicyRefused, match="--expect names one tag, and 4 rows are selected"):
+    with pytest.raises(PolicyRefused, match="--expect names 1 tag, and 4 rows are selected"):
         build_rows(work.project, work.recipes, work.services, rows, BuildOptions(expect="x"))

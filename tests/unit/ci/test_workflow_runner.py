@@ -204,13 +204,13 @@ def test_a_step_that_may_fail(tmp_path: Path, name: str, result: str) -> None:
 
 
 def test_a_matrix_and_the_rerun_of_what_failed(tmp_path: Path) -> None:
-    matrix = '\'{"include": [{"image": "a"}, {"image": "b"}]}\''
+    matrix = '\'{"include": [{"name": "a"}, {"name": "b"}]}\''
     text = (
         HEAD
         + job(
             "one",
             'strategy: {fail-fast: false, matrix: "${{ fromJSON(' + matrix.replace('"', '\\"') + ') }}"}',
-            steps=(f"env: {{IMAGE: '${{{{ matrix.image }}}}'}}, run: 'test $IMAGE = a || test -e {tmp_path}/mended'",),
+            steps=(f"env: {{IMAGE: '${{{{ matrix.name }}}}'}}, run: 'test $IMAGE = a || test -e {tmp_path}/mended'",),
         )
         + job("two", "needs: one")
     )

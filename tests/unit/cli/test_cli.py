@@ -227,7 +227,7 @@ ERRORS: dict[str, tuple[tuple[str, ...], int, tuple[str, ...]]] = {
         2,
         ("of linux-plain has that arg",),
     ),
-    "--expect of many": (("build", "*", "--expect", "a-tag"), 10, ("--expect", "name one image")),
+    "--expect of many": (("build", "*", "--expect", "a-tag"), 10, ("--expect", "name as many tags as rows")),
     "an unknown revision": (("tag", GCC, "--against", "mian"), 2, ("unknown revision 'mian'",)),
     "no such catalogue": (("list", "--catalogue", "other.yml"), 2, ("there is no catalogue other.yml",)),
     "a folder as catalogue": (("list", "--catalogue", ".ci"), 2, ("there is no catalogue .ci",)),
@@ -368,10 +368,11 @@ class TestLogOfAJob:
         own.state.mkdir()
         result = {"code": 5, "headline": f"RUN {POSING}", "run": "", "rows": []}
         (own.state / "result.json").write_text(json.dumps(result))
-        job = own.top / "results" / f"result-row-{GCC}-{ARCH}"
+        job = own.top / "results" / f"result-row-{GCC} {ARCH}"
         job.mkdir(parents=True)
         (job / "result.json").write_text(json.dumps(result))
         row = {"image": GCC, "arch": ARCH, "tag": "t", "needs": [], "action": "build", "reason": "new", "code": 0}
+        row["job"] = f"{GCC} {ARCH}"
         (own.top / "plan.json").write_text(json.dumps({"rows": [row], "images": []}))
 
         done = own.run([sys.executable, "-m", {"inv": "invoke"}.get(program, program), *argv], env=JOB)

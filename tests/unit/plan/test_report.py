@@ -117,25 +117,67 @@ def test_a_row_without_a_result(plan: dict[str, Any], expected: tuple[str, str],
     assert code_of(report(plan, {}, {})) == code
 
 
-def test_results_are_read_by_the_names_of_their_artifacts(tmp_path: Path) -> None:
+def planned(rows: dict[tuple[str, str], str], images: dict[tuple[str, str], str] | None = None) -> dict[str, Any]:
+    """A plan by the jobs of its rows, and of its images by step."""
+    return {
+        "rows": [{"image": image, "arch": arch, "job": job} for (image, arch), job in rows.items()],
+        "images": [{"image": image, "step": step, "job": job} for (image, step), job in (images or {}).items()],
+    }
+
+
+def test_results_are_read_from_the_jobs_that_the_plan_names(tmp_path: Path) -> None:
     record = recorded(code=6, headline="gcc: expected 12", outcome="check failed")
     parent = recorded(image="linux-base", outcome="skipped", seconds=1)
+    together = [
+        recorded(image="linux-a", arch="amd64"),
+        recorded(image="linux-b", arch="amd64", code=5, outcome="failed"),
+    ]
+    mirrored = [
+        recorded(image="linux-tool", arch="all", outcome="published"),
+        recorded(image="linux-base", arch="all", code=3, outcome="blocked", headline="gone"),
+    ]
     for name, content in {
-        "result-row-linux-tool-arm64": {"code": 6, "headline": "h", "rows": [parent, record], "attempt": 2},
-        "result-row-linux-base-amd64": {"code": 4, "headline": "no engine answers", "rows": []},
-        "result-promote-linux-tool": {"code": 0, "headline": "promote", "rows": []},
-        "logs-linux-tool-arm64": {"code": 0, "rows": []},
+        "result-row-linux-tool arm64/result.json": {"code": 6, "headline": "h", "rows": [parent, record], "attempt": 2},
+        "result-row-linux-base amd64/result.json": {"code": 4, "headline": "no engine answers", "rows": []},
+        "result-row-linux-a amd64 and 2 more/result.json": {"code": 5, "headline": "h", "rows": together},
+        "result-row-linux-d amd64 and 1 more/result.json": {"code": 4, "headline": "no engine", "rows": []},
+        "result-promote-linux-tool/result.json": {"code": 0, "headline": "promote", "rows": []},
+        "result-mirror-linux-tool and 1 more/result.json": {"code": 3, "headline": "h", "rows": mirrored},
+        "logs-linux-tool-arm64/result.json": {"code": 0, "rows": []},
     }.items():
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "result.json").write_text(json.dumps(content))
-    assert results_of(tmp_path) == (
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(json.dumps(content))
+    several, dead = "linux-a amd64 and 2 more", "linux-d amd64 and 1 more"
+    plan = planned(
         {
-            ("linux-tool", "arm64"): JobResult(6, "gcc: expected 12", "check failed", attempt=2),
-            ("linux-base", "amd64"): JobResult(4, "no engine answers", "failed"),
+            ("linux-tool", "arm64"): "linux-tool arm64",
+            ("linux-base", "amd64"): "linux-base amd64",
+            **{(f"linux-{name}", "amd64"): several for name in "abc"},
+            **{(f"linux-{name}", "amd64"): dead for name in "de"},
+            ("linux-lost", "amd64"): "linux-lost amd64",
         },
-        {("linux-tool", "promote"): JobResult(0, "promote", "done")},
+        {
+            ("linux-tool", "promote"): "linux-tool",
+            ("linux-tool", "mirror"): "linux-tool and 1 more",
+            ("linux-base", "mirror"): "linux-tool and 1 more",
+            ("linux-lost", "mirror"): "linux-tool and 1 more",
+        },
     )
-    assert results_of(tmp_path / "nothing") == ({}, {})
+    rows, images = results_of(tmp_path, plan)
+    assert rows == {
+        ("linux-tool", "arm64"): JobResult(6, "gcc: expected 12", "check failed", attempt=2),
+        ("linux-base", "amd64"): JobResult(4, "no engine answers", "failed"),
+        ("linux-a", "amd64"): JobResult(0, "", "built"),
+        ("linux-b", "amd64"): JobResult(5, "", "failed"),
+        ("linux-d", "amd64"): JobResult(4, "no engine", "failed"),
+        ("linux-e", "amd64"): JobResult(4, "no engine", "failed"),
+    }, "linux-c never began, and neither its job nor its neighbour speak for it"
+    assert images == {
+        ("linux-tool", "promote"): JobResult(0, "promote", "done"),
+        ("linux-tool", "mirror"): JobResult(0, "", "published"),
+        ("linux-base", "mirror"): JobResult(3, "gone", "blocked"),
+    }
+    assert results_of(tmp_path / "nothing", plan) == ({}, {})
 
 
 # what is in a result -> why it is not believed
@@ -189,15 +231,16 @@ def test_a_result_that_is_not_believed_is_a_failure_and_hides_no_other(
     tmp_path: Path, content: object, words: str
 ) -> None:
     """A job that builds what a pull request holds may write anything."""
-    for name in ("result-row-linux-other-amd64", "result-row-linux-tool-arm64", "result-row-linux-zebra-amd64"):
+    rows = [("linux-other", "amd64"), ("linux-tool", "arm64"), ("linux-zebra", "amd64")]
+    for name in (f"result-row-{image} {arch}" for image, arch in rows):
         (tmp_path / name).mkdir()
         good = json.dumps({"code": 0, "headline": "", "rows": []})
         (tmp_path / name / "result.json").write_text(good)
     text = content if isinstance(content, (str, bytes)) else json.dumps(content)
-    file = tmp_path / "result-row-linux-tool-arm64" / "result.json"
+    file = tmp_path / "result-row-linux-tool arm64" / "result.json"
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
 
-    found = results_of(tmp_path)[0]
+    found = results_of(tmp_path, planned({row: " ".join(row) for row in rows}))[0]
     bad = found.pop(("linux-tool", "arm64"))
     assert (bad.code, bad.outcome, bad.seconds) == (2, "failed", None)
     assert words in bad.headline

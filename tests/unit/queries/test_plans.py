@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from imageyard.ci.providers.github import matrix
 from imageyard.errors import Denied, ImageyardError, NotFound, NothingToDo, PolicyRefused, Transient
 from imageyard.names import Absent, Present, Unknown
 from imageyard.plan.decision import LOCAL, Decision
@@ -142,7 +143,7 @@ def test_a_push_with_nothing_to_do_has_no_job(scene: Scene) -> None:
     plan = scene.workflow()
     assert (plan.jobs, plan.blocked) == ((), ())
     assert {one.do for one in plan.delivered} == {"skip"}
-    assert plain(plan, 1)["skipped"] == 8
+    assert plain(plan, matrix.jobs(plan.jobs, plan.delivered), 1)["skipped"] == 8
 
 
 def test_a_push_builds_promotes_and_mirrors_what_is_missing(scene: Scene) -> None:
@@ -152,9 +153,12 @@ def test_a_push_builds_promotes_and_mirrors_what_is_missing(scene: Scene) -> Non
     assert [(job.image, job.arch, job.level) for job in plan.jobs] == [(MIDDLE, "arm64", 0)]
     steps = {(one.image, one.step): one.do for one in plan.delivered}
     assert steps == {(MIDDLE, "promote"): "work", (MIDDLE, "mirror"): "work"}
-    shown = plain(plan, 2)
+    shown = plain(plan, matrix.jobs(plan.jobs, plan.delivered), 2)
     assert shown["attempt"] == 2
-    assert [row["image"] for row in cast("list[dict[str, str]]", shown["rows"])] == [MIDDLE]
+    assert [(row["image"], row["job"]) for row in cast("list[dict[str, str]]", shown["rows"])] == [
+        (MIDDLE, f"{MIDDLE} arm64")
+    ]
+    assert {row["job"] for row in cast("list[dict[str, str]]", shown["images"])} == {MIDDLE}
 
 
 def test_a_canary_builds_every_row_whatever_is_there(scene: Scene) -> None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from imageyard.ci.providers.github.matrix import outputs
+from imageyard.ci.providers.github import matrix
 from imageyard.ci.providers.github.provider import RUNNERS
 from imageyard.names import ARCHES
 from imageyard.plan.decision import Decision
 from imageyard.queries import plan as plans
 from imageyard.queries.plan import Asked
-from imageyard.queries.workflow_plan import workflow_plan
+from imageyard.queries.workflow_plan import plain, workflow_plan
 from support.building.checkout import CATALOGUE, scene_of
 from support.registry.memory import MemoryRegistry
 
@@ -27,8 +27,10 @@ def rows(top: Path, catalogue: str, decision: Decision = PUSH) -> dict[str, dict
     """The rows of the base image as the workflow gets them, by architecture."""
     work = scene_of(top, MemoryRegistry().client(), **{"images.yml": catalogue})
     plan = workflow_plan(work.project, work.recipes, work.services, decision, "linux-base")
-    found = json.loads(outputs(plan.jobs, plan.delivered)["rows_0"])["include"]
-    return {row["arch"]: row for row in found}
+    jobs = matrix.jobs(plan.jobs, plan.delivered)
+    found = {job["name"]: job for job in json.loads(matrix.outputs(jobs)["rows_0"])["include"]}
+    planned = cast("list[dict[str, Any]]", plain(plan, jobs, 1)["rows"])
+    return {row["arch"]: row | found[row["job"]] for row in planned if row["level"] == 0}
 
 
 def test_a_row_without_a_machine_of_its_own_is_emulated(tmp_path: Path) -> None:

@@ -228,13 +228,19 @@ class _ImageBuild:
 
 
 def _require_expected(facts: RowFacts, expected: str | None) -> None:
-    """Raise PolicyRefused where neither the row's tag nor that of its content is the expected one."""
-    if expected not in (None, facts.tag, facts.content_tag):
+    """Raise PolicyRefused where neither the row's tag nor that of its content is among the expected ones."""
+    if expected is not None and not {facts.tag, facts.content_tag}.intersection(expected.split(",")):
         raise PolicyRefused(
-            f"the tag is {facts.tag}, not {expected}",
+            f"the tag is {facts.tag}, not {_among(facts, expected)}",
             doing=f"building {facts.title}",
             hint=f"inv tag {facts.row.name} --explain    (what it is made of here)",
         )
+
+
+def _among(facts: RowFacts, expected: str) -> str:
+    """The expected tag that is meant for a row: of several, the one with its name."""
+    named = [tag for tag in expected.split(",") if tag.startswith(f"{facts.row.name}-")]
+    return named[0] if len(named) == 1 else expected
 
 
 def _lock(project: Project, row: RowBuild) -> AbstractContextManager[None]:

@@ -28,11 +28,12 @@ def build_rows(
 ) -> int:
     """Build rows one after the other, parents first; the exit code of the whole, 0 where all is well.
 
-    Raises PolicyRefused where one tag is expected of several rows, ConfigurationError for a `--set` without a use,
-    and for a builder that cannot be meant.
+    Raises PolicyRefused where other than one tag is expected of each row, ConfigurationError for a `--set` without a
+    use, and for a builder that cannot be meant.
     """
-    if options.expect and len(rows) > 1:
-        raise PolicyRefused(f"--expect names one tag, and {len(rows)} rows are selected", hint="name one image")
+    if options.expect and len(rows) != (named := len(options.expect.split(","))):
+        headline = f"--expect names {named} tag{'s' if named > 1 else ''}, and {len(rows)} rows are selected"
+        raise PolicyRefused(headline, hint="name as many tags as rows: --expect TAG,TAG")
     refuse_unused(recipes, rows, options.set_args)
     for words in untaken_warnings(recipes.catalogue, _unused(recipes, rows)):
         services.reporter.warn(words)

@@ -5,7 +5,9 @@ A job that builds what a pull request holds may write anything there: all of it 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,8 +16,6 @@ from imageyard.plan.report import JobResult
 from imageyard.records import WELL, Record, from_json, is_exit_code, strict_json
 
 __all__ = ["LastRun", "last", "plan_of", "results_of"]
-
-_ROW, _STEPS = "result-row-", ("promote", "mirror")
 
 
 class LastRun(NamedTuple):
@@ -47,37 +47,57 @@ def plan_of(file: Path) -> Mapping[str, Any]:
     return found
 
 
-def results_of(folder: Path) -> tuple[dict[tuple[str, str], JobResult], dict[tuple[str, str], JobResult]]:
-    """The results of rows, by image and architecture, and those of images, by image and step.
+def results_of(
+    folder: Path, plan: Mapping[str, Any]
+) -> tuple[dict[tuple[str, str], JobResult], dict[tuple[str, str], JobResult]]:
+    """The results of a plan's rows, by image and architecture, and those of its images, by image and step.
 
-    `folder` holds a folder for each artifact: `result-row-IMAGE-ARCH`, `result-promote-IMAGE`, `result-mirror-IMAGE`.
+    `folder` holds a folder for each artifact: `result-row-JOB` of a job that builds rows, `result-STEP-JOB` of one that
+    takes a step with images; JOB is its name in the plan. A job is asked for what the plan gave it, and for nothing
+    else.
     A result that cannot be believed is one of a failure that says so; it hides no other.
     """
+    read = lru_cache(maxsize=None)(_believed)  # a job's one result has many rows
+    rows_of = Counter(row["job"] for row in plan["rows"])
+    images_of = Counter((image["step"], image["job"]) for image in plan["images"])
     rows: dict[tuple[str, str], JobResult] = {}
     images: dict[tuple[str, str], JobResult] = {}
-    for file in sorted(folder.glob("*/result.json")):
-        name = file.parent.name
-        if name.startswith(_ROW):
-            image, _, arch = name.removeprefix(_ROW).rpartition("-")
-            rows[image, arch] = _ended(file, image, arch)
+    for row in plan["rows"]:
+        file = folder / f"result-row-{row['job']}" / "result.json"
+        if not (row["job"] and file.exists()):
             continue
-        for step in _STEPS:
-            if name.startswith(f"result-{step}-"):
-                image = name.removeprefix(f"result-{step}-")
-                images[image, step] = _ended(file, image, "all")
+        if ended := _ended(read(file), row["image"], row["arch"], alone=rows_of[row["job"]] == 1):
+            rows[row["image"], row["arch"]] = ended
+    for image in plan["images"]:
+        file = folder / f"result-{image['step']}-{image['job']}" / "result.json"
+        if not (image["job"] and file.exists()):
+            continue
+        alone = images_of[image["step"], image["job"]] == 1
+        if ended := _ended(read(file), image["image"], "all", alone=alone):
+            images[image["image"], image["step"]] = ended
     return rows, images
 
 
-def _ended(file: Path, image: str, arch: str) -> JobResult:
-    """The record of the row itself where there is one: a run may hold those of its parents too."""
+def _believed(file: Path) -> LastRun | ConfigurationError:
     try:
-        result = _result(file)
-        record = next((one for one in result.rows if (one.image, one.arch) == (image, arch)), None)
-        if record is None:
-            return JobResult(result.code, result.headline, "failed" if result.code else "done", attempt=result.attempt)
+        return _result(file)
     except ConfigurationError as error:
-        return JobResult(exit_code(error), error.headline, "failed", attempt=None)
-    return JobResult(record.code, record.headline, record.outcome, record.seconds, result.attempt)
+        return error
+
+
+def _ended(found: LastRun | ConfigurationError, image: str, arch: str, *, alone: bool) -> JobResult | None:
+    """The record of the row itself where there is one: a run may hold those of its parents too.
+
+    Where there is none, the run's own end counts for a row that is `alone` in its job, and where it came to no row.
+    """
+    if isinstance(found, ConfigurationError):
+        return JobResult(exit_code(found), found.headline, "failed", attempt=None)
+    record = next((one for one in found.rows if (one.image, one.arch) == (image, arch)), None)
+    if record is not None:
+        return JobResult(record.code, record.headline, record.outcome, record.seconds, found.attempt)
+    if alone or (found.code and not found.rows):
+        return JobResult(found.code, found.headline, "failed" if found.code else "done", attempt=found.attempt)
+    return None
 
 
 def _result(file: Path) -> LastRun:
@@ -115,6 +135,10 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
+def _is_file_name(value: object) -> bool:
+    return value is None or (isinstance(value, str) and "/" not in value)
+
+
 def _is_attempt(value: object) -> bool:
     return type(value) is int and 1 <= value < 10**9
 
@@ -137,5 +161,5 @@ _PLANNED: Mapping[str, Callable[[object], bool]] = {
     "code": is_exit_code,
     "needs": _are_texts,
 }
-_PLANNED_ROW = {**_PLANNED, "arch": _is_text}
-_PLANNED_IMAGE = {**_PLANNED, "step": _is_text}
+_PLANNED_ROW = {**_PLANNED, "arch": _is_text, "job": _is_file_name}
+_PLANNED_IMAGE = {**_PLANNED, "step": _is_text, "job": _is_file_name}

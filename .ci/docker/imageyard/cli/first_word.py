@@ -50,7 +50,10 @@ def first_word(
     """
     words = list(arguments[: arguments.index("--")] if "--" in arguments else arguments)
     for place, word in enumerate(words):
-        if word == task_name and (first := _behind(words[place + 1 :], takes_value, other_tasks)) != "none":
+        if (
+            word.rpartition(".")[2] == task_name
+            and (first := _behind(words[place + 1 :], takes_value, other_tasks)) != "none"
+        ):
             return first
     return "none"
 

@@ -91,11 +91,12 @@ def _for_workflow(project: Project, pattern: str, since: str | None) -> None:
     for (code, why), names in alike.items():  # GitHub shows the first ten of a step
         more = f" and {len(names) - 1} more" if names[1:] else ""
         services.reporter.annotate("error", f"[{code}] {names[0]}{more} cannot be planned: {why}")
-    found = provider.plan_outputs(plan.jobs, plan.delivered, blocked=bool(plan.blocked))
+    jobs = provider.workflow_jobs(plan.jobs, plan.delivered)
+    found = provider.plan_outputs(jobs, blocked=bool(plan.blocked))
     told = {"push": decided.push or "", "day": decided.day, "depot": "true" if plan.depot else "false"}
     provider.set_outputs({**told, "environment": environment(project.catalogue, decided), **found})
     provider.summary(outputs.plan_summary(plan))
-    Story.result(plain(plan, attempt(os.environ)))
+    Story.result(plain(plan, jobs, attempt(os.environ)))
 
 
 @task(

@@ -57,7 +57,7 @@ def push(
     changes=True,
     instead="inv refs PATTERN --existing: what is published",
     kept=True,
-    image=IMAGE,
+    image=PATTERN,
     at="which of the catalogue's repositories: trusted or branch; default: in CI where the run writes, else trusted",
     force="move the tag where it holds other images than the rows are now",
     catalogue=CATALOGUE,
@@ -65,19 +65,29 @@ def push(
 def promote(
     context: Context, image: str, at: str | None = None, force: bool = False, catalogue: str | None = None
 ) -> object:
-    """Give an image its tag over the rows that are published; prints REPOSITORY@DIGEST."""
+    """Give an image its tag over the rows that are published; prints REPOSITORY@DIGEST, of a pattern each by name."""
     from imageyard.ci.event import decision
+    from imageyard.console import Story
     from imageyard.project.options import as_repository
     from imageyard.project.project import find_project
     from imageyard.project.recipes import pins_of, recipes_of
     from imageyard.publishing.promote import promote as flow
+    from imageyard.publishing.promotions import promote_all
     from imageyard.run.services import begin
 
     project = find_project(catalogue)
     decided = decision(project)
     recipes = recipes_of(project, pins=pins_of(decided))
     at_repository = as_repository(at)
-    return str(flow(project, recipes, begin(project), image, at_repository, force=force, decision=decided))
+    names = list(dict.fromkeys(row.name for row in project.rows(image)))
+    if image in names:
+        return str(flow(project, recipes, begin(project), image, at_repository, force=force, decision=decided))
+    done, code = promote_all(project, recipes, begin(project), names, at_repository, force=force, decision=decided)
+    if done:
+        Story.result("\n".join(f"{name} {reference}" for name, reference in done))
+    if code:
+        raise Exit(code=code)
+    return None
 
 
 @task(changes=False, image=PATTERN, arch=f"{ARCH}; default: all", at=AT, json=JSON, catalogue=CATALOGUE)

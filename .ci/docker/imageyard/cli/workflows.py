@@ -11,6 +11,8 @@ from imageyard.cli.entry import CATALOGUE, JSON, task
 
 __all__ = ["TASKS"]
 
+PLAN = "the file with what `inv plan --github` printed; default: plan.json"
+
 
 @task(changes=False, catalogue=CATALOGUE)
 def result(context: Context, catalogue: str | None = None) -> None:
@@ -34,7 +36,29 @@ def result(context: Context, catalogue: str | None = None) -> None:
 
 @task(
     changes=False,
-    plan="the file with what `inv plan --github` printed; default: plan.json",
+    job="the name of a job of the workflow, as it stands in the plan",
+    step="promote or mirror; default: build",
+    plan=PLAN,
+)
+def planned(context: Context, job: str, step: str = "build", plan: str = "plan.json") -> object:
+    """Print what a plan gave a job: the arguments of Nox that build it, a line each; for a step a pattern of images."""
+    from pathlib import Path
+
+    from imageyard.ci.results import plan_of
+    from imageyard.plan.report import images_of_job, rows_of_job
+
+    found = plan_of(Path(plan))
+    if step == "build":
+        rows = rows_of_job(found, job)
+        sessions = [f"build_image(arch={row['arch']!r}, image={row['image']!r})" for row in rows]
+        return "\n".join(["-s", *sessions, "--", "--expect", ",".join(row["tag"] for row in rows)])
+    images = images_of_job(found, job, step)
+    return images[0] if len(images) == 1 else f"{{{','.join(images)}}}"
+
+
+@task(
+    changes=False,
+    plan=PLAN,
     results="the folder with the results of the jobs, one folder for each artifact; default: results",
     json=JSON,
 )
@@ -51,7 +75,8 @@ def report(context: Context, plan: str = "plan.json", results: str = "results", 
     from imageyard.plan.report import code_of
     from imageyard.plan.report import report as flow
 
-    lines = flow(reading.plan_of(Path(plan)), *reading.results_of(Path(results)), attempt(os.environ))
+    planned = reading.plan_of(Path(plan))
+    lines = flow(planned, *reading.results_of(Path(results), planned), attempt(os.environ))
     heads, cells = outputs.REPORT_HEADERS, outputs.report_cells(lines)
     provider_of(os.environ).summary(f"## What became of it\n\n{outputs.table(heads, cells)}")
     Story.result([line._asdict() for line in lines] if json else "\n".join(aligned(heads, cells)))
@@ -68,5 +93,5 @@ def issue(context: Context) -> object:
     return tell(provider_of(os.environ))
 
 
-TASKS = [result, report, issue]
+TASKS = [planned, result, report, issue]
 """The tasks of `inv ci.…`."""

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from imageyard.errors import Denied, Transient, assert_never
 from imageyard.names import Absent, Present, State, Unknown
 from imageyard.plan.plan import Action, RowKey
 
-__all__ = ["Copies", "Delivery", "Step", "Whole", "deliveries"]
+__all__ = ["STEPS", "Copies", "Delivery", "Step", "Whole", "deliveries"]
 
 Step: TypeAlias = Literal["promote", "mirror"]
+STEPS: tuple[Step, ...] = get_args(Step)
 
 
 class Copies(NamedTuple):

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from imageyard.names import Arch
 from imageyard.plan.plan import Action, RowKey
 
 __all__ = ["PlainRunner", "RowJob", "Surroundings", "row_jobs"]
@@ -24,7 +25,7 @@ class RowJob:
     """
 
     image: str
-    arch: str
+    arch: Arch
     tag: str
     runner: PlainRunner
     timeout: int

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+from imageyard.errors import NotFound
 from imageyard.records import WELL, worst
 
-__all__ = ["JobResult", "Told", "code_of", "report"]
+__all__ = ["JobResult", "Told", "code_of", "images_of_job", "report", "rows_of_job"]
+
+_Found = TypeVar("_Found")
 
 _LOST = 9
 """The exit code of a job that left no result: it may end otherwise when it is run again."""
@@ -69,6 +72,22 @@ def report(
             stopped.setdefault(image["image"], f"to {image['step']} it failed")
         found.append(line)
     return tuple(found)
+
+
+def rows_of_job(plan: Mapping[str, Any], job: str) -> list[Mapping[str, Any]]:
+    """The rows that a plan gave a job, parents first. Raises NotFound for a job without any."""
+    return _of_job([row for row in plan["rows"] if row["job"] == job], job)
+
+
+def images_of_job(plan: Mapping[str, Any], job: str, step: str) -> list[str]:
+    """The images with which a plan gave a job a step. Raises NotFound for a job without any."""
+    return _of_job([one["image"] for one in plan["images"] if (one["job"], one["step"]) == (job, step)], job)
+
+
+def _of_job(found: list[_Found], job: str) -> list[_Found]:
+    if not found:
+        raise NotFound(f"the plan has nothing for the job {job!r}", doing="looking up what a job has to do")
+    return found
 
 
 def code_of(lines: Sequence[Told]) -> int:

@@ -37,9 +37,9 @@ BUILD_OPTIONS = (
     CommandOption(
         "expect",
         "text",
-        "fail unless this is the tag",
-        "fail unless this is the tag (the plan gives it)",
-        metavar="TAG",
+        "fail unless this is the tag, or one of these: TAG,TAG",
+        "fail unless this is the tag, or one of these (the plan gives them)",
+        metavar="TAG[,TAG]",
     ),
     CommandOption("set", "list", SET_HELP, "a build arg", metavar="NAME=VALUE"),
     CommandOption(

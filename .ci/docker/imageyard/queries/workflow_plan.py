@@ -14,6 +14,7 @@ from imageyard.names import Absent, Arch, Present, Reference, State, parse_refer
 from imageyard.plan.delivery import Copies, Delivery, Whole, deliveries
 from imageyard.plan.matrix import RowJob, Surroundings, row_jobs
 from imageyard.plan.plan import Action, Candidate, RowKey, decide
+from imageyard.plan.waves import WorkflowJobs
 from imageyard.project import publish_policy
 from imageyard.project.places import place_of
 from imageyard.project.tags import index_tag, row_tag
@@ -57,12 +58,13 @@ class WorkflowPlan:
         return tuple((exit_code(error), what, why) for error, what, why in (*rows, *wholes) if error is not None)
 
 
-def plain(plan: WorkflowPlan, attempt: int) -> dict[str, object]:
+def plain(plan: WorkflowPlan, jobs: WorkflowJobs, attempt: int) -> dict[str, object]:
     """The plan as plain data, for people and for the report at the end: what is left alone is not in it.
 
-    `attempt` is the one of the run in which it was made.
+    `jobs` are those of the workflow; `job` is the name of the one that a row or an image has. `attempt` is the one of
+    the run in which the plan was made.
     """
-    jobs = {(job.image, job.arch): job for job in plan.jobs}
+    rows = {(job.image, job.arch): job for job in plan.jobs}
     return {
         "attempt": attempt,
         "decision": asdict(plan.decision),
@@ -78,10 +80,11 @@ def plain(plan: WorkflowPlan, attempt: int) -> dict[str, object]:
                 "code": exit_code(one.error),
                 "level": one.level,
                 "needs": [key.image for key in one.needs],
-                **({"runner": job.runner, "timeout": job.timeout, "address": job.address} if job else {}),
+                "job": jobs.of_row.get(one.row),
+                **({"runner": row.runner, "timeout": row.timeout, "address": row.address} if row else {}),
             }
             for one in plan.actions
-            for job in [jobs.get(one.row)]
+            for row in [rows.get(one.row)]
             if one.do != "skip"
         ],
         "images": [
@@ -94,6 +97,7 @@ def plain(plan: WorkflowPlan, attempt: int) -> dict[str, object]:
                 "code": exit_code(one.error),
                 "needs": [key.arch for key in one.needs],
                 "to": list(one.to),
+                "job": jobs.of_image.get((one.image, one.step)),
             }
             for one in plan.delivered
             if one.do != "skip"

@@ -12,6 +12,7 @@ from imageyard.names import Arch
 from imageyard.plan.delivery import Delivery
 from imageyard.plan.matrix import RowJob
 from imageyard.plan.trust import Event
+from imageyard.plan.waves import WorkflowJobs
 
 __all__ = ["FollowingSteps", "Forge", "Home", "IdentityToken", "Provider", "TokenClaims"]
 
@@ -161,11 +162,11 @@ class Provider(Protocol):
     def summary(self, markdown: str) -> bool:
         """Add to what a person reads of the job; returns whether this step has a summary."""
 
-    def plan_outputs(self, jobs: Sequence[RowJob], delivered: Sequence[Delivery], *, blocked: bool) -> dict[str, str]:
-        """Return a plan as outputs from which the system starts jobs.
+    def workflow_jobs(self, rows: Sequence[RowJob], delivered: Sequence[Delivery]) -> WorkflowJobs:
+        """Spread a plan over the jobs of the system's workflow. Raises ConfigurationError for what none can build."""
 
-        Raises ConfigurationError and PolicyRefused for more than it can start.
-        """
+    def plan_outputs(self, jobs: WorkflowJobs, *, blocked: bool) -> dict[str, str]:
+        """Return jobs as outputs from which the system starts them. Raises PolicyRefused for more than it takes."""
 
     def forge(self) -> Forge:
         """Return the pull requests and issues. Raises EnvironmentLacks where this job has no token for them."""

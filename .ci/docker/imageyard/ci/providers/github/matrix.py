@@ -1,20 +1,19 @@
-"""A plan as the matrices of a GitHub workflow: the rows of each level, the images to promote, the images to mirror."""
+"""A plan as the matrices of a GitHub workflow: waves of jobs that build rows, jobs that promote, jobs that mirror."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-from imageyard.errors import ConfigurationError, PolicyRefused
-from imageyard.plan.delivery import Delivery
+from imageyard.errors import PolicyRefused
+from imageyard.plan.delivery import Delivery, Step
 from imageyard.plan.matrix import RowJob
+from imageyard.plan.waves import ImagesJob, WaveJob, WorkflowJobs, spread
 
-__all__ = ["JOBS", "LEVELS", "outputs"]
+__all__ = ["JOBS", "WAVES", "jobs", "outputs"]
 
-LEVELS = 3
-"""The jobs of a workflow are written down, so its levels are counted: bases, what starts from them, and once more."""
+WAVES = 6
+"""The jobs `rows-0` to `rows-5` of docker-builds.yml. What is deeper is built in the last one, a chain in a job."""
 
 JOBS = 256
 """The most jobs that GitHub makes of one matrix (docs.github.com, "Actions limits")."""
@@ -22,43 +21,36 @@ JOBS = 256
 OUTPUT_BYTES = 1024 * 1024
 """The most that a job may hand over in its outputs (docs.github.com, "Actions limits"), counted in UTF-16."""
 
+LONGEST = 5 * 24 * 60
+"""Minutes: the most that a job of a runner of one's own may take; GitHub's own end after 360 (the same page)."""
 
-def outputs(jobs: Sequence[RowJob], delivered: Sequence[Delivery], *, blocked: bool = False) -> dict[str, str]:
+_MINUTES: Mapping[Step, int] = {"promote": 30, "mirror": 120}
+
+_PLAIN_RUNNER, _ITS_OWN = "ubuntu-latest", ("amd64", "i386")
+"""The runner that the workflow installs emulators on, and what it runs without."""
+
+
+def jobs(rows: Sequence[RowJob], delivered: Sequence[Delivery]) -> WorkflowJobs:
+    """The jobs of the workflow. Raises ConfigurationError for a chain that no one machine builds."""
+    return spread(rows, delivered, waves=WAVES, most=JOBS)
+
+
+def outputs(planned: WorkflowJobs, *, blocked: bool = False) -> dict[str, str]:
     """The outputs of the deciding job: `has_work`, and for each matrix itself and whether it has a job.
 
+    What a job builds stands in the plan, under the job's name: a matrix of any plan fits into the outputs of a job.
     `has_report`: there is something to tell at the end, if only that something is blocked. GitHub fails on a matrix
-    without a job, so `has_rows_0` and its like are asked before. Raises ConfigurationError for levels deeper than a
-    workflow has, PolicyRefused for more jobs than GitHub starts.
+    without a job, so `has_rows_0` and its like are asked before. Raises PolicyRefused for more than GitHub hands over.
     """
-    found: dict[str, str] = {}
-    if deep := [job for job in jobs if job.level >= LEVELS]:
-        raise ConfigurationError(
-            f"{deep[0].image} starts from {deep[0].level} others, one on the other, that all have to be built",
-            doing=f"planning for a workflow, which has {LEVELS} levels of builds",
-            hint=f"build the lowest first, by name: a run with the pattern {deep[0].needs[0]}",
-        )
-    matrices: dict[str, list[dict[str, Any]]] = {
-        f"rows_{level}": [asdict(job) for job in jobs if job.level == level] for level in range(LEVELS)
+    matrices: dict[str, list[Mapping[str, object]]] = {
+        f"rows_{number}": [_rows_job(job) for job in wave] for number, wave in enumerate(planned.waves)
     }
-    for step in ("promote", "mirror"):
-        matrices[step] = [
-            {"image": one.image, "tag": one.tag, "to": list(one.to)}
-            for one in delivered
-            if one.step == step and one.do == "work"
-        ]
+    matrices |= {step: [_images_job(job, _MINUTES[step]) for job in jobs] for step, jobs in planned.steps.items()}
+    work = any(matrices.values())
+    found = {"has_work": _word(work), "has_report": _word(work or blocked)}
     for name, include in matrices.items():
-        if len(include) > JOBS:
-            raise PolicyRefused(
-                f"{name} has {len(include)} jobs, and GitHub starts at most {JOBS} of one matrix",
-                hint=(
-                    "run the workflow by hand with a pattern, one part of the catalogue after the other;",
-                    "what is there by then is not built again",
-                ),
-            )
         found[f"has_{name}"] = _word(bool(include))
         found[name] = json.dumps({"include": include}, separators=(",", ":"))
-    work = any(matrices.values())
-    found = {"has_work": _word(work), "has_report": _word(work or blocked), **found}
     size = sum(len(name) + len(value) for name, value in found.items()) * 2
     if size > OUTPUT_BYTES:
         raise PolicyRefused(
@@ -66,6 +58,23 @@ def outputs(jobs: Sequence[RowJob], delivered: Sequence[Delivery], *, blocked: b
             hint="run the workflow by hand with a pattern, one part of the catalogue after the other",
         )
     return found
+
+
+def _rows_job(job: WaveJob) -> Mapping[str, object]:
+    first = job.rows[0]
+    emulates = first.runner == _PLAIN_RUNNER and not first.address and any(r.arch not in _ITS_OWN for r in job.rows)
+    return {
+        "name": job.name,
+        "runner": first.runner,
+        "timeout": min(job.timeout, LONGEST),
+        "address": first.address,
+        "emulates": _word(emulates),
+    }
+
+
+def _images_job(job: ImagesJob, minutes: int) -> Mapping[str, object]:
+    timeout = min(minutes * len(job.images), LONGEST)
+    return {"name": job.name, "timeout": timeout}
 
 
 def _word(value: bool) -> str:

@@ -15,6 +15,7 @@ from imageyard.names import Arch
 from imageyard.plan.delivery import Delivery
 from imageyard.plan.matrix import RowJob
 from imageyard.plan.trust import Event
+from imageyard.plan.waves import WorkflowJobs
 
 __all__ = ["GitHub"]
 
@@ -113,9 +114,13 @@ class GitHub:
         """Add to the file that GITHUB_STEP_SUMMARY names."""
         return answers.summarize(markdown, self._environ)
 
-    def plan_outputs(self, jobs: Sequence[RowJob], delivered: Sequence[Delivery], *, blocked: bool) -> dict[str, str]:
-        """Return the plan as matrices."""
-        return matrix.outputs(jobs, delivered, blocked=blocked)
+    def workflow_jobs(self, rows: Sequence[RowJob], delivered: Sequence[Delivery]) -> WorkflowJobs:
+        """Spread the plan over the waves of docker-builds.yml."""
+        return matrix.jobs(rows, delivered)
+
+    def plan_outputs(self, jobs: WorkflowJobs, *, blocked: bool) -> dict[str, str]:
+        """Return the jobs as matrices."""
+        return matrix.outputs(jobs, blocked=blocked)
 
     def forge(self) -> Forge:
         """Return the repository of the job, asked with the job's token."""
