@@ -169,7 +169,7 @@ def test_another_tag_than_expected(yard: Yard) -> None:
 
     many = yard.inv("build", "*", "--expect", tag)
     assert (many.code, many.out) == (10, "")
-    assert "--expect names one tag, and 4 rows are selected" in many.err
+    assert "--expect names 1 tag, and 4 rows are selected" in many.err
     assert yard.inv("build", "linux-plain", "--expect", tag).code == 0
     assert yard.tags() == {tag}
 

@@ -119,7 +119,7 @@ findings = st.builds(Finding, words, st.booleans(), words, words, words, st.list
         started=words,
         recipe=st.none() | words,
         seconds=st.none() | st.floats(0, 1e6),
-        steps=st.none() | st.integers(0),
+        steps=st.none() | st.integers(0, 2**63 - 1),
         findings=st.lists(findings, max_size=3).map(tuple),
         dirty=st.booleans(),
         versions=st.dictionaries(words, words, max_size=2),
