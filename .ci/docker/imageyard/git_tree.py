@@ -12,7 +12,7 @@ from imageyard import git, path_problems
 from imageyard.errors import ImageyardError
 from imageyard.git import TreeEntry
 from imageyard.git_blobs import ATTRIBUTES, Clone, Revision
-from imageyard.repository_paths import path_in_repository
+from imageyard.repository_paths import is_in, path_in_repository
 from imageyard.treebase import Entry, ListedTree, Placed, Tree, uncollected
 
 __all__ = ["GitTree"]
@@ -138,7 +138,7 @@ class _Commit:
         revision = Revision(self._clone, self._oid, folder, listed)
         for entry in listed:
             path = entry.path[start:]
-            if only and path != only and not path.startswith(f"{only}/"):
+            if not is_in(path, only):
                 continue
             if entry.mode != _SUBMODULE:
                 yield _Listed(path, entry, revision)

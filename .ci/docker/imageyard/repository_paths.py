@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from imageyard.errors import ConfigurationError
 
-__all__ = ["folder_of", "from_top", "is_outside", "leads_out", "path_in_repository", "through_links"]
+__all__ = ["folder_of", "from_top", "is_in", "is_outside", "leads_out", "path_in_repository", "through_links"]
 
 _LINKS = 40
 
@@ -62,6 +62,11 @@ def through_links(folder: str, link: Callable[[str], str | None]) -> str:
             raise leads_out(folder)
         todo += [each for each in reversed(text.split("/")) if each not in ("", ".")]
     return "/".join(done)
+
+
+def is_in(path: str, folder: str) -> bool:
+    """Whether a path is a folder, or in it; everything is in the folder `""`."""
+    return not folder or f"{path}/".startswith(f"{folder}/")
 
 
 def is_outside(path: str) -> bool:

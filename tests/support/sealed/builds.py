@@ -165,8 +165,7 @@ class Builds:
         ]
         argv += [f"--build-arg={name}={value}" for name, value in recipe.build_args.items()]
         argv += [f"--target={recipe.target}"] if recipe.target else []
-        folders = {source.name: source.value for source in recipe.sources if source.kind == "directory"}
-        trees = {"": tree, **{name: tree.sub(folder) for name, folder in folders.items()}}
+        trees = {"": tree, **{name: tree.sub(folder) for name, folder in recipe.folders.items()}}
         context = seal(recipe.files, trees, case.dockerfile, top / "sealed", name="Dockerfile")
         argv += [f"--build-context={name}={folder}" for name, folder in context.named.items()]
         self._run([*argv, "-f", str(context.dockerfile), str(context.folder)], cwd=top)

@@ -229,3 +229,18 @@ def test_a_moved_pin_is_named_where_it_stands() -> None:
 def test_a_tag_of_a_tree_holds_nothing_outside_it(fields: str, what: str) -> None:
     files = {**FILES, ".ci/docker/Dockerfile": b"FROM scratch\nARG V\n"}
     assert f"{what} is outside its context" in refused(fields, files, top="tag: tree").headline
+
+
+def test_every_image_is_asked_for_its_own_files_though_they_share_a_dockerfile() -> None:
+    fields = "context: /context, dockerfile: /ci.Dockerfile"
+    names = '{linux-x: {args: {V: "file:/pins/v.txt"}}, linux-y: {args: {V: "file:/pins/ignored.txt"}}}'
+    source = f"axes: {{plain: {{linux, x, y}}}}\nimages: {{f: {{{fields}, names: {names}}}}}\n"
+    args = from_files({**FILES, "pins/ignored.txt": b"1\n"}, ".ci/docker")
+    catalogue = expand(text.parse(source.encode(), FILE), FILE, ".ci/docker", files=args).catalogue
+    recipes = Recipes(catalogue, DictTree({**FILES, FILE: source.encode()}).sub, Lock({}), PinnedStandIns(""))
+    seen, ignored = recipes.catalogue.rows
+    assert recipes.of(seen).args == {"V": "1.2"}
+    with pytest.raises(
+        ConfigurationError, match=r"pins/ignored\.txt, which the arg V is read from, is no file that git"
+    ):
+        recipes.of(ignored)

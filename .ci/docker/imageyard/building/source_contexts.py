@@ -24,9 +24,7 @@ __all__ = ["contexts", "sealed", "secrets"]
 def sealed(facts: RowFacts, staging: Path) -> SealedContext:
     """Write a row's context to `staging`. Raises Transient where a file changed after the tag was computed."""
     recipe = facts.recipe
-    named = {source.name for source in recipe.sources if source.kind == "directory"}
-    trees = {name: tree for name, tree in facts.trees.items() if not name or name in named}
-    return seal(recipe.files, trees, facts.dockerfile, staging, name=Path(recipe.dockerfile).name)
+    return seal(recipe.files, facts.trees, facts.dockerfile, staging, name=Path(recipe.dockerfile).name)
 
 
 def contexts(facts: RowFacts, parents: Mapping[str, str], context: SealedContext) -> dict[str, str]:

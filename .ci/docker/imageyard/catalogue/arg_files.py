@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from imageyard.catalogue.nodes import Text, error_at
-from imageyard.catalogue.scalars import FieldFault, arg_value, file_of_arg, repository_file
+from imageyard.catalogue.scalars import FieldFault, arg_value, repository_file
 from imageyard.errors import ConfigurationError
 from imageyard.repository_paths import from_top
 
-__all__ = ["ArgFiles", "from_files"]
+__all__ = ["ArgFiles", "from_files", "no_file"]
 
 _HINT = "the file holds one line, which is the arg's value"
 
@@ -32,24 +32,17 @@ class ArgFiles:
         """The files that were read, by their paths from the repository's top."""
         return MappingProxyType(self._bytes)
 
-    def path(self, text: str) -> str | None:
-        """The path from the repository's top that an arg's text names; None for any other text."""
-        named = file_of_arg(text)
-        return None if named is None else from_top(self._folder, named)
-
-    def line(self, text: str, node: Text) -> str:
-        """The line that an arg's text stands for, which is the text itself where it names no file.
+    def line(self, named: str, node: Text) -> tuple[str, str]:
+        """The file that an arg names, by its path from the repository's top, and its one line.
 
         Raises ConfigurationError at `node` for a file that is not there, or that is not one line.
         """
-        path = self.path(text)
-        if path is None:
-            return text
+        path = from_top(self._folder, named)
         try:
-            repository_file(text.removeprefix("file:"))
+            repository_file(named)
             if path not in self._bytes:
                 self._bytes[path] = self._read(path)
-            return _line(self._bytes[path], path)
+            return path, _line(self._bytes[path], path)
         except FieldFault as fault:
             raise error_at(node, fault.headline, hint=fault.hint) from None
         except ConfigurationError as error:
@@ -61,10 +54,15 @@ def from_files(texts: Mapping[str, bytes], folder: str = ".") -> ArgFiles:
 
     def read(path: str) -> bytes:
         if path not in texts:
-            raise ConfigurationError(f"there is no file {path}", hint="write it, or name another one: file:/PATH")
+            raise no_file(path)
         return texts[path]
 
     return ArgFiles(folder, read)
+
+
+def no_file(path: str) -> ConfigurationError:
+    """The error of a file that is not there."""
+    return ConfigurationError(f"there is no file {path}", hint="write it, or name another one: file:/PATH")
 
 
 def _line(data: bytes, path: str) -> str:

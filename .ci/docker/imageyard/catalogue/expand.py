@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple, cast
 
 from imageyard.catalogue import decode, text
-from imageyard.catalogue.arg_files import ArgFiles, from_files
+from imageyard.catalogue.arg_files import ArgFiles, from_files, no_file
 from imageyard.catalogue.builder_sections import read_builders
 from imageyard.catalogue.checks import Plans
 from imageyard.catalogue.fill import Known
@@ -118,7 +118,7 @@ def _on_disk(top: Path, path: str) -> bytes:
     try:
         return (top / path_in_repository(path, lambda part: _text_of_link(top / part))).read_bytes()
     except FileNotFoundError:
-        raise ConfigurationError(f"there is no file {path}", hint="write it, or name another one: file:/PATH") from None
+        raise no_file(path) from None
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
 

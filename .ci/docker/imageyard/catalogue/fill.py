@@ -6,14 +6,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from imageyard.catalogue.arg_files import ArgFiles
 from imageyard.catalogue.nodes import Document, Text, error_at, place
-from imageyard.catalogue.scalars import ARG_LIMIT
+from imageyard.catalogue.scalars import ARG_LIMIT, file_of_arg
 from imageyard.catalogue.suggest import did_you_mean
 from imageyard.errors import ConfigurationError
 
 __all__ = ["PARENT", "Known", "RowBeingFilled", "refuse_unknown"]
 
 PARENT = "image:"
-_FILE = "file:"
 _CHAIN_LIMIT = 50
 
 
@@ -61,7 +60,7 @@ class RowBeingFilled:
         self._nodes = nodes
         self.args = {name: node.value for name, node in nodes.items() if node.parts is None}
         self.args |= {name: value for name, value in self.overrides.items() if name in nodes}
-        self.args |= {name: self._read(name, value) for name, value in self.args.items() if value.startswith(_FILE)}
+        self.args |= {name: self._read(name, value) for name, value in self.args.items() if value.startswith("file:")}
         for name, node in nodes.items():
             if node.parts is not None:
                 self._arg(name)
@@ -122,10 +121,11 @@ class RowBeingFilled:
 
     def _read(self, name: str, text: str) -> str:
         """The value of an arg, of which the text may name a file."""
-        path = self.known.files.path(text)
-        if path is not None:
-            self.arg_files[name] = path
-        return self.known.files.line(text, self._nodes[name])
+        named = file_of_arg(text)
+        if named is None:
+            return text
+        self.arg_files[name], line = self.known.files.line(named, self._nodes[name])
+        return line
 
     def _parent(self, name: str, node: Text) -> ConfigurationError:
         hint = f"{name} names a parent image at {place(self._nodes[name])}; its reference is known only at the build"

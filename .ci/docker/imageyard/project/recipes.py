@@ -15,6 +15,7 @@ from imageyard.project.checkout import Checkout
 from imageyard.project.project import Project
 from imageyard.recipe.recipe import Recipes
 from imageyard.recipe.stand_ins import Locked, StandIns
+from imageyard.repository_paths import from_top
 from imageyard.stack.stand_ins import read_stand_ins
 from imageyard.tree import GitTree, WorkTree
 from imageyard.treebase import Placed
@@ -65,7 +66,7 @@ def recipes_of(
 def recipes_at(project: Project, rev: str) -> Recipes:
     """Make the recipes of a revision: its catalogue, its files, its lock. Raises ConfigurationError for no revision."""
     commit = git.resolve(project.top, rev)
-    folder = _git_folder(project.folder)
+    folder = from_top(project.folder)
     tree_of = lru_cache(maxsize=None)(lambda path: GitTree(project.top, commit, path))
     tree = tree_of(folder)
     shown = project.in_repository(project.file.name)
@@ -107,9 +108,5 @@ def _committed_tree(project: Project, context: str) -> str | None:
             at=project.in_repository(project.file.name),
             hint=("use tag: content", "or leave out `context`, and name files relative to the catalogue's folder"),
         )
-    folder = WorkTree(project.top, _git_folder(project.in_repository(context))).folder
+    folder = WorkTree(project.top, from_top(project.folder, context)).folder
     return None if git_changes.is_dirty(project.top, folder) else git.tree_id(project.top, "HEAD", folder)
-
-
-def _git_folder(path: str) -> str:
-    return "" if path == "." else path

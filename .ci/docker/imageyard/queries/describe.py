@@ -16,6 +16,7 @@ from imageyard.project.recipe_format import format_at
 from imageyard.project.recipes import recipes_at
 from imageyard.recipe import instruction_words, words
 from imageyard.recipe.model import VERSION
+from imageyard.repository_paths import is_in
 
 if TYPE_CHECKING:
     from imageyard.catalogue.model import Catalogue, Row
@@ -165,7 +166,7 @@ def paths(project: Project, row: Row, recipe: Recipe) -> list[str]:
 
     Files of named contexts and files from elsewhere are named where they are.
     """
-    folders = {source.name: source.value for source in recipe.sources if source.kind == "directory"}
+    folders = recipe.folders
     found = [project.shown(row, path) for path in recipe.own_files]
     for file in recipe.files:
         name, inside, path = file.path.rpartition("//")
@@ -177,7 +178,7 @@ def paths(project: Project, row: Row, recipe: Recipe) -> list[str]:
 def _origin(row: Row, path: str) -> str:
     """Where a file of a row's context comes from, which may be elsewhere."""
     for name, where in row.image.files.items():
-        if f"{path}/".startswith(f"{name}/"):
+        if is_in(path, name):
             return f"{where}{path[len(name) :]}"
     return path
 

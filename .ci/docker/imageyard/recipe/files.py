@@ -18,6 +18,7 @@ from imageyard.recipe.dockerfile.fault import Fault
 from imageyard.recipe.folder_index import FolderIndex
 from imageyard.recipe.glob import has_wildcard
 from imageyard.recipe.patterns import Pattern, Patterns, compile_pattern
+from imageyard.repository_paths import is_in
 from imageyard.treebase import Entry, Tree
 
 __all__ = ["Shelf"]
@@ -88,7 +89,7 @@ class Shelf:
             if any(path in sent for path in (folder, *self.folders.below(folder))):
                 continue
             # the Dockerfile is sent too where .dockerignore leaves it out
-            if not any(f"{path}/".startswith(f"{folder}/") for path in sent):
+            if not any(is_in(path, folder) for path in sent):
                 raise Fault(
                     f"{use.path[:200]} takes no file, and no other use takes one from {folder}",
                     "BuildKit gets no empty folders: remove it, or name a file that is there beside it",

@@ -99,6 +99,11 @@ class Recipe:
             "instructions": self.instructions,
         }
 
+    @property
+    def folders(self) -> Mapping[str, str]:
+        """The named contexts that the build reads and that are folders, as the catalogue says where they are."""
+        return {source.name: source.value for source in self.sources if source.kind == "directory"}
+
     @cached_property
     def id(self) -> str:
         """The sha256 of the canonical record, in hex."""

@@ -93,8 +93,8 @@ class Recipes:
         return self._readings.context(row.image).dockerfile, self._readings.given(row)
 
     def trees(self, row: Row) -> Mapping[str, Tree]:
-        """The files of a row's context, under the name `""`, and those of its named contexts."""
-        return self._files.trees(row.image)
+        """The files of a row's context, under the name `""`, and those of its named contexts that are folders."""
+        return self._files.trees(row.image, self.of(row).folders)
 
     def dockerfile(self, row: Row) -> bytes:
         """The text of a row's Dockerfile."""
@@ -155,6 +155,7 @@ class Recipes:
 
     def _recipe(self, row: Row) -> Recipe:
         image, platform = row.image, platform_of(row.arch)
+        self._files.require_arg_files(image)
         context, given, reading = self._readings.context(image), self._readings.given(row), self._readings.of(row)
         sources = self._sources(row, context, reading, platform)
         args = {name: value for name, value in sorted(given.items()) if _counts(name, reading.reaching)}

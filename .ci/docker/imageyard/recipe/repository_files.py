@@ -10,8 +10,7 @@ from imageyard.catalogue.model import Catalogue, Image
 from imageyard.errors import ConfigurationError
 from imageyard.recipe import ignore
 from imageyard.recipe.context import Context, open_context
-from imageyard.recipe.sources import named_contexts
-from imageyard.repository_paths import from_top
+from imageyard.repository_paths import from_top, is_in
 from imageyard.treebase import Placed, Tree, with_files, without
 
 __all__ = ["RepositoryFiles"]
@@ -29,18 +28,17 @@ class RepositoryFiles:
         self, catalogue: Catalogue, tree_for: Callable[[str], Tree], place_for: Callable[[str], Placed] | None = None
     ) -> None:
         self._catalogue = catalogue
-        self._whole = lru_cache(maxsize=None)(tree_for)
-        self._trees: dict[str, Tree] = {}
+        self._tree = lru_cache(maxsize=None)(lambda folder: without(tree_for(folder), outside(catalogue, folder)))
+        self._place_for = place_for or self._in_folder
+        self._place = lru_cache(maxsize=None)(self._seen_place)
         self._with_files: dict[tuple[object, ...], Tree] = {}
-        self._place_for = lru_cache(maxsize=None)(place_for or self._in_folder)
 
-    def trees(self, image: Image) -> Mapping[str, Tree]:
-        """The files of an image's context, under the name `""`, and those of its named contexts."""
-        folders = {name: where for name, where in named_contexts(image.contexts).items() if "://" not in where}
+    def trees(self, image: Image, folders: Mapping[str, str]) -> Mapping[str, Tree]:
+        """The files of an image's context, under the name `""`, and those of named contexts, which are `folders`."""
         return {"": self._context(image), **{name: self._named(image, where) for name, where in folders.items()}}
 
-    def open_context(self, image: Image) -> Context:
-        """An image's Dockerfile in its context. Raises ConfigurationError where something of it is not there."""
+    def require_arg_files(self, image: Image) -> None:
+        """Raise ConfigurationError for a file that an arg is read from and that git does not see."""
         for arg, path in image.arg_files.items():
             if not self._place(path).paths():
                 raise ConfigurationError(
@@ -48,6 +46,9 @@ class RepositoryFiles:
                     at=image.where_of(arg) or image.where,
                     hint=_UNSEEN,
                 )
+
+    def open_context(self, image: Image) -> Context:
+        """An image's Dockerfile in its context. Raises ConfigurationError where something of it is not there."""
         folder, tree = self._folder(image), self._context(image)
         file = from_top(folder, image.dockerfile)
         inside = posixpath.relpath(file, folder or ".")
@@ -68,7 +69,7 @@ class RepositoryFiles:
             **{f"files, {name}": from_top(folder, at) for name, at in image.files.items()},
             **{f"args, {arg}": path for arg, path in image.arg_files.items()},
         }
-        return next((what for what, path in paths.items() if folder and not f"{path}/".startswith(f"{folder}/")), None)
+        return next((what for what, path in paths.items() if not is_in(path, folder)), None)
 
     def _folder(self, image: Image) -> str:
         return from_top(self._catalogue.folder, image.context)
@@ -96,7 +97,7 @@ class RepositoryFiles:
             found[name] = placed
         for name in found:
             taken = (path for path in (*tree.entries(), *(other for other in found if other != name)))
-            if clash := next((path for path in taken if _overlap(path, name)), None):
+            if clash := next((path for path in taken if is_in(path, name) or is_in(name, path)), None):
                 raise ConfigurationError(
                     f"files: {name} and {clash} of the context {image.context} are in each other's way",
                     at=image.where,
@@ -104,19 +105,14 @@ class RepositoryFiles:
                 )
         return found
 
-    def _tree(self, folder: str) -> Tree:
-        if folder not in self._trees:
-            self._trees[folder] = without(self._whole(folder), outside(self._catalogue, folder))
-        return self._trees[folder]
-
-    def _place(self, path: str) -> Placed:
+    def _seen_place(self, path: str) -> Placed:
         found = self._place_for(path)
         ours = outside(self._catalogue, posixpath.dirname(found.whole or path))
         return found._replace(tree=without(found.tree, ours))
 
     def _in_folder(self, path: str) -> Placed:
         folder, _, name = path.rpartition("/")
-        return Placed(self._whole(folder), name, path)
+        return Placed(self._tree(folder), name, path)
 
 
 def outside(catalogue: Catalogue, folder: str) -> tuple[str, ...]:
@@ -125,8 +121,3 @@ def outside(catalogue: Catalogue, folder: str) -> tuple[str, ...]:
     paths = [".git", *(from_top(catalogue.folder, each) for each in own)]
     relative = (posixpath.relpath(path, folder or ".") for path in paths)
     return tuple(path for path in relative if not path.startswith("../"))
-
-
-def _overlap(one: str, other: str) -> bool:
-    """Whether a path is another one, or in it, or it in this one."""
-    return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
