@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
-from typing import Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from invoke.context import Context
 from invoke.exceptions import Exit
@@ -20,7 +20,10 @@ from imageyard.console import Story
 from imageyard.errors import ConfigurationError, ImageyardError, Terminated, exit_code, refused_by_system
 from imageyard.project.command_options import CommandOption
 
-__all__ = ["ARCH", "CATALOGUE", "JSON", "passed_through", "task"]
+if TYPE_CHECKING:
+    from imageyard.names import Reference
+
+__all__ = ["ARCH", "CATALOGUE", "JSON", "passed_through", "task", "tell_images"]
 
 CATALOGUE = "another catalogue than .ci/docker/images.yml (or IMAGEYARD_CATALOGUE)"
 ARCH = "an architecture: amd64, arm64, armv7 ..."
@@ -117,6 +120,14 @@ def _with_options(function: Callable[..., object], options: Sequence[CommandOpti
     own = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
     added = [inspect.Parameter(option.name, keyword, default=option.default) for option in options]
     return signature.replace(parameters=[*own, *added])
+
+
+def tell_images(done: Sequence[tuple[str, Reference]], code: int) -> None:
+    """Print NAME REPOSITORY@DIGEST for each, and raise Invoke's Exit where a call for many did not end with 0."""
+    if done:
+        Story.result("\n".join(f"{name} {reference}" for name, reference in done))
+    if code:
+        raise Exit(code=code)
 
 
 def passed_through() -> tuple[str, ...]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from invoke.context import Context
-from invoke.exceptions import Exit
 
 from imageyard.cli.describing import PATTERN
-from imageyard.cli.entry import ARCH, CATALOGUE, JSON, task
+from imageyard.cli.entry import ARCH, CATALOGUE, JSON, task, tell_images
 
 __all__ = ["TASKS"]
 
@@ -33,7 +32,6 @@ def push(
 ) -> None:
     """Publish images that passed their checks here, each with its record; prints IMAGE ARCH REPOSITORY@DIGEST."""
     from imageyard.ci.event import decision
-    from imageyard.console import Story
     from imageyard.project.checkout import this_arch
     from imageyard.project.options import as_repository
     from imageyard.project.project import find_project
@@ -47,10 +45,7 @@ def push(
     where = asked or "trusted" if decided.is_local else place(decided, asked)[0]
     rows = project.rows(pattern, arch or this_arch())
     done, code = push_rows(project, recipes_of(project), begin(project), rows, where, force=force)
-    if done:
-        Story.result("\n".join(f"{row.name} {row.arch} {reference}" for row, reference in done))
-    if code:
-        raise Exit(code=code)
+    tell_images([(f"{row.name} {row.arch}", reference) for row, reference in done], code)
 
 
 @task(
@@ -67,7 +62,6 @@ def promote(
 ) -> object:
     """Give an image its tag over the rows that are published; prints REPOSITORY@DIGEST, of a pattern each by name."""
     from imageyard.ci.event import decision
-    from imageyard.console import Story
     from imageyard.project.options import as_repository
     from imageyard.project.project import find_project
     from imageyard.project.recipes import pins_of, recipes_of
@@ -83,10 +77,7 @@ def promote(
     if image in names:
         return str(flow(project, recipes, begin(project), image, at_repository, force=force, decision=decided))
     done, code = promote_all(project, recipes, begin(project), names, at_repository, force=force, decision=decided)
-    if done:
-        Story.result("\n".join(f"{name} {reference}" for name, reference in done))
-    if code:
-        raise Exit(code=code)
+    tell_images(done, code)
     return None
 
 

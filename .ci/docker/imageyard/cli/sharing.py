@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from invoke.context import Context
-from invoke.exceptions import Exit
 
 from imageyard.cli.describing import PATTERN
-from imageyard.cli.entry import ARCH, CATALOGUE, JSON, task
+from imageyard.cli.entry import ARCH, CATALOGUE, JSON, task, tell_images
 
 __all__ = ["TASKS"]
 
@@ -30,7 +29,6 @@ def mirror(
 ) -> None:
     """Copy promoted images by digest to every mirror of the catalogue; prints IMAGE REPOSITORY@DIGEST."""
     from imageyard.ci.event import decision
-    from imageyard.console import Story
     from imageyard.project.project import find_project
     from imageyard.project.recipes import recipes_of
     from imageyard.publishing.mirror import MirrorRequest
@@ -42,10 +40,7 @@ def mirror(
     if branch is None and decided.mirror:  # an event that was believed, so its ref is what the variable says
         branch = services.provider.branch()
     done, code = flow(project, recipes_of(project), services, MirrorRequest(pattern, floating, force, branch, decided))
-    if done:
-        Story.result("\n".join(f"{image} {reference}" for image, reference in done))
-    if code:
-        raise Exit(code=code)
+    tell_images(done, code)
 
 
 @task(

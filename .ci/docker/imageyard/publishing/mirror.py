@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imageyard import errors
-from imageyard.errors import ConfigurationError, Denied, ImageyardError, PolicyRefused, exit_code
+from imageyard.errors import ConfigurationError, Denied, ImageyardError, PolicyRefused
 from imageyard.http.failures import NoAnswer
 from imageyard.names import Reference, parse_reference, platform_of
 from imageyard.plan.trust import LOCAL, Decision
 from imageyard.project import publish_policy
 from imageyard.publishing.floating_tag import Branch
+from imageyard.publishing.image_record import ImageRecord
 from imageyard.publishing.publish import lock_of
 from imageyard.publishing.record_artifact import ARTIFACT_TYPE
 from imageyard.publishing.verify_published import prove
-from imageyard.records import Record, RowOutcome, gravest
+from imageyard.records import gravest
 from imageyard.registry.copying import copy, copy_referrers
 from imageyard.registry.tagging import give
 from imageyard.registry.vendors.table import vendor_of
 from imageyard.run.leftovers import finish
-from imageyard.runs import now
 
 if TYPE_CHECKING:
     from imageyard.oci.raw import Raw
@@ -116,9 +115,7 @@ class _Flow:
 
     def image(self, name: str) -> list[tuple[str, Reference]]:
         """Bring one image to every mirror, and record how that went."""
-        clock = time.monotonic()
-        record = Record(name, "all", "interrupted", 130, "interrupted", started=now(), forced=self.wanted.force)
-        self.services.run.write(record)
+        record = ImageRecord(self.services, name, forced=self.wanted.force)
         done: list[tuple[str, Reference]] = []
         failed: list[ImageyardError] = []
         said: list[str] = []
@@ -138,12 +135,8 @@ class _Flow:
             except ImageyardError as error:
                 failed.append(error)
                 self._tell(name, mirror, error)
-        worst = gravest(failed)
-        ended = {"ended": now(), "seconds": time.monotonic() - clock}
-        if parts:
-            ended |= {"tag": parts[-1].tag, "digest": parts[-1].raw.digest}
-        ended |= {"code": exit_code(worst), "headline": worst.headline if worst else "", "why": "; ".join(said)}
-        self.services.run.write(replace(record, outcome=_outcome(worst, copied=copied), **ended))  # type: ignore[arg-type]
+        named = {"tag": parts[-1].tag, "digest": parts[-1].raw.digest} if parts else {}
+        record.end(gravest(failed), "published" if copied else "skipped", why="; ".join(said), **named)
         return done
 
     def _tell(self, name: str, mirror: Reference, error: ImageyardError) -> None:
@@ -245,12 +238,6 @@ class _Flow:
                     hint="a floating tag has to move: exempt it from the mirror's immutability, or say --no-floating",
                 ) from None
         return ["floating tag moved" if given.digest == whole.raw.digest else "floating tag moved on by another run"]
-
-
-def _outcome(error: ImageyardError | None, *, copied: bool) -> RowOutcome:
-    if error is None:
-        return "published" if copied else "skipped"
-    return "refused" if isinstance(error, PolicyRefused) else "blocked"
 
 
 def _other(target: Reference, held: str, part: _Part) -> PolicyRefused:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from imageyard.errors import ImageyardError, PolicyRefused, exit_code
+from imageyard.errors import ImageyardError
+from imageyard.publishing.image_record import ImageRecord
 from imageyard.publishing.promote import promote
-from imageyard.records import Record, RowOutcome
 from imageyard.run.leftovers import finish
-from imageyard.runs import now
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,19 +35,15 @@ def promote_all(
     done: list[tuple[str, Reference]] = []
     try:
         for name in names:
-            clock = time.monotonic()
-            record = Record(name, "all", "interrupted", 130, "interrupted", started=now(), forced=force)
-            services.run.write(record)
+            record = ImageRecord(services, name, forced=force)
             try:
                 found = promote(project, recipes, services, name, at, force=force, decision=decision)
             except ImageyardError as error:
                 services.reporter.error(error)
-                outcome: RowOutcome = "refused" if isinstance(error, PolicyRefused) else "blocked"
-                ended = replace(record, outcome=outcome, code=exit_code(error), headline=error.headline)
+                record.end(error, "published")
             else:
                 done.append((name, found))
-                ended = replace(record, outcome="published", code=0, headline="", digest=str(found.digest))
-            services.run.write(replace(ended, ended=now(), seconds=time.monotonic() - clock))
+                record.end(None, "published", digest=str(found.digest))
     finally:
         code = finish(project, services)
     return done, code
