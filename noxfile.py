@@ -1,5 +1,7 @@
 """CI images: `nox -s "build_image(arch='amd64')"` builds and checks all; `inv --list` has the single steps."""
 
+import os
+import re
 import sys
 from pathlib import Path
 from shutil import which
@@ -35,11 +37,58 @@ def soak(session: nox.Session) -> None:
     session.run("pytest", "--soak", *(session.posargs or PYTEST), interrupt_timeout=60, terminate_timeout=20)
 
 
+def _oldest_python() -> str:
+    """Find the oldest Python that pyproject.toml allows and this machine has, without a process: `nox -l` reads this.
+
+    Nox by itself does not look into pyenv's folders, and a shim of pyenv is there for versions that do not run.
+    """
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv", "versions")
+    for name in (f"3.{minor}" for minor in range(10, sys.version_info.minor)):
+        if (program := which(f"python{name}")) and Path(program).parent.name != "shims":
+            return program
+        if programs := sorted(pyenv.glob(f"{name}.*/bin/python")):
+            return str(programs[0])
+    return sys.executable
+
+
+VERSIONS = ["-n", "2", "tests/unit", "tests/contract"]  # what the two sessions run that have versions of their own
+
+
 @nox.session(default=False)
 def tests_newest(session: nox.Session) -> None:
-    """Run the unit tests on the newest version of everything; what follows `--` goes to pytest."""
+    """Run the tests without engines on the newest version of everything; what follows `--` goes to pytest."""
     session.install("--upgrade", "-e", ".", "--group=test")
-    session.run("pytest", *(session.posargs or ["-n", "2", "tests/unit"]), interrupt_timeout=60, terminate_timeout=20)
+    session.run("pytest", *(session.posargs or VERSIONS), interrupt_timeout=60, terminate_timeout=20)
+
+
+@nox.session(default=False, python=_oldest_python())
+def tests_oldest(session: nox.Session) -> None:
+    """Run the tests without engines on the oldest version that pyproject.toml allows of each package that it names.
+
+    They run on the oldest Python of this machine that it allows; what follows `--` goes to pytest.
+    """
+    session.install("uv")
+    # Not in `create_tmp`: it makes itself TMPDIR, and the tests want folders that are in no repository.
+    named, every = (session.cache_dir / f"oldest-{name}.txt" for name in ("named", "every"))
+    command = [
+        "uv",
+        "pip",
+        "compile",
+        "--quiet",
+        "--upgrade",
+        "--no-annotate",
+        "--no-header",
+        f"--python={session.bin}/python",
+    ]
+    command += [f"--python={session.bin}/python", "--group=test", "pyproject.toml"]
+    lowest = ["--resolution=lowest-direct", "--no-deps", "--no-strip-extras", f"--output-file={named}"]
+    session.run(*command, *lowest, env=_index(session))
+    # Newest versions of what they need may ask for more than the bounds do: the bounds win, and pip need not agree.
+    session.run(*command, f"--override={named}", f"--output-file={every}", env=_index(session))
+    session.install("--no-deps", "--requirement", str(every))
+    session.install("--no-deps", "--no-build-isolation", "--editable", ".")
+    session.log("the oldest versions: %s", ", ".join(named.read_text().split()))
+    session.run("pytest", *(session.posargs or VERSIONS), interrupt_timeout=60, terminate_timeout=20)
 
 
 @nox.session(default=False)
@@ -47,10 +96,15 @@ def lock_tests(session: nox.Session) -> None:
     """Lock what the tests, the linters and the benches install: the newest versions of now, with their hashes."""
     session.install("uv")
     options = ["--universal", "--python-version=3.10", "--generate-hashes", "--no-annotate", "--no-header"]
-    groups = ["--group=test", "--group=lint"]
-    session.run(
-        "uv", "pip", "compile", "--quiet", "--upgrade", *options, *groups, f"--output-file={LOCK}", "pyproject.toml"
-    )
+    options += ["--group=test", "--group=lint", f"--output-file={LOCK}", "pyproject.toml"]
+    session.run("uv", "pip", "compile", "--quiet", "--upgrade", *options, env=_index(session))
+
+
+def _index(session: nox.Session) -> dict[str, str]:
+    """Name the package index of this machine as uv wants it: uv reads neither pip.conf nor PIP_INDEX_URL."""
+    said = session.run("python", "-m", "pip", "config", "list", silent=True)
+    urls = re.findall(r"^(?:global|install|:env:)\.index-url='(.*)'$", str(said), re.MULTILINE)
+    return {"UV_DEFAULT_INDEX": urls[-1]} if urls else {}
 
 
 def _install_locked(session: nox.Session) -> None:

@@ -421,7 +421,11 @@ def test_a_revision_is_read_in_batches(repo: Path, size: int, monkeypatch: pytes
     assert dict(at_head.digests(list(at_head.entries()))) == {p: d for p, (_, _, d) in told(DictTree(FILES)).items()}
 
 
-@pytest.mark.parametrize("data", [b"", b"\n", b"\n\n", b"x" * 200_000, b"a\n" * 100_000])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"\n", b"\n\n", b"x" * 200_000, b"a\n" * 100_000],
+    ids=["nothing", "a line end", "two line ends", "one long line", "many lines"],  # pytest has ids in os.environ
+)
 def test_a_blob_is_hashed_in_pieces(repo: Path, data: bytes) -> None:
     write(repo, {"docs/b": data, "docs/c": b"next"})
     sh(repo, "add", "-A")
