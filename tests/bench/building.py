@@ -9,9 +9,8 @@ import tempfile
 from pathlib import Path
 
 from imageyard.engine import Engine
-from imageyard.errors import EnvironmentLacks
-from imageyard.stack import local
 from measure import Ratio, compare
+from running import running_engine
 
 __all__ = ["building"]
 
@@ -38,12 +37,15 @@ WORKDIR /srv
 
 
 def building(folder: Path) -> list[Ratio]:
-    """Both, on the engine that answers; `folder` is an empty one to work in. Nothing without an engine."""
-    try:
-        engine = Engine.find(local.socket())
-    except EnvironmentLacks as error:
-        print(f"no building bench: {error.headline}", file=sys.stderr)
-        return []
+    """Both, on the engine that answers or on one of its own; `folder` is an empty one to work in.
+
+    Raises EnvironmentLacks where there is no engine and none can be started.
+    """
+    with running_engine() as engine:
+        return _building(folder, engine)
+
+
+def _building(folder: Path, engine: Engine) -> list[Ratio]:
     _write(folder)
     scripts = Path(sys.executable).parent
     peer = ["docker", "buildx", "build", "--load", "--provenance=false", f"--tag={_IMAGE}:peer", ".ci/docker"]

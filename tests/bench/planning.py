@@ -18,6 +18,7 @@ from pathlib import Path
 from imageyard.builders import buildx
 from imageyard.names import Reference
 from measure import Ratio, compare, seconds
+from running import installed
 
 __all__ = ["planning", "publish_here"]
 
@@ -90,7 +91,8 @@ _SCRIPTS = ("base", "user", "gcc", "cmake", "ninja", "python", "openssl", "trito
 
 
 def planning(folder: Path) -> list[Ratio]:
-    """Whole commands; `folder` is an empty one to work in."""
+    """Whole commands; `folder` is an empty one to work in. Raises EnvironmentLacks where a program is missing."""
+    installed("docker-registry")
     inv = str(Path(sys.executable).with_name("inv"))
     ours = [inv, "plan", "--offline", "--json"]
     peer = [buildx.find(), "bake", "--print", "--file", "bake.json"]

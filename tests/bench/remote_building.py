@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import statistics
 import subprocess
@@ -21,11 +20,10 @@ from imageyard.builders import remote as builder
 from imageyard.builders.request import BuildRequest, Built
 from imageyard.builders.worker import Worker
 from imageyard.console import Story
-from imageyard.engine import Engine
 from imageyard.errors import EnvironmentLacks
 from imageyard.names import parse_reference
-from imageyard.stack import local
 from measure import Ratio
+from running import installed, running_engine
 from support.engine.buildkit_remote import remote_buildkit
 from support.registry.served import serve
 
@@ -42,17 +40,16 @@ class _Silent:
 
 
 def remote_building(folder: Path) -> list[Ratio]:
-    """Both, with the engine that answers as the worker; `folder` is an empty one to work in."""
-    try:
-        env = {**os.environ, **Engine.find(local.socket()).env}
-    except EnvironmentLacks as error:
-        print(f"no bench of remote builds: {error.headline}", file=sys.stderr)
-        return []
-    host = env.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
-    if shutil.which("docker-registry") is None or not host.startswith("unix://"):
-        print("no bench of remote builds: it takes docker-registry, and an engine at a socket", file=sys.stderr)
-        return []
+    """Both, with the engine that answers, or one of its own, as the worker; `folder` is an empty one to work in.
+
+    Raises EnvironmentLacks where the machine lacks what it takes.
+    """
+    installed("docker-registry")
     with ExitStack() as stack:
+        env = {**os.environ, **stack.enter_context(running_engine()).env}
+        host = env.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+        if not host.startswith("unix://"):
+            raise EnvironmentLacks("the engine is not at a socket of this machine", hint="unset DOCKER_HOST")
         address = stack.enter_context(remote_buildkit(host.removeprefix("unix://")))
         registry = stack.enter_context(_served(folder / "registry"))
         worker = Worker(address, insecure=True)

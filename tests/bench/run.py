@@ -11,8 +11,9 @@ from pathlib import Path
 
 from building import building
 from contexts import contexts
+from imageyard.errors import EnvironmentLacks
 from listing import listing
-from measure import render
+from measure import Ratio, render
 from planning import planning
 from remote_building import remote_building
 
@@ -25,13 +26,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(".imageyard"), help="folder for bench.json")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        ratios = listing(_new(folder, "listing"))
-        ratios += planning(_new(folder, "planning"))
-        ratios += contexts(_new(folder, "contexts"))
-        ratios += building(_new(folder, "building"))
-        ratios += remote_building(_new(folder, "remote"))
+        ratios: list[Ratio] = []
+        for part in (listing, planning, contexts, building, remote_building):
+            print(f"bench: {part.__name__}", file=sys.stderr, flush=True)
+            try:
+                ratios += part(_new(folder, part.__name__))
+            except EnvironmentLacks as error:
+                print(f"bench: {part.__name__} is left out:\n{error}", file=sys.stderr, flush=True)
     print(render(ratios))
-    options.out.mkdir(exist_ok=True)
+    options.out.mkdir(parents=True, exist_ok=True)
     report = [asdict(r) | {"ratio": r.ratio, "met": r.met} for r in ratios]
     (options.out / "bench.json").write_text(json.dumps({"python": sys.version, "ratios": report}, indent=2) + "\n")
 
