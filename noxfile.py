@@ -70,16 +70,7 @@ def tests_oldest(session: nox.Session) -> None:
     session.install("uv")
     # Not in `create_tmp`: it makes itself TMPDIR, and the tests want folders that are in no repository.
     named, every = (session.cache_dir / f"oldest-{name}.txt" for name in ("named", "every"))
-    command = [
-        "uv",
-        "pip",
-        "compile",
-        "--quiet",
-        "--upgrade",
-        "--no-annotate",
-        "--no-header",
-        f"--python={session.bin}/python",
-    ]
+    command = ["uv", "pip", "compile", "--quiet", "--upgrade", "--no-annotate", "--no-header"]
     command += [f"--python={session.bin}/python", "--group=test", "pyproject.toml"]
     lowest = ["--resolution=lowest-direct", "--no-deps", "--no-strip-extras", f"--output-file={named}"]
     session.run(*command, *lowest, env=_index(session))
