@@ -14,7 +14,7 @@ from imageyard.console import Story
 from imageyard.engine import Engine
 from imageyard.errors import EnvironmentLacks
 from imageyard.project.checkout import this_arch
-from imageyard.stack import local
+from imageyard.stack.state import Folders
 from imageyard.stack.state import Folders
 
 __all__ = ["installed", "running_engine"]
@@ -30,7 +30,7 @@ def installed(*programs: str) -> None:
 def running_engine() -> Iterator[Engine]:
     """The engine that every command finds, else one of its own. Raises EnvironmentLacks with what to type."""
     try:
-        found = Engine.find(local.socket())
+        found = Engine.find(Folders.of_user().socket)
     except EnvironmentLacks as error:
         if sys.platform != "linux" or os.geteuid() != 0 or not shutil.which("docker"):
             raise

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from imageyard import process
 from imageyard.errors import EnvironmentLacks
 
-__all__ = ["INSTALL", "ask", "by_label", "find", "quoted", "socket_of"]
+__all__ = ["INSTALL", "ask", "by_label", "by_reference", "find", "quoted", "socket_of"]
 
 INSTALL = "nox -s install_stack local_stack"
 PATIENCE = 20.0
@@ -104,6 +104,11 @@ def quoted(reference: str) -> str:
 def by_label(label: str) -> str:
     """The value of `filters` that selects what carries a label, given as `NAME` or `NAME=VALUE`."""
     return quote(json.dumps({"label": [label]}))
+
+
+def by_reference(reference: str) -> str:
+    """The value of `filters` that selects the images of a repository, or one of its tags."""
+    return quote(json.dumps({"reference": [reference]}))
 
 
 def _current_context(environ: Mapping[str, str]) -> str:

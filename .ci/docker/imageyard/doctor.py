@@ -29,6 +29,8 @@ def gather(arches: Iterable[Arch] = ()) -> Facts:
     from imageyard.engine import Engine
     from imageyard.names import ARCHES, BUILDER_ARCHES
     from imageyard.stack import emulation, local
+    from imageyard.stack.bases_lock import read_lock
+    from imageyard.stack.state import Folders
 
     packages: dict[str, str | None] = {}
     for name in REQUIRED:
@@ -39,7 +41,7 @@ def gather(arches: Iterable[Arch] = ()) -> Facts:
     engine: Engine | None = None
     complaint: tuple[str, ...] = ()
     try:
-        engine = Engine.find(local.socket())
+        engine = Engine.find(Folders.of_user().socket)
     except EnvironmentLacks as error:
         complaint = error.detail or (error.headline,)
     try:
@@ -59,7 +61,7 @@ def gather(arches: Iterable[Arch] = ()) -> Facts:
         emulation={arch: emulation.state(arch) for arch in dict.fromkeys((*BUILDER_ARCHES, *arches))}
         if sys.platform == "linux"
         else {},
-        standins=sum(len(local.standins(arch).pinned) for arch in ARCHES),
+        standins=sum(len(read_lock(Folders.of_user(), arch).pinned) for arch in ARCHES),
         registry=local.registry_runs(),
     )
 

@@ -157,18 +157,19 @@ class Engine:
 
     def tags(self, repository: str) -> Mapping[str, Digest]:
         """The tags of a repository's images and the ids behind them, by one question."""
+        if (known := self._get(f"/images/json?filters={daemon.by_reference(repository)}")) is not None:
+            names = [(name.rpartition(":"), one["Id"]) for one in known for name in one["RepoTags"] or ()]
+            return {tag: Digest(id) for (within, _, tag), id in names if within == repository}
         listed = self._ask("image", "ls", "--no-trunc", "--format", "{{.Tag}} {{.ID}}", repository).text.splitlines()
         return {tag: Digest(id) for tag, id in (line.split(" ") for line in listed)}
 
     def containers(self, label: str) -> tuple[Container, ...]:
         """The containers, running or not, that carry a label, given as `NAME` or `NAME=VALUE`."""
-        name = label.partition("=")[0]
+        key = label.partition("=")[0]
         if (known := self._get(f"/containers/json?all=1&filters={daemon.by_label(label)}")) is not None:
-            return tuple(
-                Container(c["Id"], c["Names"][0].lstrip("/"), c["Image"], c["State"], c["Labels"][name]) for c in known
-            )
-        value = '{{.Label "' + name + '"}}'
-        columns = ("{{.ID}}", "{{.Names}}", "{{.Image}}", "{{.State}}", value)
+            fields = ((c["Id"], c["Names"][0].lstrip("/"), c["Image"], c["State"], c["Labels"][key]) for c in known)
+            return tuple(Container(*each) for each in fields)
+        columns = ("{{.ID}}", "{{.Names}}", "{{.Image}}", "{{.State}}", '{{.Label "' + key + '"}}')
         options = ["--all", "--no-trunc", "--filter", f"label={label}", "--format", "\t".join(columns)]
         return tuple(Container(*line.split("\t")) for line in self._ask("ps", *options).text.splitlines())
 

@@ -284,7 +284,7 @@ def test_every_python_here_says_the_same(origin: Path, reference: dict[str, str]
 def test_trixie_s_python_in_a_container_says_the_same(origin: Path, reference: dict[str, str], tmp_path: Path) -> None:
     """This repository's own image works the tags out of a checkout that it cannot write to, on the local stack."""
     from imageyard.engine import Engine
-    from imageyard.stack import local
+    from imageyard.stack.state import Folders
 
     checkout = tmp_path / "checkout"
     shutil.copytree(origin, checkout, symlinks=True)
@@ -304,7 +304,7 @@ def test_trixie_s_python_in_a_container_says_the_same(origin: Path, reference: d
     home = tmp_path / "home"
     home.mkdir()
     (home / ".gitconfig").write_text("[safe]\n\tdirectory = *\n")
-    engine = Engine.find(local.socket())
+    engine = Engine.find(Folders.of_user().socket)
     mounts = {origin: "/checkout", pure_packages(tmp_path / "packages"): "/packages", home: "/home/guest"}
     options = [part for where, inside in mounts.items() for part in ("--volume", f"{where}:{inside}:ro")]
     variables = {"HOME": "/home/guest", "PYTHONPATH": "/packages", "PYTHONDONTWRITEBYTECODE": "1"}

@@ -20,6 +20,7 @@ from imageyard.keep.base_configs import base_configs
 from imageyard.names import Reference
 from imageyard.registry.client import Client
 from imageyard.stack import bases, dockerd, local, registry, service, state
+from imageyard.stack.bases_lock import read_lock
 from imageyard.stack.push import push_root
 from imageyard.stack.rootfs import mounts_below
 from imageyard.stack.stand_ins import LocalStandIns
@@ -182,7 +183,7 @@ def test_the_registry_takes_another_port_where_its_own_is_taken(folders: Folders
 def test_a_stand_in_base_is_made_once_and_apt_works_in_it(folders: Folders, story: Story, told: io.StringIO) -> None:
     local.start(story, ["debian:trixie-slim", "ubuntu:noble"], "amd64")
     assert "ubuntu:noble: no stand-in can be made" in told.getvalue()
-    digest = local.standins("amd64").get("debian:trixie-slim")
+    digest = read_lock(state.Folders.of_user(), "amd64").get("debian:trixie-slim")
     assert digest is not None
     assert "making" in told.getvalue()
     told.truncate(0)
@@ -224,7 +225,7 @@ def test_an_interrupt_while_a_base_is_made_leaves_no_mount_and_no_half(folders: 
     assert "KeyboardInterrupt" in complaint
     assert mounts_below(folders.state) == []
     assert list((folders.state / "work").iterdir()) == []
-    assert local.standins("amd64").pinned == {}
+    assert read_lock(state.Folders.of_user(), "amd64").pinned == {}
 
 
 def test_the_version_of_no_engine(tmp_path: Path) -> None:

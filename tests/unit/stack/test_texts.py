@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from imageyard.catalogue import lock
 from imageyard.names import ARCHES, Arch, Digest
-from imageyard.stack import bases, dockerd, emulation, registry, rootfs, state
+from imageyard.stack import bases, bases_lock, dockerd, emulation, registry, rootfs, state
 from imageyard.stack.apt import Mirror
 from imageyard.stack.service import Service
 from imageyard.stack.state import Folders, State
@@ -141,11 +141,11 @@ def test_a_stand_in_is_served_by_digest() -> None:
 
 
 def test_each_architecture_has_its_own_lock(folders: Folders) -> None:
-    assert bases.read_lock(folders, "amd64").pinned == {}
-    bases.lock_file(folders, "arm64").parent.mkdir(parents=True)
-    lock.rewrite(bases.lock_file(folders, "arm64"), "debian:trixie-slim", DIGEST, "2026-01-01")
-    assert bases.read_lock(folders, "arm64").get("debian:trixie-slim") == DIGEST
-    assert bases.read_lock(folders, "amd64").pinned == {}
+    assert bases_lock.read_lock(folders, "amd64").pinned == {}
+    bases_lock.lock_file(folders, "arm64").parent.mkdir(parents=True)
+    lock.rewrite(bases_lock.lock_file(folders, "arm64"), "debian:trixie-slim", DIGEST, "2026-01-01")
+    assert bases_lock.read_lock(folders, "arm64").get("debian:trixie-slim") == DIGEST
+    assert bases_lock.read_lock(folders, "amd64").pinned == {}
 
 
 def test_apt_in_a_base_uses_the_machines_mirror() -> None:

@@ -34,6 +34,8 @@ PLUGIN_FOLDERS = (
     "/usr/libexec/docker/cli-plugins",
 )
 
+_NO_GIT = {"BUILDX_GIT_INFO": "false"}
+"""Where nothing is attested nobody reads of which commit it is, and buildx 0.29 runs git eight times to find out."""
 _QUIET = {"BUILDX_METADATA_PROVENANCE": "disabled", "DOCKER_CLI_HINTS": "false"}
 """The provenance in the metadata file costs one more question to the engine, and nothing of ours reads it."""
 
@@ -104,7 +106,13 @@ def build(
             code = process.stream(
                 argv(request, program=program),
                 lambda chunk: show(progress.feed(chunk), board),
-                env={"BUILDX_CONFIG": str(Path(own, "config")), **(env or {}), **given, **_QUIET},
+                env={
+                    "BUILDX_CONFIG": str(Path(own, "config")),
+                    **(env or {}),
+                    **given,
+                    **_QUIET,
+                    **(_NO_GIT if request.provenance == "off" else {}),
+                },
                 timeout=timeout,
                 overdue=lambda: not progress.started and time.monotonic() > begin_by,
             )

@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING
 
 from imageyard.building.builder import BuiltImage, EngineImage
 from imageyard.building.engine_place import EnginePlace, image_in_engine, reference_of
-from imageyard.building.repository_place import place_of
 from imageyard.building.unchecked_image import unchecked_image
 from imageyard.checks.run import run_checks
 from imageyard.errors import ConfigurationError
 from imageyard.names import platform_of
 from imageyard.project.labels import RUN_LABEL
-from imageyard.publishing import export
 
 if TYPE_CHECKING:
     from imageyard.building.builder import BuilderSetting, RowBuild, RowPlace
@@ -57,6 +55,8 @@ class LocalBuilder:
         """Build a row, unless it is published from here and a run that could not push it left it in the engine."""
         (row,) = rows
         if self.publishes:
+            from imageyard.publishing import export
+
             export.require_whole(self.services, row.facts)
             if self._is_earned(row):
                 yield [EngineImage(reference_of(self.project, row.facts), earned=True)]
@@ -85,5 +85,12 @@ def make(setting: BuilderSetting) -> tuple[LocalBuilder, RowPlace]:
     """Make the builder; its rows stay in the engine, unless a place was named or the run publishes."""
     options = setting.options
     publishes = options.at is not None or options.decision.publishes
-    place: RowPlace = place_of(setting) if publishes else EnginePlace(setting.project, setting.services)
-    return LocalBuilder(setting.project, setting.services, options, publishes), place
+    return LocalBuilder(setting.project, setting.services, options, publishes), _place(setting, publishes=publishes)
+
+
+def _place(setting: BuilderSetting, *, publishes: bool) -> RowPlace:
+    if not publishes:
+        return EnginePlace(setting.project, setting.services)
+    from imageyard.building.repository_place import place_of
+
+    return place_of(setting)

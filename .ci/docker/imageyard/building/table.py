@@ -1,12 +1,13 @@
-"""The builders by name. A new one is two modules, `builders/x.py` and `building/x.py`, and a line here."""
+"""The builders by name. A new one is two modules, `builders/x.py` and `building/x.py`, and a function and a line here.
+
+A call loads the builder that it builds with, and no other: each of them speaks to a world of its own.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from imageyard.building import depot, local, remote
 
 if TYPE_CHECKING:
     from imageyard.building.builder import Builder, BuilderSetting, RowPlace
@@ -33,8 +34,32 @@ class BuilderKind:
     require_settings: Callable[[Catalogue, Choice, Sequence[Row]], None] = lambda catalogue, choice, rows: None
 
 
+def _local(setting: BuilderSetting) -> tuple[Builder, RowPlace]:
+    from imageyard.building import local
+
+    return local.make(setting)
+
+
+def _remote(setting: BuilderSetting) -> tuple[Builder, RowPlace]:
+    from imageyard.building import remote
+
+    return remote.make(setting)
+
+
+def _require_workers(catalogue: Catalogue, choice: Choice, rows: Sequence[Row]) -> None:
+    from imageyard.building import remote
+
+    remote.require_workers(catalogue, choice, rows)
+
+
+def _depot(setting: BuilderSetting) -> tuple[Builder, RowPlace]:
+    from imageyard.building import depot
+
+    return depot.make(setting)
+
+
 BUILDERS: Mapping[BuilderName, BuilderKind] = {
-    "local": BuilderKind(local.make, uses_engine=True),
-    "remote": BuilderKind(remote.make, require_settings=remote.require_workers),
-    "depot": BuilderKind(depot.make, groups_rows=True),
+    "local": BuilderKind(_local, uses_engine=True),
+    "remote": BuilderKind(_remote, require_settings=_require_workers),
+    "depot": BuilderKind(_depot, groups_rows=True),
 }

@@ -6,15 +6,18 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 from imageyard.ci.providers.base import Provider
 from imageyard.ci.providers.table import provider_of
 from imageyard.console import Story
 from imageyard.engine import Engine
 from imageyard.project.checkout import Checkout
-from imageyard.registry.client import Client
 from imageyard.runs import Run
-from imageyard.stack import local
+from imageyard.stack.state import Folders
+
+if TYPE_CHECKING:
+    from imageyard.registry.client import Client
 
 __all__ = ["Services", "begin"]
 
@@ -40,7 +43,13 @@ def begin(checkout: Checkout, reporter: Story | None = None) -> Services:
     return Services(
         reporter or Story.detect(),
         Run.begin(checkout.top),
-        cache(lambda: Engine.find(local.socket())),
-        cache(Client),
+        cache(lambda: Engine.find(Folders.of_user().socket)),
+        cache(_client),
         provider_of(os.environ),
     )
+
+
+def _client() -> Client:
+    from imageyard.registry.client import Client
+
+    return Client()

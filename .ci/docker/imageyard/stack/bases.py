@@ -9,22 +9,20 @@ from pathlib import Path
 
 from imageyard import process
 from imageyard.catalogue import lock
-from imageyard.catalogue.lock import Lock
 from imageyard.errors import EnvironmentLacks, Transient
 from imageyard.http.backoff import Policy
 from imageyard.http.transport import Http
 from imageyard.names import Arch, Digest, Reference, parse_reference
 from imageyard.stack import apt, rootfs
+from imageyard.stack.bases_lock import lock_file, read_lock
 from imageyard.stack.push import push_root
 from imageyard.stack.state import Folders
 
 __all__ = [
     "StandIn",
     "hub_answers",
-    "lock_file",
     "make",
     "makeable",
-    "read_lock",
     "repository_of",
     "served",
     "suite_of",
@@ -40,16 +38,6 @@ class StandIn:
     ref: str
     digest: Digest
     date: str
-
-
-def lock_file(folders: Folders, arch: Arch) -> Path:
-    """The `bases.lock` of one architecture: making another's base must not change what this one's rows are."""
-    return folders.state / "bases" / arch / "bases.lock"
-
-
-def read_lock(folders: Folders, arch: Arch) -> Lock:
-    """The stand-ins of an architecture; none where none were made."""
-    return lock.read(lock_file(folders, arch))
 
 
 def makeable(ref: str) -> bool:

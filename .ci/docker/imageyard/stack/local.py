@@ -15,23 +15,14 @@ from imageyard.engine import Engine
 from imageyard.errors import EnvironmentLacks
 from imageyard.names import ARCHES, Arch, Digest, Reference
 from imageyard.stack import bases, dockerd, emulation, network, registry, service, state
+from imageyard.stack.bases_lock import read_lock
 from imageyard.stack.rootfs import unmount_below
 from imageyard.stack.state import Folders, State
 
 if TYPE_CHECKING:
     from imageyard.console import Story
 
-__all__ = ["ensure_bases", "registry_runs", "served", "socket", "standins", "start", "status", "stop"]
-
-
-def socket(folders: Folders | None = None) -> Path:
-    """Where the stack's own engine listens, whether it runs or not."""
-    return (folders or Folders.of_user()).socket
-
-
-def standins(arch: Arch, folders: Folders | None = None) -> Lock:
-    """The stand-in bases of an architecture, as its `bases.lock` has them."""
-    return bases.read_lock(folders or Folders.of_user(), arch)
+__all__ = ["ensure_bases", "registry_runs", "served", "start", "status", "stop"]
 
 
 def served(ref: str, digest: Digest, folders: Folders | None = None) -> Reference:
@@ -63,7 +54,7 @@ def start(story: Story, refs: Iterable[str], arch: Arch, folders: Folders | None
         for ref in [ref for ref in missing if bases.suite_of(ref) is None]:
             story.warn(f"{ref}: no stand-in can be made for it; only the hub has it")
             missing.remove(ref)
-        for ref, digest in _familiar(bases.read_lock(folders, arch)):
+        for ref, digest in _familiar(read_lock(folders, arch)):
             story.step(f"stand-in for {ref} ({arch}) is there: {digest}")
         if missing and bases.hub_answers():
             story.step("the hub answers: base images come from there")
@@ -92,7 +83,7 @@ def _waiting(story: Story) -> Callable[[], None]:
 
 
 def _missing(folders: Folders, refs: Iterable[str], arch: Arch) -> list[str]:
-    known = bases.read_lock(folders, arch)
+    known = read_lock(folders, arch)
     return [ref for ref in dict.fromkeys(refs) if bases.makeable(ref) and known.get(ref) is None]
 
 
@@ -193,7 +184,7 @@ def status(story: Story, folders: Folders | None = None) -> None:
         ("registry", "running" if _runs(known, "registry") else "none", f"127.0.0.1:{known.registry_port or '-'}"),
     ]
     for arch in ARCHES:
-        rows += [(f"base {arch}", ref, str(digest)) for ref, digest in _familiar(bases.read_lock(folders, arch))]
+        rows += [(f"base {arch}", ref, str(digest)) for ref, digest in _familiar(read_lock(folders, arch))]
     free = shutil.disk_usage(folders.state if folders.state.exists() else Path("/")).free
     rows.append(("disk", f"{free / 2**30:.0f} GiB free", str(folders.state)))
     story.table(("part", "state", "where"), rows)

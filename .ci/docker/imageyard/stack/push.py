@@ -18,11 +18,9 @@ from imageyard.oci.raw import Raw
 from imageyard.oci.store import copy
 from imageyard.registry.client import Client
 from imageyard.registry.store import RegistryStore
+from imageyard.stack.bases_lock import ENVIRONMENT
 
-__all__ = ["ENVIRONMENT", "push_root"]
-
-ENVIRONMENT = ("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",)
-"""The variables of every image that is pushed here; none has ONBUILD triggers."""
+__all__ = ["push_root"]
 
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _CONFIG = "application/vnd.oci.image.config.v1+json"

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from imageyard.catalogue.base_config import BaseConfig
 from imageyard.names import platform_of
-from imageyard.stack import local
-from imageyard.stack.push import ENVIRONMENT
+from imageyard.stack.bases_lock import ENVIRONMENT, read_lock
+from imageyard.stack.state import Folders
 
 if TYPE_CHECKING:
     from imageyard.catalogue.lock import Lock
@@ -40,14 +40,18 @@ class LocalStandIns:
 
     def served(self, name: str, digest: Digest) -> Reference:
         """The reference that the stack's registry serves a stand-in under. Raises EnvironmentLacks if none runs."""
+        from imageyard.stack import local
+
         return local.served(name, digest)
 
     def make(self, reporter: Story, names: Iterable[str], arch: Arch) -> LocalStandIns:
         """Make the stand-ins that are missing, as `local.ensure_bases` does, and read again which there are."""
+        from imageyard.stack import local
+
         local.ensure_bases(reporter, names, arch)
         return read_stand_ins()
 
 
 def read_stand_ins() -> LocalStandIns:
     """Give the stand-ins that this machine has: what is read of an architecture is read when it is asked for."""
-    return LocalStandIns(lru_cache(maxsize=None)(local.standins))
+    return LocalStandIns(lru_cache(maxsize=None)(lambda arch: read_lock(Folders.of_user(), arch)))
