@@ -17,7 +17,7 @@ settings.register_profile("soak", deadline=None, max_examples=2000)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--soak", action="store_true", help="only the random tests, and their long versions")
+    parser.addoption("--soak", action="store_true", help="only the random tests, their long versions, and long tests")
     parser.addoption("--shard", metavar="N/M", help="only the N-th of M parts, each of which takes about as long")
 
 
@@ -34,7 +34,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Keep what the options ask for; workers begin with the files that take longest, so that none ends alone."""
     if config.getoption("soak"):
         random = [i for i in items if is_hypothesis_test(getattr(i, "obj", None)) or "soak" in _fixtures(i)]
-        _keep(config, items, random)
+        _keep(config, items, [*random, *(item for item in items if item.get_closest_marker("soak"))])
+    else:
+        _keep(config, items, [item for item in items if not item.get_closest_marker("soak")])
     seconds = slow_files()
     if shard := config.getoption("shard"):
         number, _, count = shard.partition("/")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 from imageyard.ci.providers.github.matrix import WAVES
-from support.workflow.runner import Run
-from support.workflow.scene import BASE, PLAIN, TOOL, Scene, pretty
+from support.workflow.scene import BASE, PLAIN, TOOL, Scene, outcomes, pretty
 
 pytestmark = [pytest.mark.engine, pytest.mark.mirror, pytest.mark.arm64]
 
@@ -37,12 +36,6 @@ def deep_scene(scene: Scene) -> Scene:
     scene.write("deep/Dockerfile", "ARG BASE\nFROM ${BASE}\nARG LEVEL\nRUN test $LEVEL != 3 && echo $LEVEL > /level\n")
     scene.commit()
     return scene
-
-
-def outcomes(run: Run) -> dict[str, str]:
-    """What the report says of each image, by its first word."""
-    lines = [line.strip("| ").split(" | ") for line in run.job("report").summary.splitlines() if "| linux" in line]
-    return {f"{cells[0]} {cells[1]}".replace("\\", ""): cells[2] for cells in lines}
 
 
 def test_deeper_than_the_workflow_and_a_row_that_fails_in_the_middle(deep_scene: Scene) -> None:

@@ -3,7 +3,7 @@
 What it supports is listed in `syntax` (keys, events, actions) and `expressions`; the rest is refused
 with its line. What it does not have: runners of other kinds and containers (a job with a container runs here, without
 what `engine_env` gives the others), concurrency, timeouts, rules of environments but for their refs. Jobs run one
-after the other.
+after the other; those of one matrix, which share nothing but what they ask, as many at once as the machine says.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -30,6 +31,11 @@ Result: TypeAlias = Literal["success", "failure", "skipped"]
 
 _TYPES = ("opened", "synchronize", "reopened")  # docs.github.com, "Events that trigger workflows", pull_request
 _TIMEOUT = 600.0  # seconds a step may take
+_MOST = 1024 * 1024
+"""The most bytes of a job's outputs, in UTF-16, and of a step's summary.
+
+docs.github.com, "Workflow syntax", `jobs.<job_id>.outputs`, and "Workflow commands", "Step isolation and limits".
+"""
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,7 @@ class Machine:
     secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     refs: Mapping[str, Sequence[str]] = field(default_factory=dict)
     token: str = "github-token-of-the-job"
+    at_once: int = 1  # jobs of one matrix
 
 
 @dataclass
@@ -259,7 +266,10 @@ class _Running:
                 raise Unsupported(f"{job.where}: {len(legs)} jobs of one matrix")
         if len(legs) > 1 and job.fail_fast:
             raise Unsupported(f"{job.where}: fail-fast is not supported")
-        return [self._kept(leg) or self._leg(leg) for leg in legs]
+        # as GitHub, where all of them run at once: folders are numbered before
+        numbered = [(leg, self._kept(leg), self._folder(leg, number)) for number, leg in enumerate(legs)]
+        with ThreadPoolExecutor(self.machine.at_once) as pool:
+            return list(pool.map(lambda one: one[1] or self._leg(one[0], one[2]), numbered))
 
     def _kept(self, leg: Mapping[str, Any]) -> Ended | None:
         """What a rerun does not run again: what succeeded, unless something that it needs did not."""
@@ -284,12 +294,16 @@ class _Running:
             found |= self._before(self.made.workflow.jobs[id_])
         return found
 
-    def _leg(self, leg: Mapping[str, Any]) -> Ended:
+    def _name(self, leg: Mapping[str, Any]) -> str:
+        return " ".join([self.job.id, *([leg["name"]] if "name" in leg else [])])
+
+    def _folder(self, leg: Mapping[str, Any], number: int) -> Path:
+        number += len(list(self.machine.folder.glob(f"run-{self.made.number}-*")))
+        return self.machine.folder / f"run-{self.made.number}-{number:03d}-{self._name(leg).replace(' ', '-')}"
+
+    def _leg(self, leg: Mapping[str, Any], folder: Path) -> Ended:
         job, contexts = self.job, {**self.contexts, "matrix": leg}
-        words = [leg["name"]] if "name" in leg else []
-        name = " ".join([job.id, *words])
-        number = len(list(self.machine.folder.glob(f"run-{self.made.number}-*")))
-        folder = self.machine.folder / f"run-{self.made.number}-{number:03d}-{name.replace(' ', '-')}"
+        name = self._name(leg)
         image, environment = interpolate(job.image, contexts), interpolate(job.environment, contexts)
         refs, ref = self.machine.refs.get(environment), self.made.event.ref
         if refs is not None and not any(_matches(ref, pattern) for pattern in refs):
@@ -302,6 +316,8 @@ class _Running:
         machine.env |= {key: interpolate(value, contexts) for key, value in job.env.items()}
         ended = machine.steps(job.steps, contexts)
         outputs = {key: interpolate(value, machine.contexts) for key, value in job.outputs.items()}
+        if (size := sum(len((key + value).encode("utf-16-le")) for key, value in outputs.items())) > _MOST:
+            raise Unsupported(f"{job.where}: {size} bytes of outputs of a job")
         return replace(ended, name=name, outputs=outputs, matrix=leg, runs_on=runs_on, folder=folder)
 
 
@@ -428,6 +444,8 @@ class _JobMachine:
         self.env |= read(files["ENV"].read_text())
         for folder in files["PATH"].read_text().splitlines():
             self.env["PATH"] = f"{folder}{os.pathsep}{self.env['PATH']}"
+        if (size := files["STEP_SUMMARY"].stat().st_size) > _MOST:
+            raise Unsupported(f"{step.where}: {size} bytes of a summary")
         summary.append(files["STEP_SUMMARY"].read_text())
         return code
 

@@ -122,12 +122,20 @@ if sys.orig_argv[1:] == ["-m", "pip", "install", "--quiet", "--editable", "."] a
     from pathlib import Path
     here, links = Path.cwd(), list(Path(__file__).parent.glob("__editable__.imageyard-*.pth"))
     if links:
-        same = Path(links[0].read_text().strip()).parents[1] / "pyproject.toml"
+        linked = Path(links[0].read_text().strip()).parents[1]
+        same = linked / "pyproject.toml"
         if same.is_file() and same.read_bytes() == (here / "pyproject.toml").read_bytes():
-            links[0].write_text(f"{here}/.ci/docker\\n")
+            import subprocess
+            ask = ["git", "rev-parse", "HEAD:.ci/docker/imageyard"]
+            trees = [subprocess.run(ask, cwd=top, capture_output=True, text=True).stdout for top in (linked, here)]
+            if not trees[0] or trees[0] != trees[1]:
+                links[0].write_text(f"{here}/.ci/docker\\n")
             os._exit(0)
 """
-"""The second `pip install --editable .` of one project, in `INSTALL_ONCE`: the link that the first wrote is moved."""
+"""The second `pip install --editable .` of one project, in `INSTALL_ONCE`: the link that the first wrote is moved.
+
+It stays where it leads to the same package, whose modules are compiled there by then.
+"""
 
 
 def make_python(folder: Path) -> Path:
@@ -310,8 +318,9 @@ class Scene:
         """The tags of the trusted repository, or of `-branch`, `-cache`, `-branch-cache`."""
         return self._tags(self.open, f"{self.name}{kind}")
 
-    def mirrored(self) -> set[str]:
-        return self._tags(self.ghcr, f"acme/{self.name}")
+    def mirrored(self, kind: str = "") -> set[str]:
+        """The tags of the mirror, or of one whose name ends in `kind`."""
+        return self._tags(self.ghcr, f"acme/{self.name}{kind}")
 
     def digest(self, tag: str, kind: str = "") -> Digest:
         return self.open.client().head(Reference(self.open.host, f"{self.name}{kind}", tag))[0]
@@ -436,6 +445,12 @@ def pretty(run: Run) -> str:
     for ended in run.jobs.values():
         lines += [f"--- {one.name}: {one.failed} ({one.code})\n{one.log}" for one in ended if one.result == "failure"]
     return "\n".join(lines)
+
+
+def outcomes(run: Run) -> dict[str, str]:
+    """What the report says of each row and image: its outcome, by the first two columns."""
+    lines = [line.strip("| ").split(" | ") for line in run.job("report").summary.splitlines() if "| linux" in line]
+    return {f"{cells[0]} {cells[1]}".replace("\\", ""): cells[2] for cells in lines}
 
 
 def content_tags(scene: Scene) -> set[str]:
