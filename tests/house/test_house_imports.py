@@ -33,7 +33,7 @@ FLOORS = """
     treebase
     git_tree
     tree
-    ran
+    ran fact_lines
     records
     runs
     catalogue
