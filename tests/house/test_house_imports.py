@@ -33,7 +33,8 @@ FLOORS = """
     treebase
     git_tree
     tree
-    ran fact_lines
+    ran
+    fact_lines
     records
     runs
     catalogue

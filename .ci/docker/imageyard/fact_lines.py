@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from imageyard.layout import lines
@@ -16,6 +17,8 @@ __all__ = [
     "FactChanges",
     "KeptFacts",
     "PackageVersion",
+    "VersionBegan",
+    "began",
     "changes",
     "keep",
     "package",
@@ -43,6 +46,15 @@ class KeptFacts(NamedTuple):
 
     facts: Mapping[str, tuple[str, ...]]
     too_large: Mapping[str, int]
+
+
+class VersionBegan(NamedTuple):
+    """A version that a package has from image number `at` on; None where it is in no image from there on."""
+
+    fact: str
+    name: str
+    version: str | None
+    at: int
 
 
 @dataclass(frozen=True)
@@ -115,3 +127,30 @@ def changes(old: Iterable[str], new: Iterable[str]) -> FactChanges:
         lines_came=tuple(sorted(set(lines_after) - set(lines_before))),
         lines_went=tuple(sorted(set(lines_before) - set(lines_after))),
     )
+
+
+def began(images: Sequence[Mapping[str, Sequence[str]]], pattern: str) -> list[VersionBegan]:
+    """Tell with which of some images, in order of time, each version of the packages of a pattern began.
+
+    `images` are their facts; one that lacks a fact says nothing of it. The pattern is a name, in which `*` stands for
+    any text; Debian's `libc6:amd64` has the name `libc6` too. A line that names no package is its own name.
+    """
+    found: list[VersionBegan] = []
+    now: dict[tuple[str, str], str | None] = {}
+    for at, facts in enumerate(images):
+        for fact, kept in facts.items():
+            named, others = packages(kept)
+            versions = {**dict.fromkeys(others, ""), **named}
+            here: dict[tuple[str, str], str | None] = {
+                (fact, name): version for name, version in versions.items() if _is_meant(name, pattern)
+            }
+            gone = dict.fromkeys(key for key, had in now.items() if key[0] == fact and had is not None)
+            for key in sorted({**gone, **here}):
+                if key not in now or now[key] != here.get(key):
+                    now[key] = here.get(key)
+                    found.append(VersionBegan(*key, now[key], at))
+    return found
+
+
+def _is_meant(name: str, pattern: str) -> bool:
+    return fnmatchcase(name, pattern) or fnmatchcase(name.partition(":")[0], pattern)

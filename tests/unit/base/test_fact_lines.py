@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from imageyard.fact_lines import FactChanges, changes, keep, package, packages, sorted_lines
+from imageyard.fact_lines import FactChanges, VersionBegan, began, changes, keep, package, packages, sorted_lines
 
 
 @pytest.mark.parametrize(
@@ -112,3 +113,33 @@ def test_all_that_is_kept_fits_and_each_fact_is_whole(facts: dict[str, list[str]
 def test_facts_are_kept_in_the_order_of_the_catalogue_and_a_small_one_goes_after_a_large_one() -> None:
     kept = keep({"a": ["x" * 40], "b": ["y" * 100], "c": ["z"]}, limit=80)
     assert (list(kept.facts), list(kept.too_large)) == (["a", "c"], ["b"])
+
+
+@pytest.mark.parametrize(
+    ("images", "pattern", "found"),
+    [
+        ([], "libc6", []),
+        ([{"p": ["libc6:amd64\t1"]}] * 2, "libc6", [("p", "libc6:amd64", "1", 0)]),
+        ([{"p": ["libc6:amd64\t1"]}, {"p": ["libc6:amd64\t2"]}], "libc6",
+         [("p", "libc6:amd64", "1", 0), ("p", "libc6:amd64", "2", 1)]),
+        ([{"p": ["a 1"]}, {}, {"p": ["a 1"]}], "a", [("p", "a", "1", 0)]),
+        ([{"p": ["a 1"]}, {"p": []}, {"p": ["a 1"]}], "a",
+         [("p", "a", "1", 0), ("p", "a", None, 1), ("p", "a", "1", 2)]),
+        ([{"p": []}, {"p": ["a 1"]}], "a", [("p", "a", "1", 1)]),
+        ([{"p": ["libc6 1", "libc-bin 1", "bash 5"]}], "libc*", [("p", "libc-bin", "1", 0), ("p", "libc6", "1", 0)]),
+        ([{"p": ["a 1"], "q": ["a 2"]}], "a", [("p", "a", "1", 0), ("q", "a", "2", 0)]),
+        ([{"p": ["the answer is 42"]}], "*answer*", [("p", "the answer is 42", "", 0)]),
+        ([{"p": ["libc6 1"]}], "libc", []),
+    ],
+)  # fmt: skip
+def test_with_which_image_a_version_began(images: Any, pattern: str, found: list[Any]) -> None:
+    assert began(images, pattern) == [VersionBegan(*one) for one in found]
+
+
+@given(st.lists(facts, max_size=5))
+def test_what_began_leads_to_each_image(images: list[list[str]]) -> None:
+    found = began([{"p": lines} for lines in images], "*")
+    for at, lines in enumerate(images):
+        state = {one.name: one.version for one in found if one.at <= at}
+        versions, others = packages(lines)
+        assert {k: v for k, v in state.items() if v is not None} == {**dict.fromkeys(others, ""), **versions}

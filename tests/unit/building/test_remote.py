@@ -155,11 +155,12 @@ def test_facts_are_taken_on_the_worker(tmp_path: Path, worker: Worker) -> None:
     builder, row = builder_of(work), work.row(BASE)
     image = PushedImage(builder.repository.with_digest(DIGEST))
     worker.outcomes = [Built(None, None), Failed("RUN", exit_code=2)]
-    worker.streams = [("b 2\na 1\n\n[output clipped, log limit 200KiB/s reached]\n", "a warning"), ("", "")]
+    said = ("b 2\na 1\n\n[output clipped, log limit 200KiB/s reached]\n", "a warning")
+    worker.streams = [said, ("", "")]
     ran = builder.run_facts(row, image)
     assert list(ran) == ["a", "b"]
     assert (ran["a"], ran["b"]) == (
-        Ended(0, "b 2\na 1\n\n[output clipped, log limit 200KiB/s reached]\n", "a warning", clipped=True),
+        Ended(0, *said, clipped=True),
         Ended(2, "", ""),
     )
     assert [request.no_cache for request in worker.requests] == [True, True]

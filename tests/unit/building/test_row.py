@@ -213,7 +213,8 @@ def test_facts_are_kept_and_those_of_parents_are_taken_too(scene: Scene) -> None
         ({"python": TimedOut(300)}, ("no fact python: no answer within 300 s",), ["words"]),
         ({"python": NotStarted("no\nrunc")}, ("no fact python: the container did not start (no runc)",), ["words"]),
         ({"python": Ended(0, "a", clipped=True)}, ("no fact python: the builder cut its output",), ["words"]),
-        ({"words": Ended(0, "x" * 300_000)}, ("no fact words: 300.0 kB do not fit in the 262.1 kB of a row",), ["python"]),
+        ({"words": Ended(0, "x" * 300_000)},
+         ("no fact words: 300.0 kB do not fit in the 262.1 kB of a row",), ["python"]),
         (Transient("the worker was lost"), ("no facts: the worker was lost",), []),
     ],
 )  # fmt: skip
