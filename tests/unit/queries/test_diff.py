@@ -291,6 +291,19 @@ def test_images_without_facts_are_compared_by_what_is_known(scene: Scene) -> Non
     ]
 
 
+def test_a_record_that_somebody_else_wrote_does_nothing_to_a_terminal(scene: Scene) -> None:
+    scene.publish({"packages": ()})
+    scene.edit("word", "word", "another word")
+    hostile = ("\x1b[2Ja line of words\r\nand more", "name\x1b]0;x\x07\t1\x1b[1m")
+    scene.publish({"packages": hostile}, note="\x1b[2J", commit=scene.commit())
+    finder = scene.finder()
+    side = finder.found(finder.made_of("now", scene.work.recipes, LOCAL))
+    listed = fact_queries.listing(finder.row, side, as_json=False)
+    assert listed == "packages\ta line of words and more\npackages\tname\t1"
+    assert "+ a line of words and more" in scene.text()
+    assert not set(scene.text() + str(listed)) & {"\x1b", "\r", "\x07"}
+
+
 def test_a_recipe_that_no_commit_here_has_is_said(scene: Scene) -> None:
     tag, client = "linux-base-0123456789abcdef0123", scene.work.services.registry()
     scene.publish(OLD, commit=scene.git("rev-parse", "HEAD"))
@@ -316,7 +329,9 @@ def test_which_weekly_image_brought_the_new_glibc(scene: Scene) -> None:
     for day, kept in ((3, OLD), (10, OLD), (17, NEW), (24, NEW)):
         scene.publish(kept, tag=weekly(day), note=str(day), day=f"{day:02d}", commit="c0ffee" * 6 + "c0ff")
     scene.publish(None, tag=weekly(31), note="no record")
+    scene.registry.requests.clear()
     told = fact_queries.history(scene.finder(), "libc6", weekly=True)
+    assert len(scene.registry.requests) <= 1 + 5 * 5, "a bounded number of requests for each canary"
     assert str(fact_queries.history_rendered(told, as_json=False)).splitlines() == [
         f"fact      name         version  {'since':<42}  {'built':<29}  commit",
         "packages  libc6:amd64  2.36-9   linux-base-weekly-20260103-amd64 or before  "

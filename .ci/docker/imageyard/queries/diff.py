@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -122,7 +122,12 @@ def _fact(changes: FactChanges) -> list[str]:
     rows += [("came", name, version) for name, version in changes.came.items()]
     rows += [("went", name, version) for name, version in changes.went.items()]
     table = aligned(("", "", ""), rows)[1:] if rows else []
-    return [*table, *(f"+ {line}" for line in changes.lines_came), *(f"- {line}" for line in changes.lines_went)]
+    return [*table, *_marked("+", changes.lines_came), *_marked("-", changes.lines_went)]
+
+
+def _marked(mark: str, lines: Sequence[str]) -> list[str]:
+    """Lines as they may be shown: whoever may write to the repository may have written the record."""
+    return [f"{mark} {one_line(line)}" for line in lines]
 
 
 def _sizes(found: Comparison) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from imageyard import fact_lines
 from imageyard.errors import ConfigurationError, NotFound
-from imageyard.layout import aligned
+from imageyard.layout import aligned, lines
 from imageyard.names import parse_tag
 from imageyard.parallel import each
 from imageyard.project.tags import canary_day
@@ -54,7 +54,8 @@ def listing(row: Row, side: ImageSide, *, as_json: bool) -> object:
         raise NotFound(f"no facts of {row.name} {row.arch} are kept at {side.tag or side.name}", hint=_KEEP)
     if as_json:
         return {"image": row.name, "arch": row.arch, "tag": side.tag, "facts": {k: list(v) for k, v in facts.items()}}
-    return "\n".join(f"{name}\t{line}" for name, lines in facts.items() for line in lines)
+    # Whoever may write to the repository may have written the record: no line of it gets to a terminal as it is.
+    return "\n".join(f"{name}\t{' '.join(lines(line))}" for name, kept in facts.items() for line in kept)
 
 
 def history(finder: SideFinder, pattern: str, *, weekly: bool) -> History:
