@@ -34,6 +34,7 @@ FLOORS = """
     git_tree
     tree
     ran
+    fact_lines
     records
     runs
     catalogue

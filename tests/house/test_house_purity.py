@@ -12,6 +12,7 @@ PURE = (
     "names",
     "layout",
     "ran",
+    "fact_lines",
     "records",
     "path_problems",
     "repository_paths",

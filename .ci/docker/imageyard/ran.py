@@ -10,11 +10,15 @@ __all__ = ["Ended", "NotStarted", "Ran", "TimedOut"]
 
 @dataclass(frozen=True)
 class Ended:
-    """The command ran to its end. `code` is its exit status; 128 and a signal's number where one ended it."""
+    """The command ran to its end. `code` is its exit status; 128 and a signal's number where one ended it.
+
+    `clipped`: the builder kept only the beginning of what it wrote.
+    """
 
     code: int
     out: str
     err: str = ""
+    clipped: bool = False
 
 
 @dataclass(frozen=True)

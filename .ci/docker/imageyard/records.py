@@ -28,9 +28,9 @@ __all__ = [
     "worst",
 ]
 
-VERSION = 2
+VERSION = 3
 """The version of the form below; one that reads it refuses any later one."""
-_ADDED = {2: ("builder", "digest", "attempts", "remarks")}
+_ADDED = {2: ("builder", "digest", "attempts", "remarks"), 3: ("facts", "layers")}
 """The fields that earlier versions lack; their defaults are what was always so then."""
 
 RowOutcome: TypeAlias = Literal[
@@ -69,7 +69,8 @@ class Record:
 
     `builder` is who built it or was to (local, remote, depot), `digest` that of its image at a registry, which its tag
     names only where all is well, `attempts` how often the build was run, `remarks` what its reader should know beside
-    the outcome.
+    the outcome. `facts` are sorted lines by the name of the fact, `layers` the sizes of the layers as a registry has
+    them, compressed, in bytes, lowest first; empty where no registry has the image.
     """
 
     image: str
@@ -97,6 +98,8 @@ class Record:
     digest: str | None = None
     attempts: int = 1
     remarks: tuple[str, ...] = ()
+    facts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    layers: tuple[int, ...] = ()
 
     @property
     def row(self) -> str:
@@ -228,8 +231,10 @@ def _decoded(kind: str, value: Any, name: str) -> Any:
     if not _ACCEPTS[kind](value):
         raise ConfigurationError(f"{name} is {value!r}, not {kind}")
     match kind:
-        case "tuple[str, ...]":
+        case "tuple[str, ...]" | "tuple[int, ...]":
             return tuple(value)
+        case "Mapping[str, tuple[str, ...]]":
+            return {key: tuple(lines) for key, lines in value.items()}
         case "tuple[Finding, ...]":
             return tuple(Finding(**_fields(Finding, found, f"{name}: {n}")) for n, found in enumerate(value))
         case _:
@@ -248,6 +253,10 @@ def _every(kind: type, values: Iterable[Any]) -> bool:
     return all(isinstance(value, kind) for value in values)
 
 
+def _are_texts(value: object) -> bool:
+    return isinstance(value, (list, tuple)) and _every(str, value)
+
+
 _NONE = type(None)
 _ACCEPTS: Mapping[str, Callable[[Any], bool]] = {
     "str": _is(str),
@@ -258,7 +267,11 @@ _ACCEPTS: Mapping[str, Callable[[Any], bool]] = {
     "int | None": lambda value: value is None or _is_count(value),
     "float | None": lambda value: value is None or is_seconds(value),
     "RowOutcome": lambda value: value in get_args(RowOutcome),
-    "tuple[str, ...]": lambda value: isinstance(value, (list, tuple)) and _every(str, value),
+    "tuple[str, ...]": _are_texts,
+    "tuple[int, ...]": lambda value: isinstance(value, (list, tuple)) and all(map(_is_count, value)),
     "tuple[Finding, ...]": lambda value: isinstance(value, (list, tuple)) and _every(dict, value),
     "Mapping[str, str]": lambda value: isinstance(value, dict) and _every(str, [*value, *value.values()]),
+    "Mapping[str, tuple[str, ...]]": lambda value: (
+        isinstance(value, dict) and _every(str, value) and all(map(_are_texts, value.values()))
+    ),
 }

@@ -10,6 +10,7 @@ import shutil
 from collections import Counter
 from collections.abc import MutableMapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -171,8 +172,11 @@ class Run:
         return self._result(code, headline, records)
 
     def _result(self, code: int, headline: str, records: Sequence[Record] = ()) -> dict[str, Any]:
-        """What `result.json` holds; `attempt` tells results of one run in CI apart that was begun again."""
-        rows = [to_json(record) for record in records]
+        """What `result.json` holds; `attempt` tells results of one run in CI apart that was begun again.
+
+        Workflows hand it around, and none of them asks for facts, which may be large: the rows' records have them.
+        """
+        rows = [to_json(replace(record, facts={})) for record in records]
         return {"code": code, "headline": headline, "run": self.id, "attempt": attempt(os.environ), "rows": rows}
 
     def _open(self) -> None:

@@ -140,6 +140,24 @@ CHECKS = """\
 """
 
 
+def test_facts_are_taken_where_checks_run(remote_yard: RemoteYard) -> None:
+    """On a worker BuildKit passes on only so much of what a step writes: such a fact is not kept by half."""
+    facts = "facts: {words: {run: \"sh -c 'echo b 2; echo warning >&2; echo a 1'\"}, many: {run: seq 1 500000}}"
+    remote_yard.edit("images.yml", "dockerfile: base/Dockerfile", f"dockerfile: base/Dockerfile\n    {facts}")
+    build = ["build", BASE, "--builder", "remote", "--arch", "amd64"]
+    assert remote_yard.inv(*build).code == 0
+    record = remote_yard.record(BASE, "amd64")
+    assert (record["facts"], record["remarks"]) == ({}, [NOT_CHECKED, "no facts: built by remote workers"])
+
+    remote_yard.edit("images.yml", "dockerfile: base/Dockerfile", "dockerfile: base/Dockerfile\n    remote_checks: yes")
+    assert remote_yard.inv(*build, "--force").code == 0
+    record = remote_yard.record(BASE, "amd64")
+    assert record["facts"] == {"words": ["a 1", "b 2"]}
+    assert record["remarks"] == ["no fact many: the builder cut its output"]
+    done = remote_yard.inv("facts", BASE, "--arch", "amd64", "--at", "branch")
+    assert (done.code, done.out) == (0, "words\ta 1\nwords\tb 2\n")
+
+
 def test_checks_run_on_the_builder_where_the_image_says_so(remote_yard: RemoteYard) -> None:
     yard = remote_yard
     yard.edit("images.yml", '    release: {run: cat /etc/release, version: "12"}\n', CHECKS)

@@ -35,11 +35,13 @@ FAILED = Record(
     adopted=False,
     log="rows/linux-bookworm-py3.11-gcc12.amd64.rawjson",
     versions={"imageyard": "0.1.0", "engine": "28.5.2", "buildx": "0.29.1", "python": "3.11.2"},
+    facts={"packages": ("libc6:amd64\t2.36-9", "zlib1g\t1.2.13")},
+    layers=(31_000_000, 120),
 )
 
 GOLDEN = """\
 {
-  "version": 2,
+  "version": 3,
   "image": "linux-bookworm-py3.11-gcc12",
   "arch": "amd64",
   "outcome": "check failed",
@@ -88,7 +90,17 @@ GOLDEN = """\
   "builder": "local",
   "digest": null,
   "attempts": 1,
-  "remarks": []
+  "remarks": [],
+  "facts": {
+    "packages": [
+      "libc6:amd64\\t2.36-9",
+      "zlib1g\\t1.2.13"
+    ]
+  },
+  "layers": [
+    31000000,
+    120
+  ]
 }"""
 
 
@@ -123,6 +135,8 @@ findings = st.builds(Finding, words, st.booleans(), words, words, words, st.list
         findings=st.lists(findings, max_size=3).map(tuple),
         dirty=st.booleans(),
         versions=st.dictionaries(words, words, max_size=2),
+        facts=st.dictionaries(words, st.lists(words, max_size=2).map(tuple), max_size=2),
+        layers=st.lists(st.integers(0, 2**63 - 1), max_size=2).map(tuple),
     )
 )
 def test_every_record_reads_back_as_it_was(record: Record) -> None:
@@ -144,9 +158,9 @@ def without(name: str) -> dict[str, Any]:
         ("[]", "a.json is not a map"),
         ('{"version": 1', "a.json is not JSON: "),
         (b"\xff", "a.json is not JSON: "),
-        (without("version"), "a.json has version None, this Imageyard reads 2"),
-        (changed(version=3, more="fields"), "a.json has version 3, this Imageyard reads 2"),
-        (changed(version="1"), "a.json has version '1', this Imageyard reads 2"),
+        (without("version"), "a.json has version None, this Imageyard reads 3"),
+        (changed(version=4, more="fields"), "a.json has version 4, this Imageyard reads 3"),
+        (changed(version="1"), "a.json has version '1', this Imageyard reads 3"),
         (changed(colour="red"), "a.json has an unknown field 'colour'"),
         (without("started"), "a.json lacks the field 'started'"),
         (without("log"), "a.json lacks the field 'log'"),
@@ -162,6 +176,10 @@ def without(name: str) -> dict[str, Any]:
         (changed(outcome="perfect"), "a.json: outcome is 'perfect', not RowOutcome"),
         (changed(outcome=[]), "a.json: outcome is [], not RowOutcome"),
         (changed(versions={"engine": 28}), "a.json: versions is {'engine': 28}, not Mapping[str, str]"),
+        (changed(facts={"a": "b"}), "a.json: facts is {'a': 'b'}, not Mapping[str, tuple[str, ...]]"),
+        (changed(facts={"a": [1]}), "a.json: facts is {'a': [1]}, not Mapping[str, tuple[str, ...]]"),
+        (changed(layers=[-1]), "a.json: layers is [-1], not tuple[int, ...]"),
+        (without("facts"), "a.json lacks the field 'facts'"),
         (changed(findings=None), "a.json: findings is None, not tuple[Finding, ...]"),
         (changed(findings=["gcc"]), "a.json: findings is ['gcc'], not tuple[Finding, ...]"),
         (changed(findings=[{"check": "gcc"}]), "a.json: findings: 0 lacks the field 'actual'"),
@@ -174,14 +192,19 @@ def test_what_is_no_record(data: Any, message: str) -> None:
 
 
 def test_a_record_of_the_first_version_is_one_of_a_local_build() -> None:
-    later = ("builder", "digest", "attempts", "remarks")
+    later = ("builder", "digest", "attempts", "remarks", "facts", "layers")
     first = {key: value for key, value in to_json(FAILED).items() if key not in later} | {"version": 1}
-    assert from_json(first) == FAILED
+    assert from_json(first) == replace(FAILED, facts={}, layers=())
+
+
+def test_a_record_of_the_second_version_has_no_facts() -> None:
+    second = {key: value for key, value in to_json(FAILED).items() if key not in ("facts", "layers")} | {"version": 2}
+    assert from_json(second) == replace(FAILED, facts={}, layers=())
 
 
 def test_another_version_comes_with_what_to_do() -> None:
     with pytest.raises(ConfigurationError) as caught:
-        from_json(changed(version=3))
+        from_json(changed(version=4))
     assert caught.value.hint == ("read it with the Imageyard that wrote it, or remove it",)
 
 

@@ -27,6 +27,7 @@ from imageyard.building.remote import RemoteBuilder
 from imageyard.errors import BuildFailed, ConfigurationError, Denied, EnvironmentLacks, ImageyardError, Transient
 from imageyard.names import Digest
 from imageyard.project.options import BuildOptions
+from imageyard.ran import Ended
 from support.building.checkout import CATALOGUE, Workplace, scene_of
 from support.engine.memory import MemoryEngine
 from support.registry.memory import MemoryRegistry
@@ -146,6 +147,23 @@ def test_checks_run_on_the_worker_and_one_that_fails_stops_no_other(tmp_path: Pa
     worker.outcomes = [Lost("cut")]
     with pytest.raises(Transient, match="was lost in mid-build"):
         builder.check(row, image)
+
+
+def test_facts_are_taken_on_the_worker(tmp_path: Path, worker: Worker) -> None:
+    catalogue = CHECKED.replace("remote_checks: yes, ", "remote_checks: yes, facts: {a: {run: cat a}, b: {run: b}}, ")
+    work = scene_of(tmp_path, MemoryRegistry().client(), **{"images.yml": catalogue})
+    builder, row = builder_of(work), work.row(BASE)
+    image = PushedImage(builder.repository.with_digest(DIGEST))
+    worker.outcomes = [Built(None, None), Failed("RUN", exit_code=2)]
+    said = ("b 2\na 1\n\n[output clipped, log limit 200KiB/s reached]\n", "a warning")
+    worker.streams = [said, ("", "")]
+    ran = builder.run_facts(row, image)
+    assert list(ran) == ["a", "b"]
+    assert (ran["a"], ran["b"]) == (
+        Ended(0, *said, clipped=True),
+        Ended(2, "", ""),
+    )
+    assert [request.no_cache for request in worker.requests] == [True, True]
 
 
 def test_an_unchecked_image_has_its_name_only_as_long_as_it_is_used(tmp_path: Path, worker: Worker) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from imageyard.building.remote_checks import dockerfile, written
-from imageyard.catalogue.model import Check
 from imageyard.names import Digest, Reference
 
 IMAGE = Reference("registry.test", "ci", digest=Digest("sha256:" + "0" * 64))
@@ -24,7 +23,7 @@ IMAGE = Reference("registry.test", "ci", digest=Digest("sha256:" + "0" * 64))
     ],
 )
 def test_no_shell_is_between(run: tuple[str, ...], words: str) -> None:
-    assert dockerfile(IMAGE, Check("c", run)) == f"FROM {IMAGE}\nRUN --network=none {words}\n"
+    assert dockerfile(IMAGE, run) == f"FROM {IMAGE}\nRUN --network=none {words}\n"
 
 
 def line(stream: int, text: bytes) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,7 +26,10 @@ from imageyard.errors import (
 )
 from imageyard.plan.decision import Decision
 from imageyard.project.options import BuildOptions
-from support.building.checkout import Workplace, scene_of
+from imageyard.project.project import load_project
+from imageyard.project.recipes import recipes_of
+from imageyard.ran import Ended, NotStarted, TimedOut
+from support.building.checkout import CATALOGUE, Workplace, scene_of
 from support.building.scripted import ScriptedBuilder, ScriptedPlace, maker
 
 LEAF, MIDDLE, TWO, BASE = "linux-leaf", "linux-middle-one", "linux-middle-two", "linux-base"
@@ -174,6 +177,65 @@ def test_a_builder_that_runs_no_checks_has_it_said_in_the_table(scene: Scene) ->
     built = scene.build(BASE)
     assert built.records[0].remarks == ("not checked: built at a test",)
     assert built.records[0].outcome == "built"
+
+
+WITH_FACTS = CATALOGUE.replace("base: {", "base: {facts: {words: {run: echo b a}, python: {run: pip list}}, ").replace(
+    "middle: {", "middle: {facts: {python: {run: pip freeze}}, "
+)
+
+
+def with_facts(scene: Scene) -> Scene:
+    (scene.work.project.top / "images.yml").write_text(WITH_FACTS)
+    project = load_project(scene.work.project)
+    return replace(scene, work=replace(scene.work, project=project, recipes=recipes_of(project)))
+
+
+def test_facts_are_kept_and_those_of_parents_are_taken_too(scene: Scene) -> None:
+    tags = {name: scene.tag(name) for name in (BASE, MIDDLE)}
+    scene = with_facts(scene)
+    assert tags == {name: scene.tag(name) for name in tags}, "facts are no part of the recipe"
+    assert scene.build(MIDDLE).errors == ()
+    assert scene.record(BASE)["facts"] == {"words": ["echo b a"], "python": ["pip list"]}
+    assert scene.record(MIDDLE)["facts"] == {"words": ["echo b a"], "python": ["pip freeze"]}
+    scene.build(MIDDLE)
+    assert scene.record(MIDDLE)["facts"], "a row that is there is skipped, and its record stays"
+    rows = [scene.work.project.row(name, "amd64") for name in (BASE, MIDDLE)]
+    assert build_rows(scene.work.project, scene.work.recipes, scene.work.services, rows, BuildOptions()) == 0
+    result = json.loads((scene.work.project.state / "result.json").read_bytes())
+    assert [row["facts"] for row in result["rows"]] == [{}, {}], "what workflows hand around stays small"
+
+
+@pytest.mark.parametrize(
+    ("facts", "remarks", "kept"),
+    [
+        ({"python": Ended(127, "", "")}, ("no fact python: no such program (exit status 127)",), ["words"]),
+        ({"python": Ended(137, "a")}, ("no fact python: exit status 137 (signal 9)",), ["words"]),
+        ({"python": TimedOut(300)}, ("no fact python: no answer within 300 s",), ["words"]),
+        ({"python": NotStarted("no\nrunc")}, ("no fact python: the container did not start (no runc)",), ["words"]),
+        ({"python": Ended(0, "a", clipped=True)}, ("no fact python: the builder cut its output",), ["words"]),
+        ({"words": Ended(0, "x" * 300_000)},
+         ("no fact words: 300.0 kB do not fit in the 262.1 kB of a row",), ["python"]),
+        (Transient("the worker was lost"), ("no facts: the worker was lost",), []),
+    ],
+)  # fmt: skip
+def test_a_fact_that_cannot_be_kept_is_a_remark_and_never_a_failed_row(
+    scene: Scene, facts: Any, remarks: tuple[str, ...], kept: list[str]
+) -> None:
+    scene = with_facts(scene)
+    scene.builder.facts = facts
+    built = scene.build(BASE)
+    (record,) = built.records
+    assert (built.errors, record.outcome, record.remarks, list(record.facts)) == ((), "built", remarks, kept)
+
+
+def test_facts_are_taken_where_checks_run_and_after_they_passed(scene: Scene) -> None:
+    scene = with_facts(scene)
+    scene.builder.unchecked = "built at a test"
+    (record,) = scene.build(BASE).records
+    assert (record.remarks, record.facts) == (("not checked: built at a test", "no facts: built at a test"), {})
+    scene.builder.unchecked, scene.builder.fails_checks = "", {MIDDLE}
+    (record,) = scene.build(MIDDLE).records
+    assert (record.outcome, record.facts) == ("check failed", {})
 
 
 DENIED = Denied("the registry refused us")

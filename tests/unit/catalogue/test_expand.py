@@ -359,6 +359,40 @@ def test_which_checks_apply_and_what_they_run(check, made):
     assert [(c.run, c.expects) for c in images["jammy-gcc11"].checks] == ([made] if made else [])
 
 
+@pytest.mark.parametrize(
+    ("fact", "run"),
+    [
+        ("{run: dpkg-query -W}", ("dpkg-query", "-W")),
+        ("{run: \"sh -c 'cat /etc/a /etc/b'\"}", ("sh", "-c", "cat /etc/a /etc/b")),
+        ("{run: 'gcc-{GCC_VERSION} -v'}", ("gcc-11", "-v")),
+        ("{run: 'clang-{CLANG_VERSION} -v'}", None),
+        ("{run: x, when: [GCC_VERSION]}", ("x",)),
+        ("{run: x, when: [CLANG_VERSION]}", None),
+    ],
+)
+def test_which_facts_apply_and_what_they_run(fact, run):
+    images = catalogue(
+        f"      jammy-gcc11: {{facts: {{it: {fact}}}}}\n      noble: {{args: {{CLANG_VERSION: 18}}}}"
+    ).images
+    assert [one.run for one in images["jammy-gcc11"].facts] == ([run] if run else [])
+    assert images["noble"].facts == ()
+
+
+def test_facts_merge_by_name_and_are_removed_like_checks():
+    top = "defaults: {facts: {packages: {run: dpkg-query -W}, python: {run: pip list}}}\n"
+    images = catalogue(
+        "      jammy: {facts: {python: ~}}\n"
+        "      noble: {facts: {packages: {when: [GCC_VERSION]}}}\n"
+        "      noble-gcc11: {facts: {packages: {run: rpm -qa}}}",
+        top=top,
+    ).images
+    assert {name: [(one.name, one.run[0]) for one in image.facts] for name, image in images.items()} == {
+        "jammy": [("packages", "dpkg-query")],
+        "noble": [("python", "pip")],
+        "noble-gcc11": [("packages", "rpm"), ("python", "pip")],
+    }
+
+
 # Parents
 
 

@@ -6,6 +6,7 @@ import pytest
 from imageyard.catalogue import text
 from imageyard.catalogue.expand import expand, open_catalogue
 from imageyard.catalogue.explain import as_data, explain
+from imageyard.catalogue.explain_text import as_text
 from imageyard.errors import ConfigurationError
 
 TOP = Path(__file__).parents[3]
@@ -77,6 +78,31 @@ def test_each_level_is_named_and_what_it_overrode():
     ]
     assert levels(amd64["fields"], "timeout") == [("name jammy", "2h")]
     assert data["words"] == [{"word": "jammy", "axis": "os", "where": "images.yml:3:13", "args": {"A": "3"}}]
+
+
+def test_facts_are_explained_as_checks_are():
+    facts = "facts: {packages: {run: dpkg-query -W}, python: {run: pip list}}"
+    source = SOURCE.replace("checks: {ld: {", f"{facts}, checks: {{ld: {{")
+    source = source.replace("checks: {ld: ~", "facts: {python: ~, packages: {when: [C]}}, checks: {ld: ~")
+    expansion = expand(text.parse(source))
+    amd64, arm64 = as_data(expansion, "jammy")["rows"]
+    assert [(fact["name"], fact["applies"], fact["why"]) for fact in amd64["facts"]] == [
+        ("packages", False, "none of [C] is set"),
+        ("python", False, "it is removed"),
+    ]
+    assert arm64["facts"][0] == {
+        "name": "packages",
+        "applies": True,
+        "why": None,
+        "run": ["dpkg-query", "-W"],
+        "when": ["C"],
+        "set": {
+            "run": [{"level": "defaults", "text": "dpkg-query -W", "where": "images.yml:2:104"}],
+            "when": [{"level": "name jammy", "text": "[C]", "where": "images.yml:10:79"}],
+        },
+    }
+    shown = as_text(as_data(expansion, "base")).split("facts on amd64:\n")[1].splitlines()[:2]
+    assert [line.split()[:3] for line in shown] == [["packages", "dpkg-query", "-W"], ["python", "pip", "list"]]
 
 
 def test_architectures_that_differ_are_shown_apart(tmp_path):

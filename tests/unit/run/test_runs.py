@@ -178,12 +178,12 @@ def test_a_name_with_dots_is_not_mistaken_for_an_architecture(tmp_path: Path) ->
 def test_what_cannot_be_read_is_said_and_the_rest_is_shown(tmp_path: Path) -> None:
     run = Run.begin(tmp_path, {})
     run.write(BUILT)
-    (run.folder / "rows" / "newer.amd64.json").write_text('{"version": 3}')
+    (run.folder / "rows" / "newer.amd64.json").write_text('{"version": 4}')
     shown = io.StringIO()
     assert run.close(Story("plain", shown)) == 0
     assert "linux-trixie-0" in shown.getvalue()
     assert "warning: .imageyard/runs/" in shown.getvalue()
-    assert "newer.amd64.json has version 3, this Imageyard reads 2" in shown.getvalue()
+    assert "newer.amd64.json has version 4, this Imageyard reads 3" in shown.getvalue()
 
 
 def test_only_who_opened_the_run_prints_the_table(tmp_path: Path) -> None:

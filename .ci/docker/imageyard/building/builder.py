@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from imageyard.project.options import BuildOptions
     from imageyard.project.project import Project
     from imageyard.project.row_facts import RowFacts
+    from imageyard.ran import Ran
     from imageyard.recipe.recipe import Recipes
     from imageyard.records import Finding
     from imageyard.run.row_run import RowRun
@@ -96,6 +97,9 @@ class Builder(Protocol):
 
     def check(self, row: RowBuild, image: BuiltImage) -> Sequence[Finding] | NotChecked:
         """Run the row's checks in its image. A check that fails is a finding, and no error."""
+
+    def run_facts(self, row: RowBuild, image: BuiltImage) -> Mapping[str, Ran]:
+        """Run the commands of the row's facts in its image, which this builder checks; each by the fact's name."""
 
 
 @dataclass(frozen=True)

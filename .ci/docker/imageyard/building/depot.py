@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from imageyard.plan.trust import Repository
     from imageyard.project.options import BuildOptions
     from imageyard.project.project import Project
+    from imageyard.ran import Ran
     from imageyard.recipe.recipe import Recipes
     from imageyard.records import Finding
     from imageyard.run.services import Services
@@ -107,12 +108,19 @@ class DepotBuilder:
         """Run the row's checks at Depot, if the image asks for that."""
         if not row.facts.row.image.remote_checks:
             return NotChecked("built at Depot")
+        return remote_checks.run_checks(self.project, self.services, row, image.reference, self._check_starter(row))
+
+    def run_facts(self, row: RowBuild, image: BuiltImage) -> Mapping[str, Ran]:
+        """Run the commands of the row's facts at Depot, which keeps the two streams of a step in one."""
+        return remote_checks.run_facts(self.project, self.services, row, image.reference, self._check_starter(row))
+
+    def _check_starter(self, row: RowBuild) -> remote_checks.StartCheck:
         doing, start = f"building {row.run.title}", self._starter(depot_cli.find(), remote_checks.TIMEOUT)
 
         def start_check(request: BuildRequest, board: Board, raw: Path) -> attempt.Ended:
             return _require_builder(start(request, board, raw), doing)
 
-        return remote_checks.run_checks(self.project, self.services, row, image.reference, start_check)
+        return start_check
 
     def _fallback(self, rows: Sequence[RowBuild], error: ImageyardError) -> LocalBuilder | None:
         """Return the engine of this machine as the builder instead, where the catalogue says so."""

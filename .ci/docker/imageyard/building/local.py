@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from imageyard.building.builder import BuiltImage, EngineImage
 from imageyard.building.engine_place import EnginePlace, image_in_engine, reference_of
 from imageyard.building.unchecked_image import unchecked_image
-from imageyard.checks.run import run_checks
+from imageyard.checks.run import run_checks, run_command
 from imageyard.errors import ConfigurationError
 from imageyard.names import platform_of
 from imageyard.project.labels import RUN_LABEL
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from imageyard.catalogue.model import Row
     from imageyard.project.options import BuildOptions
     from imageyard.project.project import Project
+    from imageyard.ran import Ran
     from imageyard.records import Finding
     from imageyard.run.services import Services
 
@@ -74,6 +75,15 @@ class LocalBuilder:
             platform=platform_of(row.facts.row.arch),
             labels={RUN_LABEL: self.services.run.id},
         )
+
+    def run_facts(self, row: RowBuild, image: BuiltImage) -> Mapping[str, Ran]:
+        """Run the commands of the row's facts in containers of the engine."""
+        engine, labels = self.services.engine(), {RUN_LABEL: self.services.run.id}
+        reference, platform = str(image.reference), platform_of(row.facts.row.arch)
+        return {
+            fact.name: run_command(engine, reference, fact.run, platform=platform, labels=labels)
+            for fact in row.facts.fact_commands
+        }
 
     def _is_earned(self, row: RowBuild) -> bool:
         if row.run.forced or not self.options.decision.may_read_engine:

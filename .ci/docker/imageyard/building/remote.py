@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from imageyard.names import Reference
     from imageyard.project.options import BuildOptions
     from imageyard.project.project import Project
+    from imageyard.ran import Ran
     from imageyard.records import Finding
     from imageyard.run.services import Services
 
@@ -81,13 +82,20 @@ class RemoteBuilder:
         """Run the row's checks on its worker, if the image asks for that."""
         if not row.facts.row.image.remote_checks:
             return NotChecked("built by remote workers")
+        return remote_checks.run_checks(self.project, self.services, row, image.reference, self._check_starter(row))
+
+    def run_facts(self, row: RowBuild, image: BuiltImage) -> Mapping[str, Ran]:
+        """Run the commands of the row's facts on its worker."""
+        return remote_checks.run_facts(self.project, self.services, row, image.reference, self._check_starter(row))
+
+    def _check_starter(self, row: RowBuild) -> remote_checks.StartCheck:
         worker, doing = self._worker(row.facts.row), f"building {row.run.title}"
         start = self._starter(worker, remote_checks.TIMEOUT)
 
         def start_check(request: BuildRequest, board: Board, raw: Path) -> attempt.Ended:
             return _require_worker(start(request, board, raw), worker, doing)
 
-        return remote_checks.run_checks(self.project, self.services, row, image.reference, start_check)
+        return start_check
 
     def _starter(self, worker: Worker, timeout: float) -> attempt.StartBuild:
         program, env = buildx.find(), layer_cache.passed(self.project.catalogue, self.services.provider)

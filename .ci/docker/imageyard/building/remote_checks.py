@@ -1,4 +1,4 @@
-"""The checks of a row on the builder that made it: each a step of its own on the pushed image, never from a cache."""
+"""The checks and facts of a row on the builder that made it: each a step of its own, never from a cache."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import base64
 import json
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -24,19 +24,20 @@ if TYPE_CHECKING:
     from imageyard.board import Board
     from imageyard.builders.request import Outcome
     from imageyard.building.builder import RowBuild
-    from imageyard.catalogue.model import Check
     from imageyard.names import Reference
     from imageyard.project.project import Project
     from imageyard.records import Finding
     from imageyard.run.services import Services
 
-__all__ = ["TIMEOUT", "dockerfile", "run_checks", "written"]
+__all__ = ["TIMEOUT", "StartCheck", "dockerfile", "run_checks", "run_facts", "written"]
 
 StartCheck: TypeAlias = "Callable[[BuildRequest, Board, Path], attempt.Ended]"
 """Runs the build of one check to its end. Raises Denied and Transient where its builder is not there."""
 
 _UNSTARTED = re.compile(r"^\w+ run failed: unable to start container process: (?P<why>.*)", re.MULTILINE)
 """What runc says in the log of a step whose program did not start; BuildKit ends it with 1 then (moby 28)."""
+_CLIPPED = re.compile(r"^\[output clipped, log limit \S+ reached\]$", re.MULTILINE)
+"""What BuildKit writes in place of output past 2 MiB, or past 200 KiB a second (moby/buildkit 0.25, `logs.go`)."""
 _NO_PROGRAM = re.compile(r"exec: .*(executable file not found|no such file or directory)")
 
 
@@ -48,13 +49,35 @@ def run_checks(
     `start_check` ends a build that takes longer than the TIMEOUT of checks. Raises Denied and Transient where the
     builder or a registry is not there or went away.
     """
+    checks = row.facts.checks
+    ran = _run(project, services, row, image, [check.run for check in checks], start_check)
+    return tuple(judge(check, row.facts.check_args, one) for check, one in zip(checks, ran, strict=True))
+
+
+def run_facts(
+    project: Project, services: Services, row: RowBuild, image: Reference, start_check: StartCheck
+) -> Mapping[str, Ran]:
+    """Run the command of every fact of a row in `image`, by digest. Raises as `run_checks` does."""
+    facts = row.facts.fact_commands
+    ran = _run(project, services, row, image, [fact.run for fact in facts], start_check)
+    return {fact.name: one for fact, one in zip(facts, ran, strict=True)}
+
+
+def _run(
+    project: Project,
+    services: Services,
+    row: RowBuild,
+    image: Reference,
+    commands: Sequence[Sequence[str]],
+    start_check: StartCheck,
+) -> list[Ran]:
     facts = row.facts
     log = services.run.log_of(facts.row.name, facts.row.arch)
-    findings = []
+    done: list[Ran] = []
     with tempfile.TemporaryDirectory(prefix=leftovers.SCRATCH, dir=log.parent) as folder:
-        for number, check in enumerate(facts.checks):
+        for number, argv in enumerate(commands):
             raw = Path(folder, "check.rawjson")
-            text, into = dockerfile(image, check).encode(), Path(folder, str(number))
+            text, into = dockerfile(image, argv).encode(), Path(folder, str(number))
             sealed = seal((), {"": DictTree({})}, text, into, name="Dockerfile")
             request = BuildRequest(
                 sealed.folder, sealed.dockerfile, platform_of(facts.row.arch), output="nothing", no_cache=True
@@ -63,13 +86,13 @@ def run_checks(
             if not isinstance(outcome, (Built, Failed)):
                 attempt.require_image(project, services, [row], outcome)
             out, err = written(raw.read_text(encoding="utf-8").splitlines())
-            findings.append(judge(check, facts.check_args, _ran(outcome, out, err)))
-    return tuple(findings)
+            done.append(_ran(outcome, out, err))
+    return done
 
 
-def dockerfile(image: Reference, check: Check) -> str:
-    """A Dockerfile of one step that runs a check: no shell is between, and no network."""
-    return f"FROM {image}\nRUN --network=none {json.dumps(check.run, separators=(',', ':'))}\n"
+def dockerfile(image: Reference, argv: Sequence[str]) -> str:
+    """A Dockerfile of one step that runs a command: no shell is between, and no network."""
+    return f"FROM {image}\nRUN --network=none {json.dumps(argv, separators=(',', ':'))}\n"
 
 
 def written(stream: list[str]) -> tuple[str, str]:
@@ -100,7 +123,7 @@ def _ran(outcome: Outcome, out: str, err: str) -> Ran:
         case Failed(message=message):
             return NotStarted(message)
         case _:
-            return Ended(0, out, err)
+            return Ended(0, out, err, clipped=_CLIPPED.search(out) is not None)
 
 
 class _Quiet:

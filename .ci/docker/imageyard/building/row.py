@@ -27,6 +27,7 @@ from imageyard.files import locked, make_folder
 from imageyard.project.options import BuildOptions
 from imageyard.project.row_facts import identify
 from imageyard.run import findings
+from imageyard.run.facts import keep_facts
 from imageyard.run.row_run import RowRun
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from imageyard.project.project import Project
     from imageyard.project.row_facts import RowFacts
     from imageyard.recipe.recipe import Recipes
-    from imageyard.records import Record
+    from imageyard.records import Finding, Record
     from imageyard.run.services import Services
 
 __all__ = ["BuiltRows", "build_row", "build_together"]
@@ -224,7 +225,14 @@ class _ImageBuild:
                 row.run.add_remark(f"not checked: {result.reason}")
             else:
                 findings.require_passed(row.run, result, self.project.shown(row.facts.row))
+            if row.facts.fact_commands:
+                keep_facts(row.run, lambda: _not_taken(result) or builder.run_facts(row, image))
         record_published(row.run, self.place.publish(row, image))
+
+
+def _not_taken(checked: Sequence[Finding] | NotChecked) -> str:
+    """Why no fact is taken: they are taken where checks run. Empty where they are."""
+    return checked.reason if isinstance(checked, NotChecked) else ""
 
 
 def _require_expected(facts: RowFacts, expected: str | None) -> None:

@@ -1,8 +1,8 @@
-"""The checks of an image: which of its merged checks apply, with their placeholders filled."""
+"""The checks and facts of an image: which of the merged ones apply, with their placeholders filled."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 from imageyard.catalogue.expectations.kind import Fill, arg_names
 from imageyard.catalogue.expectations.passes import PASSES, PassesExpected
@@ -10,15 +10,21 @@ from imageyard.catalogue.expectations.table import EXPECTATIONS
 from imageyard.catalogue.fill import Known, RowBeingFilled, refuse_unknown
 from imageyard.catalogue.kinds import PLACEHOLDER
 from imageyard.catalogue.merge import Tree
-from imageyard.catalogue.model import Check
+from imageyard.catalogue.model import Check, FactCommand
 from imageyard.catalogue.nodes import Text, error_at, place
 from imageyard.errors import ConfigurationError
 
 __all__ = ["Plans"]
 
 
+_What: TypeAlias = Literal["check", "fact"]
+
+
 class _Plan(NamedTuple):
-    """A merged check, read once; `made` keeps what it became for the values of `needs`."""
+    """A merged check or fact, read once; `made` keeps what it became for the values of `needs`.
+
+    A fact is read as a check that expects nothing: the grammar gives it no key to expect anything with.
+    """
 
     name: str
     run: Text
@@ -30,7 +36,7 @@ class _Plan(NamedTuple):
 
 
 class Plans:
-    """Reads merged checks once and fills them for every row. Raises ConfigurationError throughout."""
+    """Reads merged checks and facts once and fills them for every row. Raises ConfigurationError throughout."""
 
     def __init__(self, known: Known) -> None:
         self.known = known
@@ -39,8 +45,15 @@ class Plans:
 
     def checks(self, tree: Tree, row: RowBeingFilled) -> tuple[Check, ...]:
         """The checks that apply to a row: those that name no unset arg."""
+        return self._filled("check", tree, row)
+
+    def facts(self, tree: Tree, row: RowBeingFilled) -> tuple[FactCommand, ...]:
+        """The facts that apply to a row, by the same rule."""
+        return tuple(FactCommand(c.name, c.run, c.when, c.where) for c in self._filled("fact", tree, row))
+
+    def _filled(self, what: _What, tree: Tree, row: RowBeingFilled) -> tuple[Check, ...]:
         if id(tree) not in self._read:
-            self._read[id(tree)] = (tree, [_plan(name, check, self.known) for name, check in tree.items()])
+            self._read[id(tree)] = (tree, [_plan(what, name, check, self.known) for name, check in tree.items()])
         return tuple(
             _fill(plan, row)
             for plan in self._read[id(tree)][1]
@@ -48,14 +61,14 @@ class Plans:
         )
 
 
-def _plan(name: str, check: object, known: Known) -> _Plan:
+def _plan(what: _What, name: str, check: object, known: Known) -> _Plan:
     assert isinstance(check, dict)
     leaf = next(iter(check.values()), None)
     run = check.get("run")
     if run is None:
         if leaf is None:
-            raise ConfigurationError(f"nothing is left of the check {name!r}", hint=f"remove it with: {name}: ~")
-        raise error_at(leaf, f"the check {name!r} has no run", hint="run: COMMAND")
+            raise ConfigurationError(f"nothing is left of the {what} {name!r}", hint=f"remove it with: {name}: ~")
+        raise error_at(leaf, f"the {what} {name!r} has no run", hint="run: COMMAND")
     kinds = [key for key in EXPECTATIONS if key in check]
     if len(kinds) > 1:
         hint = f"remove one that stands below with: {kinds[0]}: ~"

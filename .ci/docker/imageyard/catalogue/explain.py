@@ -10,7 +10,7 @@ from imageyard.catalogue.expand import Expansion, open_catalogue
 from imageyard.catalogue.expectations.table import EXPECTATIONS
 from imageyard.catalogue.kinds import PLACEHOLDER
 from imageyard.catalogue.merge import Tree
-from imageyard.catalogue.model import Row, Runner, Where
+from imageyard.catalogue.model import Check, FactCommand, Row, Runner, Where
 from imageyard.catalogue.nodes import Seq, Text, place
 from imageyard.catalogue.sentence import Level, Sentence
 from imageyard.catalogue.suggest import did_you_mean
@@ -69,10 +69,10 @@ def as_data(expansion: Expansion, image: str) -> dict[str, Any]:
 def _row(sentence: Sentence, row: Row) -> dict[str, Any]:
     steps = history(sentence, row.arch)
     args = {path[1]: _steps(done) for path, done in steps.items() if path[0] == "args"}
-    checks: dict[str, dict[str, list[Step]]] = {}
+    commands: dict[str, dict[str, dict[str, list[Step]]]] = {"checks": {}, "facts": {}}
     for path, done in steps.items():
-        if path[0] == "checks" and len(path) == 3:
-            checks.setdefault(path[1], {})[path[2]] = done
+        if path[0] in commands and len(path) == 3:
+            commands[path[0]].setdefault(path[1], {})[path[2]] = done
     return {
         "arch": row.arch,
         "args": [
@@ -84,11 +84,12 @@ def _row(sentence: Sentence, row: Row) -> dict[str, Any]:
             }
             for name, done in args.items()
         ],
-        "checks": [_check(name, parts, row) for name, parts in checks.items()],
+        "checks": [_check(name, parts, row) for name, parts in commands["checks"].items()],
+        "facts": [_fact(name, parts, row) for name, parts in commands["facts"].items()],
         "fields": [
             {"name": ".".join(path), "value": _value(row, path, done), "set": _steps(done)}
             for path, done in steps.items()
-            if path[0] not in ("args", "checks")
+            if path[0] not in ("args", *commands)
         ],
     }
 
@@ -112,8 +113,24 @@ def _value(row: Row, path: _Path, steps: list[Step]) -> Any:
 
 def _check(name: str, parts: Mapping[str, list[Step]], row: Row) -> dict[str, Any]:
     made = next((check for check in row.image.checks if check.name == name), None)
-    texts = {key: steps[-1].text for key, steps in parts.items() if steps[-1].text is not None}
-    why = None
+    texts = _texts(parts)
+    expected = {key: kind.unfilled(None if made else texts.get(key)) for key, kind in EXPECTATIONS.items()}
+    return _command(name, parts, row, made, {**expected, **(made.expects.keys if made else {})})
+
+
+def _fact(name: str, parts: Mapping[str, list[Step]], row: Row) -> dict[str, Any]:
+    return _command(name, parts, row, next((fact for fact in row.image.facts if fact.name == name), None), {})
+
+
+def _command(
+    name: str,
+    parts: Mapping[str, list[Step]],
+    row: Row,
+    made: Check | FactCommand | None,
+    expected: Mapping[str, object],
+) -> dict[str, Any]:
+    """A check or a fact as plain values; `expected` are the keys that only a check has."""
+    texts, why = _texts(parts), None
     if made is None:
         why = _why_not(texts, row) if "run" in texts else "it is removed"
     return {
@@ -121,11 +138,14 @@ def _check(name: str, parts: Mapping[str, list[Step]], row: Row) -> dict[str, An
         "applies": made is not None,
         "why": why,
         "run": list(made.run) if made else texts.get("run"),
-        **{key: kind.unfilled(None if made else texts.get(key)) for key, kind in EXPECTATIONS.items()},
-        **(made.expects.keys if made else {}),
+        **expected,
         "when": list(made.when) if made else [],
         "set": {key: _steps(steps) for key, steps in parts.items()},
     }
+
+
+def _texts(parts: Mapping[str, list[Step]]) -> dict[str, str]:
+    return {key: steps[-1].text for key, steps in parts.items() if steps[-1].text is not None}
 
 
 def _why_not(texts: Mapping[str, str], row: Row) -> str:

@@ -35,7 +35,8 @@ def as_text(data: Mapping[str, Any]) -> str:
     for row in rows[:1] if same else rows:
         suffix = "" if same else f" on {row['arch']}"
         lines += _section(f"args{suffix}", [line for arg in row["args"] for line in _arg(arg)])
-        lines += _section(f"checks{suffix}", [line for check in row["checks"] for line in _check(check)])
+        for kind in ("checks", "facts"):
+            lines += _section(f"{kind}{suffix}", [line for command in row[kind] for line in _command(command)])
         lines += _section(f"fields{suffix}", [line for item in row["fields"] for line in _field(item)])
     return "\n".join(lines)
 
@@ -81,7 +82,7 @@ def _settings(name: str, value: Any, steps: Sequence[Mapping[str, Any]]) -> Iter
         yield "", f"over {_shown(step['text'])}", step["level"], step["where"]
 
 
-def _check(check: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+def _command(check: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
     from shlex import join
 
     run = check["run"]
@@ -90,7 +91,7 @@ def _check(check: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
         text = f"does not apply: {check['why']}"
     else:
         for key in (*EXPECTATIONS, "when"):
-            if check[key]:
+            if check.get(key):
                 text += f", {key} {_shown(check[key])}"
     steps = check["set"].get("run") or next(iter(check["set"].values()))
     yield check["name"], text, steps[-1]["level"], steps[-1]["where"]

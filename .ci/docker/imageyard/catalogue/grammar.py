@@ -44,6 +44,8 @@ CHECK = RecordKind(
     },
 )
 
+FACT = RecordKind("a fact", {key: CHECK.fields[key] for key in ("run", "when")})
+
 SECRET = RecordKind(
     "a secret",
     {
@@ -90,6 +92,10 @@ _FIELDS: dict[str, Field] = {
     "args": Field(ARGS, "build args; image:NAME names a parent, file:/PATH the line of a file, ~ removes"),
     "checks": Field(
         MapOf(_CHECK_NAME, "the name of a check", CHECK), "commands that are run in the built image, by name"
+    ),
+    "facts": Field(
+        MapOf(_CHECK_NAME, "the name of a fact", FACT),
+        "commands whose output, as sorted lines, is kept in the row's record, by name",
     ),
     "tags": Field(
         ListOf(Scalar("a tag of Nox", scalars.pattern(r"[A-Za-z0-9_.-]+", "a tag of Nox"), fill=True)),

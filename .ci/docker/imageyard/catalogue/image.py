@@ -123,6 +123,7 @@ def _image(
         args=row.args,
         parents=row.parents,
         checks=plans.checks(read.tree("checks"), row) if "checks" in read.fields else (),
+        facts=plans.facts(read.tree("facts"), row) if "facts" in read.fields else (),
         tags=_tags(read),
         secrets=_secrets(read.tree("secrets")) if "secrets" in read.fields else (),
         contexts=_map(read, "contexts") if "contexts" in read.fields else {},

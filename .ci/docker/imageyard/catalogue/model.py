@@ -14,6 +14,7 @@ __all__ = [
     "BuilderSettings",
     "Catalogue",
     "Check",
+    "FactCommand",
     "Image",
     "Provenance",
     "Registry",
@@ -50,6 +51,19 @@ class Check:
     name: str
     run: tuple[str, ...]
     expects: Expectation = PASSES
+    when: tuple[str, ...] = ()
+    where: Where | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class FactCommand:
+    """A command that is run in the built image, and whose output is kept in the row's record.
+
+    `when` names args of which one must be set.
+    """
+
+    name: str
+    run: tuple[str, ...]
     when: tuple[str, ...] = ()
     where: Where | None = field(default=None, compare=False)
 
@@ -98,6 +112,7 @@ class Image:
     args: Mapping[str, str]  # without parents' `image:`; see `parents`
     parents: Mapping[str, str]  # arg name -> image name, from `image:NAME`
     checks: tuple[Check, ...]  # those that apply, placeholders filled; parents' checks are not in here
+    facts: tuple[FactCommand, ...]  # likewise
     tags: tuple[str, ...]  # Nox tags beside family and arch
     secrets: tuple[Secret, ...]
     contexts: Mapping[str, str]  # build context name -> directory, or image reference

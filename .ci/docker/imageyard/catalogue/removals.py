@@ -14,7 +14,7 @@ __all__ = ["known_args", "mentioned", "refuse_vain_removals"]
 
 _NAMING = ("when", "present")
 """Keys of a check that list args."""
-_FREE = ("args", "checks", "secrets", "contexts", "files")
+_FREE = ("args", "checks", "facts", "secrets", "contexts", "files")
 """Fields whose keys are the catalogue's own; the others are checked against the grammar."""
 
 

@@ -14,7 +14,7 @@ from imageyard.records import Finding
 if TYPE_CHECKING:
     from imageyard import engine
 
-__all__ = ["TIMEOUT", "Containers", "run_checks"]
+__all__ = ["TIMEOUT", "Containers", "run_checks", "run_command"]
 
 TIMEOUT = 300.0
 """Seconds for one check; under emulation a compiler that prints its version takes some."""
@@ -57,13 +57,26 @@ def run_checks(
     """
 
     def ran(check: Check) -> Ran:
-        try:
-            done = containers.run(image, check.run, network="none", platform=platform, labels=labels, timeout=timeout)
-        except TimeoutError:
-            return TimedOut(timeout)
-        return _told(done)
+        return run_command(containers, image, check.run, platform=platform, labels=labels, timeout=timeout)
 
     return tuple(judge(check, args, ran(check)) for check in checks)
+
+
+def run_command(
+    containers: Containers,
+    image: str,
+    argv: Sequence[str],
+    *,
+    platform: str | None = None,
+    labels: Mapping[str, str] | None = None,
+    timeout: float = TIMEOUT,
+) -> Ran:
+    """Run a command in a container of `image` without a network; `labels` and `timeout` as in `run_checks`."""
+    try:
+        done = containers.run(image, argv, network="none", platform=platform, labels=labels, timeout=timeout)
+    except TimeoutError:
+        return TimedOut(timeout)
+    return _told(done)
 
 
 def _told(done: engine.Ran) -> Ran:

@@ -16,6 +16,7 @@ def namespace() -> Collection:
         adopting,
         building,
         caching,
+        comparing,
         deciding,
         describing,
         machine,
@@ -26,7 +27,7 @@ def namespace() -> Collection:
     )
 
     guard_log()
-    rooms = (describing, building, planning, publishing, access, sharing, machine, adopting)
+    rooms = (describing, building, planning, publishing, comparing, access, sharing, machine, adopting)
     groups = {"cache": (caching,), "ci": (deciding, workflows)}
     found = Collection(*(task for room in rooms for task in room.TASKS))
     for name, members in groups.items():

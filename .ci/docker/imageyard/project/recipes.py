@@ -63,8 +63,11 @@ def recipes_of(
     )
 
 
-def recipes_at(project: Project, rev: str) -> Recipes:
-    """Make the recipes of a revision: its catalogue, its files, its lock. Raises ConfigurationError for no revision."""
+def recipes_at(project: Project, rev: str, *, pins: Locked | None = None) -> Recipes:
+    """Make the recipes of a revision: its catalogue, its files, its lock. Raises ConfigurationError for no revision.
+
+    `pins` replace its lock, as in `recipes_of`.
+    """
     commit = git.resolve(project.top, rev)
     folder = from_top(project.folder)
     tree_of = lru_cache(maxsize=None)(lambda path: GitTree(project.top, commit, path))
@@ -81,7 +84,7 @@ def recipes_at(project: Project, rev: str) -> Recipes:
     return Recipes(
         catalogue,
         tree_of,
-        locked,
+        locked if pins is None else pins,
         read_stand_ins(),
         tree_id=lambda context: git.tree_id(project.top, commit, tree.folder),
         assumed=locked,  # what it did not know of bases then is no reason to say nothing of it now

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from imageyard.catalogue.model import Check, Image, Row
+from imageyard.catalogue.model import Check, FactCommand, Image, Row
 from imageyard.names import platform_of
 from imageyard.plan.trust import LOCAL, Decision
 from imageyard.project.tags import row_tag
@@ -24,7 +24,7 @@ class RowFacts:
     `declared` is the image as `--set` leaves it. `trees` are its context, under the name `""`, and its named contexts,
     of whose files the recipe names those that a build gets; `dockerfile` is the text of its Dockerfile. `stand_ins`
     says where a base that was made here is served. `content_tag` is the tag by content where `tag` is that of a weekly
-    build. `checks` and `check_args` are those of the parents too, of which its own win by name.
+    build. `checks`, `check_args` and `fact_commands` are those of the parents too, of which its own win by name.
     """
 
     row: Row
@@ -38,6 +38,7 @@ class RowFacts:
     parents: tuple[RowFacts, ...]
     checks: tuple[Check, ...]
     check_args: Mapping[str, str]
+    fact_commands: tuple[FactCommand, ...]
 
     @property
     def title(self) -> str:
@@ -59,10 +60,13 @@ def identify(recipes: Recipes, row: Row, decision: Decision = LOCAL, passed: Seq
     parents = tuple(identify(recipes, parent, decision) for parent in recipes.parent_rows(row))
     checks: dict[str, Check] = {}
     args: dict[str, str] = {}
+    commands: dict[str, FactCommand] = {}
     for parent in parents:
         checks |= {check.name: check for check in parent.checks}
         args |= parent.check_args
+        commands |= {fact.name: fact for fact in parent.fact_commands}
     checks |= {check.name: check for check in declared.image.checks}
+    commands |= {fact.name: fact for fact in declared.image.facts}
     args |= {name: value for name, value in recipes.set_args.items() if name in recipe.build_args}
     return RowFacts(
         row,
@@ -76,4 +80,5 @@ def identify(recipes: Recipes, row: Row, decision: Decision = LOCAL, passed: Seq
         parents,
         tuple(checks.values()),
         args | dict(declared.args),
+        tuple(commands.values()),
     )

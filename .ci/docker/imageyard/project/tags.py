@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
     from imageyard.plan.trust import Decision
     from imageyard.recipe.recipe import Recipes
 
-__all__ = ["index_tag", "published_index_tag", "published_row_tag", "row_tag"]
+__all__ = ["canary_day", "canary_tag", "index_tag", "published_index_tag", "published_row_tag", "row_tag"]
 
 
 def row_tag(recipes: Recipes, row: Row, decision: Decision, passed: Sequence[str] = ()) -> str:
@@ -36,3 +37,14 @@ def published_index_tag(recipes: Recipes, image: Image, decision: Decision) -> s
 def _arch(row: Row) -> str:
     """The end of a row's tag: empty where the image has one architecture, whose row is the image."""
     return f"-{row.arch}" if len(row.image.arches) > 1 else ""
+
+
+def canary_tag(row: Row, day: str) -> str:
+    """The tag of a row in the weekly build of a day, YYYYMMDD."""
+    return f"{row.name}-weekly-{day}{_arch(row)}"
+
+
+def canary_day(tag: str, row: Row) -> str | None:
+    """The day, YYYYMMDD, of a tag that a weekly build gave to the row, or to its image; None for any other tag."""
+    match = re.fullmatch(rf"{re.escape(row.name)}-weekly-([0-9]{{8}})(?:{re.escape(_arch(row))})?", tag)
+    return match[1] if match else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from imageyard.engine import LoadedImage
     from imageyard.project.project import Project
 
-__all__ = ["record"]
+__all__ = ["built_here", "record"]
 
 
 def record(project: Project, pushed: Record, loaded: LoadedImage, *, dated: bool = True) -> Record:
@@ -22,12 +23,9 @@ def record(project: Project, pushed: Record, loaded: LoadedImage, *, dated: bool
     The same image gives the same record, however often it is pushed; but one that is not `dated`, a reproducible one,
     does not say when it was built, and the time of the push has to do.
     """
-    name = f"{pushed.image}.{pushed.arch}.json"
-    for path in sorted((project.state / "runs").glob(f"*/rows/{name}"), reverse=True):
-        with suppress(OSError, ConfigurationError):
-            found = from_json(path.read_bytes(), str(path))
-            if found.outcome == "built" and found.tag == pushed.tag and found.recipe == pushed.recipe:
-                return replace(found, log=None, forced=found.forced or pushed.forced)
+    for found in built_here(project, pushed.image, pushed.arch):
+        if found.outcome == "built" and found.tag == pushed.tag and found.recipe == pushed.recipe:
+            return replace(found, log=None, forced=found.forced or pushed.forced)
     return Record(
         pushed.image,
         pushed.arch,
@@ -41,3 +39,12 @@ def record(project: Project, pushed: Record, loaded: LoadedImage, *, dated: bool
         size=loaded.size,
         forced=pushed.forced,
     )
+
+
+def built_here(project: Project, image: str, arch: str) -> Iterator[Record]:
+    """The records of a row in the runs of this checkout that built it, the newest first."""
+    for path in sorted((project.state / "runs").glob(f"*/rows/{image}.{arch}.json"), reverse=True):
+        with suppress(OSError, ConfigurationError):
+            found = from_json(path.read_bytes(), str(path))
+            if found.outcome in ("built", "published"):
+                yield found

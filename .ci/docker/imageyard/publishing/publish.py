@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from imageyard.files import locked, user_cache
 from imageyard.publishing import record_artifact
-from imageyard.publishing.verify_published import prove
+from imageyard.publishing.verify_published import images, prove
 from imageyard.registry.tagging import give
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ def land(
     Raises PolicyRefused for an image that is not what it should be, Denied and Transient as a registry does.
     """
     seen = prove(client, image, wanted, RAISE_EPOCH)
-    record_artifact.attach(client, image, seen.raw, replace(record, digest=seen.raw.digest))
+    layers = tuple(layer.size for manifest in images(seen)[:1] for layer in manifest.layers)
+    record_artifact.attach(client, image, seen.raw, replace(record, digest=seen.raw.digest, layers=layers))
     given = give(client, image.with_tag(tag), seen.raw, force=move)
     if given.adopted:
         prove(client, image.with_digest(given.digest), wanted, RAISE_EPOCH)

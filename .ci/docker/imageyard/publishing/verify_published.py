@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from imageyard.registry.client import Client
     from imageyard.registry.states import Complete
 
-__all__ = ["prove", "unknown"]
+__all__ = ["images", "prove", "unknown"]
 
 _CONFIG_LIMIT = 16 * 1024 * 1024  # bytes
 
@@ -51,7 +51,7 @@ def unknown(state: Unknown, reference: Reference, doing: str) -> Denied | Transi
 def _recipes(client: Client, reference: Reference, seen: Complete, wanted: Mapping[str, str]) -> list[str]:
     """The images whose label names other inputs than those of their platform."""
     wrong = []
-    for manifest in _images(seen):
+    for manifest in images(seen):
         platform = seen.platforms.get(manifest.digest, "")
         found = _label(client, reference, manifest.config.digest)
         if platform in wanted and found != wanted[platform]:
@@ -60,8 +60,8 @@ def _recipes(client: Client, reference: Reference, seen: Complete, wanted: Mappi
     return wrong
 
 
-def _images(seen: Complete) -> list[Manifest]:
-
+def images(seen: Complete) -> list[Manifest]:
+    """Return the manifests of the images that were read thoroughly, without what attests them."""
     if isinstance(seen.root, Manifest):
         return [seen.root]
     return [leaf.document for leaf in runnable(seen.root, seen.documents) if leaf.document is not None]
