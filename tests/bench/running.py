@@ -14,7 +14,7 @@ from imageyard.console import Story
 from imageyard.engine import Engine
 from imageyard.errors import EnvironmentLacks
 from imageyard.project.checkout import this_arch
-from imageyard.stack.state import Folders
+from imageyard.stack import local
 from imageyard.stack.state import Folders
 
 __all__ = ["installed", "running_engine"]
