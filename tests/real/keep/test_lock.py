@@ -105,7 +105,7 @@ def test_a_refresh_gives_every_image_another_tag_and_the_plan_builds_it(scratch:
     (epoch,) = done["epochs"]
     assert scratch.lock.read_text().startswith(f"epoch {epoch['now']}\n")
     words = scratch.inv("tag", "linux-bookworm-base", "--against", "HEAD").out
-    assert f"epoch: \"\" -> lock:{epoch['now']}" in words
+    assert f'epoch: "" -> lock:{epoch["now"]}' in words
     assert set(scratch.inv("plan", "--at", "trusted", "--json").said("action").values()) == {"build"}
     assert scratch.inv("lock", "--check").code == 0
 
