@@ -1,4 +1,4 @@
-"""What has to be built, and from which bases: plan, lock, stale."""
+"""What has to be built, and from which bases: plan, lock, stale, pins."""
 
 from __future__ import annotations
 
@@ -165,4 +165,39 @@ def stale(context: Context, exit_code: bool = False, json: bool = False, catalog
         raise NothingToDo("no locked base has moved")
 
 
-TASKS = [plan, lock, stale]
+@task(
+    changes="yes",
+    move="move references that are older to what their images are now; a listing without --yes",
+    yes="with --move: write the files",
+    check="end with 10 where retention would not protect a reference",
+    json=JSON,
+    catalogue=CATALOGUE,
+)
+def pins(
+    context: Context,
+    move: bool = False,
+    yes: bool = False,
+    check: bool = False,
+    json: bool = False,
+    catalogue: str | None = None,
+) -> None:
+    """Print the references to the catalogue's images in the repository's files, and whether they are current."""
+    from imageyard.console import Story
+    from imageyard.errors import ConfigurationError
+    from imageyard.keep import pin_files
+    from imageyard.project.project import find_project
+    from imageyard.project.recipes import recipes_of
+    from imageyard.run.services import begin
+
+    if yes and not move:
+        raise ConfigurationError("--yes belongs to --move", hint="inv pins --move --yes")
+    project = find_project(catalogue)
+    found = pin_files.pins(project, recipes_of(project), begin(project).registry())
+    Story.result(pin_files.rendered([one for one in found if one.new] if move else found, as_json=json))
+    if yes:
+        pin_files.move(project, found)
+    if check:
+        pin_files.check(found)
+
+
+TASKS = [plan, lock, stale, pins]

@@ -12,8 +12,8 @@ from imageyard.names import ARCHES, Digest, ParsedTag, parse_tag
 __all__ = ["CONTENT_TAG", "Current", "Mention", "Standing", "moved", "references_in", "spellings", "standing"]
 
 Standing: TypeAlias = Literal["current", "older", "floating", "canary", "local", "unknown"]
-"""`floating`: it moves by itself. `canary`: of a weekly build. `local`: of one machine, at no registry. `unknown`: of no
-image that the catalogue has, or a digest that nobody has asked about."""
+"""`floating`: it moves by itself. `canary`: of a weekly build. `local`: of one machine, at no registry.
+`unknown`: of no image that the catalogue has, or a digest that nobody has asked about."""
 
 CONTENT_TAG = "[a-z0-9]-[0-9a-f]{20}"
 """What each content tag has in it, and each tag of a tree, as an extended regular expression of POSIX."""
