@@ -141,6 +141,23 @@ def test_every_build_of_no_cache_runs(containerd: Bench) -> None:
         assert built.steps == Steps(1, 0)
 
 
+def test_another_epoch_runs_commands_again_and_the_same_one_does_not(bench: Bench) -> None:
+    """What a step downloads is outside its cache key; the epoch is in it, and leaves no trace in the image."""
+    dockerfile = (
+        f"FROM base\nRUN echo {uuid4().hex} > /key; cat /proc/sys/kernel/random/uuid > /drawn; cat /etc/hosts\n"
+    )
+    built: dict[str, list[str]] = {}
+    for epoch in ("2026-11-21", "2026-11-28", "2026-11-21", ""):
+        made = bench.build(dockerfile, epoch=epoch)
+        assert isinstance(made, Built), made
+        assert made.steps == Steps(1, 1 if epoch in built else 0)
+        drawn = bench.private.engine.run(str(bench.tag), ["cat", "/drawn"]).out.decode()
+        built.setdefault(epoch, []).append(drawn)
+    assert len({tuple(set(drawn)) for drawn in built.values()}) == len(built) == 3
+    assert built["2026-11-21"][0] == built["2026-11-21"][1]
+    assert b".invalid" not in bench.private.engine.run(str(bench.tag), ["cat", "/etc/hosts"]).out
+
+
 def test_a_step_that_fails(bench: Bench) -> None:
     """What its program writes about connections is not our connection."""
     key = uuid4().hex

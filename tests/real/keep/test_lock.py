@@ -76,13 +76,38 @@ def test_refresh_rewrites_the_lines_that_moved(scratch: Scratch, registry: Serve
     }
     assert pins[str(scratch.base("trixie-slim"))]["now"] == now
     assert scratch.lock.read_text() == old
-    refreshed = scratch.inv("lock", "--refresh")
+    refreshed = scratch.inv("lock", "--refresh", "--no-epoch")
     assert refreshed.code == 0
     assert f"{scratch.base('bookworm-slim')}: unchanged" in refreshed.out
     was, new = old.splitlines(), scratch.lock.read_text().splitlines()
     assert was[:2] == new[:2]
     assert new[2].startswith(f"{scratch.base('trixie-slim')}@{now}  # 2")
     assert new[3:] == [f"{now} linux/amd64 {{}}"]
+
+
+def test_a_refresh_gives_every_image_another_tag_and_the_plan_builds_it(scratch: Scratch, registry: Served) -> None:
+    """The weekly refresh is a change of inputs like any other: the plan sees it, and says why."""
+    assert scratch.inv("lock").code == 0
+    scratch.commit()
+    before = dict(line.rsplit(maxsplit=1) for line in scratch.inv("tag", "*").out.splitlines())
+    put(registry, scratch.base("trixie-slim"), note="newer")
+    ended = scratch.inv("lock", "--refresh", "--json")
+    assert ended.code == 0, ended.err
+    done = json.loads(ended.out)
+    after = dict(line.rsplit(maxsplit=1) for line in scratch.inv("tag", "*").out.splitlines())
+    assert {f"{one['image']} {one['arch']}": (one["was"], one["now"]) for one in done["tags"]} == {
+        row: (tag, after[row]) for row, tag in before.items()
+    }
+    assert {base["base"]: base["moved"] for base in done["bases"]} == {
+        str(scratch.base("bookworm-slim")): False,
+        str(scratch.base("trixie-slim")): True,
+    }
+    (epoch,) = done["epochs"]
+    assert scratch.lock.read_text().startswith(f"epoch {epoch['now']}\n")
+    words = scratch.inv("tag", "linux-bookworm-base", "--against", "HEAD").out
+    assert f'epoch: "" -> lock:{epoch["now"]}' in words
+    assert set(scratch.inv("plan", "--at", "trusted", "--json").said("action").values()) == {"build"}
+    assert scratch.inv("lock", "--check").code == 0
 
 
 def test_a_base_that_is_gone_is_stale_and_cannot_be_locked(scratch: Scratch, registry: Served) -> None:

@@ -69,6 +69,7 @@ def test_everything() -> None:
         ({"provenance": "off"}, ["--provenance=false"]),
         ({"provenance": "min"}, ["--provenance=mode=min"]),
         ({"provenance": "max"}, ["--provenance=mode=max"]),
+        ({"epoch": "2 lock:2026-11-28"}, ["--add-host", "epoch-8ec517c73e3f8b17.invalid:127.0.0.1"]),
         ({"args": {"EMPTY": ""}}, ["--build-arg", "EMPTY="]),
         ({"args": {"A": "b=c"}}, ["--build-arg", "A=b=c"]),
         ({"args": {"A": "$(id) `id` 'x'"}}, ["--build-arg", "A=$(id) `id` 'x'"]),

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from imageyard.catalogue import lock
+from imageyard.catalogue import lock, lock_epochs
 from imageyard.catalogue.base_config import BaseConfig
 from imageyard.errors import ConfigurationError
 
@@ -174,3 +174,70 @@ def test_the_file_is_rewritten_whole_or_not_at_all(tmp_path):
     with pytest.raises(ConfigurationError):
         lock.rewrite(path, "debian:bookworm", A, "2026-11-20")
     assert path.read_text() == "what is this"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("epoch", "not an epoch: 'epoch'"),
+        ("epoch 2026 a b", "not an epoch"),
+        ("epoch a:b", "not an epoch: 'epoch a:b'"),
+        ("epoch 3", "every image has two epochs; the first is at line 1"),
+        ("epoch 3 linux-tool", "linux-tool has two epochs; the first is at line 2"),
+    ],
+)
+def test_a_bad_epoch_is_pointed_at(line, said):
+    with pytest.raises(ConfigurationError) as caught:
+        lock.parse(f"epoch 1\nepoch 2 linux-tool\n{line}\n")
+    assert (said in caught.value.headline, caught.value.at) == (True, "images.lock:3:1")
+
+
+@pytest.mark.parametrize(
+    ("text", "image", "declared", "epoch"),
+    [
+        ("", "a", "", ""),
+        ("", "a", "2", "2"),
+        ("epoch 2026-11-28  # weekly\n", "a", "", "lock:2026-11-28"),
+        ("epoch 2026-11-28\n", "a", "2", "2 lock:2026-11-28"),
+        ("epoch 2026-11-28\nepoch 7 a\n", "a", "2", "2 lock:7"),
+        ("epoch 7 a\n", "b", "2", "2"),
+    ],
+)
+def test_the_epoch_of_a_recipe(text, image, declared, epoch):
+    assert lock_epochs.epoch_of(lock.parse(text).epochs, image, declared) == epoch
+
+
+@pytest.mark.parametrize(
+    ("before", "images", "after"),
+    [
+        ("", (), "epoch N\n"),
+        ("# one\n\n# two\n", (), "# one\nepoch N\n\n# two\n"),
+        (f"# one\na@{A}\n", (), f"# one\nepoch N\na@{A}\n"),
+        (f"a@{A}\nepoch 1  # old\nb@{B}\n", (), f"a@{A}\nepoch N\nb@{B}\n"),
+        ("epoch N  # why\n", (), "epoch N  # why\n"),
+        ("epoch 1\nepoch 2 x\nepoch 3 y\n# end\n", (), "epoch N\n# end\n"),
+        ("epoch 1 x\n# end\n", (), "epoch N\n# end\n"),
+        ("epoch 1\nepoch 2 x\n", ("y", "x"), "epoch 1\nepoch N x\nepoch N y\n"),
+        ("epoch 1\r\n# end\r\n", ("y",), "epoch 1\r\nepoch N y\r\n# end\r\n"),
+        ("epoch 1\r\n# end\r\n", (), "epoch N\r\n# end\r\n"),
+    ],
+)
+def test_epochs_are_moved(before, images, after):
+    moved = lock_epochs.with_epochs(before, "N", images)
+    assert moved == after
+    assert lock_epochs.with_epochs(moved, "N", images) == moved
+
+
+@given(
+    st.lists(st.sampled_from(["epoch 1", "epoch 2 x", "epoch 3 y", f"a@{A}", f"{B} l/a {{}}", "# c", ""]), unique=True),
+    st.sets(st.sampled_from("xyz")),
+)
+def test_moving_epochs_changes_nothing_else(lines, images):
+    old = "\n".join(lines)
+    new = lock_epochs.with_epochs(old, "N", images)
+    before, after = lock.parse(old), lock.parse(new)
+    assert (after.pinned, after.configs) == (before.pinned, before.configs)
+    assert after.epochs == ({**before.epochs, **dict.fromkeys(images, "N")} if images else {"*": "N"})
+    assert [line for line in new.split("\n") if "epoch" not in line and line] == [
+        line for line in lines if "epoch" not in line and line
+    ]

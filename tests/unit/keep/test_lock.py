@@ -7,8 +7,9 @@ from typing import Any, cast
 
 import pytest
 from imageyard.catalogue.base_config import BaseConfig
-from imageyard.errors import ConfigurationError, Denied, ImageyardError, NotFound, Transient
-from imageyard.keep import lock
+from imageyard.errors import ConfigurationError, Denied, ImageyardError, NotFound, PolicyRefused, Transient
+from imageyard.keep import lock, stale
+from imageyard.keep.locked_bases import said
 from imageyard.project.project import find_project
 from imageyard.project.recipes import read_lock, recipes_of
 from support.building.checkout import Workplace, scene_of
@@ -34,10 +35,13 @@ class Scene:
         raw = self.client.get(place.with_digest(put_image(self.client, place, note=note, config=config)))
         return str(self.client.put(place.with_tag(tag), raw.body, raw.media_type))
 
-    def lock(self, *only: str, refresh: bool = False, as_json: bool = False) -> Any:
+    def lock(
+        self, *only: str, pattern: str = "*", refresh: bool = False, epoch: bool = False, as_json: bool = False
+    ) -> Any:
         work = self.work
         recipes = recipes_of(work.project)
-        return lock.lock(work.project, recipes, work.services, only, refresh=refresh, as_json=as_json)
+        done = lock.lock(work.project, recipes, work.services, pattern, only, refresh=refresh, epoch=epoch)
+        return lock.rendered(done, as_json=as_json)
 
     @property
     def file(self) -> Path:
@@ -166,7 +170,8 @@ def test_a_config_without_an_answer_writes_nothing(scene: Scene, where: str) -> 
 def test_a_refresh_moves_what_moved(scene: Scene) -> None:
     scene.lock()
     newer = scene.put(scene.one, "debian", "bookworm", "newer")
-    pins = scene.lock(refresh=True, as_json=True)
+    done = scene.lock(refresh=True, as_json=True)
+    pins = done["bases"]
     assert {pin["base"]: (pin["moved"], pin["now"]) for pin in pins} == {
         ONE: (True, newer),
         OTHER: (False, scene.digests[OTHER]),
@@ -174,6 +179,63 @@ def test_a_refresh_moves_what_moved(scene: Scene) -> None:
     assert pins[0]["images"] == ["linux-base", "linux-middle-one", "linux-middle-two", "linux-leaf"]
     assert scene.written == {**scene.digests, ONE: newer}
     assert set(scene.configs) == {newer, scene.digests[OTHER]}
+
+
+def test_a_refresh_tells_which_images_get_which_tags(scene: Scene) -> None:
+    scene.lock()
+    before = recipes_of(scene.work.project)
+    scene.put(scene.one, "debian", "bookworm", "newer")
+    told = scene.lock(refresh=True)
+    after = recipes_of(scene.work.project)
+    rows = scene.work.project.catalogue.rows
+    wanted = [[row.name, row.arch, before.tag(row), after.tag(row)] for row in rows]
+    assert [line.split() for line in told.split("\n\n")[1].splitlines()[1:]] == wanted
+    assert scene.lock(refresh=True, as_json=True)["tags"] == []
+
+
+def test_a_refresh_moves_the_epoch_of_every_image(scene: Scene) -> None:
+    scene.lock()
+    scene.file.write_text(f"# bases\n{scene.file.read_text()}epoch 2026-01-01\nepoch 2026-01-02 linux-leaf\n")
+    done = scene.lock(refresh=True, epoch=True, as_json=True)
+    (moved,) = done["epochs"]
+    assert (moved["image"], moved["was"]) == ("*", "2026-01-01")
+    assert read_lock(scene.work.project).epochs == {"*": moved["now"]}
+    assert {tag["image"] for tag in done["tags"]} == set(scene.work.project.catalogue.images)
+    text = scene.file.read_text()
+    done = scene.lock(refresh=True, epoch=True, as_json=True)
+    assert (done["epochs"], done["tags"], scene.file.read_text()) == ([], [], text), "a day has one epoch"
+
+
+@pytest.mark.parametrize(
+    ("given", "moved"),
+    [
+        ({"refresh": True, "epoch": True}, {"*"}),
+        ({"refresh": True}, set()),
+        ({"epoch": True}, set()),
+        ({"refresh": True, "epoch": True, "pattern": "linux-{leaf,middle-two}"}, {"linux-leaf", "linux-middle-two"}),
+    ],
+)
+def test_which_epochs_move(scene: Scene, given: dict[str, Any], moved: set[str]) -> None:
+    scene.lock()
+    scene.lock(**given)
+    assert set(read_lock(scene.work.project).epochs) == moved
+
+
+def test_a_base_that_is_named_moves_without_an_epoch(scene: Scene) -> None:
+    scene.lock(OTHER, refresh=True, epoch=True)
+    assert read_lock(scene.work.project).epochs == {}
+
+
+def test_a_pattern_locks_the_bases_of_its_images(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, f"FROM {ONE}\n")
+    (tmp_path / "child.Dockerfile").write_text(f"ARG BASE\nFROM ${{BASE}}\nARG N\nCOPY --from={OTHER} /x /\n")
+    scene.lock(pattern="linux-base")
+    assert list(scene.written) == [ONE]
+    with pytest.raises(PolicyRefused, match=r"1 of 2 bases are not locked: other\.test/alpine:3"):
+        lock.check(scene.work.project, recipes_of(scene.work.project))
+    scene.lock(pattern="linux-leaf")
+    assert set(scene.written) == {ONE, OTHER}
+    assert lock.check(scene.work.project, recipes_of(scene.work.project)) == "all 2 bases are locked"
 
 
 @pytest.mark.parametrize(
@@ -201,11 +263,11 @@ def test_what_moved_or_is_gone_is_told_and_what_cannot_be_asked_is_not_called_fr
     project = find_project(str(scene.work.project.file))
     scene.put(scene.one, "debian", "bookworm", "newer")
     scene.other.lose("alpine", scene.digests[OTHER])
-    pins = lock.stale(project, recipes_of(project), scene.client)
-    told = {pin.reference: lock._said(pin).split(",")[0] for pin in pins}
+    pins = stale.stale(project, recipes_of(project), scene.client)
+    told = {pin.reference: said(pin).split(",")[0] for pin in pins}
     assert told == {ONE: "moved", OTHER: "gone from its registry"}
-    assert cast("str", lock.rendered(pins, as_json=False)).splitlines()[0].split() == ["base", "state", "images"]
-    assert lock.rendered((), as_json=False) == "no base is locked: inv lock"
+    assert cast("str", stale.rendered(pins, as_json=False)).splitlines()[0].split() == ["base", "state", "images"]
+    assert stale.rendered((), as_json=False) == "no base is locked: inv lock"
     scene.one.faults = [Fault("", 503, times=99)]
     with pytest.raises(Transient):
-        lock.stale(project, recipes_of(project), scene.client)
+        stale.stale(project, recipes_of(project), scene.client)

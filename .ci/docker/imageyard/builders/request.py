@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -48,7 +49,8 @@ class BuildRequest:
     `contexts` binds names that the Dockerfile pulls from to
     `docker-image://REFERENCE` or to a directory. With `push-by-digest` the first of `tags` names the repository, and no
     tag is given there; with `archive` the image goes to that file, to be loaded. `reproducible` has times rewritten to
-    SOURCE_DATE_EPOCH, which is one of `args`; with `load` the builder cannot.
+    SOURCE_DATE_EPOCH, which is one of `args`; with `load` the builder cannot. No step of another `epoch` is taken from
+    a cache.
     """
 
     context: Path
@@ -63,6 +65,7 @@ class BuildRequest:
     output: Literal["load", "push", "push-by-digest", "archive", "nothing"] = "load"
     archive: Path | None = None
     reproducible: bool = False
+    epoch: str = ""
     no_cache: bool = False
     pull: bool = False
     provenance: Provenance = "off"
@@ -197,10 +200,21 @@ def content(request: BuildRequest) -> list[str]:
     args += _each("--build-context", (f"{name}={source}" for name, source in sorted(request.contexts.items())))
     args += _each("--secret", (_secret(*secret) for secret in request.secrets))
     args += _each("--label", (f"{name}={value}" for name, value in sorted(request.labels.items())))
+    args += _each("--add-host", _epoch_host(request.epoch))
     args += _each("--cache-from", request.cache_from)
     args += _each("--cache-to", request.cache_to)
     args += ["--no-cache"] if request.no_cache else []
     return args + (["--pull"] if request.pull else [])
+
+
+def _epoch_host(epoch: str) -> list[str]:
+    """The host of an epoch, which no name server has (RFC 6761, `.invalid`): while RUN runs it is in `/etc/hosts`.
+
+    The names of such hosts are part of the key under which a RUN step is cached, and they leave nothing in the image
+    (moby/buildkit 0.25, solver/llbsolver/ops/exec.go, `CacheMap`). So a new epoch runs each command again, in every
+    builder and past every cache, and a build that is repeated within an epoch takes its steps from the cache.
+    """
+    return [f"epoch-{hashlib.sha256(epoch.encode()).hexdigest()[:16]}.invalid:127.0.0.1"] if epoch else []
 
 
 def attestations(request: BuildRequest) -> list[str]:

@@ -102,6 +102,7 @@ def request(project: Project, options: BuildOptions, row: RowBuild, staging: Pat
         no_cache=decision.no_cache,
         pull=decision.pull,
         reproducible=recipe.reproducible,
+        epoch=recipe.epoch,
         provenance=declared.provenance,
         sbom=declared.sbom,
         cache_from=cache.read,

@@ -1,4 +1,4 @@
-"""Lock files: which digest a reference stands for, and what images leave to a Dockerfile, one line each.
+"""Lock files: which digest a reference stands for, what images leave to a Dockerfile, and epochs, one line each.
 
 `images.lock` and `bases.lock` are such files.
 """
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from imageyard.catalogue.base_config import BaseConfig, config_line, config_lines
+from imageyard.catalogue.lock_epochs import EVERY_IMAGE, epoch_line
 from imageyard.catalogue.model import Where
 from imageyard.errors import ConfigurationError
 from imageyard.names import Digest, Reference, parse_digest, parse_reference
@@ -26,12 +27,15 @@ class Lock:
     """What a lock file pins, by `reference_key`; `where` has the line of each.
 
     `configs` are those of images by digest and platform; of an image that has none there no registry was asked.
+    `epochs` are by image, that of all others by EVERY_IMAGE; `notes` are what stands behind `#`, a date, by key.
     """
 
     pinned: Mapping[str, Digest] = field(default_factory=dict)
     file: str = ""
     where: Mapping[str, Where] = field(default_factory=dict, compare=False)
     configs: Mapping[Digest, Mapping[str, BaseConfig]] = field(default_factory=dict)
+    epochs: Mapping[str, str] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def get(self, reference: str | Reference) -> Digest | None:
         """The digest of a reference in any of its spellings, or None. Raises ConfigurationError for no reference."""
@@ -65,7 +69,9 @@ def parse(text: str, file: str = "images.lock") -> Lock:
     pinned: dict[str, Digest] = {}
     where: dict[str, Where] = {}
     configs: dict[Digest, dict[str, BaseConfig]] = {}
-    first: dict[tuple[Digest, str], int] = {}
+    epochs: dict[str, str] = {}
+    notes: dict[str, str] = {}
+    first: dict[tuple[str, str], int] = {}
     for number, line in enumerate(_lines(text), start=1):
         if asked := config_line(line, file, number):
             for platform in asked.platforms:
@@ -77,6 +83,16 @@ def parse(text: str, file: str = "images.lock") -> Lock:
                     )
                 configs.setdefault(asked.digest, {})[platform] = asked.config
             continue
+        if timed := epoch_line(line, file, number):
+            if (before := first.setdefault(("epoch", timed.image), number)) != number:
+                whose = "every image" if timed.image == EVERY_IMAGE else timed.image
+                raise ConfigurationError(
+                    f"{whose} has two epochs; the first is at line {before}",
+                    at=Where(file, number, 1),
+                    hint="keep the later one",
+                )
+            epochs[timed.image] = timed.epoch
+            continue
         if not (entry := _entry(line, file, number)):
             continue
         key, digest = entry
@@ -85,7 +101,8 @@ def parse(text: str, file: str = "images.lock") -> Lock:
             raise ConfigurationError(headline, at=Where(file, number, 1), hint="remove one of the two lines")
         pinned[key] = digest
         where[key] = Where(file, number, 1)
-    return Lock(pinned, file, where, configs)
+        notes[key] = line.partition("#")[2].strip()
+    return Lock(pinned, file, where, configs, epochs, notes)
 
 
 def _lines(text: str) -> list[str]:
@@ -94,7 +111,9 @@ def _lines(text: str) -> list[str]:
 
 def _entry(line: str, file: str, number: int) -> tuple[str, Digest] | None:
     """The key and the digest of a line, None for one that pins nothing. Raises ConfigurationError."""
-    if not line.strip() or line.lstrip().startswith("#") or config_line(line, file, number):
+    if not line.strip() or line.lstrip().startswith("#"):
+        return None
+    if config_line(line, file, number) or epoch_line(line, file, number):
         return None
     match = _LINE.fullmatch(line)
     if not match:

@@ -1,4 +1,4 @@
-"""What has to be built, and from which bases: plan, lock, stale."""
+"""What has to be built, and from which bases: plan, lock, stale, pins."""
 
 from __future__ import annotations
 
@@ -101,28 +101,46 @@ def _for_workflow(project: Project, pattern: str, since: str | None) -> None:
 
 @task(
     changes=True,
-    instead="inv stale: which locked bases have moved; inv plan: which are not locked",
+    instead="inv stale: which locked bases have moved; inv lock --check: which are not locked",
+    may_be_first="pattern",
     iterable=["base"],
-    refresh="ask for the bases that are locked too, and pin what they are now",
+    pattern=f"only the bases of these images; {PATTERN}",
+    refresh="ask for the bases that are locked too, pin what they are now, and move the epoch to today",
+    epoch="with --refresh: move the epoch, so that the commands of a build are run again, and their downloads",
+    check="ask no registry and write nothing; end with 10 where a base is not locked",
     base=BASE,
     json=JSON,
     catalogue=CATALOGUE,
 )
 def lock(
     context: Context,
+    pattern: str = "*",
     refresh: bool = False,
+    epoch: bool = True,
+    check: bool = False,
     base: Sequence[str] | None = None,
     json: bool = False,
     catalogue: str | None = None,
 ) -> object:
     """Ask registries for the digests of the bases that are not locked, and write them to images.lock."""
+    from imageyard.errors import ConfigurationError
     from imageyard.keep import lock as locking
     from imageyard.project.project import find_project
     from imageyard.project.recipes import recipes_of
     from imageyard.run.services import begin
 
+    if check and (refresh or base or json or pattern != "*"):
+        raise ConfigurationError("--check looks at the whole lock and changes nothing", hint="leave the others out")
+    if not epoch and not refresh:
+        raise ConfigurationError("--no-epoch belongs to --refresh", hint="inv lock --refresh --no-epoch")
+    if base and pattern != "*":
+        raise ConfigurationError("--base names what is locked, and so does a pattern", hint="leave one of them out")
     project = find_project(catalogue)
-    return locking.lock(project, recipes_of(project), begin(project), base or (), refresh=refresh, as_json=json)
+    recipes = recipes_of(project)
+    if check:
+        return locking.check(project, recipes)
+    done = locking.lock(project, recipes, begin(project), pattern, base or (), refresh=refresh, epoch=epoch)
+    return locking.rendered(done, as_json=json)
 
 
 @task(
@@ -135,16 +153,51 @@ def stale(context: Context, exit_code: bool = False, json: bool = False, catalog
     """Ask registries which locked bases have moved, and print which images that concerns."""
     from imageyard.console import Story
     from imageyard.errors import NothingToDo
-    from imageyard.keep import lock as locking
+    from imageyard.keep import stale as staleness
     from imageyard.project.project import find_project
     from imageyard.project.recipes import recipes_of
     from imageyard.run.services import begin
 
     project = find_project(catalogue)
-    found = locking.stale(project, recipes_of(project), begin(project).registry())
-    Story.result(locking.rendered(found, as_json=json))
+    found = staleness.stale(project, recipes_of(project), begin(project).registry())
+    Story.result(staleness.rendered(found, as_json=json))
     if exit_code and not any(one.moved for one in found):
         raise NothingToDo("no locked base has moved")
 
 
-TASKS = [plan, lock, stale]
+@task(
+    changes="yes",
+    move="move references that are older to what their images are now; a listing without --yes",
+    yes="with --move: write the files",
+    check="end with 10 where retention would not protect a reference",
+    json=JSON,
+    catalogue=CATALOGUE,
+)
+def pins(
+    context: Context,
+    move: bool = False,
+    yes: bool = False,
+    check: bool = False,
+    json: bool = False,
+    catalogue: str | None = None,
+) -> None:
+    """Print the references to the catalogue's images in the repository's files, and whether they are current."""
+    from imageyard.console import Story
+    from imageyard.errors import ConfigurationError
+    from imageyard.keep import pin_files
+    from imageyard.project.project import find_project
+    from imageyard.project.recipes import recipes_of
+    from imageyard.run.services import begin
+
+    if yes and not move:
+        raise ConfigurationError("--yes belongs to --move", hint="inv pins --move --yes")
+    project = find_project(catalogue)
+    found = pin_files.pins(project, recipes_of(project), begin(project).registry())
+    Story.result(pin_files.rendered([one for one in found if one.new] if move else found, as_json=json))
+    if yes:
+        pin_files.move(project, found)
+    if check:
+        pin_files.check(found)
+
+
+TASKS = [plan, lock, stale, pins]

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 
+from imageyard.catalogue.lock_epochs import epoch_of
 from imageyard.catalogue.model import Catalogue, Image, Row
 from imageyard.errors import ConfigurationError
 from imageyard.names import content_tag, platform_of, tree_tag
@@ -177,7 +178,7 @@ class Recipes:
             sources,
             frontend,
             tuple(sorted(secret.id for secret in image.secrets)),
-            image.epoch,
+            epoch_of(self.pins.epochs, image.name, image.epoch),
             reading.instructions,
             None if reads_dockerfiles(frontend) else hashlib.sha256(context.text).hexdigest(),
             image.reproducible,

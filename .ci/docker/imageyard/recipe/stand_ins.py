@@ -13,7 +13,7 @@ __all__ = ["Locked", "StandIns"]
 
 
 class Locked(Protocol):
-    """Digests by reference, and configs of images by digest and platform, as `images.lock` or `bases.lock` has them."""
+    """Digests by reference, configs of images by digest and platform, and epochs by image, as a lock file has them."""
 
     @property
     def pinned(self) -> Mapping[str, Digest]:
@@ -22,6 +22,10 @@ class Locked(Protocol):
     @property
     def configs(self) -> Mapping[Digest, Mapping[str, BaseConfig]]:
         """What is known of images that Dockerfiles start from."""
+
+    @property
+    def epochs(self) -> Mapping[str, str]:
+        """The epoch of each image that has one of its own, and that of all others (`catalogue.lock_epochs`)."""
 
 
 class StandIns(Protocol):
