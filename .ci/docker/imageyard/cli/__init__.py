@@ -18,6 +18,7 @@ def namespace() -> Collection:
         caching,
         deciding,
         describing,
+        keeping,
         machine,
         planning,
         publishing,
@@ -26,7 +27,7 @@ def namespace() -> Collection:
     )
 
     guard_log()
-    rooms = (describing, building, planning, publishing, access, sharing, machine, adopting)
+    rooms = (describing, building, planning, publishing, access, sharing, keeping, machine, adopting)
     groups = {"cache": (caching,), "ci": (deciding, workflows)}
     found = Collection(*(task for room in rooms for task in room.TASKS))
     for name, members in groups.items():

@@ -79,8 +79,8 @@ class Inventory:
 class Claims:
     """What keeps images: computed from git, the catalogue and the locks.
 
-    `images` are the names of images in any kept catalogue. `reachable` are the tags of rows and images at kept commits, by
-    the commit; `commits` are these commits. `pinned_tags` and `pinned_digests` are what locks and files of kept
+    `images` are the names of images in any kept catalogue. `reachable` are the tags of rows and images at kept commits,
+    by the commit; `commits` are these commits. `pinned_tags` and `pinned_digests` are what locks and files of kept
     branches name in this repository. `unversioned` are digests whose recipe is not known to be of the version that the
     tags were computed with. `parents` are the tags that the row of a tag starts from.
     """
