@@ -23,8 +23,8 @@ def retain(
     context: Context,
     yes: bool = False,
     report: str | None = None,
-    most: int | None = None,
-    share: int | None = None,
+    most: str | None = None,
+    share: str | None = None,
     as_ecr_policy: bool = False,
     json: bool = False,
     catalogue: str | None = None,
@@ -41,11 +41,13 @@ def retain(
     project = find_project(catalogue)
     if as_ecr_policy:
         return ecr_policies(project.catalogue)
-    if (most is not None and most < 0) or (share is not None and not 0 <= share <= 100):
-        raise ConfigurationError("--most is a number, and --share is between 0 and 100", hint="inv --help retain")
-    request = retaining.RetainRequest(
-        yes, json, Path(report) if report else None, most, None if share is None else share / 100
-    )
+    for name, text, limit in (("--most", most, 10**9), ("--share", share, 100)):
+        if text is not None and not (text.isascii() and text.isdigit() and int(text) <= limit):
+            raise ConfigurationError(
+                f"{name} takes a number up to {limit}, not {text[:20]!r}", hint="inv --help retain"
+            )
+    caps = (None if most is None else int(most), None if share is None else int(share) / 100)
+    request = retaining.RetainRequest(yes, json, Path(report) if report else None, *caps)
     retaining.retain(project, begin(project), request)
     return None
 
