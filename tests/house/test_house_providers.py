@@ -20,6 +20,7 @@ ALLOWED = {
     "builders.depot_request": "the program `depot` takes its token from GitHub's variables by itself",
     "recipe.dockerfile.references": "BuildKit takes `github.com/` for the address of a repository",
     "registry.vendors.ghcr": "the registry is GitHub's",
+    "registry.vendors.ghcr_packages": "the registry is GitHub's",
     "cli.caching": "the help text names the variable that a person sets",
 }
 """Modules that have such a word by right, and why."""

@@ -32,7 +32,7 @@ PURE = (
     "access.aws_policies",
     "access.environments",
     "ci.providers.github.token_claims",
-    "keep.retention",
+    "keep.retention*",
     "keep.pins",
     "keep.page",
 )

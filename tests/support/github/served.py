@@ -25,6 +25,7 @@ class GitHub:
     comments: list[tuple[int, str]] = field(default_factory=list)
     pulls: list[dict[str, Any]] = field(default_factory=list)
     packages: dict[str, dict[str, Any]] = field(default_factory=dict)  # by path: orgs/acme/packages/container/ci
+    versions: dict[str, list[Any]] = field(default_factory=dict)  # of packages, by the same paths
     refuse: list[int] = field(default_factory=list)
     later: str = ""
     asked: list[str] = field(default_factory=list)
@@ -51,6 +52,21 @@ class GitHub:
             self.comments.append((int(match[1]), content["body"]))
             return 201, {}
         return 404, {"message": "Not Found"}
+
+    def package(self, method: str, path: str, query: dict[str, list[str]]) -> tuple[int, Any]:
+        """A package, a page of its versions, or the deletion of one."""
+        name, _, rest = path.partition("/versions")
+        if name not in self.packages:
+            return 404, {"message": "Not Found"}
+        if method == "DELETE":
+            kept = [one for one in self.versions[name] if str(one["id"]) != rest.strip("/")]
+            status = 204 if len(kept) < len(self.versions[name]) else 404
+            self.versions[name] = kept
+            return status, None
+        if path == name:
+            return 200, self.packages[name]
+        start = (int(query["page"][0]) - 1) * int(query["per_page"][0])
+        return 200, self.versions[name][start : start + int(query["per_page"][0])]
 
     def open(self, title: str, body: str, *, kind: str = "Bot") -> None:
         number = len(self.issues) + 1
@@ -80,15 +96,14 @@ def github() -> Iterator[GitHub]:
                 status, found = 401, {"message": "Bad credentials"}
             elif url.path.startswith(("/orgs/", "/users/")):
                 made.asked.append(f"{self.command} {url.path[1:]}")
-                package = made.packages.get(url.path[1:])
-                status, found = (200, package) if package else (404, {"message": "Not Found"})
+                status, found = made.package(self.command, url.path[1:], parse_qs(url.query))
             elif not url.path.startswith(prefix):
                 status, found = 404, {"message": "Not Found"}
             else:
                 query = {name: values[0] for name, values in parse_qs(url.query).items()}
                 content = json.loads(body) if body else None
                 status, found = made.answer(self.command, url.path.removeprefix(prefix), query, content)
-            data = json.dumps(found).encode()
+            data = json.dumps(found).encode() if status != 204 else b""
             self.send_response(status)
             if made.later and status >= 400:
                 self.send_header("Retry-After", made.later)
@@ -96,7 +111,7 @@ def github() -> Iterator[GitHub]:
             self.end_headers()
             self.wfile.write(data)
 
-        do_GET = do_POST = _serve  # noqa: N815
+        do_GET = do_POST = do_DELETE = _serve  # noqa: N815
 
         def log_message(self, *_: object) -> None:
             pass

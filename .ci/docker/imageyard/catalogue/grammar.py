@@ -183,16 +183,34 @@ _CACHE = RecordKind(
         "gha": Field(YES_NO, "whether GitHub's own cache is used where its token is in reach"),
     },
 )
+_TAG_PATTERNS = ListOf(Scalar("a pattern of tags", scalars.pattern(r"[A-Za-z0-9_.*{},-]+", "a pattern of tags")))
 _RETENTION = RecordKind(
     "retention",
     {
-        "trusted": Field(DURATION, "how long what nothing refers to is kept in the trusted repository"),
-        "branch": Field(DURATION, "how long it is kept in the branch repository"),
-        "cache": Field(DURATION, "how long an unused cache is kept"),
-        "weekly": Field(DURATION, "how long canaries are kept"),
-        "pins": Field(
-            ListOf(Scalar("a pattern of tags", scalars.pattern(r"[A-Za-z0-9_.*{},-]+", "a pattern of tags"))),
-            "patterns of tags that are never deleted",
+        "trusted": Field(
+            DURATION, "how long content of no kept commit is kept in the trusted repository; 30d unless told"
+        ),
+        "branch": Field(DURATION, "how long it is kept in the branch repository; 14d unless told"),
+        "versions": Field(DURATION, "how long images of another recipe version are kept; 90d unless told"),
+        "cache": Field(DURATION, "how long an unused cache is kept; 7d unless told"),
+        "weekly": Field(DURATION, "how long canaries are kept; 14d unless told"),
+        "temporary": Field(DURATION, "how long temporary images, and those without a tag, are kept; 1d unless told"),
+        "temporaries": Field(_TAG_PATTERNS, "patterns of tags that are temporary"),
+        "pins": Field(_TAG_PATTERNS, "patterns of tags that are never deleted"),
+        "branches": Field(ListOf(_BRANCH), "branches whose commits keep their images; those of protected unless told"),
+        "window": Field(DURATION, "how far back these commits keep their images; 30d unless told"),
+        "pulled": Field(DURATION, "how long a pull keeps an image, where the registry counts pulls; 14d unless told"),
+        "grace": Field(DURATION, "how long a push keeps an image; 2h unless told"),
+        "most": Field(
+            Scalar("a number of manifests", scalars.pattern(r"[1-9][0-9]{0,8}", "a number of manifests")),
+            "how many manifests of a repository may go in one run; 500 unless told",
+        ),
+        "share": Field(
+            Scalar("a percentage", scalars.pattern(r"([1-9][0-9]?|100)%", "a percentage such as 50%")),
+            "which part of a repository may go in one run; 50% unless told",
+        ),
+        "backed_up": Field(
+            ListOf(words("temporary", "weekly", "content")), "classes of images that go only when they are backed up"
         ),
     },
 )

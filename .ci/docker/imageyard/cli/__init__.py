@@ -19,6 +19,7 @@ def namespace() -> Collection:
         comparing,
         deciding,
         describing,
+        keeping,
         machine,
         planning,
         publishing,
@@ -27,7 +28,7 @@ def namespace() -> Collection:
     )
 
     guard_log()
-    rooms = (describing, building, planning, publishing, comparing, access, sharing, machine, adopting)
+    rooms = (describing, building, planning, publishing, comparing, access, sharing, keeping, machine, adopting)
     groups = {"cache": (caching,), "ci": (deciding, workflows)}
     found = Collection(*(task for room in rooms for task in room.TASKS))
     for name, members in groups.items():

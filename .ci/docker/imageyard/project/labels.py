@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from imageyard.project.project import Project
     from imageyard.recipe.model import Recipe
 
-__all__ = ["IMAGE_LABEL", "INPUTS_LABEL", "RUN_LABEL", "of", "source_of"]
+__all__ = ["IMAGE_LABEL", "INPUTS_LABEL", "RUN_LABEL", "VERSION_LABEL", "of", "source_of"]
 
 IMAGE_LABEL = "io.imageyard.image"
 """On every image that we load: the image's name."""
@@ -21,6 +21,9 @@ RUN_LABEL = "io.imageyard.run"
 
 INPUTS_LABEL = "io.imageyard.inputs"
 """On every image that we build: `Recipe.inputs`. Not the recipe's id: one build for several platforms has one label."""
+
+VERSION_LABEL = "io.imageyard.recipe-version"
+"""On every image that we build: `Recipe.v`, by which retention tells whose tags it can compute."""
 
 _URL = re.compile(r"(?:https?|ssh|git)://(?:[^/@]*@)?(?P<host>[A-Za-z0-9.-]+)(?::[0-9]+)?/(?P<path>[^?#\s]+)")
 _SCP = re.compile(r"(?:[^/@:\s]+@)?(?P<host>[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+):(?P<path>[^/:?#\s][^:?#\s]*)")
@@ -34,7 +37,7 @@ def of(project: Project, row: Row, recipe: Recipe) -> dict[str, str]:
     found = {
         IMAGE_LABEL: row.name,
         INPUTS_LABEL: recipe.inputs,
-        "io.imageyard.recipe-version": str(recipe.v),
+        VERSION_LABEL: str(recipe.v),
         "org.opencontainers.image.title": row.name,  # OCI image-spec 1.1, annotations.md
     }
     if not row.image.reproducible and (source := source_of(git.origin(project.top))):

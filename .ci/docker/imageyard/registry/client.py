@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urljoin
 
@@ -19,6 +19,7 @@ from imageyard.registry.auth import Auth, Scopes, scope
 from imageyard.registry.credentials import Credential, DockerConfig
 from imageyard.registry.endpoint import Endpoints
 from imageyard.registry.paging import next_page
+from imageyard.registry.vendors.base import ListedManifest
 from imageyard.registry.vendors.table import vendor_of
 
 __all__ = ["Client"]
@@ -187,6 +188,16 @@ class Client:
         """Say who may write a repository that should not, as far as its vendor tells; no answer is none."""
         credential = self.auth.credential(repository.registry)
         return vendor_of(repository.registry).open_to(repository, credential, self.http)
+
+    def listed(self, repository: Reference) -> Sequence[ListedManifest] | None:
+        """List all manifests of a repository by its vendor's own API; None where the vendor has none."""
+        credential = self.auth.credential(repository.registry)
+        return vendor_of(repository.registry).manifests(repository, credential, self.http)
+
+    def delete_listed(self, repository: Reference, listed: Sequence[ListedManifest]) -> Mapping[str, str] | None:
+        """Delete manifests by their vendor's own API; its words for each digest that it kept, None as for `listed`."""
+        credential = self.auth.credential(repository.registry)
+        return vendor_of(repository.registry).delete(repository, listed, credential, self.http)
 
     def check_login(self, registry: str) -> None:
         """Raise Denied unless the registry takes our credentials, asked for no repository, as `docker login` does."""

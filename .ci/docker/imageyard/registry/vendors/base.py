@@ -9,10 +9,10 @@ from typing import Protocol
 
 from imageyard import aws
 from imageyard.http.transport import Http
-from imageyard.names import Reference
+from imageyard.names import Digest, Reference
 from imageyard.registry.credentials import Credential
 
-__all__ = ["AnyVendor", "AwsLogin", "Password", "Token", "TokenLogin", "Vendor"]
+__all__ = ["AnyVendor", "AwsLogin", "ListedManifest", "Password", "Token", "TokenLogin", "Vendor"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,27 @@ class Token:
     def credential(self, user: str | None, actor: str | None, repository: Reference) -> Credential:
         """As the registry takes it; it asks for some user name and looks at the token only."""
         return Credential(user or actor or repository.repository.partition("/")[0], self.value)
+
+
+@dataclass(frozen=True)
+class ListedManifest:
+    """A manifest as a vendor's own list has it. `size` is in bytes, `handle` what the vendor deletes it by.
+
+    `pulled` is None where the vendor counts no pulls, or there was none. `artifact_type` is the type of an
+    artifact, or that of an image's config; `subject` what it refers to, where the list says so.
+    """
+
+    digest: Digest
+    tags: tuple[str, ...] = ()
+    pushed: datetime | None = None
+    pulled: datetime | None = None
+    size: int | None = None
+    media_type: str = ""
+    artifact_type: str = ""
+    subject: str | None = None
+    archived: bool = False
+    archived_at: datetime | None = None
+    handle: str = ""
 
 
 class AwsLogin(Protocol):
@@ -88,6 +109,16 @@ class Vendor(Protocol):
     def open_to(self, repository: Reference, credential: Credential | None, http: Http) -> str | None:
         """Say who may write the repository that should not, as far as the vendor tells; it raises nothing."""
 
+    def manifests(
+        self, repository: Reference, credential: Credential | None, http: Http
+    ) -> Sequence[ListedManifest] | None:
+        """List all manifests of a repository, those without a tag too. Raises NotFound, Denied or Transient."""
+
+    def delete(
+        self, repository: Reference, listed: Sequence[ListedManifest], credential: Credential | None, http: Http
+    ) -> Mapping[str, str] | None:
+        """Delete manifests in this order; the vendor's words for each digest that it kept. None: by the protocol."""
+
     @property
     def untags(self) -> bool:
         """Whether a tag can be taken away while another keeps the same manifest."""
@@ -112,4 +143,16 @@ class AnyVendor:
 
     def untag(self, repository: Reference, tags: Sequence[str]) -> Mapping[str, str] | None:
         """Tags go with their manifest, which is deleted by its digest (OCI distribution-spec 1.1, "Deleting tags")."""
+        return None
+
+    def manifests(
+        self, repository: Reference, credential: Credential | None, http: Http
+    ) -> Sequence[ListedManifest] | None:
+        """The protocol lists tags, and no manifest without one."""
+        return None
+
+    def delete(
+        self, repository: Reference, listed: Sequence[ListedManifest], credential: Credential | None, http: Http
+    ) -> Mapping[str, str] | None:
+        """Manifests are deleted one by one (OCI distribution-spec 1.1, "Deleting Manifests")."""
         return None

@@ -9,8 +9,8 @@ from imageyard import aws
 from imageyard.http.transport import Http
 from imageyard.names import Reference
 from imageyard.registry.credentials import Credential
-from imageyard.registry.vendors import ecr, ecr_tags, ghcr
-from imageyard.registry.vendors.base import AnyVendor, AwsLogin, Password, TokenLogin, Vendor
+from imageyard.registry.vendors import ecr, ecr_images, ecr_tags, ghcr, ghcr_packages
+from imageyard.registry.vendors.base import AnyVendor, AwsLogin, ListedManifest, Password, TokenLogin, Vendor
 
 __all__ = ["AWS_LOGINS", "TOKEN_LOGINS", "vendor_of"]
 
@@ -31,6 +31,18 @@ class _Ecr(AnyVendor):
     def untag(self, repository: Reference, tags: Sequence[str]) -> Mapping[str, str]:
         """Have ECR take tags away."""
         return ecr_tags.untag(repository, tags)
+
+    def manifests(
+        self, repository: Reference, credential: Credential | None, http: Http
+    ) -> Sequence[ListedManifest] | None:
+        """Ask the vendor's API, which lists what has no tag, too."""
+        return ecr_images.manifests(repository)
+
+    def delete(
+        self, repository: Reference, listed: Sequence[ListedManifest], credential: Credential | None, http: Http
+    ) -> Mapping[str, str] | None:
+        """Have the vendor's API delete."""
+        return ecr_images.delete(repository, listed)
 
 
 class _EcrLogin:
@@ -59,6 +71,18 @@ class _Ghcr(AnyVendor):
     def open_to(self, repository: Reference, credential: Credential | None, http: Http) -> str | None:
         """Ask GitHub which repository the package is linked to."""
         return ghcr.open_to(repository, credential, http)
+
+    def manifests(
+        self, repository: Reference, credential: Credential | None, http: Http
+    ) -> Sequence[ListedManifest] | None:
+        """Ask the vendor's API, which lists what has no tag, too."""
+        return ghcr_packages.manifests(repository, credential, http)
+
+    def delete(
+        self, repository: Reference, listed: Sequence[ListedManifest], credential: Credential | None, http: Http
+    ) -> Mapping[str, str] | None:
+        """Have the vendor's API delete."""
+        return ghcr_packages.delete(repository, listed, credential, http)
 
 
 AWS_LOGINS: Mapping[str, AwsLogin] = {"ecr": _EcrLogin()}

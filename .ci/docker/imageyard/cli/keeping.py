@@ -1,0 +1,55 @@
+"""What is kept of what is published: retain."""
+
+from __future__ import annotations
+
+from invoke.context import Context
+
+from imageyard.cli.entry import CATALOGUE, JSON, task
+
+__all__ = ["TASKS"]
+
+
+@task(
+    changes="yes",
+    yes="delete; without it only what would be deleted is printed",
+    report="the file that gets the report, every manifest with its reason, as JSON",
+    most="how many manifests of a repository may go; default: the catalogue's, else 500",
+    share="which part of a repository may go, in percent; default: the catalogue's, else 50",
+    as_ecr_policy="print the nearest lifecycle policy for ECR and what it cannot say, and do nothing",
+    json=JSON,
+    catalogue=CATALOGUE,
+)
+def retain(
+    context: Context,
+    yes: bool = False,
+    report: str | None = None,
+    most: str | None = None,
+    share: str | None = None,
+    as_ecr_policy: bool = False,
+    json: bool = False,
+    catalogue: str | None = None,
+) -> object:
+    """Delete images that no rule of the catalogue keeps, from all its repositories; a dry run without --yes."""
+    from pathlib import Path
+
+    from imageyard.errors import ConfigurationError
+    from imageyard.keep import retain as retaining
+    from imageyard.keep.retention_ecr import ecr_policies
+    from imageyard.project.project import find_project
+    from imageyard.run.services import begin
+
+    project = find_project(catalogue)
+    if as_ecr_policy:
+        return ecr_policies(project.catalogue)
+    for name, text, limit in (("--most", most, 10**9), ("--share", share, 100)):
+        if text is not None and not (text.isascii() and text.isdigit() and int(text) <= limit):
+            raise ConfigurationError(
+                f"{name} takes a number up to {limit}, not {text[:20]!r}", hint="inv --help retain"
+            )
+    caps = (None if most is None else int(most), None if share is None else int(share) / 100)
+    request = retaining.RetainRequest(yes, json, Path(report) if report else None, *caps)
+    retaining.retain(project, begin(project), request)
+    return None
+
+
+TASKS = [retain]

@@ -1,0 +1,273 @@
+"""`inv retain`: what of each repository goes and why the rest stays, and, told to, its deletion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from imageyard import errors
+from imageyard.errors import ImageyardError, PolicyRefused
+from imageyard.keep.inventory import InventoryReader
+from imageyard.keep.kept_commits import read_kept_commits
+from imageyard.keep.recipe_versions import unversioned
+from imageyard.keep.retain_state import RepositoryState, item_of, lines_of, write_report
+from imageyard.keep.retention import confirmed, decide
+from imageyard.keep.retention_facts import Claims, Inventory, RepositoryKind
+from imageyard.keep.retention_plan import DeleteReason, HandsOff, RetentionPlan
+from imageyard.keep.retention_policy import policy_of
+from imageyard.names import Digest, Reference, parse_reference
+from imageyard.records import gravest
+
+if TYPE_CHECKING:
+    from imageyard.catalogue.model import Catalogue
+    from imageyard.keep.kept_commits import KeptCommits
+    from imageyard.project.project import Project
+    from imageyard.run.services import Services
+
+__all__ = ["RetainRequest", "repositories", "retain"]
+
+_BATCH = 100
+"""Manifests that are deleted between two looks at a repository."""
+
+
+@dataclass(frozen=True)
+class RetainRequest:
+    """What a run does. `report` gets the report as JSON; `most` and `share` replace the catalogue's caps.
+
+    `backed_up` are the digests that a backup holds, None where nobody asked.
+    """
+
+    yes: bool = False
+    as_json: bool = False
+    report: Path | None = None
+    most: int | None = None
+    share: float | None = None
+    backed_up: frozenset[str] | None = None
+
+
+@dataclass
+class _Outcome:
+    """What became of one repository."""
+
+    repository: Reference
+    kind: RepositoryKind
+    plan: RetentionPlan
+    deleted: list[str] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+    error: ImageyardError | None = None
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """The outcome as the report has it."""
+        hands_off = self.plan.hands_off
+        return {
+            "repository": self.repository.name,
+            "kind": self.kind,
+            "hands_off": hands_off.name if hands_off else None,
+            "why": f"{hands_off.value}: {self.plan.about}" if hands_off else "",
+            "items": lines_of(self.plan, self.deleted, self.refused),
+        }
+
+
+def retain(project: Project, services: Services, request: RetainRequest, now: datetime | None = None) -> None:
+    """Judge every repository of the catalogue, and with `yes` delete what goes.
+
+    A repository that cannot be read, or of which too much would go, is left alone and the others go on; at the end
+    the gravest error is raised. Raises EnvironmentLacks, before anything is asked, where the report cannot be written
+    or git does not know what is kept.
+    """
+    began = now or datetime.now(timezone.utc)
+    outcomes: list[_Outcome] = []
+    if request.report is not None:
+        write_report(request.report, began, (), yes=request.yes)  # a path that cannot be written ends it here
+    kept = read_kept_commits(project, services.reporter, began)
+    try:
+        for repository, kind in repositories(project.catalogue):
+            outcomes.append(_Repository(project, services, request, kept, repository, kind, now).run())
+    finally:
+        if request.report is not None:
+            write_report(request.report, began, (one.plain for one in outcomes), yes=request.yes)
+        _tell(services, request, outcomes)
+    if worst := gravest(one.error for one in outcomes if one.error is not None):
+        raise worst
+
+
+def repositories(catalogue: Catalogue) -> list[tuple[Reference, RepositoryKind]]:
+    """The repositories that the catalogue names, each once; one that is named twice is what it is named first."""
+    registry, cache = catalogue.registry, catalogue.settings.get("cache")
+    caches = cache if isinstance(cache, Mapping) else {}
+    named: list[tuple[object, RepositoryKind]] = []
+    if registry is not None:
+        named += [(registry.trusted, "trusted"), (registry.branch, "branch")]
+    named += [(mirror, "trusted") for mirror in catalogue.mirrors]
+    named += [(caches.get("trusted"), "cache"), (caches.get("branch"), "cache")]
+    found: dict[str, tuple[Reference, RepositoryKind]] = {}
+    for name, kind in named:
+        if name:
+            reference = parse_reference(str(name))
+            found.setdefault(reference.name, (reference, kind))
+    return list(found.values())
+
+
+class _Repository:
+    """One repository in one run."""
+
+    def __init__(
+        self,
+        project: Project,
+        services: Services,
+        request: RetainRequest,
+        kept: KeptCommits,
+        repository: Reference,
+        kind: RepositoryKind,
+        now: datetime | None,
+    ) -> None:
+        self.project = project
+        self.services = services
+        self.request = request
+        self.kept = kept
+        self.kind: RepositoryKind = kind
+        self.repository = repository
+        self.fixed = now
+        self.client = services.registry()
+        self.claims = Claims()
+        self.policy = policy_of(project.catalogue, kind, most=request.most, share=request.share)
+        self.last: datetime | None = None
+
+    def run(self) -> _Outcome:
+        """Judge the repository and delete what goes; an error is in the outcome."""
+        outcome = _Outcome(self.repository, self.kind, RetentionPlan({}, ()))
+        try:
+            self._judge_and_delete(outcome)
+        except ImageyardError as error:
+            if not outcome.deleted and not outcome.plan.verdicts:
+                outcome.plan = RetentionPlan({}, (), HandsOff.UNREADABLE, error.headline)
+            outcome.error = error
+        return outcome
+
+    def _judge_and_delete(self, outcome: _Outcome) -> None:
+        state = RepositoryState(self.project.state / "retention", self.repository)
+        reader = InventoryReader(self.client, self.repository, state.first_seen)
+        self.claims = self.kept.claims_at(self.project, self.repository)
+        self.last = state.last
+        inventory = reader.read(self._now())
+        outcome.plan = plan = self._plan(inventory, reader)
+        if plan.hands_off is HandsOff.CLOCK:
+            raise errors.EnvironmentLacks(f"the clock runs backwards: {plan.about}", doing=self._doing)
+        for dead in state.open_records():
+            dead.complete(inventory.manifests.__contains__)
+        state.write(self._now(), inventory.manifests)
+        if plan.hands_off is not None:
+            raise PolicyRefused(
+                f"nothing of {self.repository.name} goes: {plan.hands_off.value} ({plan.about})",
+                doing=self._doing,
+                hint="look at the report, then: inv retain --most N --share 100",
+            )
+        if self.request.yes and plan.deletions:
+            self._delete(outcome, reader, state)
+        if outcome.refused:
+            digest, words = next(iter(outcome.refused.items()))
+            raise errors.Transient(
+                f"{len(outcome.refused)} of {len(plan.deletions)} manifests could not be deleted",
+                doing=self._doing,
+                detail=[f"{digest}: {words}"],
+                hint="run it again",
+            )
+
+    def _plan(self, inventory: Inventory, reader: InventoryReader) -> RetentionPlan:
+        """Decide; what would go as unreachable is asked for its recipe version, and judged again."""
+        found = self._decide(inventory, self.claims)
+        asked = [
+            digest
+            for digest, verdict in found.verdicts.items()
+            if verdict.reason is DeleteReason.UNREACHABLE and digest not in self.claims.unversioned
+        ]
+        if self.project.catalogue.tag == "content" and asked and found.hands_off is not HandsOff.CLOCK:
+            other = unversioned(reader, asked)
+            self.claims = replace(self.claims, unversioned=self.claims.unversioned | other)
+            found = self._decide(inventory, self.claims)
+        return found
+
+    def _decide(self, inventory: Inventory, claims: Claims) -> RetentionPlan:
+        return decide(
+            inventory,
+            claims,
+            self.policy,
+            self._now(),
+            kind=self.kind,
+            backed_up=self.request.backed_up,
+            last=self.last,
+        )
+
+    def _delete(self, outcome: _Outcome, reader: InventoryReader, state: RepositoryState) -> None:
+        """Delete in order, in batches, each after another look at the repository; the restore record comes first."""
+        plan = outcome.plan
+        items = [item_of(plan.verdicts[digest], reader.raw(digest)) for digest in plan.deletions]
+        record = state.new_record(self.repository, self._now(), items)
+        ended = "interrupted"
+        try:
+            while True:
+                again = self._plan(reader.read(self._now()), reader)
+                tried = {*outcome.deleted, *outcome.refused}
+                batch = [digest for digest in confirmed(plan, again) if digest not in tried][:_BATCH]
+                if not batch:
+                    break
+                refused = self._delete_batch(batch, reader)
+                outcome.refused |= refused
+                gone = [digest for digest in batch if digest not in refused]
+                outcome.deleted += gone
+                record.deleted(gone)
+                if refused:
+                    break  # what comes after it in the order may be a part of it
+            ended = "complete"
+        finally:
+            record.end(ended)
+
+    def _delete_batch(self, batch: Sequence[str], reader: InventoryReader) -> dict[str, str]:
+        listed = [reader.listed[digest] for digest in batch]
+        refused = self.client.delete_listed(self.repository, listed)
+        if refused is not None:
+            return dict(refused)
+        for number, digest in enumerate(batch):
+            try:
+                self.client.delete(self.repository.with_digest(Digest(digest)))
+            except errors.NotFound:
+                continue
+            except PolicyRefused as error:
+                return {digest: error.headline, **dict.fromkeys(batch[number + 1 :], "one before it was refused")}
+        return {}
+
+    def _now(self) -> datetime:
+        return self.fixed or datetime.now(timezone.utc)
+
+    @property
+    def _doing(self) -> str:
+        return f"retaining {self.repository.name}"
+
+
+def _tell(services: Services, request: RetainRequest, outcomes: Sequence[_Outcome]) -> None:
+    """Print the result: JSON, or a table of what goes and a line for each repository; and the job's summary."""
+    if request.as_json:
+        services.reporter.result([one.plain for one in outcomes])
+    summary = ["| repository | manifests | go | deleted | |", "|---|---|---|---|---|"]
+    for one in outcomes:
+        going = [verdict for verdict in one.plan.verdicts.values() if verdict.goes]
+        if going and not request.as_json:
+            cells = [
+                (
+                    " ".join(verdict.manifest.tags) or verdict.manifest.digest[:19],
+                    verdict.reason.value,
+                    verdict.about[:40],
+                )
+                for verdict in going
+            ]
+            services.reporter.table(("goes", "why", "of"), cells)
+        words = f"{len(one.deleted)} deleted" if request.yes else f"{len(going)} would go"
+        hands_off = f"; hands off: {one.plan.hands_off.value}" if one.plan.hands_off else ""
+        services.reporter.step(f"{one.repository.name}: {words} of {len(one.plan.verdicts)} manifests{hands_off}")
+        counts = f"{len(one.plan.verdicts)} | {len(going)} | {len(one.deleted)}"
+        summary.append(f"| {one.repository.name} | {counts} | {hands_off.lstrip('; ')} |")
+    services.provider.summary("## Retention\n\n" + "\n".join(summary) + "\n")

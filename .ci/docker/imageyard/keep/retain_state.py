@@ -1,0 +1,150 @@
+"""What a run of retention keeps on disk: the report, and for each repository the restore record and first sightings."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from imageyard.errors import ConfigurationError, EnvironmentLacks
+from imageyard.files import atomic_write, make_folder
+from imageyard.records import strict_json
+
+if TYPE_CHECKING:
+    from imageyard.keep.retention_plan import RetentionPlan, RetentionVerdict
+    from imageyard.names import Reference
+    from imageyard.oci.raw import Raw
+
+__all__ = ["RepositoryState", "RestoreRecord", "item_of", "lines_of", "write_report"]
+
+VERSION = 1
+
+
+class RepositoryState:
+    """What earlier runs left of one repository: when manifests were first seen, and when it was judged last."""
+
+    def __init__(self, folder: Path, repository: Reference) -> None:
+        """Raises ConfigurationError where the file is not what was written."""
+        self.folder = folder
+        self.name = re.sub(r"[^A-Za-z0-9.-]", "_", repository.name)
+        self.file = folder / f"{self.name}.json"
+        self.first_seen: dict[str, datetime] = {}
+        self.last: datetime | None = None
+        try:
+            content = _read(self.file)
+            self.first_seen = {digest: _time(time) for digest, time in content["first_seen"].items()}
+            self.last = _time(content["last"])
+        except FileNotFoundError:
+            pass
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise ConfigurationError(
+                f"{self.file} is damaged", hint="remove it: ages are counted from now on"
+            ) from None
+
+    def write(self, now: datetime, there: Collection[str]) -> None:
+        """Keep the first sightings of what is there. Raises EnvironmentLacks where it cannot be written."""
+        make_folder(self.folder)
+        seen = {digest: time.isoformat() for digest, time in sorted(self.first_seen.items()) if digest in there}
+        atomic_write(self.file, json.dumps({"version": VERSION, "last": now.isoformat(), "first_seen": seen}) + "\n")
+
+    def open_records(self) -> list[RestoreRecord]:
+        """The restore records of runs that died. Raises ConfigurationError for one that is damaged."""
+        records = [RestoreRecord(path, _read(path)) for path in sorted(self.folder.glob(f"{self.name}.*.restore.json"))]
+        return [record for record in records if record.content.get("state") in ("running", "interrupted")]
+
+    def new_record(self, repository: Reference, now: datetime, items: Iterable[Mapping[str, Any]]) -> RestoreRecord:
+        """Write what is about to be deleted, before anything is. Raises EnvironmentLacks where it cannot be written."""
+        make_folder(self.folder)
+        stamp = now.strftime("%Y%m%dT%H%M%S.%f")
+        content = {
+            "version": VERSION,
+            "repository": repository.name,
+            "at": now.isoformat(),
+            "state": "running",
+            "items": list(items),
+            "deleted": [],
+        }
+        record = RestoreRecord(self.folder / f"{self.name}.{stamp}.restore.json", content)
+        record.write()
+        return record
+
+
+class RestoreRecord:
+    """The manifests that a run set out to delete, in order and with their bytes, and which of them are deleted."""
+
+    def __init__(self, path: Path, content: dict[str, Any]) -> None:
+        self.path = path
+        self.content = content
+
+    def deleted(self, digests: Iterable[str]) -> None:
+        """Add what was deleted, and keep it on disk."""
+        self.content["deleted"] += digests
+        self.write()
+
+    def end(self, state: str) -> None:
+        """Say how it ended: `complete`, `interrupted`, or `completed later`."""
+        self.content["state"] = state
+        self.write()
+
+    def complete(self, is_there: Callable[[str], bool]) -> None:
+        """Finish the record of a run that died: what is not there any more was deleted by it."""
+        known = set(self.content["deleted"])
+        digests = [item["digest"] for item in self.content["items"]]
+        self.content["deleted"] += [one for one in digests if one not in known and not is_there(one)]
+        self.end("completed later")
+
+    def write(self) -> None:
+        """Raises EnvironmentLacks where the file cannot be written."""
+        atomic_write(self.path, json.dumps(self.content, indent=1) + "\n")
+
+
+def item_of(verdict: RetentionVerdict, raw: Raw | None) -> dict[str, Any]:
+    """A manifest as a restore record has it; `manifest` is base64 of its bytes, None where they cannot be read."""
+    body = None if raw is None else base64.b64encode(raw.body).decode()
+    one = verdict.manifest
+    return {"digest": one.digest, "tags": list(one.tags), "media_type": one.media_type, "manifest": body}
+
+
+def write_report(path: Path, now: datetime, repositories: Iterable[Mapping[str, Any]], *, yes: bool) -> None:
+    """Write the report of a run. Raises EnvironmentLacks where it cannot be written."""
+    content = {"version": VERSION, "at": now.isoformat(), "dry_run": not yes, "repositories": list(repositories)}
+    atomic_write(path, json.dumps(content, indent=1) + "\n")
+
+
+def lines_of(plan: RetentionPlan, deleted: Collection[str], refused: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Every manifest of a plan with its reason, as plain data."""
+    return [
+        {
+            "digest": digest,
+            "tags": list(one.manifest.tags),
+            "goes": one.goes,
+            "reason": one.reason.name,
+            "why": one.reason.value,
+            "about": one.about,
+            "pushed": one.manifest.pushed.isoformat() if one.manifest.pushed else None,
+            "size": one.manifest.size,
+            "deleted": digest in deleted,
+            "refused": refused.get(digest),
+        }
+        for digest, one in plan.verdicts.items()
+    ]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = strict_json(path.read_bytes(), str(path))
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise EnvironmentLacks(f"{path} cannot be read: {error.strerror}") from None
+    if not isinstance(content, dict):
+        raise ConfigurationError(f"{path} is damaged", hint="remove it")
+    return content
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)

@@ -1,0 +1,167 @@
+"""What retention decides from: the manifests of one repository, what git and the catalogue claim, and the policy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Literal, TypeAlias
+
+from imageyard.names import parse_tag
+from imageyard.plan.caches import parse_cache_tag
+from imageyard.plan.decision import MAIN
+
+__all__ = [
+    "Claims",
+    "Inventory",
+    "RepositoryKind",
+    "RetentionPolicy",
+    "StoredManifest",
+    "TagClass",
+    "class_of",
+    "subject_of_tag",
+    "tag_matches",
+]
+
+RepositoryKind: TypeAlias = Literal["trusted", "branch", "cache"]
+"""Whose repository it is; a mirror is judged as the trusted one, whose images it copies."""
+
+TagClass: TypeAlias = Literal["pinned", "temporary", "weekly", "content", "floating", "cache", "attached", "foreign"]
+"""`floating`: the name of an image, or the cache of the protected branches. `attached`: a tag that only names what
+refers to another manifest. `foreign`: a tag of none of our forms, or of no image that any kept catalogue has."""
+
+_WEEKLY = re.compile(r"(?P<image>.+)-weekly-[0-9]{8}(-[a-z0-9]+)?")
+_ATTACHED = re.compile(r"(?P<algorithm>sha256|sha512)-(?P<hex>[0-9a-f]{64,128})(\.[a-z0-9]+)?")
+
+
+@dataclass(frozen=True)
+class StoredManifest:
+    """One manifest of a repository.
+
+    `children` are the digests that an index lists, empty for other manifests, and None where an index cannot be read
+    though it is there, as at ECR while it is archived. `attests` are the digests that it is said to attest by the
+    annotation `vnd.docker.reference.digest` of an index; `subject` is the manifest that it names itself. `pushed` is
+    None where nobody knows, `pulled` where there was no pull or the registry counts none. `size` is in bytes.
+    `commit` is that of the record, where this manifest is one.
+    """
+
+    digest: str
+    children: tuple[str, ...] | None = ()
+    subject: str | None = None
+    attests: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    pushed: datetime | None = None
+    pulled: datetime | None = None
+    size: int | None = None
+    media_type: str = ""
+    archived: bool = False
+    archived_at: datetime | None = None
+    commit: str | None = None
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """The manifests that it refers to: by its field, by an annotation, or by one of its tags."""
+        named = (subject_of_tag(tag) for tag in self.tags)
+        return tuple(dict.fromkeys(one for one in (self.subject, *self.attests, *named) if one))
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """All manifests of one repository. `unreadable` says why it is not known in whole, and is empty where it is."""
+
+    manifests: Mapping[str, StoredManifest]
+    unreadable: str = ""
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What keeps images: computed from git, the catalogue and the locks.
+
+    `images` are the names of images in any kept catalogue. `reachable` are the tags of rows and images at kept commits,
+    by the commit; `commits` are these commits. `pinned_tags` and `pinned_digests` are what locks and files of kept
+    branches name in this repository. `unversioned` are digests whose recipe is not known to be of the version that the
+    tags were computed with. `parents` are the tags that the row of a tag starts from.
+    """
+
+    images: frozenset[str] = frozenset()
+    reachable: Mapping[str, str] = field(default_factory=dict)
+    commits: frozenset[str] = frozenset()
+    pinned_tags: frozenset[str] = frozenset()
+    pinned_digests: frozenset[str] = frozenset()
+    unversioned: frozenset[str] = frozenset()
+    parents: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RetentionPolicy:
+    """For how long what is kept, and how much may go at once.
+
+    `content` is for content that no kept branch leads to, `versions` for content of another recipe version. `pulled`:
+    what was pulled within that time stays. `grace`: what was pushed within that time stays. `most` manifests, and
+    `share` of a repository (0 to 1), may go in one run. `backed_up` are the classes that need a backup to go.
+    """
+
+    temporary: timedelta = timedelta(days=1)
+    weekly: timedelta = timedelta(days=14)
+    content: timedelta = timedelta(days=30)
+    versions: timedelta = timedelta(days=90)
+    cache: timedelta = timedelta(days=7)
+    pulled: timedelta = timedelta(days=14)
+    grace: timedelta = timedelta(hours=2)
+    most: int = 500
+    share: float = 0.5
+    pins: tuple[str, ...] = ()
+    temporaries: tuple[str, ...] = ()
+    backed_up: frozenset[TagClass] = frozenset()
+
+
+def class_of(tag: str, policy: RetentionPolicy, claims: Claims, kind: RepositoryKind) -> TagClass:
+    """The class of a tag, by the first rule that fits: pins, then what the tag itself says."""
+    if tag in claims.pinned_tags or any(tag_matches(pattern, tag) for pattern in policy.pins):
+        return "pinned"
+    if subject_of_tag(tag):
+        return "attached"
+    if kind == "cache":
+        cache = parse_cache_tag(tag)
+        return "foreign" if cache is None else "floating" if cache.scope == MAIN else "cache"
+    if any(tag_matches(pattern, tag) for pattern in policy.temporaries):
+        return "temporary"
+    if tag in claims.images:
+        return "floating"
+    if tag in claims.reachable:
+        return "content"
+    if (weekly := _WEEKLY.fullmatch(tag)) and weekly["image"] in claims.images:
+        return "weekly"
+    parsed = parse_tag(tag)
+    return "content" if parsed and parsed.image in claims.images else "foreign"
+
+
+def subject_of_tag(tag: str) -> str | None:
+    """The manifest that a tag is about by its name: `sha256-HEX` and, with an ending, `sha256-HEX.sig`.
+
+    (OCI distribution-spec 1.1, "Referrers Tag Schema"; sigstore/cosign, `specs/SIGNATURE_SPEC.md`: `.sig`, and in the
+    same way `.att` and `.sbom`.)
+    """
+    match = _ATTACHED.fullmatch(tag)
+    return f"{match['algorithm']}:{match['hex']}" if match else None
+
+
+def tag_matches(pattern: str, tag: str) -> bool:
+    """Whether a tag is one of a pattern's: `*` is any text, `{a,b}` one of these."""
+    return _expression(pattern).fullmatch(tag) is not None
+
+
+@cache
+def _expression(pattern: str) -> re.Pattern[str]:
+    parts = re.split(r"(\*|\{[^{}]*\})", pattern)
+    words = []
+    for part in parts:
+        if part == "*":
+            words.append(".*")
+        elif part.startswith("{") and part.endswith("}"):
+            words.append(f"(?:{'|'.join(map(re.escape, part[1:-1].split(',')))})")
+        else:
+            words.append(re.escape(part))
+    return re.compile("".join(words), re.DOTALL)

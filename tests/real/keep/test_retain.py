@@ -1,0 +1,168 @@
+"""Retention at a real registry, its own garbage collector after it, and another client that pulls all that is left."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import signal
+import subprocess
+import tarfile
+import threading
+from datetime import datetime, timedelta, timezone
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+import pytest
+from imageyard.keep.retain import RetainRequest, retain
+from imageyard.names import Digest, Reference
+from imageyard.oci.manifests import OCI_MANIFEST, Index, digest_of
+from imageyard.registry.client import Client
+from imageyard.registry.upload import push_bytes
+from support.registry.faults import Answer, Proxy, running
+from support.registry.served import Served, platform, put_index, tool
+from support.services import services
+from support.yard.promoted import BOTH, ONE, PromotedYard, make_promoted_yard
+
+NOW = datetime.now(timezone.utc)
+ALL = RetainRequest(yes=True, share=1.0)
+
+
+@pytest.fixture
+def yard(registry: Served, tmp_path: Path) -> PromotedYard:
+    return make_promoted_yard(registry, tmp_path)
+
+
+def put_image(client: Client, place: Reference, note: str, arch: str = "amd64") -> Digest:
+    """An image that other clients find right: its layer is a packed tar, whose digest its config has."""
+    plain, packed = io.BytesIO(), note.encode()
+    with tarfile.open(fileobj=plain, mode="w") as archive:
+        file = tarfile.TarInfo("note")
+        file.size = len(packed)
+        archive.addfile(file, io.BytesIO(packed))
+    layer = gzip.compress(plain.getvalue(), mtime=0)
+    rootfs = {"type": "layers", "diff_ids": [digest_of(plain.getvalue())]}
+    config = json.dumps({"os": "linux", "architecture": arch, "config": {}, "rootfs": rootfs}).encode()
+    types = {
+        "config": "application/vnd.oci.image.config.v1+json",
+        "layer": "application/vnd.oci.image.layer.v1.tar+gzip",
+    }
+    entries = {
+        name: {"mediaType": types[name], "digest": push_bytes(client, place, content), "size": len(content)}
+        for name, content in (("config", config), ("layer", layer))
+    }
+    body = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": entries["config"], "layers": [entries["layer"]]}
+    content = json.dumps(body).encode()
+    return client.put(place.with_digest(digest_of(content)), content, OCI_MANIFEST)
+
+
+def tagged(client: Client, place: Reference, note: str, arch: str = "amd64") -> Digest:
+    digest = put_image(client, place, note, arch)
+    raw = client.get(place.with_digest(digest))
+    return client.put(place, raw.body, raw.media_type)
+
+
+def filled(yard: PromotedYard, client: Client, old: int) -> set[str]:
+    """Images of now, and old ones of two platforms that share one of them; the tags that are to stay."""
+    kept = [(yard.row_tag(ONE, "amd64"), "amd64"), *((yard.row_tag(BOTH, arch), arch) for arch in ("amd64", "arm64"))]
+    rows = {tagged(client, yard.at(tag, branch=False), tag, arch): platform(arch) for tag, arch in kept[1:]}
+    tagged(client, yard.at(kept[0][0], branch=False), "one")
+    put_index(client, yard.at(yard.index_tag(BOTH), branch=False), rows)
+    place = yard.at("", branch=False)
+    shared = put_image(client, place, f"{yard.key} shared", "arm64")
+    for number in range(old):
+        own = put_image(client, place, f"{yard.key} {number}")
+        rows = {own: platform("amd64"), shared: platform("arm64")}
+        put_index(client, place.with_tag(f"{BOTH}-{number:020x}"), rows)
+    put_index(client, place.with_tag(BOTH), {shared: platform("arm64")})
+    tagged(client, place.with_tag("theirs"), f"{yard.key} theirs")
+    return {yard.row_tag(ONE, "amd64"), yard.row_tag(BOTH, "amd64"), yard.row_tag(BOTH, "arm64"),
+            yard.index_tag(BOTH), BOTH, "theirs"}  # fmt: skip
+
+
+def images(client: Client, place: Reference) -> set[str]:
+    """The tags that are no lists of referrers."""
+    return {tag for tag in client.tags(place) if not tag.startswith("sha256-")}
+
+
+def whole(client: Client, place: Reference) -> None:
+    """Every image that is left can be pulled whole by another client, and its index lacks nothing."""
+    for tag in images(client, place):
+        tool("crane", "validate", "--remote", place.with_tag(tag))
+        document = client.get(place.with_tag(tag)).parsed()
+        if isinstance(document, Index):
+            assert all(client.digest_of(place.with_digest(entry.digest)) for entry in document.manifests)
+
+
+def collected(registry: Served) -> None:
+    """Have the registry's own tool remove the blobs that nothing refers to."""
+    config = registry.storage.parent / "config.yml"
+    subprocess.run(["docker-registry", "garbage-collect", str(config)], check=True, capture_output=True)
+
+
+def test_a_hundred_images_are_retained_and_every_survivor_is_pulled_whole(yard: PromotedYard, registry: Served) -> None:
+    client = registry.client()
+    stay = filled(yard, client, 100)
+    place = yard.at("", branch=False)
+    project = yard.project()
+    retain(project, services(client), RetainRequest(), NOW)
+    assert len(images(client, place)) == 100 + len(stay)
+    retain(project, services(client), ALL, NOW + timedelta(days=400))
+    assert images(client, place) == stay
+    collected(registry)
+    whole(client, place)
+
+
+class StallingDeletion(Proxy):
+    """Numbers the deletions, and never answers the one at `at`; `after` lets the registry do it first."""
+
+    def __init__(self, upstream: str) -> None:
+        super().__init__(upstream)
+        self.at, self.count, self.after = 0, 0, False
+        self.reached = threading.Event()
+
+    def forward(self, handler: BaseHTTPRequestHandler, body: bytes) -> Answer:
+        with self.lock:
+            self.count += handler.command == "DELETE"
+            stalls = handler.command == "DELETE" and self.count == self.at
+        if stalls:
+            if self.after:
+                super().forward(handler, body)
+            self.reached.set()
+            self.ended.wait(300)
+            raise ConnectionError
+        return super().forward(handler, body)
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_wherever_it_is_killed_the_rerun_converges(yard: PromotedYard, registry: Served, after: bool) -> None:
+    client = registry.client()
+    stay = filled(yard, client, 4)
+    place = yard.at("", branch=False)
+    yard.edit("images.yml", "mirrors:", "retention: {trusted: 1s, versions: 1s, temporary: 1s, grace: 1s}\nmirrors:")
+    yard.commit()
+    stay |= {yard.row_tag(ONE, "amd64"), yard.index_tag(BOTH)}
+    retain(yard.project(), services(client), RetainRequest(), NOW - timedelta(days=1))
+    with running(StallingDeletion(registry.host)) as proxy:
+        yard.edit("images.yml", registry.host, proxy.host)
+        yard.commit()
+        state = yard.top / ".imageyard" / "retention"
+        for file in state.glob("*.json"):
+            file.rename(str(file).replace(registry.host.replace(":", "_"), proxy.host.replace(":", "_")))
+        proxy.after = after
+        for point in (1, 1, 2, 3):
+            proxy.at, proxy.count = point, 0
+            proxy.reached.clear()
+            with yard.start(["inv", "retain", "--yes", "--share", "100"]) as child:
+                if not proxy.reached.wait(60):
+                    child.communicate()
+                    break
+                os.killpg(child.pid, signal.SIGKILL)
+                child.communicate()
+            whole(client, place)
+        proxy.at = 0
+        done = yard.inv("retain", "--yes", "--share", "100")
+        assert done.code == 0, done.all
+    assert images(client, place) == stay
+    whole(client, place)
