@@ -64,6 +64,13 @@ class BucketStore:
         """What the bucket says of a tag."""
         return read_entry(self.bucket, tag_key(self.repository, tag))
 
+    def required(self, tag: str) -> TagEntry:
+        """What the bucket says of a tag. Raises NotFound where it does not know it."""
+        entry = self.entry(tag)
+        if entry is None:
+            raise NotFound(f"{self.name} has no backup of {self.repository}:{tag}")
+        return entry
+
     def manifest(self, name: str) -> Raw | None:
         """The manifest that a tag or a digest names. Raises Damaged for bytes of another digest."""
         digest = Digest(name) if ":" in name else self.digest_of(name)

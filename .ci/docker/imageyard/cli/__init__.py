@@ -14,6 +14,7 @@ def namespace() -> Collection:
     from imageyard.cli import (
         access,
         adopting,
+        backups,
         building,
         caching,
         deciding,
@@ -26,7 +27,7 @@ def namespace() -> Collection:
     )
 
     guard_log()
-    rooms = (describing, building, planning, publishing, access, sharing, machine, adopting)
+    rooms = (describing, building, planning, publishing, access, sharing, backups, machine, adopting)
     groups = {"cache": (caching,), "ci": (deciding, workflows)}
     found = Collection(*(task for room in rooms for task in room.TASKS))
     for name, members in groups.items():
