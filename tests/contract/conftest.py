@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterator
 
 import pytest
+from imageyard.bucket.objects import Bucket
+from support.aws.bucket import StrictS3, bucket_of, s3_served
 from support.registry.served import Served, serve
 
 
@@ -17,3 +20,21 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def secured_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """One that asks for a password."""
     yield from serve(tmp_path_factory.mktemp("secured"), auth=True)
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[StrictS3]:
+    with s3_served() as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def make_bucket(s3: StrictS3) -> Callable[[], Bucket]:
+    """Makes an empty bucket, another one at each call."""
+    numbers = itertools.count()
+
+    def make() -> Bucket:
+        s3.create(f"contract-{next(numbers)}")
+        return bucket_of(s3, s3.buckets[-1], "ci")
+
+    return make

@@ -30,6 +30,7 @@ FLOORS = """
     git_blobs digest_cache path_problems repository_paths
     parallel
     http oci
+    bucket
     treebase
     git_tree
     tree
@@ -65,6 +66,7 @@ FLOOR = {room: number for number, line in enumerate(FLOORS.strip().splitlines())
 STRANGERS = {
     "http": ("registry", "catalogue", "recipe", "plan"),
     "oci": ("registry", "http", "catalogue", "recipe", "plan"),
+    "bucket": ("registry", "catalogue", "recipe", "plan"),
     "registry": ("catalogue", "recipe", "plan"),
     "daemon": ("catalogue", "recipe", "plan"),
     "engine": ("catalogue", "recipe", "plan"),

@@ -59,10 +59,10 @@ def test_the_workflow_runs_every_test(top: Path, tracked: list[str]) -> None:
 ROOMS = ("project", "run", "building", "publishing", "queries", "access", "keep", "workbench")
 
 
-def test_every_module_of_the_rooms_above_is_imported_by_a_unit_test(top: Path) -> None:
+def test_every_module_of_the_rooms_above_is_imported_by_a_test_without_an_engine(top: Path) -> None:
     """What only an engine can start is hard to change: its logic is tested on registries and engines in memory."""
     imported: set[str] = set()
-    for path in (top / "tests" / "unit").rglob("*.py"):
+    for path in [*(top / "tests" / "unit").rglob("*.py"), *(top / "tests" / "contract").rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ImportFrom) and node.module:
                 imported |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 
 from imageyard.errors import ConfigurationError, Denied, ImageyardError, NotFound, Transient
 
-__all__ = ["KEPT", "Caller", "Keys", "Refused", "call", "has_keys", "machine_keys"]
+__all__ = ["KEPT", "AwsService", "Caller", "Keys", "Refused", "call", "has_keys", "machine_keys"]
 
 _ABSENT = ("NotFoundException", "NoSuchBucket", "NoSuchKey")
 _DENIED = (
@@ -24,6 +25,8 @@ _WRONG = ("Validation", "InvalidParameter", "RegionDisabled", "MalformedPolicyDo
 _MACHINE = ("assume-role-with-web-identity", "container-role", "iam-role")
 """botocore's names for credentials that a machine, a pod or a task was given (botocore, `credentials`)."""
 _METADATA_PATIENCE = 2  # seconds, whole ones, for an answer that comes from the machine itself
+_CONNECTIONS = 64
+_BY_PATH: Any = {"addressing_style": "path"}
 _WHO = "aws sts get-caller-identity    (who are you to AWS?)"
 
 
@@ -79,17 +82,40 @@ def call(
     Raises Denied where there are no credentials or they do not suffice, NotFound for what is not there,
     ConfigurationError for what AWS will never take, Transient for the rest; `refused` is asked first.
     """
-    from botocore import exceptions as wrong
+    return AwsService(service, region, caller=caller).call(operation, doing, refused=refused, **given)
 
-    try:
-        client = _client(service, region, caller)
-        answer: Mapping[str, Any] = getattr(client, operation)(**given)
-    except wrong.ClientError as error:
-        code, words = _said(error)
-        raise (refused and refused(code, words)) or _refusal(service, code, words, doing) from None
-    except wrong.BotoCoreError as error:
-        raise _unanswered(service, error, doing) from None
-    return answer
+
+class AwsService:
+    """One AWS service that is called often: its client is made once, and threads may share it.
+
+    `endpoint` is the URL of a service that speaks the same protocol elsewhere; without it AWS is asked, or whom the
+    environment names. `region` None is that of the environment.
+    """
+
+    def __init__(
+        self, name: str, region: str | None, *, caller: Caller = "environment", endpoint: str | None = None
+    ) -> None:
+        self._name = name
+        self._region = region
+        self._caller: Caller = caller
+        self._endpoint = endpoint
+        self._client: Any = None
+        self._lock = threading.Lock()
+
+    def call(self, operation: str, doing: str, *, refused: Refused | None = None, **given: Any) -> Mapping[str, Any]:
+        """One call, as `call` does it; the body of an answer, where it has one, is read whole into memory."""
+        from botocore import exceptions as wrong
+
+        try:
+            with self._lock:
+                self._client = self._client or _client(self._name, self._region, self._caller, self._endpoint)
+            answer: Mapping[str, Any] = getattr(self._client, operation)(**given)
+            return {**answer, "Body": answer["Body"].read()} if "Body" in answer else answer
+        except wrong.ClientError as error:
+            code, words = _said(error)
+            raise (refused and refused(code, words)) or _refusal(self._name, code, words, doing) from None
+        except wrong.BotoCoreError as error:
+            raise _unanswered(self._name, error, doing) from None
 
 
 def has_keys() -> bool:
@@ -126,14 +152,17 @@ def machine_keys(doing: str) -> Keys | None:
     return Keys(frozen.access_key, frozen.secret_key, frozen.token or "", getattr(found, "_expiry_time", None))
 
 
-def _client(service: str, region: str, caller: Caller) -> Any:
+def _client(service: str, region: str | None, caller: Caller, endpoint: str | None) -> Any:
     import boto3
+    from botocore.config import Config
 
     session = _session()
-    given: dict[str, Any] = {}
+    given: dict[str, Any] = {"config": Config(max_pool_connections=_CONNECTIONS)}
+    if endpoint:  # of somebody who may have no names of buckets in the DNS
+        given = {"endpoint_url": endpoint, "config": Config(max_pool_connections=_CONNECTIONS, s3=_BY_PATH)}
     caller = _kept() or caller if caller == "environment" else caller
     if isinstance(caller, Keys):
-        given = {"aws_access_key_id": caller.id, "aws_secret_access_key": caller.secret}
+        given |= {"aws_access_key_id": caller.id, "aws_secret_access_key": caller.secret}
         given |= {"aws_session_token": caller.token} if caller.token else {}
     else:
         _own_chain(session)

@@ -1,4 +1,4 @@
-"""What every store does: the same cases against a dict, a folder, and a repository at the real registry."""
+"""What every store does: the same cases against a dict, a folder, a bucket, and a repository at the real registry."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from typing import IO
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from imageyard.bucket.objects import Bucket
+from imageyard.bucket.store import BucketStore
 from imageyard.errors import NotFound, PolicyRefused, Transient
 from imageyard.names import Digest
 from imageyard.oci.archive import Archive
@@ -34,13 +36,18 @@ LAYER = "application/vnd.oci.image.layer.v1.tar"
 Make = Callable[[], Store]
 
 
-@pytest.fixture(params=["memory", "layout", "registry", "registry in memory", "registry in memory with referrers"])
+@pytest.fixture(
+    params=["memory", "layout", "bucket", "registry", "registry in memory", "registry in memory with referrers"]
+)
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
     """Makes a store of one kind, empty, another one at each call."""
     if request.param == "memory":
         return MemoryStore
     if request.param == "layout":
         return lambda: LayoutStore(tmp_path / f"layout-{next(NUMBERS)}")
+    if request.param == "bucket":
+        bucket: Callable[[], Bucket] = request.getfixturevalue("make_bucket")
+        return lambda: BucketStore(bucket(), "registry.test/contract")
     if request.param.startswith("registry in memory"):
         served = MemoryRegistry(has_referrers="with" in request.param)
         talking = served.client()
@@ -204,13 +211,16 @@ def test_what_refers_to_a_manifest_is_found_where_it_has_a_tag_too(make: Make) -
     assert store.manifest("a-record") == record
 
 
-@pytest.fixture(params=["memory", "layout", "registry", "registry in memory", "registry in memory with referrers"])
+@pytest.fixture(params=["memory", "layout", "bucket", "registry"])
 def another(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
     """The place that is copied from; each kind meets each."""
     if request.param == "registry":
         registry: Served = request.getfixturevalue("registry")
         client = registry.client()
         return lambda: RegistryStore(client, registry.reference(f"contract/from-{next(NUMBERS)}"))
+    if request.param == "bucket":
+        bucket: Callable[[], Bucket] = request.getfixturevalue("make_bucket")
+        return lambda: BucketStore(bucket(), "registry.test/from")
     return MemoryStore if request.param == "memory" else lambda: LayoutStore(tmp_path / f"from-{next(NUMBERS)}")
 
 

@@ -224,7 +224,16 @@ _BACKUP = RecordKind(
         ),
         "prefix": Field(Scalar("a prefix", scalars.relative_path), "the folder in the bucket"),
         "region": Field(_REGION, "the region of the bucket"),
-        "role": Field(_ROLE, "the role that may write it"),
+        "endpoint": Field(
+            Scalar(
+                "the URL of a service",
+                scalars.pattern(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?", "the URL of a service: https://HOST[:PORT]"),
+                form={"type": "string", "pattern": "^https?://"},
+            ),
+            "a service that speaks S3's protocol elsewhere than at AWS: https://HOST[:PORT]",
+        ),
+        "role": Field(_ROLE, "the role that a job takes, which may read and write the bucket"),
+        "lifetime": Field(DURATION, "how long a backup is kept that is not made again; 30d unless told"),
     },
 )
 _REGISTRY = Either(REPOSITORY, _by_trust("registry", REPOSITORY, "the repository"))

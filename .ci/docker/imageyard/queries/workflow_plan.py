@@ -250,5 +250,5 @@ def _surroundings(catalogue: Catalogue, decision: Decision, runners: Mapping[Arc
 
 def _remarks(catalogue: Catalogue) -> tuple[str, ...]:
     if "backup" in catalogue.settings:
-        return ("the catalogue names a backup, which is not built yet: nothing is planned for it",)
+        return ("no job of the plan backs up: inv backup does it",)
     return ()

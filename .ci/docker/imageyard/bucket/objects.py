@@ -1,0 +1,199 @@
+"""Objects of a bucket under a prefix: written once and hashed by both sides, read whole or in ranges, listed, deleted.
+
+Amazon S3 API Reference (2006-03-01). Every write carries its SHA-256, which the other side compares with what arrived
+("Checking object integrity"); one that must not replace anything says `If-None-Match: *` ("Conditional writes").
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+from imageyard.aws import AwsService
+from imageyard.errors import ImageyardError, NotFound, PolicyRefused, Transient
+from imageyard.http.backoff import Clock
+
+__all__ = ["READERS", "Bucket", "Head", "ObjectEntry", "checksum"]
+
+READERS = 4
+"""How many large blobs are read, and how many are written, at once: this many times a piece is held in memory."""
+_TRIES = 4
+_FIRST_WAIT = 0.25
+_MISSING = ("404", "NoSuchKey", "NoSuchUpload", "NoSuchBucket")
+_THERE = ("412", "PreconditionFailed")
+_RACED = ("409", "ConditionalRequestConflict", "OperationAborted")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Head:
+    """What a bucket says of an object: `size` in bytes; `sha256` is the checksum that it keeps, in base64.
+
+    The checksum of an object that was written in parts is not of its bytes, and is None here.
+    """
+
+    size: int
+    media_type: str
+    sha256: str | None
+
+
+@dataclass(frozen=True)
+class ObjectEntry:
+    """An object in a listing; `key` is without the prefix of the bucket, `size` in bytes."""
+
+    key: str
+    size: int
+    modified: datetime
+
+
+class _AlreadyThere(PolicyRefused):
+    """A write that replaces nothing met an object."""
+
+
+class Bucket:
+    """Objects by key. Methods raise Denied, NotFound for a bucket that is not there, or Transient with S3's words.
+
+    What may pass is tried again, with a wait in between, beside what botocore does. Threads may share one.
+    """
+
+    def __init__(self, service: AwsService, name: str, prefix: str = "", clock: Clock | None = None) -> None:
+        self.name = f"s3://{name}/{prefix}".rstrip("/")
+        self.reading = threading.BoundedSemaphore(READERS)
+        self.writing = threading.BoundedSemaphore(READERS)
+        self._service = service
+        self._bucket = name
+        self._prefix = f"{prefix}/" if prefix else ""
+        self._clock = clock or Clock()
+
+    def path(self, key: str) -> str:
+        """An object as a person types it: `s3://BUCKET/PREFIX/KEY`."""
+        return f"{self.name}/{key}"
+
+    def head(self, key: str) -> Head | None:
+        """What the bucket says of an object, None where there is none."""
+        answer = self._ask("head_object", f"looking for {self.path(key)}", key, ChecksumMode="ENABLED")
+        if answer is None:
+            return None
+        sha256 = answer.get("ChecksumSHA256")
+        whole = sha256 if sha256 and "-" not in sha256 else None
+        return Head(answer["ContentLength"], answer.get("ContentType", ""), whole)
+
+    def get(self, key: str) -> tuple[bytes, str] | None:
+        """A small object whole, and its media type; None where there is none."""
+        answer = self._ask("get_object", f"reading {self.path(key)}", key, ChecksumMode="ENABLED")
+        return None if answer is None else (answer["Body"], answer.get("ContentType", ""))
+
+    def range(self, key: str, first: int, last: int) -> bytes:
+        """The bytes `first` to `last` of an object, both included. Raises NotFound where there is none."""
+        doing = f"reading {self.path(key)}"
+
+        def read() -> bytes:
+            answer = self._once("get_object", doing, Key=self._prefix + key, Range=f"bytes={first}-{last}")
+            body: bytes = answer["Body"]
+            begins = str(answer.get("ContentRange", "")).startswith(f"bytes {first}-{last}/")
+            if len(body) != last - first + 1 or not begins:
+                raise Transient(f"{self.name} answered with another range than the one asked for", doing=doing)
+            return body
+
+        return self._again(read)
+
+    def put(self, key: str, body: bytes, media_type: str = "application/octet-stream") -> bool:
+        """Write an object where there is none; False where there is one, which stays as it is."""
+        return self.create(
+            "put_object", key, f"writing {self.path(key)}", Body=body, ContentType=media_type, **checksum(body)
+        )
+
+    def create(self, operation: str, key: str, doing: str, **given: Any) -> bool:
+        """One operation that writes `key` only where there is nothing; False where there is something."""
+        try:
+            self.call(operation, key, doing, IfNoneMatch="*", **given)
+        except _AlreadyThere:
+            return False
+        return True
+
+    def replace(self, key: str, body: bytes, media_type: str = "application/json") -> None:
+        """Write an object, in place of an earlier one."""
+        doing = f"writing {self.path(key)}"
+        self.call("put_object", key, doing, Body=body, ContentType=media_type, **checksum(body))
+
+    def delete(self, key: str) -> None:
+        """Delete an object; it may be gone already."""
+        self.call("delete_object", key, f"deleting {self.path(key)}")
+
+    def list(self, prefix: str) -> Iterator[ObjectEntry]:
+        """The objects whose keys begin so, sorted. Raises Transient for a listing that was cut."""
+        doing = f"listing {self.path(prefix)}"
+        more: dict[str, Any] = {}
+        while True:
+            page = self._page(doing, Prefix=self._prefix + prefix, **more)
+            for entry in page.get("Contents", ()):
+                yield ObjectEntry(entry["Key"].removeprefix(self._prefix), entry["Size"], entry["LastModified"])
+            if not page["IsTruncated"]:
+                return
+            more = {"ContinuationToken": page["NextContinuationToken"]}
+
+    def call(self, operation: str, key: str, doing: str, **given: Any) -> Mapping[str, Any]:
+        """One operation on an object, again where it may pass. Raises NotFound for what is not there."""
+        return self._again(lambda: self._once(operation, doing, Key=self._prefix + key, **given))
+
+    def unfinished(self, prefix: str) -> Iterator[tuple[str, str, datetime]]:
+        """The uploads in parts that were begun and not ended: key, id, and when they were begun."""
+        doing = f"looking for unfinished uploads in {self.name}"
+        more: dict[str, Any] = {}
+        while True:
+            page = self._again(
+                lambda: self._once("list_multipart_uploads", doing, Prefix=self._prefix + prefix, **more)  # noqa: B023
+            )
+            for entry in page.get("Uploads", ()):
+                yield entry["Key"].removeprefix(self._prefix), entry["UploadId"], entry["Initiated"]
+            if not page.get("IsTruncated"):
+                return
+            more = {"KeyMarker": page["NextKeyMarker"], "UploadIdMarker": page["NextUploadIdMarker"]}
+
+    def _page(self, doing: str, **given: Any) -> Mapping[str, Any]:
+        def read() -> Mapping[str, Any]:
+            page = self._once("list_objects_v2", doing, **given)
+            entries = page.get("Contents", ())
+            cut = page.get("IsTruncated") and not page.get("NextContinuationToken")
+            if cut or "IsTruncated" not in page or page.get("KeyCount", len(entries)) != len(entries):
+                raise Transient(f"{self.name} answered with a listing that was cut", doing=doing)
+            return page
+
+        return self._again(read)
+
+    def _ask(self, operation: str, doing: str, key: str, **given: Any) -> Mapping[str, Any] | None:
+        try:
+            return self.call(operation, key, doing, **given)
+        except NotFound:
+            return None
+
+    def _once(self, operation: str, doing: str, **given: Any) -> Mapping[str, Any]:
+        def refused(code: str, words: str) -> ImageyardError | None:
+            said = f"{self.name}: S3 answers {code}: {words}"
+            if code in _MISSING:
+                return NotFound(said, doing=doing)
+            if code in _THERE:
+                return _AlreadyThere(said, doing=doing)
+            return Transient(said, doing=doing, hint="run it again") if code in _RACED else None
+
+        return self._service.call(operation, doing, refused=refused, Bucket=self._bucket, **given)
+
+    def _again(self, work: Callable[[], T]) -> T:
+        for failures in range(_TRIES - 1):
+            try:
+                return work()
+            except Transient:
+                self._clock.sleep(_FIRST_WAIT * 2**failures * (0.5 + self._clock.chance()))
+        return work()
+
+
+def checksum(body: bytes) -> dict[str, str]:
+    """The arguments that tell S3 the SHA-256 of what is sent, which it compares and keeps."""
+    told = base64.b64encode(hashlib.sha256(body).digest()).decode()
+    return {"ChecksumAlgorithm": "SHA256", "ChecksumSHA256": told}

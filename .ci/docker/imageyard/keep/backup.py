@@ -1,0 +1,163 @@
+"""`inv backup`: copy published images to the catalogue's bucket, what belongs to them with them, their tags last."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from imageyard import git
+from imageyard.bucket.store import BucketStore
+from imageyard.errors import ImageyardError, NotFound, exit_code
+from imageyard.keep.backup_copy import companions, copy_whole, manifests_of
+from imageyard.keep.backup_index import write_generation
+from imageyard.keep.backup_marker import backing_up
+from imageyard.layout import size
+from imageyard.names import Digest, Reference, parse_reference
+from imageyard.parallel import each
+from imageyard.project import publish_policy
+from imageyard.records import worst
+from imageyard.registry.store import RegistryStore
+
+if TYPE_CHECKING:
+    from imageyard.board import Board
+    from imageyard.bucket.entries import TagEntry
+    from imageyard.bucket.objects import Bucket
+    from imageyard.project.project import Project
+    from imageyard.recipe.recipe import Recipes
+    from imageyard.run.services import Services
+
+__all__ = ["backup", "content_tags"]
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What came of a tag: its entries in the bucket, or why there are none."""
+
+    tag: str
+    entries: tuple[TagEntry, ...] = ()
+    error: ImageyardError | None = None
+
+
+def content_tags(project: Project, recipes: Recipes, pattern: str) -> dict[str, str]:
+    """The tags of the images of a pattern as they are now, of their rows first, each with the image's name.
+
+    What may not be published (a tag that ends in `-local`) has no tag here.
+    """
+    tags: dict[str, str] = {}
+    for row in project.rows(pattern):
+        if not publish_policy.why_not(recipes, row):
+            tags[recipes.tag(row)] = row.name
+            tags[recipes.index_tag(row.image)] = row.name
+    return tags
+
+
+def backup(
+    project: Project, recipes: Recipes, services: Services, bucket: Bucket, pattern: str, *, jobs: int
+) -> tuple[list[tuple[str, Reference]], int]:
+    """Copy what the trusted repository has of a pattern's images; returns each by digest, and the exit code.
+
+    An image that fails stops no other. A generation, of the commit and of the week, is written last, and only where
+    nothing failed. What is not published is told, and is no failure. Raises NotFound where nothing is published.
+    """
+    repository = publish_policy.repository(project.catalogue, "trusted")
+    source = RegistryStore(services.registry(), repository)
+    target = BucketStore(bucket, repository.name)
+    tags = content_tags(project, recipes, pattern)
+    known = tuple(source.tags())
+    with backing_up(bucket), services.reporter.board(f"backup to {bucket.name}") as board:
+        progress = _Progress(board, target, len(tags))
+        outcomes = each(list(tags), lambda tag: _save(source, target, tag, known, progress), jobs)
+        entries = [entry for one in outcomes for entry in one.entries]
+        errors = [one.error for one in outcomes if one.error is not None]
+        if entries and not errors:
+            _write_generations(project, bucket, entries)
+    _tell(services, outcomes, target)
+    if not entries and not errors:
+        raise NotFound(
+            f"{repository.name} has none of the images of {pattern}",
+            doing="backing up",
+            hint="inv refs PATTERN --existing    (what is published)",
+        )
+    done = [(tags.get(one.tag, one.tag), _reference(one)) for one in entries]
+    return done, worst(map(exit_code, errors))
+
+
+class _Progress:
+    """What the board is told, by several threads."""
+
+    def __init__(self, board: Board, target: BucketStore, count: int) -> None:
+        self._board = board
+        self._target = target
+        self._count = count
+        self._done = 0
+        self._lock = threading.Lock()
+
+    def began(self, tag: str) -> None:
+        """A tag is being copied."""
+        with self._lock:
+            self._board.step_started(tag)
+
+    def ended(self, tag: str, seconds: float) -> None:
+        """A tag is done with, well or not."""
+        with self._lock:
+            self._done += 1
+            self._board.step_done(tag, seconds)
+            self._board.log(f"{self._done} of {self._count} tags, {size(self._target.sent)} sent")
+
+
+def _save(source: RegistryStore, target: BucketStore, tag: str, known: Sequence[str], progress: _Progress) -> _Outcome:
+    begun = time.monotonic()
+    progress.began(tag)
+    try:
+        digest = source.digest_of(tag)
+        if digest is None:
+            return _Outcome(tag)
+        return _Outcome(tag, tuple(_copied(source, target, tag, digest, known)))
+    except ImageyardError as error:
+        return _Outcome(tag, error=error)
+    finally:
+        progress.ended(tag, time.monotonic() - begun)
+
+
+def _copied(
+    source: RegistryStore, target: BucketStore, tag: str, root: Digest, known: Sequence[str]
+) -> Iterator[TagEntry]:
+    """Copy an image, and what cosign keeps under tags of its own, which comes first; the entries that were written."""
+    raw = copy_whole(source, target, root)
+    for beside in companions(known, manifests_of(target, raw)):
+        digest = source.digest_of(beside)
+        if digest is not None:
+            target.put_manifest(copy_whole(source, target, digest), beside)
+            yield target.required(beside)
+    target.put_manifest(raw, tag)
+    yield target.required(tag)
+
+
+def _write_generations(project: Project, bucket: Bucket, entries: Sequence[TagEntry]) -> None:
+    now = datetime.now(timezone.utc)
+    year, week, _ = now.isocalendar()
+    for id in (git.resolve(project.top, "HEAD"), f"{year}-W{week:02}"):
+        write_generation(bucket, id, now.isoformat(timespec="seconds"), entries)
+
+
+def _tell(services: Services, outcomes: Sequence[_Outcome], target: BucketStore) -> None:
+    rows = []
+    for one in outcomes:
+        if one.error is not None:
+            services.reporter.error(one.error)
+            rows.append(("failed", one.tag, "", one.error.headline))
+        elif one.entries:
+            entry = one.entries[-1]
+            rows.append(("backed up", one.tag, entry.digest, f"{len(entry.blobs)} blobs, {size(entry.size)}"))
+        else:
+            rows.append(("absent", one.tag, "", "it is not published: there is nothing to copy"))
+    services.reporter.table(("", "tag", "digest", "what"), rows, cut=("what",))
+    services.reporter.step(f"{size(target.sent)} of blobs were sent to {target.bucket.name}")
+
+
+def _reference(entry: TagEntry) -> Reference:
+    return parse_reference(entry.repository).with_digest(entry.digest)

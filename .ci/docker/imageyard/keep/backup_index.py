@@ -1,0 +1,110 @@
+"""What a bucket says that it holds: entries of tags, and generations, each all the tags of a commit or of a week."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from imageyard.bucket.entries import TagEntry, content_of, dumps, entry_from, loads
+from imageyard.bucket.objects import Bucket
+from imageyard.bucket.store import blob_key, manifest_key, read_entry
+from imageyard.errors import Transient
+from imageyard.names import Digest
+from imageyard.parallel import each
+
+__all__ = [
+    "Generation",
+    "backed_up",
+    "generation_key",
+    "keys_of",
+    "read_generation",
+    "read_generations",
+    "read_tags",
+    "whole",
+    "write_generation",
+]
+
+_WORKERS = 16
+_TRIES = 3
+
+
+@dataclass(frozen=True)
+class Generation:
+    """The tags that were backed up together; `id` is a commit, or a week as `2026-W48`; `saved` as in a tag's entry."""
+
+    id: str
+    saved: str
+    tags: tuple[TagEntry, ...]
+
+
+def generation_key(id: str) -> str:
+    """The key of a generation."""
+    return f"generations/{id}.json"
+
+
+def keys_of(entry: TagEntry) -> frozenset[str]:
+    """The keys of all that an image is made of."""
+    return frozenset([*map(manifest_key, entry.manifests), *map(blob_key, entry.blobs)])
+
+
+def whole(entry: TagEntry, keys: Collection[str]) -> bool:
+    """Whether a listing has all that an image is made of."""
+    return keys_of(entry) <= set(keys)
+
+
+def backed_up(bucket: Bucket, *, tags: Iterable[TagEntry] | None = None) -> frozenset[Digest]:
+    """The digests of all manifests whose image is whole in the bucket: indexes, their children, referrers.
+
+    What entries say is compared with a listing, so that one whose parts were deleted by hand does not count. Nothing is
+    re-hashed: `inv backup --verify` does that. Raises Denied or Transient where the bucket cannot be read.
+    """
+    entries = [*read_tags(bucket), *(one for generation in read_generations(bucket) for one in generation.tags)]
+    if tags is not None:
+        entries = list(tags)
+    keys = {listed.key for prefix in ("blobs/", "manifests/") for listed in bucket.list(prefix)}
+    return frozenset(digest for entry in entries if whole(entry, keys) for digest in entry.manifests)
+
+
+def read_tags(bucket: Bucket, repository: str | None = None) -> list[TagEntry]:
+    """The entries of all tags, or of a repository's. Raises Transient for one that is damaged."""
+    prefix = "tags/" if repository is None else f"tags/{repository}/"
+    keys = [listed.key for listed in bucket.list(prefix)]
+    found = [entry for entry in each(keys, lambda key: read_entry(bucket, key), _WORKERS) if entry is not None]
+    return [entry for entry in found if repository in (None, entry.repository)]
+
+
+def read_generations(bucket: Bucket) -> list[Generation]:
+    """All generations, by their keys. Raises Transient for one that is damaged."""
+    ids = [listed.key.rpartition("/")[2].removesuffix(".json") for listed in bucket.list("generations/")]
+    return [one for one in each(ids, lambda id: read_generation(bucket, id), _WORKERS) if one is not None]
+
+
+def read_generation(bucket: Bucket, id: str) -> Generation | None:
+    """One generation, None where there is none."""
+    name = bucket.path(generation_key(id))
+    for failures in range(_TRIES):
+        found = bucket.get(generation_key(id))
+        if found is None:
+            return None
+        try:
+            return _generation(loads(found[0], name), name)
+        except Transient:
+            if failures == _TRIES - 1:
+                raise
+    return None
+
+
+def write_generation(bucket: Bucket, id: str, saved: str, entries: Sequence[TagEntry]) -> None:
+    """Write a generation; one that is there keeps its other tags: a backup may be of some images only."""
+    before = read_generation(bucket, id)
+    tags = {(one.repository, one.tag): one for one in (*(before.tags if before else ()), *entries)}
+    content = {"id": id, "saved": saved, "tags": [content_of(tags[key]) for key in sorted(tags)]}
+    bucket.replace(generation_key(id), dumps(content))
+
+
+def _generation(content: Mapping[str, Any], name: str) -> Generation:
+    try:
+        return Generation(content["id"], content["saved"], tuple(entry_from(one, name) for one in content["tags"]))
+    except (KeyError, TypeError):
+        raise Transient(f"{name} is no generation", doing="reading a backup") from None

@@ -1,0 +1,89 @@
+"""`inv backup --verify`: read every object of a backup, hash it anew, and say which images could not come back."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from imageyard.bucket.objects import Bucket
+from imageyard.bucket.store import read_entry
+from imageyard.errors import CheckFailed, Denied, ImageyardError, NotFound
+from imageyard.keep.backup_index import keys_of, read_generation
+from imageyard.layout import size
+from imageyard.parallel import each
+
+if TYPE_CHECKING:
+    from imageyard.bucket.entries import TagEntry
+    from imageyard.run.services import Services
+
+__all__ = ["damage", "verify"]
+
+_PIECE = 8 * 1024 * 1024
+
+
+def verify(services: Services, bucket: Bucket, *, jobs: int) -> None:
+    """Hash all that the entries of tags and generations name. Raises CheckFailed with what could not come back.
+
+    Raises Denied or Transient where the bucket cannot be listed; an object that cannot be read counts as damaged.
+    """
+    entries, faults = _entries(bucket)
+    sizes = {listed.key: listed.size for prefix in ("blobs/", "manifests/") for listed in bucket.list(prefix)}
+    keys = sorted({key for _, entry in entries for key in keys_of(entry)})
+    services.reporter.step(
+        f"{bucket.name}: hashing {len(keys)} objects, {size(sum(sizes.get(key, 0) for key in keys))}"
+    )
+    results = each(keys, lambda key: damage(bucket, key, sizes), jobs)
+    faulty = {key: why for key, why in zip(keys, results, strict=True) if why}
+    faults += [(name, _why(entry, faulty)) for name, entry in entries if keys_of(entry) & set(faulty)]
+    if not entries and not faults:
+        raise NotFound(f"{bucket.name} holds no backup", doing="verifying backups", hint="inv backup")
+    services.reporter.step(f"{len(entries)} entries were read, {len(faults)} could not come back")
+    if faults:
+        services.reporter.table(("could not come back", "why"), faults, cut=("why",))
+        raise CheckFailed(
+            f"{len(faults)} of the entries of {bucket.name} could not come back",
+            doing="verifying backups",
+            detail=[f"{bucket.path(key)}: {why}" for key, why in faulty.items()],
+            hint="delete the damaged objects with aws s3 rm, then: inv backup    (puts them there again)",
+        )
+
+
+def damage(bucket: Bucket, key: str, sizes: Mapping[str, int]) -> str | None:
+    """What is wrong with an object, by its bytes; None where they are those that its name says."""
+    if key not in sizes:
+        return "it is missing"
+    digest = hashlib.sha256()
+    try:
+        for at in range(0, sizes[key], _PIECE):
+            digest.update(bucket.range(key, at, min(at + _PIECE, sizes[key]) - 1))
+    except Denied:
+        raise
+    except ImageyardError as error:
+        return f"it cannot be read: {error.headline}"
+    return None if digest.hexdigest() == key.rpartition("/")[2] else "its bytes are of another digest"
+
+
+def _entries(bucket: Bucket) -> tuple[list[tuple[str, TagEntry]], list[tuple[str, str]]]:
+    """The entries of tags and generations with where they stand, and the documents that cannot be read."""
+    entries: list[tuple[str, TagEntry]] = []
+    faults: list[tuple[str, str]] = []
+    for listed in [*bucket.list("tags/"), *bucket.list("generations/")]:
+        try:
+            if listed.key.startswith("tags/"):
+                tagged = read_entry(bucket, listed.key)
+                entries += [(listed.key, tagged)] if tagged else []
+            else:
+                id = listed.key.rpartition("/")[2].removesuffix(".json")
+                generation = read_generation(bucket, id)
+                entries += [(f"{id} {one.tag}", one) for one in generation.tags] if generation else []
+        except Denied:
+            raise
+        except ImageyardError as error:
+            faults.append((listed.key, error.headline))
+    return entries, faults
+
+
+def _why(entry: TagEntry, faulty: Mapping[str, str]) -> str:
+    key = min(keys_of(entry) & set(faulty))
+    return f"{key}: {faulty[key]}"

@@ -1,0 +1,194 @@
+"""`inv recover`: bring images back from the bucket, byte for byte, to the registry, to the engine, or to a folder."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imageyard.bucket.store import BucketStore
+from imageyard.errors import ConfigurationError, ImageyardError, NotFound, PolicyRefused, exit_code
+from imageyard.keep.backup import content_tags
+from imageyard.keep.backup_copy import companions, copy_whole
+from imageyard.keep.backup_index import keys_of, read_generation
+from imageyard.layout import size
+from imageyard.names import Reference, parse_reference
+from imageyard.oci.layout import LayoutStore
+from imageyard.parallel import each
+from imageyard.project import publish_policy
+from imageyard.records import worst
+from imageyard.registry.store import RegistryStore
+
+if TYPE_CHECKING:
+    from imageyard.bucket.entries import TagEntry
+    from imageyard.bucket.objects import Bucket
+    from imageyard.engine import Engine
+    from imageyard.oci.store import Store
+    from imageyard.project.project import Project
+    from imageyard.recipe.recipe import Recipes
+    from imageyard.run.services import Services
+
+__all__ = ["Recovery", "entries_of_generation", "entries_of_pattern", "recover"]
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """How images come back: `to` is registry, engine or layout:PATH; without `yes` nothing is written anywhere."""
+
+    to: str = "registry"
+    jobs: int = 8
+    yes: bool = False
+
+
+def entries_of_pattern(project: Project, recipes: Recipes, bucket: Bucket, pattern: str) -> list[TagEntry]:
+    """The entries of a pattern's images as this checkout names them, with cosign's tags.
+
+    Raises NotFound where the bucket lacks one of them: part of what was asked for is no recovery.
+    """
+    store = BucketStore(bucket, publish_policy.repository(project.catalogue, "trusted").name)
+    wanted = content_tags(project, recipes, pattern)
+    found = {tag: store.entry(tag) for tag in wanted}
+    entries = [entry for entry in found.values() if entry is not None]
+    if lacking := [tag for tag, entry in found.items() if entry is None]:
+        raise NotFound(
+            f"{bucket.name} has no backup of {lacking[0]}" + (f", and {len(lacking) - 1} more" if lacking[1:] else ""),
+            doing=f"recovering {pattern}",
+            detail=lacking,
+            hint="inv recover-generation COMMIT    (the images of another commit)",
+        )
+    manifests = [digest for entry in entries for digest in entry.manifests]
+    return [*map(store.required, companions(store.tags(), manifests)), *entries]
+
+
+def entries_of_generation(bucket: Bucket, id: str) -> list[TagEntry]:
+    """The entries of a generation. Raises NotFound with those that there are."""
+    generation = read_generation(bucket, id)
+    if generation is None:
+        there = [listed.key.rpartition("/")[2].removesuffix(".json") for listed in bucket.list("generations/")]
+        raise NotFound(
+            f"{bucket.name} has no generation {id}",
+            doing="recovering a generation",
+            hint=[f"inv recover-generation {one}" for one in there[-10:]] or "inv backup",
+        )
+    return list(generation.tags)
+
+
+def recover(
+    project: Project, services: Services, bucket: Bucket, entries: Sequence[TagEntry], wanted: Recovery
+) -> tuple[list[tuple[str, Reference]], int]:
+    """Bring each image back, and give it its tag last; returns each by digest, and the exit code of the whole.
+
+    What is there is not sent again; a tag that names another image now is left alone, and refused. One image that
+    fails stops no other. Raises ConfigurationError for a place that is none.
+    """
+    repository = publish_policy.repository(project.catalogue, "trusted")
+    if wanted.to == "engine":
+        return _to_engine(services, bucket, entries, wanted)
+    target: Store
+    if wanted.to == "registry":
+        target = RegistryStore(services.registry(), repository)
+    elif wanted.to.startswith("layout:") and wanted.to != "layout:":
+        target = LayoutStore(Path(wanted.to.removeprefix("layout:")))
+    else:
+        raise ConfigurationError(
+            f"images cannot be brought back to {wanted.to!r}", hint="use one of: registry, engine, layout:PATH"
+        )
+    if not wanted.yes:
+        _foretell(services, bucket, target, entries)
+        return [], 0
+    with services.reporter.board(f"recovery from {bucket.name}") as board:
+
+        def bring(entry: TagEntry) -> ImageyardError | None:
+            board.log(f"{entry.tag}: {entry.digest}, {size(entry.size)}")
+            try:
+                _bring(bucket, target, entry)
+            except ImageyardError as error:
+                return error
+            return None
+
+        errors = each(entries, bring, wanted.jobs)
+    for error in errors:
+        if error is not None:
+            services.reporter.error(error)
+    rows = [
+        ("failed" if error else "recovered", one.tag, one.digest, error.headline if error else target.name)
+        for one, error in zip(entries, errors, strict=True)
+    ]
+    services.reporter.table(("", "tag", "digest", "where"), rows, cut=("where",))
+    done = [
+        (one.tag, repository.with_digest(one.digest)) for one, error in zip(entries, errors, strict=True) if not error
+    ]
+    return done, worst(exit_code(error) for error in errors if error)
+
+
+def _bring(bucket: Bucket, target: Store, entry: TagEntry) -> None:
+    source = BucketStore(bucket, entry.repository)
+    held = target.digest_of(entry.tag)
+    if held not in (None, entry.digest):
+        raise PolicyRefused(
+            f"{target.name}:{entry.tag} names another image now",
+            doing="recovering it",
+            detail=(f"there:  {held}", f"backup: {entry.digest}"),
+            hint="a tag is never moved by a recovery: delete it first, or recover to layout:PATH",
+        )
+    raw = copy_whole(source, target, entry.digest)
+    if held is None:
+        target.put_manifest(raw, entry.tag)
+    if target.digest_of(entry.tag) != entry.digest:
+        raise PolicyRefused(f"{target.name}:{entry.tag} is not {entry.digest} after all", doing="recovering it")
+
+
+def _foretell(services: Services, bucket: Bucket, target: Store, entries: Sequence[TagEntry]) -> None:
+    keys = {listed.key for prefix in ("blobs/", "manifests/") for listed in bucket.list(prefix)}
+    rows = []
+    for entry in entries:
+        lacking = keys_of(entry) - keys
+        held = target.digest_of(entry.tag)
+        fate = "is there" if held == entry.digest else "refused" if held else "lost" if lacking else "comes back"
+        why = f"{len(lacking)} of its objects are missing in the backup" if lacking else size(entry.size)
+        rows.append((fate, entry.tag, entry.digest, f"{why}, backed up {entry.saved}"))
+    services.reporter.table(("", "tag", "digest", "what"), rows, cut=("what",))
+    coming = sum(row[0] == "comes back" for row in rows)
+    again = "; --yes does it" if coming else ""
+    services.reporter.step(f"{coming} of {len(rows)} tags would come back from {bucket.name} to {target.name}{again}")
+
+
+def _to_engine(
+    services: Services, bucket: Bucket, entries: Sequence[TagEntry], wanted: Recovery
+) -> tuple[list[tuple[str, Reference]], int]:
+    """Load images into the engine, one after the other, each through a folder that is removed after it."""
+    engine = services.engine()
+    done = []
+    for entry in entries:
+        name = parse_reference(entry.repository).with_tag(entry.tag)
+        if engine.inspect(str(name)) is not None:
+            services.reporter.step(f"{name} is there")
+            continue
+        if not wanted.yes:
+            services.reporter.step(f"{name} would come back from {bucket.name}, {size(entry.size)}; --yes does it")
+            continue
+        services.reporter.step(f"{name}: loading {size(entry.size)} from {bucket.name}")
+        _load(engine, bucket, entry, name)
+        done.append((entry.tag, name.with_digest(entry.digest)))
+    return done, 0
+
+
+def _load(engine: Engine, bucket: Bucket, entry: TagEntry, name: Reference) -> None:
+    with tempfile.TemporaryDirectory(prefix="imageyard-") as folder:
+        layout = LayoutStore(Path(folder) / "layout")
+        _bring(bucket, layout, entry)
+        index = layout.folder / "index.json"
+        content = json.loads(index.read_bytes())
+        tagged = [one for one in content["manifests"] if one["digest"] == entry.digest and "annotations" in one]
+        tagged[0]["annotations"]["io.containerd.image.name"] = str(name)  # by which containerd 1.7 names an import
+        content["manifests"] = tagged[:1]
+        index.write_text(json.dumps(content))
+        archive = Path(folder) / "image.tar"
+        with tarfile.open(archive, "w") as tar:
+            for part in ("oci-layout", "index.json", "blobs"):
+                tar.add(layout.folder / part, part)
+        engine.load(archive)

@@ -1,0 +1,162 @@
+"""Images that are backed up, lost and recovered: the same digests, whatever breaks and whoever is killed on the way."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from imageyard.bucket.objects import Bucket
+from imageyard.errors import CheckFailed, NotFound, Transient
+from imageyard.keep.backup_expiry import expire
+from imageyard.keep.backup_index import backed_up, read_generations
+from imageyard.keep.backup_marker import LONGEST_BACKUP, backing_up, expiring
+from imageyard.keep.backup_place import BackupPlace
+from imageyard.keep.backup_verify import verify
+from imageyard.keep.recover import Recovery, entries_of_generation, recover
+from imageyard.oci.layout import LayoutStore
+from support.aws.bucket import StrictS3
+from support.registry.memory import MemoryRegistry
+from support.services import services
+from support.yard.kept import Kept, make_kept
+
+
+@pytest.fixture(autouse=True)
+def one_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Botocore waits for seconds between its own tries."""
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+
+
+@pytest.fixture
+def kept(tmp_path: Path, s3: StrictS3) -> Kept:
+    return make_kept(tmp_path / "checkout", s3, s3.create)
+
+
+@pytest.mark.parametrize("has_referrers", [True, False])
+def test_what_was_lost_comes_back_with_the_same_digests(kept: Kept, has_referrers: bool) -> None:
+    kept.registry = MemoryRegistry(has_referrers=has_referrers)
+    whole = kept.promote()
+    before = kept.there()
+    done, code = kept.back_up()
+    assert (code, len(done)) == (0, 4)
+    assert backed_up(kept.bucket) == before[1], "records and signatures too"
+    kept.empty()
+    done, code = kept.recover(jobs=8)
+    assert (code, len(done)) == (0, 4)
+    assert kept.there() == before
+    place = kept.registry.reference("ci/image")
+    assert kept.registry.client().get(place.with_digest(whole.digest)) == whole
+
+
+def test_what_is_there_is_not_sent_again(kept: Kept, s3: StrictS3) -> None:
+    kept.promote()
+    kept.back_up()
+    begun = len(s3.log)
+    assert kept.back_up()[1] == 0
+    puts = [line for line, _ in s3.log[begun:] if line.startswith("PUT")]
+    assert not [line for line in puts if "/blobs/" in line]
+    asked = len(kept.registry.requests)
+    assert kept.recover()[1] == 0
+    writes = [line for line in kept.registry.requests[asked:] if line.startswith(("POST", "PATCH"))]
+    assert writes == []
+
+
+def test_a_recovery_without_yes_writes_nothing_and_says_what_would_come_back(
+    kept: Kept, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept.promote()
+    kept.back_up()
+    kept.empty()
+    assert kept.recover(yes=False) == ([], 0)
+    assert not [line for line in kept.registry.requests if line.startswith(("PUT", "POST", "PATCH"))]
+    told = capsys.readouterr().err
+    assert told.count("comes back") == 4
+    assert "--yes does it" in told
+
+
+def test_a_tag_that_names_another_image_now_is_left_alone(kept: Kept) -> None:
+    kept.promote()
+    kept.back_up()
+    kept.empty()
+    other = kept.promote("another")
+    tags = kept.there()[0]
+    done, code = kept.recover()
+    assert code == 10
+    assert other.digest not in {reference.digest for _, reference in done}
+    assert {tag: digest for tag, digest in kept.there()[0].items() if tag in tags} == tags
+
+
+def test_a_generation_comes_back_as_an_oci_layout(kept: Kept, tmp_path: Path) -> None:
+    whole = kept.promote()
+    kept.back_up()
+    ids = sorted(one.id for one in read_generations(kept.bucket))
+    assert [len(id) for id in ids] == [len("2026-W48"), 40] or [len(id) for id in ids] == [40, len("2026-W48")]
+    for id in ids:
+        entries = entries_of_generation(kept.bucket, id)
+        folder = tmp_path / id
+        around = services(kept.registry.client())
+        wanted = Recovery(f"layout:{folder}", yes=True)
+        assert recover(kept.work.project, around, kept.bucket, entries, wanted)[1] == 0
+        assert LayoutStore(folder).manifest(whole.digest) == whole
+    with pytest.raises(NotFound) as caught:
+        entries_of_generation(kept.bucket, "never")
+    assert set(caught.value.hint) == {f"inv recover-generation {id}" for id in ids}
+
+
+def test_an_image_that_is_not_published_is_no_failure_and_none_at_all_is(kept: Kept) -> None:
+    with pytest.raises(NotFound, match="has none of the images"):
+        kept.back_up()
+    kept.promote()
+    assert kept.back_up("*")[1] == 0
+
+
+@pytest.mark.parametrize("how", ["deleted", "flipped"])
+@pytest.mark.parametrize("prefix", ["ci/blobs/", "ci/manifests/", "ci/tags/", "ci/generations/"])
+def test_verifying_finds_what_could_not_come_back(kept: Kept, s3: StrictS3, how: str, prefix: str) -> None:
+    kept.promote()
+    kept.back_up()
+    verify(services(), kept.bucket, jobs=2)
+    key = next(key for key in s3.objects(kept.bucket_name) if key.startswith(prefix))
+    body = s3.objects(kept.bucket_name)[key]
+    if how == "deleted":
+        s3.client().delete_object(Bucket=kept.bucket_name, Key=key)
+    else:
+        s3.client().put_object(Bucket=kept.bucket_name, Key=key, Body=body[:-20] + b"?" + body[-19:])
+    if how == "deleted" and prefix in ("ci/tags/", "ci/generations/"):
+        verify(services(), kept.bucket, jobs=2)  # what nothing names is not missed
+        return
+    with pytest.raises(CheckFailed) as caught:
+        verify(services(), kept.bucket, jobs=2)
+    if "blobs" in prefix or "manifests" in prefix:
+        assert any(key.removeprefix("ci/") in line for line in caught.value.detail)
+        kept.empty()
+        done, code = kept.recover()
+        assert code != 0
+        assert {tag for tag, _ in done} == set(kept.there()[0]), "no tag over what is not whole"
+
+
+def old(bucket: Bucket, days: int) -> datetime:
+    return datetime.now(timezone.utc) + timedelta(days=days)
+
+
+def test_what_a_younger_backup_shares_lives_on(kept: Kept) -> None:
+    kept.promote()
+    kept.back_up()
+    before = kept.there()
+    place = BackupPlace(kept.bucket, timedelta(days=30))
+    expire(services(), place, yes=True, now=old(kept.bucket, 29))
+    assert backed_up(kept.bucket) == before[1]
+    expire(services(), place, yes=False, now=old(kept.bucket, 31))
+    assert backed_up(kept.bucket) == before[1]
+    expire(services(), place, yes=True, now=old(kept.bucket, 31))
+    assert [listed.key for listed in kept.bucket.list("")] == []
+
+
+def test_backups_and_expiry_keep_out_of_each_other_s_way(kept: Kept) -> None:
+    bucket = kept.bucket
+    with backing_up(bucket), backing_up(bucket), pytest.raises(Transient, match="is running"), expiring(bucket):
+        pass
+    with expiring(bucket), pytest.raises(Transient, match="old backups are being deleted"), backing_up(bucket):
+        pass
+    assert list(kept.bucket.list("running/")) == []
+    assert timedelta(hours=1) < LONGEST_BACKUP
