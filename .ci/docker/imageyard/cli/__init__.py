@@ -29,7 +29,19 @@ def namespace() -> Collection:
     )
 
     guard_log()
-    rooms = (describing, building, planning, publishing, comparing, access, sharing, keeping, backups, machine, adopting)
+    rooms = (
+        describing,
+        building,
+        planning,
+        publishing,
+        comparing,
+        access,
+        sharing,
+        keeping,
+        backups,
+        machine,
+        adopting,
+    )
     groups = {"cache": (caching,), "ci": (deciding, workflows)}
     found = Collection(*(task for room in rooms for task in room.TASKS))
     for name, members in groups.items():
