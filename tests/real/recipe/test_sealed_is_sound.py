@@ -24,6 +24,7 @@ from support.engine.buildkit_remote import remote_buildkit
 from support.engine.private import PrivateEngine
 from support.sealed.builds import Builds, Result
 from support.sealed.corpus import BUSYBOX, CASES, RECORDED, Case, Content, recipe_of
+from support.sealed.elsewhere import Repository, repositories
 from support.sealed.written import dockerfiles
 
 pytestmark = pytest.mark.engine
@@ -33,6 +34,7 @@ PARTS = 4
 UNSENT = (b"FROM scratch\nCOPY */* /\n", b"FROM scratch\nCOPY */*/* /\n")
 """What buildx does not send of these: where a link points to that lies in a folder which a wildcard names. A folder in
 which another link happens to lead there is built; without that link it is refused (tonistiigi/fsutil)."""
+PLAIN = [case for case in CASES if b"RUN" not in case.dockerfile]
 ROUNDS = max(2, settings.default.max_examples // 40)
 """Batches that hypothesis writes: 2, and with `--soak` many more."""
 
@@ -110,6 +112,26 @@ def test_the_same_for_dockerfiles_that_nobody_wrote(
 
     assert not differences(cases, sealed, each.whole("whole", cases))
     assert not differences(cases, sealed, each.whole("others", [beside(case) for case in cases]))
+
+
+@settings(
+    max_examples=ROUNDS,
+    phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
+)
+@given(found=st.lists(repositories(st.one_of(dockerfiles(), st.sampled_from(PLAIN))), min_size=4, max_size=8))
+def test_the_same_with_a_dockerfile_files_and_args_from_elsewhere(
+    found: list[Repository], builds: Builds, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """What stands elsewhere in a repository is built as if it had been copied into the context, or given by hand."""
+    each = replace(builds, folder=tmp_path_factory.mktemp("elsewhere"))
+    cases = [one.apart for one in found]
+    others = [one.with_others_changed() for one in found]
+
+    assert [one.recipe.id for one in others] == [one.recipe.id for one in found]
+    assert [Repository(one.case).recipe.id for one in found] == [one.recipe.id for one in found]
+    assert not differences(cases, each.sealed_repositories("sealed", found), each.whole("whole", cases))
+    assert not differences(cases, each.sealed_repositories("others", others), each.whole("again", cases))
 
 
 @pytest.mark.parametrize("part", range(PARTS))

@@ -15,9 +15,11 @@ from typing import Any, Literal, TypeAlias
 
 from imageyard.builders import buildx
 from imageyard.building.sealed_context import seal
-from imageyard.treebase import Link
+from imageyard.recipe.model import Recipe
+from imageyard.treebase import Link, Tree
 from support.engine.private import PrivateEngine
 from support.sealed.corpus import Case, Content, recipe_of, tree_of
+from support.sealed.elsewhere import Repository
 
 __all__ = ["Builds", "Image", "Result", "write"]
 
@@ -141,9 +143,11 @@ class Builds:
         targets = {}
         for number, case in enumerate(cases):
             context = write(case.files, top / str(number))
+            apart = write({f"Dockerfile{end}": each for end, each in case.dockerfiles.items()}, top / f"{number}-apart")
             targets[f"case{number}"] = {
                 "context": str(context),
                 "args": dict(case.args),
+                **({"dockerfile": str(apart / "Dockerfile")} if case.apart else {}),
                 "contexts": {name: str(context / folder) for name, folder in case.contexts.items()},
                 "output": [output.format(out=f"{top}/{number}.tar")],
                 "attest": [{"type": "provenance", "disabled": "true"}],
@@ -153,10 +157,21 @@ class Builds:
         (top / "bake.json").write_text(json.dumps(bake))
         return top
 
+    def sealed_repositories(self, named: str, repositories: Sequence[Repository]) -> list[Result]:
+        """The image of each repository built from its sealed context."""
+        return [
+            self._seal(f"{named}-{number}", each.recipe, each.trees, each.case.dockerfile)
+            for number, each in enumerate(repositories)
+        ]
+
     def _sealed(self, named: str, case: Case) -> Result:
+        tree, recipe = tree_of(case), recipe_of(case)
+        trees = {"": tree, **{name: tree.sub(folder) for name, folder in recipe.folders.items()}}
+        return self._seal(named, recipe, trees, case.dockerfile)
+
+    def _seal(self, named: str, recipe: Recipe, trees: Mapping[str, Tree], dockerfile: bytes) -> Result:
         top = self.folder / named
         top.mkdir()
-        tree, recipe = tree_of(case), recipe_of(case)
         argv = [
             "build",
             "--no-cache",
@@ -165,8 +180,7 @@ class Builds:
         ]
         argv += [f"--build-arg={name}={value}" for name, value in recipe.build_args.items()]
         argv += [f"--target={recipe.target}"] if recipe.target else []
-        trees = {"": tree, **{name: tree.sub(folder) for name, folder in recipe.folders.items()}}
-        context = seal(recipe.files, trees, case.dockerfile, top / "sealed", name="Dockerfile")
+        context = seal(recipe.files, trees, dockerfile, top / "sealed", name="Dockerfile")
         argv += [f"--build-context={name}={folder}" for name, folder in context.named.items()]
         self._run([*argv, "-f", str(context.dockerfile), str(context.folder)], cwd=top)
         return _result(top / "out.tar")

@@ -32,6 +32,7 @@ Content: TypeAlias = "bytes | tuple[bytes, bool] | Link"
 BUSYBOX = "imageyard.local/base/busybox:1"
 """What files with a RUN start from, as in the fixture `busybox_base`."""
 
+_IGNORE = ".dockerignore"
 _TESTS = Path(__file__).parents[2]
 _EXTRA = re.compile(rb"^# (args|target|contexts): (.*?)\r?$", re.MULTILINE)
 
@@ -74,7 +75,7 @@ CONTEXT: Mapping[str, Content] = {
 
 @dataclass(frozen=True, repr=False)
 class Case:
-    """A Dockerfile with what its build is given beside it."""
+    """A Dockerfile with what its build is given beside it; `apart`: it stands outside its context."""
 
     name: str
     dockerfile: bytes
@@ -82,11 +83,23 @@ class Case:
     args: Mapping[str, str] = field(default_factory=dict)
     target: str | None = None
     contexts: Mapping[str, str] = field(default_factory=dict)
+    apart: bool = False
 
     @property
     def files(self) -> dict[str, Content]:
-        """The whole context, the Dockerfile in it."""
-        return {**self.context, "Dockerfile": self.dockerfile}
+        """The whole context, the Dockerfile in it unless it stands apart."""
+        return self.context_files if self.apart else {**self.context, "Dockerfile": self.dockerfile}
+
+    @property
+    def context_files(self) -> dict[str, Content]:
+        """The context without the Dockerfile and its own ignore file."""
+        return {path: content for path, content in self.context.items() if path != f"Dockerfile{_IGNORE}"}
+
+    @property
+    def dockerfiles(self) -> dict[str, Content]:
+        """The Dockerfile, and its own ignore file where it has one, by the end of their names."""
+        ignore = self.context.get(f"Dockerfile{_IGNORE}")
+        return {"": self.dockerfile, **({} if ignore is None else {_IGNORE: ignore})}
 
     def __str__(self) -> str:
         return self.name
