@@ -107,7 +107,9 @@ def test_three_hundred_images(wide_scene: Scene) -> None:
 
     run = scene.push()
     require_within_limits(run)
-    assert set(run.failed) == {f"rows-3 {CAUSE} amd64", *_blocked_jobs(run), "report"}, pretty(run)
+    mirrors = {name for name in run.failed if name.startswith("mirror ")}  # a job that has one of the missing images
+    assert set(run.failed) - mirrors == {f"rows-3 {CAUSE} amd64", *_blocked_jobs(run), "report"}, pretty(run)
+    assert 1 <= len(mirrors) <= len(BLOCKED) + 1, pretty(run)
     several = [ended for ended in run.jobs["rows-1"] if " and 1 more" in ended.name]
     assert len(several) == (WIDE + 1) // 2, "with more rows than jobs a job builds two"
     told = {name.removesuffix(" amd64"): outcome for name, outcome in outcomes(run).items() if name.endswith(" amd64")}

@@ -9,7 +9,7 @@ import pytest
 from imageyard.errors import PolicyRefused, Transient
 from imageyard.keep import pin_files
 from imageyard.project.recipes import recipes_of
-from support.building.checkout import Workplace, scene_of
+from support.building.checkout import CATALOGUE, Workplace, scene_of
 from support.registry.memory import Fault, MemoryRegistry
 from support.registry.served import platform, put_image, put_index
 
@@ -19,10 +19,10 @@ OLD, GONE = "0123456789abcdef0123", "f" * 20
 class Scene:
     """A checkout and its registry, which has an older image as a whole and its row."""
 
-    def __init__(self, top: Path) -> None:
+    def __init__(self, top: Path, more: str = "") -> None:
         self.registry = MemoryRegistry()
         self.client = self.registry.client()
-        self.work: Workplace = scene_of(top, self.client)
+        self.work: Workplace = scene_of(top, self.client, **{"images.yml": CATALOGUE + more})
         self.place = self.registry.reference("ci/image")
         self.whole = self.put(f"linux-base-{OLD}", "amd64", "arm64")
         self.row = self.put(f"linux-base-{OLD[::-1]}", "amd64")
@@ -108,6 +108,18 @@ def test_what_retention_would_not_protect(scene: Scene, text: str, tracked: bool
         pin_files.check(scene.pins())
     (said,) = caught.value.detail
     assert said.startswith(f"ci.yml:1: {text}: {why}")
+
+
+@pytest.mark.parametrize(
+    ("pins", "tag", "protected"),
+    [("linux-base-*", OLD, True), ("linux-other-*", OLD, False), ("linux-base-*", GONE, False)],
+)
+def test_a_pattern_of_the_catalogue_protects_what_is_there(
+    tmp_path: Path, pins: str, tag: str, protected: bool
+) -> None:
+    scene = Scene(tmp_path, f"retention: {{pins: ['{pins}']}}\n")
+    scene.write("ci.yml", f"linux-base-{tag}", tracked=False)
+    assert [not pin.exposed for pin in scene.pins()] == [protected]
 
 
 def test_a_current_one_that_is_not_built_yet_is_no_fault(scene: Scene) -> None:

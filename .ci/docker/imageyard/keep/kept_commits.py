@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from imageyard import git
 from imageyard.catalogue import lock
 from imageyard.errors import ConfigurationError, EnvironmentLacks
+from imageyard.keep.pins import CONTENT_TAG, references_in, spellings
 from imageyard.keep.retention_facts import Claims
 from imageyard.keep.retention_policy import kept_branches, window_of
 from imageyard.names import parse_reference
@@ -179,16 +180,14 @@ def _collect(
 
 
 def _references(project: Project, tip: str, repository: Reference) -> Iterator[tuple[str, str]]:
-    """The tags and digests under which files of a revision name a repository."""
-    name = re.escape(repository.name)
-    form = rf"{name}(:[A-Za-z0-9_][A-Za-z0-9._-]*)?(@sha256:[0-9a-f]{{64}})?"
-    done = git.ask(project.top, "grep", "-I", "-h", "-o", "-E", "-e", form, tip)
+    """The tags and digests under which files of a revision refer to a repository, and those that stand alone there."""
+    spelled = [re.escape(one) for one in spellings(repository.name)]
+    patterns = [part for form in (*spelled, CONTENT_TAG, "sha256:[0-9a-f]{64}") for part in ("-e", form)]
+    done = git.ask(project.top, "grep", "-I", "-h", "-E", *patterns, tip)
     if done.code not in (0, 1):
         raise git.refusal(project.top, done, "looking for references to images")
-    for line in done.text.splitlines():
-        match = re.fullmatch(rf".*?{name}(?::([\w.-]+))?(?:@(sha256:[0-9a-f]{{64}}))?", line)
-        if match:
-            yield match[1] or "", match[2] or ""
+    for mention in references_in(done.text, (repository.name,)):
+        yield mention.tag or "", mention.digest or ""
     file = f"{tip}:{project.in_repository('images.lock')}"
     locked = git.ask(project.top, "cat-file", "blob", file)
     if locked.code == 0:

@@ -11,6 +11,8 @@ from imageyard import git
 from imageyard.errors import PolicyRefused
 from imageyard.files import atomic_write
 from imageyard.keep.pins import CONTENT_TAG, Current, Mention, Standing, moved, references_in, spellings, standing
+from imageyard.keep.retention_facts import tag_matches
+from imageyard.keep.retention_policy import policy_of
 from imageyard.layout import aligned
 from imageyard.names import Absent, Present, Reference, State, Unknown, parse_reference, platform_of
 from imageyard.publishing.verify_published import unknown
@@ -162,9 +164,11 @@ def _new_tag(now: Current, state: State | None) -> str | None:
 
 def _exposed(project: Project, pin: Pin, stands: Standing, state: State | None) -> str:
     """Why retention would not protect a reference, empty where it would."""
-    registry = project.catalogue.registry
+    registry, pinned = project.catalogue.registry, policy_of(project.catalogue, "trusted").pins
     if pin.standing == "local":
         return "such a tag is at no registry"
+    if pin.mention.tag and not isinstance(state, Absent) and any(tag_matches(one, pin.mention.tag) for one in pinned):
+        return ""
     if registry and registry.branch != registry.trusted and pin.mention.repository == registry.branch:
         return "what is in the branch repository is not kept"
     if stands == "current":

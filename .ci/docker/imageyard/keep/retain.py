@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imageyard import errors
-from imageyard.errors import ImageyardError, PolicyRefused
+from imageyard.errors import Denied, ImageyardError, PolicyRefused, Transient
+from imageyard.keep.backup_index import backed_up
+from imageyard.keep.backup_place import backup_place
 from imageyard.keep.inventory import InventoryReader
 from imageyard.keep.kept_commits import read_kept_commits
 from imageyard.keep.recipe_versions import unversioned
@@ -35,17 +37,13 @@ _BATCH = 100
 
 @dataclass(frozen=True)
 class RetainRequest:
-    """What a run does. `report` gets the report as JSON; `most` and `share` replace the catalogue's caps.
-
-    `backed_up` are the digests that a backup holds, None where nobody asked.
-    """
+    """What a run does. `report` gets the report as JSON; `most` and `share` replace the catalogue's caps."""
 
     yes: bool = False
     as_json: bool = False
     report: Path | None = None
     most: int | None = None
     share: float | None = None
-    backed_up: frozenset[str] | None = None
 
 
 @dataclass
@@ -84,15 +82,30 @@ def retain(project: Project, services: Services, request: RetainRequest, now: da
     if request.report is not None:
         write_report(request.report, began, (), yes=request.yes)  # a path that cannot be written ends it here
     kept = read_kept_commits(project, services.reporter, began)
+    saved, unread = _saved(project, services)
     try:
         for repository, kind in repositories(project.catalogue):
-            outcomes.append(_Repository(project, services, request, kept, repository, kind, now).run())
+            outcomes.append(_Repository(project, services, request, kept, saved, repository, kind, now).run())
     finally:
         if request.report is not None:
             write_report(request.report, began, (one.plain for one in outcomes), yes=request.yes)
         _tell(services, request, outcomes)
-    if worst := gravest(one.error for one in outcomes if one.error is not None):
+    if worst := gravest(error for error in (unread, *(one.error for one in outcomes)) if error is not None):
         raise worst
+
+
+def _saved(project: Project, services: Services) -> tuple[frozenset[Digest] | None, ImageyardError | None]:
+    """The digests that the backup has whole; None where no class of the catalogue needs one, and nobody is asked.
+
+    A backup that cannot be read keeps all that needs one, and its error is told at the end, as that of a repository is.
+    Raises ConfigurationError where the catalogue names no bucket.
+    """
+    if not policy_of(project.catalogue, "trusted").backed_up:
+        return None, None
+    try:
+        return backed_up(backup_place(project.catalogue, services).bucket), None
+    except (Denied, Transient) as error:
+        return frozenset(), error
 
 
 def repositories(catalogue: Catalogue) -> list[tuple[Reference, RepositoryKind]]:
@@ -121,6 +134,7 @@ class _Repository:
         services: Services,
         request: RetainRequest,
         kept: KeptCommits,
+        saved: frozenset[Digest] | None,
         repository: Reference,
         kind: RepositoryKind,
         now: datetime | None,
@@ -129,6 +143,7 @@ class _Repository:
         self.services = services
         self.request = request
         self.kept = kept
+        self.saved = saved
         self.kind: RepositoryKind = kind
         self.repository = repository
         self.fixed = now
@@ -198,7 +213,7 @@ class _Repository:
             self.policy,
             self._now(),
             kind=self.kind,
-            backed_up=self.request.backed_up,
+            backed_up=self.saved,
             last=self.last,
         )
 
