@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -59,6 +60,17 @@ def test_what_is_there_is_not_sent_again(kept: Kept, s3: StrictS3) -> None:
     assert kept.recover()[1] == 0
     writes = [line for line in kept.registry.requests[asked:] if line.startswith(("POST", "PATCH"))]
     assert writes == []
+
+
+def test_no_manifest_is_brought_twice_at_once(kept: Kept) -> None:
+    """A registry that keeps files truncates what it is given twice, under whoever reads it."""
+    whole = kept.promote()
+    kept.back_up()
+    kept.empty()
+    assert kept.recover(jobs=8)[1] == 0
+    rows = [entry["digest"] for entry in json.loads(whole.body)["manifests"]]
+    puts = [line for line in kept.registry.requests if line.startswith("PUT")]
+    assert [sum(line.endswith(f"/manifests/{digest}") for line in puts) for digest in rows] == [1, 1]
 
 
 def test_a_recovery_without_yes_writes_nothing_and_says_what_would_come_back(

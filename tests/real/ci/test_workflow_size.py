@@ -83,8 +83,8 @@ def require_within_limits(run: Run) -> None:
         assert handed_over <= OUTPUT_BYTES, name
         assert len(ended) <= JOBS, name
         print(f"{name}: {len(ended)} jobs, {handed_over} bytes of outputs, {len(_first(ended).summary)} of summary")
-    plan = run.artifacts["plan"] / "plan.json"
-    print(f"plan.json: {plan.stat().st_size} bytes")
+    if "plan" in run.artifacts:  # a push with nothing to do has none
+        print(f"plan.json: {(run.artifacts['plan'] / 'plan.json').stat().st_size} bytes")
 
 
 def _first(ended: list[Ended]) -> Ended:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
-import io
-import json
 import os
 import signal
 import subprocess
-import tarfile
 import threading
 from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler
@@ -16,12 +12,12 @@ from pathlib import Path
 
 import pytest
 from imageyard.keep.retain import RetainRequest, retain
-from imageyard.names import Digest, Reference
-from imageyard.oci.manifests import OCI_MANIFEST, Index, digest_of
+from imageyard.names import Reference
+from imageyard.oci.manifests import Index
 from imageyard.registry.client import Client
-from imageyard.registry.upload import push_bytes
 from support.registry.faults import Answer, Proxy, running
-from support.registry.served import Served, platform, put_index, tool
+from support.registry.pullable import put_pullable, tagged, validate
+from support.registry.served import Served, platform, put_index
 from support.services import services
 from support.yard.promoted import BOTH, ONE, PromotedYard, make_promoted_yard
 
@@ -34,35 +30,6 @@ def yard(registry: Served, tmp_path: Path) -> PromotedYard:
     return make_promoted_yard(registry, tmp_path)
 
 
-def put_image(client: Client, place: Reference, note: str, arch: str = "amd64") -> Digest:
-    """An image that other clients find right: its layer is a packed tar, whose digest its config has."""
-    plain, packed = io.BytesIO(), note.encode()
-    with tarfile.open(fileobj=plain, mode="w") as archive:
-        file = tarfile.TarInfo("note")
-        file.size = len(packed)
-        archive.addfile(file, io.BytesIO(packed))
-    layer = gzip.compress(plain.getvalue(), mtime=0)
-    rootfs = {"type": "layers", "diff_ids": [digest_of(plain.getvalue())]}
-    config = json.dumps({"os": "linux", "architecture": arch, "config": {}, "rootfs": rootfs}).encode()
-    types = {
-        "config": "application/vnd.oci.image.config.v1+json",
-        "layer": "application/vnd.oci.image.layer.v1.tar+gzip",
-    }
-    entries = {
-        name: {"mediaType": types[name], "digest": push_bytes(client, place, content), "size": len(content)}
-        for name, content in (("config", config), ("layer", layer))
-    }
-    body = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": entries["config"], "layers": [entries["layer"]]}
-    content = json.dumps(body).encode()
-    return client.put(place.with_digest(digest_of(content)), content, OCI_MANIFEST)
-
-
-def tagged(client: Client, place: Reference, note: str, arch: str = "amd64") -> Digest:
-    digest = put_image(client, place, note, arch)
-    raw = client.get(place.with_digest(digest))
-    return client.put(place, raw.body, raw.media_type)
-
-
 def filled(yard: PromotedYard, client: Client, old: int) -> set[str]:
     """Images of now, and old ones of two platforms that share one of them; the tags that are to stay."""
     kept = [(yard.row_tag(ONE, "amd64"), "amd64"), *((yard.row_tag(BOTH, arch), arch) for arch in ("amd64", "arm64"))]
@@ -70,9 +37,9 @@ def filled(yard: PromotedYard, client: Client, old: int) -> set[str]:
     tagged(client, yard.at(kept[0][0], branch=False), "one")
     put_index(client, yard.at(yard.index_tag(BOTH), branch=False), rows)
     place = yard.at("", branch=False)
-    shared = put_image(client, place, f"{yard.key} shared", "arm64")
+    shared = put_pullable(client, place, f"{yard.key} shared", "arm64")
     for number in range(old):
-        own = put_image(client, place, f"{yard.key} {number}")
+        own = put_pullable(client, place, f"{yard.key} {number}")
         rows = {own: platform("amd64"), shared: platform("arm64")}
         put_index(client, place.with_tag(f"{BOTH}-{number:020x}"), rows)
     put_index(client, place.with_tag(BOTH), {shared: platform("arm64")})
@@ -89,7 +56,7 @@ def images(client: Client, place: Reference) -> set[str]:
 def whole(client: Client, place: Reference) -> None:
     """Every image that is left can be pulled whole by another client, and its index lacks nothing."""
     for tag in images(client, place):
-        tool("crane", "validate", "--remote", place.with_tag(tag))
+        validate(place.with_tag(tag))
         document = client.get(place.with_tag(tag)).parsed()
         if isinstance(document, Index):
             assert all(client.digest_of(place.with_digest(entry.digest)) for entry in document.manifests)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
@@ -70,6 +71,7 @@ class StrictS3(Proxy):
 @contextmanager
 def s3_served() -> Iterator[StrictS3]:
     """S3 on free ports until the block ends."""
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # a line for each request
     moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     moto.start()
     host, port = moto.get_host_and_port()

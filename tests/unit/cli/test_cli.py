@@ -108,6 +108,9 @@ FIRST: dict[tuple[str, ...], str] = {
     ("plan", "--", "x"): "none",
     ("plan", "tag", "x"): "none",
     ("plan", "--pattern", "x"): "none",
+    ("plan", "-j", "2"): "none",
+    ("plan", "-j", "2", "x"): "word",
+    ("plan", "-j2", "x"): "word",
     ("tag", "plan", "--offline"): "none",
     ("--dry", "plan", "x"): "word",
     ("list", "--", "plan", "x"): "none",
@@ -116,7 +119,7 @@ FIRST: dict[tuple[str, ...], str] = {
 
 @pytest.mark.parametrize("arguments", FIRST)
 def test_the_first_word(arguments: tuple[str, ...]) -> None:
-    takes_value = {"--at": True, "--pattern": True, "--offline": False}
+    takes_value = {"--at": True, "--pattern": True, "--offline": False, "-j": True}
     assert first_word(arguments, "plan", takes_value, {"plan", "tag", "list"}) == FIRST[arguments]
 
 

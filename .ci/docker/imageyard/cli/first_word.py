@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 from invoke.parser.argument import Argument
+from invoke.parser.context import to_flag
 from invoke.tasks import Task
 
 __all__ = ["FirstWord", "TaskWithFirstWord", "first_word"]
@@ -29,7 +30,7 @@ class TaskWithFirstWord(Task[Any]):
         helps = dict(self.help)
         arguments = super().get_arguments(ignore_unknown_help)
         self.help = helps  # Invoke takes each text out as it uses it
-        takes_value = {f"--{name.replace('_', '-')}": one.takes_value for one in arguments for name in one.names}
+        takes_value = {to_flag(name): one.takes_value for one in arguments for name in one.names}
         first = first_word(sys.argv[1:], self.name, takes_value, self.other_tasks)
         return [self._as_parsed(argument, first) for argument in arguments]
 

@@ -110,7 +110,8 @@ def recover(
                 return error
             return None
 
-        errors = each(entries, bring, wanted.jobs)
+        entries = [entry for wave in _waves(entries) for entry in wave]
+        errors = [error for wave in _waves(entries) for error in each(wave, bring, wanted.jobs)]
     for error in errors:
         if error is not None:
             services.reporter.error(error)
@@ -123,6 +124,26 @@ def recover(
         (one.tag, repository.with_digest(one.digest)) for one, error in zip(entries, errors, strict=True) if not error
     ]
     return done, worst(exit_code(error) for error in errors if error)
+
+
+def _waves(entries: Sequence[TagEntry]) -> list[list[TagEntry]]:
+    """The entries in waves, in none of which two bring the same manifest: rows come before the image over them.
+
+    A registry that keeps files may truncate a manifest that is put twice at once while somebody else reads it
+    (distribution 2.8, `storage/driver/filesystem`, PutContent).
+    """
+    waves: list[list[TagEntry]] = []
+    left = list(entries)
+    while left:
+        wave: list[TagEntry] = []
+        taken: set[str] = set()
+        for entry in sorted(left, key=lambda one: len(one.manifests)):
+            if taken.isdisjoint(entry.manifests):
+                wave.append(entry)
+                taken.update(entry.manifests)
+        left = [entry for entry in left if entry not in wave]
+        waves.append(wave)
+    return waves
 
 
 def _bring(bucket: Bucket, target: Store, entry: TagEntry) -> None:
