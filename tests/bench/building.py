@@ -57,7 +57,7 @@ def _building(folder: Path, engine: Engine) -> list[Ratio]:
         try:
             subprocess.run(build, cwd=folder, env={**os.environ, **env}, check=True, capture_output=True)
             return [
-                compare("nox, a skipped row", (row, folder), (peer, folder), mark=1.3, env=env),
+                compare("nox, a skipped row", (row, folder), (peer, folder), mark=1.0, env=env),
                 compare("inv build --force, cached", ([*build, "--force"], folder), (peer, folder), mark=1.5, env=env),
             ]
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 from dataclasses import asdict
@@ -25,6 +26,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path(".imageyard"), help="folder for bench.json")
     options = parser.parse_args()
+    # What is measured is a checkout that is used: where this is set, Python compiles all of ours at each call.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     with tempfile.TemporaryDirectory() as folder:
         ratios: list[Ratio] = []
         for part in (listing, planning, contexts, building, remote_building):
