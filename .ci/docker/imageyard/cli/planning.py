@@ -145,23 +145,52 @@ def lock(
 
 @task(
     changes=False,
+    may_be_first="pattern",
+    pattern=PATTERN,
+    older_than="tell too what is older, locks, epochs and published builds: 30d, 12h",
+    check="end with 10 where something is stale",
     exit_code="end with 3 where nothing is stale",
     json=JSON,
     catalogue=CATALOGUE,
 )
-def stale(context: Context, exit_code: bool = False, json: bool = False, catalogue: str | None = None) -> None:
+def stale(
+    context: Context,
+    pattern: str = "*",
+    older_than: str | None = None,
+    check: bool = False,
+    exit_code: bool = False,
+    json: bool = False,
+    catalogue: str | None = None,
+) -> None:
     """Ask registries which locked bases have moved, and print which images that concerns."""
+    from datetime import datetime, timedelta, timezone
+
+    from imageyard.catalogue.scalars import FieldFault, duration
     from imageyard.console import Story
-    from imageyard.errors import NothingToDo
+    from imageyard.errors import ConfigurationError, NothingToDo, PolicyRefused
     from imageyard.keep import stale as staleness
     from imageyard.project.project import find_project
     from imageyard.project.recipes import recipes_of
     from imageyard.run.services import begin
 
+    age = None
+    if older_than is not None:
+        try:
+            age = timedelta(seconds=duration(older_than))
+        except FieldFault as fault:
+            raise ConfigurationError(f"--older-than: {fault.headline}", hint=fault.hint) from None
     project = find_project(catalogue)
-    found = staleness.stale(project, recipes_of(project), begin(project).registry())
-    Story.result(staleness.rendered(found, as_json=json))
-    if exit_code and not any(one.moved for one in found):
+    recipes, services = recipes_of(project), begin(project)
+    today = datetime.now(timezone.utc).date()
+    found = staleness.stale(project, recipes, services.registry(), pattern)
+    old = None if age is None else staleness.old_things(project, recipes, services, pattern, age, today)
+    Story.result(staleness.rendered(found, old, today=today, as_json=json))
+    count = sum(one.moved for one in found) + len(old or ())
+    if check and count:
+        raise PolicyRefused(
+            f"{count} of what images are made of is stale", doing="checking freshness", hint="inv lock --refresh"
+        )
+    if exit_code and not count:
         raise NothingToDo("no locked base has moved")
 
 
