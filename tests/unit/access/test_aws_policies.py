@@ -172,6 +172,45 @@ def test_what_a_role_may_do_where(role: str, action: str, text: str, where: str)
     assert repositories(role, f"ecr:{action}", text) == where.split()
 
 
+SAVED = CATALOGUE + "backup: {bucket: acme-saved, prefix: ci, region: us-east-1}\n"
+S3_ACTIONS = (
+    "ListBucket",
+    "GetObject",
+    "PutObject",
+    "DeleteObject",
+    "AbortMultipartUpload",
+    "PutObjectAcl",
+    "DeleteBucket",
+)
+OBJECTS = ("acme-saved/ci/blobs/sha256/00", "acme-saved/ci-else/blobs", "acme-saved/tags", "acme-other/ci/blobs")
+
+
+@pytest.mark.parametrize(
+    ("role", "deletes", "pushes", "objects"),
+    [
+        ("retention", "ci ci-cache ci-branch ci-branch-cache", "", "GetObject"),
+        ("backup", "", "", "GetObject PutObject DeleteObject AbortMultipartUpload"),
+        ("recovery", "", "ci", "GetObject"),
+    ],
+)
+def test_who_keeps_things_may_not_do_what_another_does(role: str, deletes: str, pushes: str, objects: str) -> None:
+    assert repositories(role, "ecr:BatchDeleteImage", SAVED) == deletes.split()
+    assert repositories(role, "ecr:PutImage", SAVED) == pushes.split()
+    assert "ci" in repositories(role, "ecr:BatchGetImage", SAVED)
+    policy = rendered(SAVED)[role]["policy"]
+    may = {
+        where: [one for one in S3_ACTIONS if allowed([policy], f"s3:{one}", f"arn:aws:s3:::{where}")]
+        for where in OBJECTS
+    }
+    assert may == {where: objects.split() if where == OBJECTS[0] else [] for where in OBJECTS}
+    assert [one for one in S3_ACTIONS if allowed([policy], f"s3:{one}", "arn:aws:s3:::acme-saved")] == ["ListBucket"]
+
+
+def test_without_a_bucket_there_is_nobody_who_backs_up() -> None:
+    assert {"backup", "recovery"}.isdisjoint(rendered(CATALOGUE))
+    assert "s3" not in json.dumps(rendered(CATALOGUE)["retention"])
+
+
 def test_a_role_for_all_runs_has_no_policy_that_would_hold() -> None:
     role = next(line for line in CATALOGUE.splitlines() if "role:" in line)
     none = CATALOGUE.replace(CATALOGUE[CATALOGUE.index("ecr:\n") : CATALOGUE.index("mirrors:")], "")

@@ -13,7 +13,7 @@ from imageyard.errors import ConfigurationError
 from imageyard.names import parse_reference
 from imageyard.registry.vendors import ecr
 
-__all__ = ["TRUST_LIMIT", "policies", "trust_length"]
+__all__ = ["TRUST_LIMIT", "keeping_policies", "policies", "trust_length"]
 
 Document: TypeAlias = dict[str, Any]
 
@@ -27,11 +27,16 @@ _ASKING = ("ecr:BatchCheckLayerAvailability", *_READING)
 _WRITING = ("ecr:InitiateLayerUpload", "ecr:UploadLayerPart", "ecr:CompleteLayerUpload", "ecr:PutImage")
 _MAKING = ("ecr:DescribeRepositories", "ecr:CreateRepository")
 _CLEANING = ("ecr:DescribeImages", "ecr:BatchDeleteImage")  # beside what reading needs
+_LISTING_OBJECTS = ("s3:ListBucket", "s3:ListBucketMultipartUploads")
+_READING_OBJECTS = ("s3:GetObject",)
+_WRITING_OBJECTS = ("s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:DeleteObject")
 _LOG_IN: Document = {"Sid": "LogIn", "Effect": "Allow", "Action": "ecr:GetAuthorizationToken", "Resource": "*"}
 
 
 def policies(catalogue: Catalogue, provider: Provider, home: Home, *, tags: bool = False) -> Mapping[str, Document]:
     """The roles by name, each with its ARN, its trust policy and its own; `reading` is for whoever uses images.
+
+    Those of `keeping_policies` have their own policy alone, as `reading` has: who may take them is not decided here.
 
     `tags`: runs of tags that ask for a build may take the trusted role. Raises ConfigurationError where the catalogue
     has no role for each level of trust: whoever may take a role for all runs may write what is trusted.
@@ -70,7 +75,30 @@ def policies(catalogue: Catalogue, provider: Provider, home: Home, *, tags: bool
             ),
         },
         "reading": {"policy": _document(_LOG_IN, *_allow("Read", _READING, _arns(partition, (images,))))},
+        **keeping_policies(catalogue, partition),
     }
+
+
+def keeping_policies(catalogue: Catalogue, partition: str) -> Mapping[str, Document]:
+    """What jobs may do that keep things: `retention` deletes images and writes no backup, `backup` the other way round.
+
+    `recovery` writes images and no backup. The two about a bucket are there where the catalogue has one.
+    """
+    registry, cache = catalogue.registry, catalogue.settings.get("cache")
+    caches = tuple(cache.values()) if isinstance(cache, Mapping) else ()
+    named = (registry.trusted, registry.branch, *catalogue.mirrors) if registry else catalogue.mirrors
+    every = _arns(partition, (*named, *(one for one in caches if isinstance(one, str))))
+    trusted = _arns(partition, (registry.trusted if registry else None,))
+    bucket, objects = _bucket(catalogue, partition)
+    look = [*_allow("ListBackup", _LISTING_OBJECTS, bucket), *_allow("ReadBackup", _READING_OBJECTS, objects)]
+    retention = _document(_LOG_IN, *_allow("Retain", (*_READING, *_CLEANING), every), *look)
+    found = {"retention": {"policy": retention}}
+    if bucket:
+        saving = [*look, *_allow("Write", _WRITING_OBJECTS, objects)]
+        found["backup"] = {"policy": _document(_LOG_IN, *_allow("Read", _ASKING, trusted), *saving)}
+        bringing = _allow("BringBack", (*_ASKING, *_WRITING), trusted)
+        found["recovery"] = {"policy": _document(_LOG_IN, *bringing, *look)}
+    return found
 
 
 def trust_length(role: Mapping[str, Any]) -> int:
@@ -89,6 +117,15 @@ def _roles(catalogue: Catalogue) -> tuple[Mapping[str, str], bool]:
             hint="write: ecr: {role: {trusted: ARN, branch: ARN}, region: REGION}",
         )
     return roles, bool(section.get("create"))
+
+
+def _bucket(catalogue: Catalogue, partition: str) -> tuple[list[str], list[str]]:
+    """The bucket of backups and the objects in it, as IAM names them; none where there is none, or it is not at S3."""
+    section = catalogue.settings.get("backup")
+    if not isinstance(section, Mapping) or "endpoint" in section:
+        return [], []
+    arn, prefix = f"arn:{partition}:s3:::{section['bucket']}", section.get("prefix")
+    return [arn], [f"{arn}/{prefix}/*" if prefix else f"{arn}/*"]
 
 
 def _arns(partition: str, names: Iterable[str | None]) -> list[str]:
