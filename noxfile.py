@@ -73,9 +73,9 @@ def tests_oldest(session: nox.Session) -> None:
     command = ["uv", "pip", "compile", "--quiet", "--upgrade", "--no-annotate", "--no-header"]
     command += [f"--python={session.bin}/python", "--group=test", "pyproject.toml"]
     lowest = ["--resolution=lowest-direct", "--no-deps", "--no-strip-extras", f"--output-file={named}"]
-    session.run(*command, *lowest, env=_index(session))
+    session.run_install(*command, *lowest, env=_index(session))
     # Newest versions of what they need may ask for more than the bounds do: the bounds win, and pip need not agree.
-    session.run(*command, f"--override={named}", f"--output-file={every}", env=_index(session))
+    session.run_install(*command, f"--override={named}", f"--output-file={every}", env=_index(session))
     session.install("--no-deps", "--requirement", str(every))
     session.install("--no-deps", "--no-build-isolation", "--editable", ".")
     session.log("the oldest versions: %s", ", ".join(named.read_text().split()))
@@ -93,7 +93,7 @@ def lock_tests(session: nox.Session) -> None:
 
 def _index(session: nox.Session) -> dict[str, str]:
     """Name the package index of this machine as uv wants it: uv reads neither pip.conf nor PIP_INDEX_URL."""
-    said = session.run("python", "-m", "pip", "config", "list", silent=True)
+    said = session.run_install("python", "-m", "pip", "config", "list", silent=True)
     urls = re.findall(r"^(?:global|install|:env:)\.index-url='(.*)'$", str(said), re.MULTILINE)
     return {"UV_DEFAULT_INDEX": urls[-1]} if urls else {}
 

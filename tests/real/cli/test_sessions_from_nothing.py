@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 
 TOP = Path(__file__).parents[3]
 
-INSTALLED = ("tests", "soak", "tests_newest", "lock_tests", "lint")
+INSTALLED = ("tests", "soak", "tests_newest", "tests_oldest", "lock_tests", "lint")
 """Their work is long, or is done by this very run: only what they install is tried."""
 RUN = {
     "bench": ["--help"],
