@@ -114,6 +114,7 @@ def test_the_same_for_dockerfiles_that_nobody_wrote(
     assert not differences(cases, sealed, each.whole("others", [beside(case) for case in cases]))
 
 
+@pytest.mark.soak
 @settings(
     max_examples=ROUNDS,
     phases=[Phase.generate],

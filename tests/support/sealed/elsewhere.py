@@ -114,7 +114,9 @@ def repositories(draw: st.DrawFn, cases: st.SearchStrategy[Case]) -> Repository:
     free = [
         path
         for path, content in case.context_files.items()
-        if not isinstance(content, Link) and not any(path.startswith(f"{folder}/") for folder in folders)
+        if " " not in path  # the catalogue takes no such name
+        and not isinstance(content, Link)
+        and not any(path.startswith(f"{folder}/") for folder in folders)
     ]
     files = draw(st.lists(st.sampled_from(sorted(free)), unique=True, max_size=6))
     filed = draw(st.lists(st.sampled_from(sorted(case.args)), unique=True)) if case.args else []

@@ -48,3 +48,10 @@ def test_a_clone_gives_the_tag_of_the_original(
 
     assert tag_of(original) == tag_of(top / "clone")
     assert tag_of(original).startswith(f"linux-{found.recipe.id[:20]}")
+
+
+@settings(phases=[Phase.generate], suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(found=repositories(st.one_of(dockerfiles(), st.sampled_from(CASES))))
+def test_where_a_thing_stands_is_no_part_of_the_recipe(found: Repository) -> None:
+    """Nor is what stands beside it."""
+    assert found.recipe.id == Repository(found.case).recipe.id == found.with_others_changed().recipe.id
