@@ -10,9 +10,9 @@ import base64
 import json
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
-from typing import IO, cast
+from typing import IO, Any, TypeVar, cast
 
 from imageyard.bucket.entries import TagEntry, content_of, dumps, entry_from, loads, tag_key, tags_prefix
 from imageyard.bucket.objects import Bucket
@@ -25,11 +25,13 @@ from imageyard.oci.ranged import RangedFile
 from imageyard.oci.raw import Raw
 from imageyard.oci.store import ReadableStore, require_parts
 
-__all__ = ["BucketStore", "Damaged", "blob_key", "manifest_key", "read_entry"]
+__all__ = ["BucketStore", "Damaged", "blob_key", "manifest_key", "read_document", "read_entry"]
 
 PIECE = 8 * 1024 * 1024
 """Bytes of one request that reads a blob."""
 _TRIES = 3
+
+T = TypeVar("T")
 
 
 class Damaged(PolicyRefused):
@@ -224,14 +226,19 @@ class _Blob(RangedFile):
 
 
 def read_entry(bucket: Bucket, key: str) -> TagEntry | None:
-    """The entry of a tag, None where there is none; read again where it arrives damaged. Raises Transient."""
+    """The entry of a tag, None where there is none. Raises Transient where it is damaged."""
+    return read_document(bucket, key, entry_from)
+
+
+def read_document(bucket: Bucket, key: str, decode: Callable[[Mapping[str, Any], str], T]) -> T | None:
+    """A small document, None where there is none; read again where it arrives damaged. Raises Transient."""
     name = bucket.path(key)
     for failures in range(_TRIES):
         found = bucket.get(key)
         if found is None:
             return None
         try:
-            return entry_from(loads(found[0], name), name)
+            return decode(loads(found[0], name), name)
         except Transient:
             if failures == _TRIES - 1:
                 raise

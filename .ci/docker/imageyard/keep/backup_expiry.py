@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from imageyard.bucket.entries import tag_key
 from imageyard.bucket.upload import give_up
-from imageyard.keep.backup_index import generation_key, keys_of, read_generations, read_tags
+from imageyard.keep.backup_index import generation_key, keys_of, objects, read_generations, read_tags
 from imageyard.keep.backup_marker import LONGEST_BACKUP, expiring
 from imageyard.keep.backup_place import BackupPlace
 
@@ -89,8 +89,7 @@ def expire(services: Services, place: BackupPlace, *, yes: bool, now: datetime |
 
 def _judged(place: BackupPlace, now: datetime) -> list[ExpiryItem]:
     bucket = place.bucket
-    objects = [entry for prefix in ("manifests/", "blobs/") for entry in bucket.list(prefix)]
-    items = judge(read_tags(bucket), read_generations(bucket), objects, place.lifetime, now)
+    items = judge(read_tags(bucket), read_generations(bucket), objects(bucket), place.lifetime, now)
     going = {item.key.rpartition("/")[2] for item in items if item.goes and item.key.startswith("manifests/")}
     listed = [entry.key for entry in bucket.list("referrers/")]
     lists = [key for key in listed if key.rpartition("/")[2].removesuffix(".json") in going]

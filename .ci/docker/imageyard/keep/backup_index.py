@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from imageyard.bucket.entries import TagEntry, content_of, dumps, entry_from, loads
-from imageyard.bucket.objects import Bucket
-from imageyard.bucket.store import blob_key, manifest_key, read_entry
+from imageyard.bucket.entries import TagEntry, content_of, dumps, entry_from
+from imageyard.bucket.objects import Bucket, ObjectEntry
+from imageyard.bucket.store import blob_key, manifest_key, read_document, read_entry
 from imageyard.errors import Transient
 from imageyard.names import Digest
 from imageyard.parallel import each
@@ -18,6 +18,7 @@ __all__ = [
     "backed_up",
     "generation_key",
     "keys_of",
+    "objects",
     "read_generation",
     "read_generations",
     "read_tags",
@@ -26,7 +27,6 @@ __all__ = [
 ]
 
 _WORKERS = 16
-_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,12 @@ def keys_of(entry: TagEntry) -> frozenset[str]:
     return frozenset([*map(manifest_key, entry.manifests), *map(blob_key, entry.blobs)])
 
 
+def objects(bucket: Bucket) -> Iterator[ObjectEntry]:
+    """What images are made of in a bucket: all manifests, then all blobs."""
+    for prefix in ("manifests/", "blobs/"):
+        yield from bucket.list(prefix)
+
+
 def whole(entry: TagEntry, keys: Collection[str]) -> bool:
     """Whether a listing has all that an image is made of."""
     return keys_of(entry) <= set(keys)
@@ -62,7 +68,7 @@ def backed_up(bucket: Bucket, *, tags: Iterable[TagEntry] | None = None) -> froz
     entries = [*read_tags(bucket), *(one for generation in read_generations(bucket) for one in generation.tags)]
     if tags is not None:
         entries = list(tags)
-    keys = {listed.key for prefix in ("blobs/", "manifests/") for listed in bucket.list(prefix)}
+    keys = {listed.key for listed in objects(bucket)}
     return frozenset(digest for entry in entries if whole(entry, keys) for digest in entry.manifests)
 
 
@@ -82,17 +88,7 @@ def read_generations(bucket: Bucket) -> list[Generation]:
 
 def read_generation(bucket: Bucket, id: str) -> Generation | None:
     """One generation, None where there is none."""
-    name = bucket.path(generation_key(id))
-    for failures in range(_TRIES):
-        found = bucket.get(generation_key(id))
-        if found is None:
-            return None
-        try:
-            return _generation(loads(found[0], name), name)
-        except Transient:
-            if failures == _TRIES - 1:
-                raise
-    return None
+    return read_document(bucket, generation_key(id), _generation)
 
 
 def write_generation(bucket: Bucket, id: str, saved: str, entries: Sequence[TagEntry]) -> None:

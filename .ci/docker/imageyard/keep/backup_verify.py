@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from imageyard.bucket.objects import Bucket
 from imageyard.bucket.store import read_entry
 from imageyard.errors import CheckFailed, Denied, ImageyardError, NotFound
-from imageyard.keep.backup_index import keys_of, read_generation
+from imageyard.keep.backup_index import keys_of, objects, read_generation
 from imageyard.layout import size
 from imageyard.parallel import each
 
@@ -28,7 +28,7 @@ def verify(services: Services, bucket: Bucket, *, jobs: int) -> None:
     Raises Denied or Transient where the bucket cannot be listed; an object that cannot be read counts as damaged.
     """
     entries, faults = _entries(bucket)
-    sizes = {listed.key: listed.size for prefix in ("blobs/", "manifests/") for listed in bucket.list(prefix)}
+    sizes = {listed.key: listed.size for listed in objects(bucket)}
     keys = sorted({key for _, entry in entries for key in keys_of(entry)})
     services.reporter.step(
         f"{bucket.name}: hashing {len(keys)} objects, {size(sum(sizes.get(key, 0) for key in keys))}"

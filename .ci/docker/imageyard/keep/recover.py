@@ -14,7 +14,7 @@ from imageyard.bucket.store import BucketStore
 from imageyard.errors import ConfigurationError, ImageyardError, NotFound, PolicyRefused, exit_code
 from imageyard.keep.backup import content_tags
 from imageyard.keep.backup_copy import companions, copy_whole
-from imageyard.keep.backup_index import keys_of, read_generation
+from imageyard.keep.backup_index import keys_of, objects, read_generation
 from imageyard.layout import size
 from imageyard.names import Reference, parse_reference
 from imageyard.oci.layout import LayoutStore
@@ -110,8 +110,9 @@ def recover(
                 return error
             return None
 
-        entries = [entry for wave in _waves(entries) for entry in wave]
-        errors = [error for wave in _waves(entries) for error in each(wave, bring, wanted.jobs)]
+        waves = _waves(entries)
+        entries = [entry for wave in waves for entry in wave]
+        errors = [error for wave in waves for error in each(wave, bring, wanted.jobs)]
     for error in errors:
         if error is not None:
             services.reporter.error(error)
@@ -164,7 +165,7 @@ def _bring(bucket: Bucket, target: Store, entry: TagEntry) -> None:
 
 
 def _foretell(services: Services, bucket: Bucket, target: Store, entries: Sequence[TagEntry]) -> None:
-    keys = {listed.key for prefix in ("blobs/", "manifests/") for listed in bucket.list(prefix)}
+    keys = {listed.key for listed in objects(bucket)}
     rows = []
     for entry in entries:
         lacking = keys_of(entry) - keys
