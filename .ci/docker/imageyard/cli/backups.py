@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from invoke.context import Context
 
 from imageyard.cli.describing import PATTERN
 from imageyard.cli.entry import CATALOGUE, task, tell_images
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from imageyard.bucket.entries import TagEntry
+    from imageyard.bucket.objects import Bucket
+    from imageyard.keep.recover import Recovery
+    from imageyard.project.project import Project
 
 __all__ = ["TASKS"]
 
@@ -73,18 +83,14 @@ def recover(
     catalogue: str | None = None,
 ) -> None:
     """Bring back the images of a pattern, as this checkout names them, from the catalogue's bucket."""
-    from imageyard.keep.backup_place import backup_place
     from imageyard.keep.recover import Recovery, entries_of_pattern
-    from imageyard.keep.recover import recover as flow
-    from imageyard.project.project import find_project
     from imageyard.project.recipes import recipes_of
-    from imageyard.run.services import begin
 
-    project = find_project(catalogue)
-    services = begin(project)
-    bucket = backup_place(project.catalogue, services).bucket
-    entries = entries_of_pattern(project, recipes_of(project), bucket, pattern)
-    tell_images(*flow(project, services, bucket, entries, Recovery(to, j, yes)))
+    _bring_back(
+        catalogue,
+        lambda project, bucket: entries_of_pattern(project, recipes_of(project), bucket, pattern),
+        Recovery(to, j, yes),
+    )
 
 
 @task(
@@ -104,8 +110,15 @@ def recover_generation(
     catalogue: str | None = None,
 ) -> None:
     """Bring back all images that were backed up at a commit, or in a week, from the catalogue's bucket."""
-    from imageyard.keep.backup_place import backup_place
     from imageyard.keep.recover import Recovery, entries_of_generation
+
+    _bring_back(catalogue, lambda _, bucket: entries_of_generation(bucket, generation), Recovery(to, j, yes))
+
+
+def _bring_back(
+    catalogue: str | None, entries: Callable[[Project, Bucket], Sequence[TagEntry]], wanted: Recovery
+) -> None:
+    from imageyard.keep.backup_place import backup_place
     from imageyard.keep.recover import recover as flow
     from imageyard.project.project import find_project
     from imageyard.run.services import begin
@@ -113,8 +126,7 @@ def recover_generation(
     project = find_project(catalogue)
     services = begin(project)
     bucket = backup_place(project.catalogue, services).bucket
-    entries = entries_of_generation(bucket, generation)
-    tell_images(*flow(project, services, bucket, entries, Recovery(to, j, yes)))
+    tell_images(*flow(project, services, bucket, entries(project, bucket), wanted))
 
 
 TASKS = [backup, recover, recover_generation]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from invoke.context import Context
 
-from imageyard.cli.entry import CATALOGUE, JSON, task
+from imageyard.cli.entry import CATALOGUE, JSON, read_age, task
 
 __all__ = ["TASKS"]
 
@@ -29,10 +29,8 @@ def clean_caches(
     catalogue: str | None = None,
 ) -> None:
     """Remove layer caches: those of a closed pull request, or all old ones of closed pull requests and of branches."""
-    from datetime import timedelta
     from pathlib import Path
 
-    from imageyard.catalogue.scalars import FieldFault, duration
     from imageyard.errors import ConfigurationError
     from imageyard.keep import cache_clean
     from imageyard.project.project import find_project
@@ -49,10 +47,7 @@ def clean_caches(
     else:
         from imageyard.ci import pulls
 
-        try:
-            age = timedelta(seconds=duration(older_than or ""))
-        except FieldFault as fault:
-            raise ConfigurationError(f"--older-than: {fault.headline}", hint=fault.hint) from None
+        age = read_age("--older-than", older_than or "")
         if open_ is not None:
             wanted = cache_clean.CacheCleanRequest(age=age, open_pulls=pulls.from_file(Path(open_)))
         else:

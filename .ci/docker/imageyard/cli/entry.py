@@ -21,9 +21,11 @@ from imageyard.errors import ConfigurationError, ImageyardError, Terminated, exi
 from imageyard.project.command_options import CommandOption
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from imageyard.names import Reference
 
-__all__ = ["ARCH", "CATALOGUE", "JSON", "passed_through", "task", "tell_images"]
+__all__ = ["ARCH", "CATALOGUE", "JSON", "passed_through", "read_age", "task", "tell_images"]
 
 CATALOGUE = "another catalogue than .ci/docker/images.yml (or IMAGEYARD_CATALOGUE)"
 ARCH = "an architecture: amd64, arm64, armv7 ..."
@@ -128,6 +130,18 @@ def tell_images(done: Sequence[tuple[str, Reference]], code: int) -> None:
         Story.result("\n".join(f"{name} {reference}" for name, reference in done))
     if code:
         raise Exit(code=code)
+
+
+def read_age(option: str, text: str) -> timedelta:
+    """The age that an option names, as 36h or 7d. Raises ConfigurationError with the option's name."""
+    from datetime import timedelta
+
+    from imageyard.catalogue.scalars import FieldFault, duration
+
+    try:
+        return timedelta(seconds=duration(text))
+    except FieldFault as fault:
+        raise ConfigurationError(f"{option}: {fault.headline}", hint=fault.hint) from None
 
 
 def passed_through() -> tuple[str, ...]:

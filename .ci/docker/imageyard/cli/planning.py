@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from invoke.context import Context
 
 from imageyard.cli.describing import PATTERN
-from imageyard.cli.entry import ARCH, CATALOGUE, JSON, task
+from imageyard.cli.entry import ARCH, CATALOGUE, JSON, read_age, task
 
 if TYPE_CHECKING:
     from imageyard.project.project import Project
@@ -163,22 +163,16 @@ def stale(
     catalogue: str | None = None,
 ) -> None:
     """Ask registries which locked bases have moved, and print which images that concerns."""
-    from datetime import datetime, timedelta, timezone
+    from datetime import datetime, timezone
 
-    from imageyard.catalogue.scalars import FieldFault, duration
     from imageyard.console import Story
-    from imageyard.errors import ConfigurationError, NothingToDo, PolicyRefused
+    from imageyard.errors import NothingToDo, PolicyRefused
     from imageyard.keep import stale as staleness
     from imageyard.project.project import find_project
     from imageyard.project.recipes import recipes_of
     from imageyard.run.services import begin
 
-    age = None
-    if older_than is not None:
-        try:
-            age = timedelta(seconds=duration(older_than))
-        except FieldFault as fault:
-            raise ConfigurationError(f"--older-than: {fault.headline}", hint=fault.hint) from None
+    age = None if older_than is None else read_age("--older-than", older_than)
     project = find_project(catalogue)
     recipes, services = recipes_of(project), begin(project)
     today = datetime.now(timezone.utc).date()

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["base_configs"]
 
-_LIMIT = 16 * 1024 * 1024  # bytes; a config holds the history of every step
-
 
 def base_configs(registry: Client, image: Reference, platforms: Collection[str]) -> dict[str, BaseConfig]:
     """The configs of an image by platform; those platforms are left out that it does not have.
@@ -53,7 +51,7 @@ def _taken_for(platform: str) -> tuple[str, ...]:
 
 
 def _body(registry: Client, image: Reference, manifest: Manifest) -> bytes:
-    return blobs.read(registry, image, manifest.config.digest, limit=_LIMIT)
+    return blobs.read(registry, image, manifest.config.digest, limit=blobs.CONFIG_LIMIT)
 
 
 def _config(body: bytes, image: Reference) -> BaseConfig:

@@ -22,6 +22,7 @@ from imageyard.repository_paths import from_top
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from imageyard.catalogue.model import Image
     from imageyard.console import Story
     from imageyard.names import Reference
     from imageyard.project.project import Project
@@ -137,15 +138,14 @@ def _changing(project: Project, tip: str, paths: set[str], since: int) -> Iterat
             return
 
 
-def _paths(project: Project, images: Iterable[object]) -> set[str]:
+def _paths(project: Project, images: Iterable[Image]) -> set[str]:
     """The folders and files that images are made of, from the top; `.` where that is everything."""
     found = {project.folder}
     for image in images:
-        context = getattr(image, "context", ".")
-        named = [context, *getattr(image, "files", {}).values(), *getattr(image, "contexts", {}).values()]
-        named += [getattr(image, "dockerfile", "")]
-        found |= {from_top(project.folder, one) or "." for one in named if one.startswith("/") or one == context}
-        found |= set(getattr(image, "arg_files", {}).values())
+        named = [image.dockerfile, *image.files.values(), *image.contexts.values()]  # others are in the context
+        outside = (one for one in named if one.startswith("/"))
+        found |= {from_top(project.folder, one) or "." for one in (image.context, *outside)}
+        found |= set(image.arg_files.values())
     return found
 
 

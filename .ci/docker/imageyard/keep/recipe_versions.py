@@ -21,7 +21,6 @@ __all__ = ["unversioned"]
 
 _WORKERS = 16
 _DEEPEST = 4
-_LIMIT = 16 * 1024 * 1024  # bytes; a config holds the history of every step
 
 
 def unversioned(reader: InventoryReader, digests: Sequence[str]) -> frozenset[str]:
@@ -42,7 +41,9 @@ def _version(reader: InventoryReader, digest: str, depth: int) -> str:
         entries = (entry.digest for entry in document.manifests if entry.attests is None)
         return next((version for one in entries if (version := _version(reader, one, depth + 1))), "")
     try:
-        content = json.loads(blobs.read(reader.client, reader.repository, Digest(document.config.digest), limit=_LIMIT))
+        content = json.loads(
+            blobs.read(reader.client, reader.repository, Digest(document.config.digest), limit=blobs.CONFIG_LIMIT)
+        )
         return str(content["config"]["Labels"][VERSION_LABEL])
     except (NotFound, ValueError, KeyError, TypeError, RecursionError):
         return ""

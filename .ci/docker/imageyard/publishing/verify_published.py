@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["images", "prove", "unknown"]
 
-_CONFIG_LIMIT = 16 * 1024 * 1024  # bytes
-
 
 def prove(client: Client, reference: Reference, wanted: Mapping[str, str], hint: str = "") -> Complete:
     """Read all that a reference leads to; `wanted` are the recipe's `inputs` that each platform must be built of.
@@ -70,7 +68,7 @@ def images(seen: Complete) -> list[Manifest]:
 def _label(client: Client, reference: Reference, config: Digest) -> str:
 
     try:
-        labels = json.loads(blobs.read(client, reference, config, limit=_CONFIG_LIMIT))["config"]["Labels"] or {}
+        labels = json.loads(blobs.read(client, reference, config, limit=blobs.CONFIG_LIMIT))["config"]["Labels"] or {}
         return str(labels.get(INPUTS_LABEL, ""))
     except (ValueError, AttributeError):
         raise Transient(f"{config} is not an image config", doing=f"reading {reference}") from None

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ImageSide", "SideFinder", "best_record", "is_revision"]
 
-_CONFIG_LIMIT = 16 * 1024 * 1024  # bytes, as `registry.states` reads one
 _DAY = re.compile(r"weekly-([0-9]{8})")
 
 
@@ -167,7 +166,7 @@ class SideFinder:
             root = client.get(reference.with_digest(own[0])).parsed()
             subjects.append(own[0])
         assert isinstance(root, Manifest)
-        config = blobs.read(client, reference, root.config.digest, limit=_CONFIG_LIMIT)
+        config = blobs.read(client, reference, root.config.digest, limit=blobs.CONFIG_LIMIT)
         if (found := platform_of_config(config)) != platform:
             raise _other_platform(reference, [found], platform)
         record = self._record(reference, subjects)

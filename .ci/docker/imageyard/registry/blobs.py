@@ -12,9 +12,12 @@ from imageyard.oci.manifests import Descriptor, is_digest, matches
 from imageyard.registry.answers import is_absent
 from imageyard.registry.client import Client
 
-__all__ = ["WrongDigest", "fetch", "has", "read"]
+__all__ = ["CONFIG_LIMIT", "WrongDigest", "fetch", "has", "read"]
 
 _STALLS = 5
+
+CONFIG_LIMIT = 16 * 1024 * 1024
+"""Bytes of a config that are read at most: it holds the history of every step."""
 
 
 class WrongDigest(Transient):

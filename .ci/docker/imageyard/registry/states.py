@@ -17,7 +17,6 @@ from imageyard.registry.client import Client
 
 __all__ = ["Complete", "inspect", "state", "states"]
 
-_CONFIG_LIMIT = 16 * 1024 * 1024  # bytes; a config holds the history of every step
 _DEEPEST = 4
 _MOST = 2000  # manifests below one reference
 _WORKERS = 32
@@ -147,7 +146,7 @@ def _config(client: Client, reference: Reference, seen: Complete, manifest: Mani
     if not manifest.is_image:
         return
     try:
-        config = blobs.read(client, reference, manifest.config.digest, limit=_CONFIG_LIMIT)
+        config = blobs.read(client, reference, manifest.config.digest, limit=blobs.CONFIG_LIMIT)
     except errors.NotFound:
         raise errors.PolicyRefused(
             f"{reference} is incomplete: its config {manifest.config.digest} is missing", doing=f"reading {reference}"
