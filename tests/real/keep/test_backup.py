@@ -8,7 +8,6 @@ import random
 import signal
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -18,9 +17,10 @@ from imageyard.publishing import record_artifact
 from imageyard.records import Record
 from imageyard.registry.client import Client
 from support.aws.bucket import KEYS, REGION, StrictS3, s3_served
-from support.registry.faults import Answer, Fault, Proxy, running
+from support.registry.faults import Fault, Proxy, running
 from support.registry.pullable import tagged, validate
 from support.registry.served import Served, platform, put_index, serve, tool
+from support.registry.stalling import Stalling
 from support.yard.promoted import BOTH, ONE, PromotedYard, make_promoted_yard
 from support.yard.scratch import ARCH
 
@@ -38,27 +38,6 @@ def s3() -> Iterator[StrictS3]:
 def own(tmp_path: Path) -> Iterator[Served]:
     """A registry of the test's own, which it may empty."""
     yield from serve(tmp_path / "registry")
-
-
-class Stalling(Proxy):
-    """Numbers the requests that write, and never answers the one at `at`; `after` has it done first."""
-
-    def __init__(self, upstream: str) -> None:
-        super().__init__(upstream)
-        self.at, self.count, self.after = 0, 0, False
-        self.reached = threading.Event()
-
-    def forward(self, handler: BaseHTTPRequestHandler, body: bytes) -> Answer:
-        with self.lock:
-            self.count += handler.command in WRITES
-            stalls = handler.command in WRITES and self.count == self.at
-        if stalls:
-            if self.after:
-                super().forward(handler, body)
-            self.reached.set()
-            self.ended.wait(300)
-            raise ConnectionError
-        return super().forward(handler, body)
 
 
 class Scene:
@@ -194,7 +173,7 @@ def _tarball(layout: Path, tag: str, folder: Path) -> Path:
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_a_backup_that_is_killed_converges(tmp_path: Path, own: Served, s3: StrictS3, after: bool, soak: bool) -> None:
-    with running(Stalling(s3.host)) as proxy:
+    with running(Stalling(s3.host, WRITES)) as proxy:
         assert isinstance(proxy, Stalling)
         scene = Scene(tmp_path / "checkout", own, s3, bucket=proxy.host)
         scene.publish()
@@ -215,7 +194,7 @@ def test_a_backup_that_is_killed_converges(tmp_path: Path, own: Served, s3: Stri
 def test_a_recovery_that_is_killed_converges(
     tmp_path: Path, own: Served, s3: StrictS3, after: bool, soak: bool
 ) -> None:
-    with running(Stalling(own.host)) as proxy:
+    with running(Stalling(own.host, WRITES)) as proxy:
         assert isinstance(proxy, Stalling)
         scene = Scene(tmp_path / "checkout", own, s3, through=proxy.host)
         scene.publish()

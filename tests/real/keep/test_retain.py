@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import threading
 from datetime import datetime, timedelta, timezone
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -15,9 +13,10 @@ from imageyard.keep.retain import RetainRequest, retain
 from imageyard.names import Reference
 from imageyard.oci.manifests import Index
 from imageyard.registry.client import Client
-from support.registry.faults import Answer, Proxy, running
+from support.registry.faults import running
 from support.registry.pullable import put_pullable, tagged, validate
 from support.registry.served import Served, platform, put_index
+from support.registry.stalling import Stalling
 from support.services import services
 from support.yard.promoted import BOTH, ONE, PromotedYard, make_promoted_yard
 
@@ -81,27 +80,6 @@ def test_a_hundred_images_are_retained_and_every_survivor_is_pulled_whole(yard: 
     whole(client, place)
 
 
-class StallingDeletion(Proxy):
-    """Numbers the deletions, and never answers the one at `at`; `after` lets the registry do it first."""
-
-    def __init__(self, upstream: str) -> None:
-        super().__init__(upstream)
-        self.at, self.count, self.after = 0, 0, False
-        self.reached = threading.Event()
-
-    def forward(self, handler: BaseHTTPRequestHandler, body: bytes) -> Answer:
-        with self.lock:
-            self.count += handler.command == "DELETE"
-            stalls = handler.command == "DELETE" and self.count == self.at
-        if stalls:
-            if self.after:
-                super().forward(handler, body)
-            self.reached.set()
-            self.ended.wait(300)
-            raise ConnectionError
-        return super().forward(handler, body)
-
-
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_wherever_it_is_killed_the_rerun_converges(yard: PromotedYard, registry: Served, after: bool) -> None:
     client = registry.client()
@@ -111,7 +89,8 @@ def test_wherever_it_is_killed_the_rerun_converges(yard: PromotedYard, registry:
     yard.commit()
     stay |= {yard.row_tag(ONE, "amd64"), yard.index_tag(BOTH)}
     retain(yard.project(), services(client), RetainRequest(), NOW - timedelta(days=1))
-    with running(StallingDeletion(registry.host)) as proxy:
+    with running(Stalling(registry.host, ("DELETE",))) as proxy:
+        assert isinstance(proxy, Stalling)
         yard.edit("images.yml", registry.host, proxy.host)
         yard.commit()
         state = yard.top / ".imageyard" / "retention"
