@@ -34,7 +34,8 @@ PARTS = 4
 UNSENT = (b"FROM scratch\nCOPY */* /\n", b"FROM scratch\nCOPY */*/* /\n")
 """What buildx does not send of these: where a link points to that lies in a folder which a wildcard names. A folder in
 which another link happens to lead there is built; without that link it is refused (tonistiigi/fsutil)."""
-PLAIN = [case for case in CASES if b"RUN" not in case.dockerfile]
+PLAIN = [case for case in CASES if b"RUN" not in case.dockerfile and b"COPY Dockerfile" not in case.dockerfile]
+"""Cases that can be built with their Dockerfile outside their context; one that is copied is not there then."""
 ROUNDS = max(2, settings.default.max_examples // 40)
 """Batches that hypothesis writes: 2, and with `--soak` many more."""
 
@@ -114,7 +115,6 @@ def test_the_same_for_dockerfiles_that_nobody_wrote(
     assert not differences(cases, sealed, each.whole("others", [beside(case) for case in cases]))
 
 
-@pytest.mark.soak
 @settings(
     max_examples=ROUNDS,
     phases=[Phase.generate],
@@ -152,6 +152,15 @@ def test_a_folder_of_which_nothing_is_sent_is_refused_by_both(source: str, build
         builds.whole("whole", [case])
     with pytest.raises(ConfigurationError, match="takes no file"):
         recipe_of(case)
+
+
+def test_a_dockerfile_that_stands_outside_its_context_is_not_copied_by_either(builds: Builds) -> None:
+    case = Case("copied", b"FROM scratch\nCOPY Dockerfile /\n", {"requirements.txt": b"r"})
+
+    with pytest.raises(AssertionError, match="not found"):
+        builds.whole("whole", [replace(case, apart=True)])
+    with pytest.raises(ConfigurationError, match="Dockerfile is not in the build context"):
+        _ = Repository(case).recipe
 
 
 def test_the_reader_sees_the_stages_that_buildkit_sees(builds: Builds) -> None:
