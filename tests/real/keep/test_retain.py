@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from imageyard.oci.manifests import Index
 from imageyard.registry.client import Client
 from support.registry.faults import running
 from support.registry.pullable import put_pullable, tagged, validate
-from support.registry.served import Served, platform, put_index
+from support.registry.served import Served, collected, platform, put_index
 from support.registry.stalling import Stalling
 from support.services import services
 from support.yard.promoted import BOTH, ONE, PromotedYard, make_promoted_yard
@@ -59,12 +58,6 @@ def whole(client: Client, place: Reference) -> None:
         document = client.get(place.with_tag(tag)).parsed()
         if isinstance(document, Index):
             assert all(client.digest_of(place.with_digest(entry.digest)) for entry in document.manifests)
-
-
-def collected(registry: Served) -> None:
-    """Have the registry's own tool remove the blobs that nothing refers to."""
-    config = registry.storage.parent / "config.yml"
-    subprocess.run(["docker-registry", "garbage-collect", str(config)], check=True, capture_output=True)
 
 
 def test_a_hundred_images_are_retained_and_every_survivor_is_pulled_whole(yard: PromotedYard, registry: Served) -> None:
