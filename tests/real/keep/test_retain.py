@@ -73,6 +73,7 @@ def test_a_hundred_images_are_retained_and_every_survivor_is_pulled_whole(yard: 
     whole(client, place)
 
 
+@pytest.mark.soak  # test_retain_killed.py does it at fewer points, and while files are written, every day
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_wherever_it_is_killed_the_rerun_converges(yard: PromotedYard, registry: Served, after: bool) -> None:
     client = registry.client()
