@@ -160,6 +160,25 @@ def test_a_repository_that_cannot_be_read_is_left_alone_and_the_others_go_on(
     assert registry.manifests(BRANCH) == set()
 
 
+def test_a_list_that_is_not_what_is_there_means_hands_off(scene: Workplace, registry: MemoryRegistry) -> None:
+    """A tag that is listed, and not there, twice: the list may be wrong for others, too."""
+    found = published(scene, registry)
+    seen(scene)
+    registry.lose(IMAGES, found["linux-base"])
+    before = registry.manifests(IMAGES)
+    with pytest.raises(Transient, match="lists the tag linux-base and does not have it"):
+        run(scene)
+    assert registry.manifests(IMAGES) == before
+
+
+def test_a_tag_that_goes_while_it_is_read_stops_nothing(scene: Workplace, registry: MemoryRegistry) -> None:
+    found = published(scene, registry)
+    seen(scene)
+    registry.faults = [Fault("(HEAD|GET) .*manifests/linux-base$", status=404, code="MANIFEST_UNKNOWN", times=2)]
+    run(scene)
+    assert set(registry.tags(IMAGES)) == {tag for tag in found if not tag.startswith(OLD)}
+
+
 def test_too_many_or_an_earlier_time_and_nothing_goes(scene: Workplace, registry: MemoryRegistry) -> None:
     published(scene, registry)
     before = registry.manifests(IMAGES)
