@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from imageyard.oci.manifests import Index
 from imageyard.registry.client import Client
 from support.registry.faults import running
 from support.registry.pullable import put_pullable, tagged, validate
-from support.registry.served import Served, platform, put_index
+from support.registry.served import Served, collected, platform, put_index
 from support.registry.stalling import Stalling
 from support.services import services
 from support.yard.promoted import BOTH, ONE, PromotedYard, make_promoted_yard
@@ -61,12 +60,6 @@ def whole(client: Client, place: Reference) -> None:
             assert all(client.digest_of(place.with_digest(entry.digest)) for entry in document.manifests)
 
 
-def collected(registry: Served) -> None:
-    """Have the registry's own tool remove the blobs that nothing refers to."""
-    config = registry.storage.parent / "config.yml"
-    subprocess.run(["docker-registry", "garbage-collect", str(config)], check=True, capture_output=True)
-
-
 def test_a_hundred_images_are_retained_and_every_survivor_is_pulled_whole(yard: PromotedYard, registry: Served) -> None:
     client = registry.client()
     stay = filled(yard, client, 100)
@@ -80,6 +73,7 @@ def test_a_hundred_images_are_retained_and_every_survivor_is_pulled_whole(yard: 
     whole(client, place)
 
 
+@pytest.mark.soak  # test_retain_killed.py does it at fewer points, and while files are written, every day
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_wherever_it_is_killed_the_rerun_converges(yard: PromotedYard, registry: Served, after: bool) -> None:
     client = registry.client()

@@ -13,12 +13,16 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 
-Kind = Literal["status", "hang", "reset", "truncate", "corrupt", "swap", "drip", "lost"]
+Kind = Literal["status", "hang", "reset", "truncate", "cut", "corrupt", "swap", "drip", "lost"]
 
 
 @dataclass
 class Fault:
-    """What happens to requests whose `METHOD PATH` matches, for the first `times` of them (None: all)."""
+    """What happens to requests whose `METHOD PATH` matches, for the first `times` of them (None: all).
+
+    `cut` ends the answer in its middle, and says that this is its length; `corrupt` flips a bit of the byte number
+    `at`, of the last one unless told.
+    """
 
     where: str
     kind: Kind = "status"
@@ -26,6 +30,7 @@ class Fault:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     times: int | None = None
+    at: int = -1
 
 
 HTML = b"<!DOCTYPE html><html><title>Welcome to the company network</title></html>"
@@ -51,6 +56,7 @@ class Proxy(ThreadingHTTPServer):
         self.faults: list[Fault] = []
         self.log: list[tuple[str, dict[str, str]]] = []
         self.ended = threading.Event()
+        self.pause = 0.05  # seconds between two bytes of a `drip`
         self.lock = threading.Lock()
 
     @property
@@ -116,8 +122,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, answer: Answer, fault: Fault | None = None) -> None:
         body = answer.body
-        if fault and fault.kind == "corrupt":
-            body = body[:-1] + bytes([body[-1] ^ 1])
+        if fault and fault.kind == "corrupt" and body:
+            at = fault.at % len(body)
+            body = body[:at] + bytes([body[at] ^ 1]) + body[at + 1 :]
+        if fault and fault.kind == "cut":
+            body = body[: len(body) // 2]
+            answer.headers = [(k, v) for k, v in answer.headers if k.lower() != "content-length"]
+            answer.headers.append(("Content-Length", str(len(body))))
         if fault and fault.kind == "swap":
             body = fault.body
             drop = ("content-length", "docker-content-digest")
@@ -133,7 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
             if fault and fault.kind == "drip":
                 for byte in body:
                     self.wfile.write(bytes([byte]))
-                    if self.server.ended.wait(0.05):
+                    if self.server.ended.wait(self.server.pause):
                         break
             elif fault and fault.kind == "truncate":
                 self.wfile.write(body[: len(body) // 2])

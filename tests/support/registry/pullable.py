@@ -16,7 +16,7 @@ from support.registry.served import tool
 __all__ = ["put_pullable", "tagged", "validate"]
 
 
-def put_pullable(client: Client, place: Reference, note: str, arch: str = "amd64") -> Digest:
+def put_pullable(client: Client, place: Reference, note: str, arch: str = "amd64", system: str = "linux") -> Digest:
     """One image by digest, with a file that has the note."""
     plain, packed = io.BytesIO(), note.encode()
     with tarfile.open(fileobj=plain, mode="w") as archive:
@@ -25,7 +25,7 @@ def put_pullable(client: Client, place: Reference, note: str, arch: str = "amd64
         archive.addfile(file, io.BytesIO(packed))
     layer = gzip.compress(plain.getvalue(), mtime=0)
     rootfs = {"type": "layers", "diff_ids": [digest_of(plain.getvalue())]}
-    config = json.dumps({"os": "linux", "architecture": arch, "config": {}, "rootfs": rootfs}).encode()
+    config = json.dumps({"os": system, "architecture": arch, "config": {}, "rootfs": rootfs}).encode()
     types = {
         "config": "application/vnd.oci.image.config.v1+json",
         "layer": "application/vnd.oci.image.layer.v1.tar+gzip",

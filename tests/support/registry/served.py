@@ -77,6 +77,12 @@ def serve(folder: Path, *, auth: bool = False, tls: bool = False) -> Iterator[Se
         yield Served(host, folder / "data", ca, credential)
 
 
+def collected(registry: Served, *options: str) -> None:
+    """Have the registry's own tool remove the blobs that nothing refers to."""
+    config = registry.storage.parent / "config.yml"
+    subprocess.run(["docker-registry", "garbage-collect", *options, str(config)], check=True, capture_output=True)
+
+
 def certificate(folder: Path) -> None:
     """`ca.pem`, and `leaf.pem` with `leaf.key` for 127.0.0.1, signed by it."""
     new = [

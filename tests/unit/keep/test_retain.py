@@ -13,25 +13,19 @@ from imageyard.errors import ConfigurationError, Denied, EnvironmentLacks, Polic
 from imageyard.keep.inventory import InventoryReader
 from imageyard.keep.kept_commits import read_kept_commits
 from imageyard.keep.recipe_versions import unversioned
-from imageyard.keep.retain import RetainRequest, repositories, retain
+from imageyard.keep.retain import RetainRequest, repositories
 from imageyard.keep.retain_state import RepositoryState
 from imageyard.keep.retention_ecr import CANNOT, ecr_policies
 from imageyard.keep.retention_policy import policy_of, window_of
-from imageyard.names import Digest
 from imageyard.oci.manifests import digest_of
 from imageyard.project.recipes import recipes_of
 from imageyard.publishing import record_artifact
 from imageyard.records import Record
 from support.building.checkout import CATALOGUE, Workplace, scene_of
 from support.git import sh
+from support.keep.published import BRANCH, IMAGES, LATER, OLD, START, published, put, run, seen
 from support.registry.memory import Fault, MemoryRegistry
-from support.registry.served import platform, put_image, put_index
-
-START = datetime(2026, 1, 1, tzinfo=timezone.utc)
-LATER = START + timedelta(days=400)
-IMAGES, BRANCH = "ci/image", "ci/branch"
-OLD = f"linux-base-{'0' * 19}"
-ALL = RetainRequest(yes=True, share=1.0)
+from support.registry.served import platform, put_index
 
 
 @pytest.fixture
@@ -45,43 +39,6 @@ def scene(home: Path, tmp_path: Path, registry: MemoryRegistry) -> Workplace:
     sh(tmp_path, "add", "-A")
     sh(tmp_path, "commit", "-qm", "first")
     return made
-
-
-def put(registry: MemoryRegistry, tag: str | None, note: str, repository: str = IMAGES, **config: object) -> Digest:
-    client, place = registry.client(), registry.reference(repository)
-    digest = put_image(client, place, note=note, **config)
-    if tag is not None:
-        raw = client.get(place.with_digest(digest))
-        client.put(place.with_tag(tag), raw.body, raw.media_type)
-    return digest
-
-
-def published(scene: Workplace, registry: MemoryRegistry) -> dict[str, Digest]:
-    """Images that are kept, and old ones of both architectures with records and an index over them."""
-    client, place = registry.client(), registry.reference(IMAGES)
-    recipes, found = recipes_of(scene.project), {}
-    for row in scene.project.catalogue.rows[:4]:
-        found[recipes.tag(row)] = put(registry, recipes.tag(row), recipes.tag(row))
-    for number in range(3):
-        rows = {put(registry, None, f"{number} {arch}"): platform(arch) for arch in ("amd64", "arm64")}
-        tag = f"{OLD}{number}"
-        found[tag] = put_index(client, place.with_tag(tag), rows)
-        for digest in rows:
-            record = Record("linux-base", "amd64", "built", 0, "", started="2026-01-01T00:00:00.000+00:00")
-            record_artifact.attach(client, place, client.get(place.with_digest(digest)), record)
-    found["linux-base"] = put_index(
-        client, place.with_tag("linux-base"), {put(registry, None, "0 arm64"): platform("arm64")}
-    )
-    return found
-
-
-def run(scene: Workplace, now: datetime = LATER, request: RetainRequest = ALL) -> None:
-    retain(scene.project, scene.services, request, now)
-
-
-def seen(scene: Workplace) -> None:
-    """A run that sees everything for the first time."""
-    run(scene, START, RetainRequest())
 
 
 def test_what_nothing_keeps_goes_and_all_else_is_whole(
@@ -201,6 +158,25 @@ def test_a_repository_that_cannot_be_read_is_left_alone_and_the_others_go_on(
     registry.faults = []
     assert registry.manifests(IMAGES) == before
     assert registry.manifests(BRANCH) == set()
+
+
+def test_a_list_that_is_not_what_is_there_means_hands_off(scene: Workplace, registry: MemoryRegistry) -> None:
+    """A tag that is listed, and not there, twice: the list may be wrong for others, too."""
+    found = published(scene, registry)
+    seen(scene)
+    registry.lose(IMAGES, found["linux-base"])
+    before = registry.manifests(IMAGES)
+    with pytest.raises(Transient, match="lists the tag linux-base and does not have it"):
+        run(scene)
+    assert registry.manifests(IMAGES) == before
+
+
+def test_a_tag_that_goes_while_it_is_read_stops_nothing(scene: Workplace, registry: MemoryRegistry) -> None:
+    found = published(scene, registry)
+    seen(scene)
+    registry.faults = [Fault("(HEAD|GET) .*manifests/linux-base$", status=404, code="MANIFEST_UNKNOWN", times=2)]
+    run(scene)
+    assert set(registry.tags(IMAGES)) == {tag for tag in found if not tag.startswith(OLD)}
 
 
 def test_too_many_or_an_earlier_time_and_nothing_goes(scene: Workplace, registry: MemoryRegistry) -> None:

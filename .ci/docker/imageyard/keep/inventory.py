@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from imageyard.errors import ConfigurationError, NotFound
+from imageyard.errors import ConfigurationError, NotFound, Transient
 from imageyard.keep.retention_facts import Inventory, StoredManifest
 from imageyard.names import Digest, Reference
 from imageyard.oci.manifests import INDEXES, Index, Manifest
@@ -56,27 +56,44 @@ class InventoryReader:
         if listed is None:
             self._walk(now)
         else:
-            self._fetch(one.digest for one in listed if _must_be_read(one))
+            self.fetch(one.digest for one in listed if _must_be_read(one))
         return Inventory(self._stored())
 
     def _tagged(self, now: datetime) -> list[ListedManifest]:
-        tags = self.client.tags(self.repository)
-        digests = each(tags, lambda tag: self.client.digest_of(self.repository.with_tag(tag)), _WORKERS)
         names: dict[Digest, list[str]] = {}
-        for tag, digest in zip(tags, digests, strict=True):
-            if digest is not None:  # else it went away since the list was made
-                names.setdefault(digest, []).append(tag)
+        for tag, digest in self._tags().items():
+            names.setdefault(digest, []).append(tag)
         return [
             ListedManifest(digest, tuple(tags), self.first_seen.setdefault(digest, now))
             for digest, tags in names.items()
         ]
+
+    def _tags(self) -> Mapping[str, Digest]:
+        """The digests by tag. Raises Transient where the list has a tag, twice, that is not there.
+
+        An image whose tag a wrong list lacks or spells otherwise would seem to have none, and go.
+        """
+        absent: set[str] = set()
+        while True:
+            tags = self.client.tags(self.repository)
+            digests = each(tags, lambda tag: self.client.digest_of(self.repository.with_tag(tag)), _WORKERS)
+            missing = {tag for tag, digest in zip(tags, digests, strict=True) if digest is None}
+            if again := sorted(missing & absent):
+                raise Transient(
+                    f"{self.repository.name} lists the tag {again[0]} and does not have it",
+                    doing="reading an inventory",
+                    hint="delete that tag, or give it to an image: it stops every deletion here",
+                )
+            if not missing:
+                return {tag: digest for tag, digest in zip(tags, digests, strict=True) if digest is not None}
+            absent |= missing
 
     def _walk(self, now: datetime) -> None:
         """Find what has no tag: what others list, refer to or are referred to by, and what was seen before."""
         todo: set[str] = {*self.listed, *self.first_seen}
         done: set[str] = set()
         while todo:
-            self._fetch(todo)
+            self.fetch(todo)
             done |= todo
             there = [digest for digest in todo if self.documents[digest] is not None]
             for digest in there:
@@ -94,7 +111,7 @@ class InventoryReader:
         subject = self.repository.with_digest(Digest(digest))
         return tuple(entry.digest for entry in referrers(self.client, subject))
 
-    def _fetch(self, digests: Iterable[str]) -> None:
+    def fetch(self, digests: Iterable[str]) -> None:
         """Read manifests that were not read yet; None for what is not there, and what was not is asked for again."""
         missing = [digest for digest in digests if self.documents.get(digest) is None]
 
@@ -108,7 +125,7 @@ class InventoryReader:
 
     def raw(self, digest: str) -> Raw | None:
         """The manifest's own bytes; None where it is not there, or archived."""
-        self._fetch([digest])
+        self.fetch([digest])
         return self.documents[digest]
 
     def _stored(self) -> Mapping[str, StoredManifest]:

@@ -15,8 +15,9 @@ from imageyard.keep.backup_place import backup_place
 from imageyard.keep.inventory import InventoryReader
 from imageyard.keep.kept_commits import read_kept_commits
 from imageyard.keep.recipe_versions import unversioned
-from imageyard.keep.retain_state import RepositoryState, item_of, lines_of, write_report
-from imageyard.keep.retention import confirmed, decide
+from imageyard.keep.retain_delete import delete, items_of
+from imageyard.keep.retain_state import Deletions, RepositoryState, lines_of, write_report
+from imageyard.keep.retention import decide
 from imageyard.keep.retention_facts import Claims, Inventory, RepositoryKind
 from imageyard.keep.retention_plan import DeleteReason, HandsOff, RetentionPlan
 from imageyard.keep.retention_policy import policy_of
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
     from imageyard.run.services import Services
 
 __all__ = ["RetainRequest", "repositories", "retain"]
-
-_BATCH = 100
-"""Manifests that are deleted between two looks at a repository."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +51,7 @@ class _Outcome:
     repository: Reference
     kind: RepositoryKind
     plan: RetentionPlan
-    deleted: list[str] = field(default_factory=list)
-    refused: dict[str, str] = field(default_factory=dict)
+    came: Deletions = field(default_factory=Deletions)
     error: ImageyardError | None = None
 
     @property
@@ -66,7 +63,7 @@ class _Outcome:
             "kind": self.kind,
             "hands_off": hands_off.name if hands_off else None,
             "why": f"{hands_off.value}: {self.plan.about}" if hands_off else "",
-            "items": lines_of(self.plan, self.deleted, self.refused),
+            "items": lines_of(self.plan, self.came),
         }
 
 
@@ -158,7 +155,7 @@ class _Repository:
         try:
             self._judge_and_delete(outcome)
         except ImageyardError as error:
-            if not outcome.deleted and not outcome.plan.verdicts:
+            if not outcome.plan.verdicts:
                 outcome.plan = RetentionPlan({}, (), HandsOff.UNREADABLE, error.headline)
             outcome.error = error
         return outcome
@@ -182,11 +179,12 @@ class _Repository:
                 hint="look at the report, then: inv retain --most N --share 100",
             )
         if self.request.yes and plan.deletions:
-            self._delete(outcome, reader, state)
-        if outcome.refused:
-            digest, words = next(iter(outcome.refused.items()))
+            record = state.new_record(self.repository, self._now(), items_of(plan, reader))
+            delete(plan, lambda: self._plan(reader.read(self._now()), reader), reader, record, outcome.came)
+        if refused := outcome.came.refused:
+            digest, words = next(iter(refused.items()))
             raise errors.Transient(
-                f"{len(outcome.refused)} of {len(plan.deletions)} manifests could not be deleted",
+                f"{len(refused)} of {len(plan.deletions)} manifests could not be deleted",
                 doing=self._doing,
                 detail=[f"{digest}: {words}"],
                 hint="run it again",
@@ -217,44 +215,6 @@ class _Repository:
             last=self.last,
         )
 
-    def _delete(self, outcome: _Outcome, reader: InventoryReader, state: RepositoryState) -> None:
-        """Delete in order, in batches, each after another look at the repository; the restore record comes first."""
-        plan = outcome.plan
-        items = [item_of(plan.verdicts[digest], reader.raw(digest)) for digest in plan.deletions]
-        record = state.new_record(self.repository, self._now(), items)
-        ended = "interrupted"
-        try:
-            while True:
-                again = self._plan(reader.read(self._now()), reader)
-                tried = {*outcome.deleted, *outcome.refused}
-                batch = [digest for digest in confirmed(plan, again) if digest not in tried][:_BATCH]
-                if not batch:
-                    break
-                refused = self._delete_batch(batch, reader)
-                outcome.refused |= refused
-                gone = [digest for digest in batch if digest not in refused]
-                outcome.deleted += gone
-                record.deleted(gone)
-                if refused:
-                    break  # what comes after it in the order may be a part of it
-            ended = "complete"
-        finally:
-            record.end(ended)
-
-    def _delete_batch(self, batch: Sequence[str], reader: InventoryReader) -> dict[str, str]:
-        listed = [reader.listed[digest] for digest in batch]
-        refused = self.client.delete_listed(self.repository, listed)
-        if refused is not None:
-            return dict(refused)
-        for number, digest in enumerate(batch):
-            try:
-                self.client.delete(self.repository.with_digest(Digest(digest)))
-            except errors.NotFound:
-                continue
-            except PolicyRefused as error:
-                return {digest: error.headline, **dict.fromkeys(batch[number + 1 :], "one before it was refused")}
-        return {}
-
     def _now(self) -> datetime:
         return self.fixed or datetime.now(timezone.utc)
 
@@ -280,9 +240,9 @@ def _tell(services: Services, request: RetainRequest, outcomes: Sequence[_Outcom
                 for verdict in going
             ]
             services.reporter.table(("goes", "why", "of"), cells)
-        words = f"{len(one.deleted)} deleted" if request.yes else f"{len(going)} would go"
+        words = f"{len(one.came.deleted)} deleted" if request.yes else f"{len(going)} would go"
         hands_off = f"; hands off: {one.plan.hands_off.value}" if one.plan.hands_off else ""
         services.reporter.step(f"{one.repository.name}: {words} of {len(one.plan.verdicts)} manifests{hands_off}")
-        counts = f"{len(one.plan.verdicts)} | {len(going)} | {len(one.deleted)}"
+        counts = f"{len(one.plan.verdicts)} | {len(going)} | {len(one.came.deleted)}"
         summary.append(f"| {one.repository.name} | {counts} | {hands_off.lstrip('; ')} |")
     services.provider.summary("## Retention\n\n" + "\n".join(summary) + "\n")

@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,9 +20,22 @@ if TYPE_CHECKING:
     from imageyard.names import Reference
     from imageyard.oci.raw import Raw
 
-__all__ = ["RepositoryState", "RestoreRecord", "item_of", "lines_of", "write_report"]
+__all__ = ["Deletions", "RepositoryState", "RestoreRecord", "item_of", "lines_of", "write_report"]
 
 VERSION = 1
+
+
+@dataclass
+class Deletions:
+    """What came of the manifests that were to go.
+
+    `refused` has the registry's words by digest. Of `unknown` nobody knows: they were to be deleted, and no answer
+    came that can be believed.
+    """
+
+    deleted: list[str] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+    unknown: list[str] = field(default_factory=list)
 
 
 class RepositoryState:
@@ -115,8 +129,9 @@ def write_report(path: Path, now: datetime, repositories: Iterable[Mapping[str, 
     atomic_write(path, json.dumps(content, indent=1) + "\n")
 
 
-def lines_of(plan: RetentionPlan, deleted: Collection[str], refused: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Every manifest of a plan with its reason, as plain data."""
+def lines_of(plan: RetentionPlan, came: Deletions) -> list[dict[str, Any]]:
+    """Every manifest of a plan with its reason, as plain data; `deleted` is None where nobody knows."""
+    deleted: dict[str, bool | None] = {**dict.fromkeys(came.deleted, True), **dict.fromkeys(came.unknown)}
     return [
         {
             "digest": digest,
@@ -127,8 +142,8 @@ def lines_of(plan: RetentionPlan, deleted: Collection[str], refused: Mapping[str
             "about": one.about,
             "pushed": one.manifest.pushed.isoformat() if one.manifest.pushed else None,
             "size": one.manifest.size,
-            "deleted": digest in deleted,
-            "refused": refused.get(digest),
+            "deleted": deleted.get(digest, False),
+            "refused": came.refused.get(digest),
         }
         for digest, one in plan.verdicts.items()
     ]

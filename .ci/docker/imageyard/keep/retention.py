@@ -109,6 +109,7 @@ class _Judge:
         self.now = now
         self.kind: RepositoryKind = kind
         self.backed_up = backed_up
+        self.classes: dict[str, TagClass] = {}
 
     def verdicts(self) -> dict[str, RetentionVerdict]:
         """Judge each manifest by itself, then keep all that what stays needs.
@@ -163,15 +164,15 @@ class _Judge:
         classes = {tag: self._class(tag) for tag in one.tags}
         if one.digest in self.claims.pinned_digests:
             return RetentionVerdict(one, KeepReason.PINNED)
-        for wanted, reason in (
-            ("pinned", KeepReason.PINNED),
-            ("floating", KeepReason.FLOATING),
-            ("foreign", KeepReason.FOREIGN),
-        ):
-            if tag := next((tag for tag in one.tags if classes[tag] == wanted), None):
-                return RetentionVerdict(one, reason, tag)
-            if reason is KeepReason.PINNED and (reached := self._reached(one)):
-                return RetentionVerdict(one, KeepReason.REACHABLE, reached)
+        first = {tag_class: tag for tag, tag_class in reversed(classes.items())}
+        if "pinned" in first:
+            return RetentionVerdict(one, KeepReason.PINNED, first["pinned"])
+        if reached := self._reached(one):
+            return RetentionVerdict(one, KeepReason.REACHABLE, reached)
+        if "floating" in first:
+            return RetentionVerdict(one, KeepReason.FLOATING, first["floating"])
+        if "foreign" in first:
+            return RetentionVerdict(one, KeepReason.FOREIGN, first["foreign"])
         if self._was_pulled(one):
             return RetentionVerdict(one, KeepReason.PULLED)
         if one.pushed is not None and self.now - one.pushed < self.policy.grace:
@@ -193,20 +194,24 @@ class _Judge:
         """The commit that leads to a manifest, by its tags or by the records beside it; empty where none does."""
         if tag := next((tag for tag in one.tags if tag in self.claims.reachable), None):
             return self.claims.reachable[tag]
-        beside = (self.manifests[digest].commit for digest in self.referrers.get(one.digest, ()))
-        return next((commit for commit in beside if commit in self.claims.commits), None) or ""
+        for digest in self.referrers.get(one.digest, ()):
+            if (commit := self.manifests[digest].commit) in self.claims.commits:
+                return commit or ""
+        return ""
 
     def _follows(self, one: StoredManifest) -> bool:
         """Whether a manifest has no tag of its own and lives with an index or with what it refers to."""
-        above = (*self.indexes.get(one.digest, ()), *(subject for subject in one.subjects if subject in self.manifests))
-        return bool(above) and not self._named(one)
+        above = one.digest in self.indexes or any(subject in self.manifests for subject in one.subjects)
+        return above and not self._named(one)
 
     def _named(self, one: StoredManifest) -> list[str]:
         """The tags that a person pulls, without those that only say what is attached to what."""
-        return [tag for tag in one.tags if self._class(tag) != "attached"]
+        return [tag for tag in one.tags if self._class(tag) != "attached"] if one.tags else []
 
     def _class(self, tag: str) -> TagClass:
-        return class_of(tag, self.policy, self.claims, self.kind)
+        if tag not in self.classes:
+            self.classes[tag] = class_of(tag, self.policy, self.claims, self.kind)
+        return self.classes[tag]
 
     def _age(self, tag_class: TagClass, one: StoredManifest) -> timedelta:
         """How old a manifest has to be before a tag of this class keeps it no longer."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, cached_property
 from typing import Literal, TypeAlias
 
 from imageyard.names import parse_tag
@@ -60,9 +60,11 @@ class StoredManifest:
     archived_at: datetime | None = None
     commit: str | None = None
 
-    @property
+    @cached_property
     def subjects(self) -> tuple[str, ...]:
         """The manifests that it refers to: by its field, by an annotation, or by one of its tags."""
+        if not (self.subject or self.attests or self.tags):
+            return ()
         named = (subject_of_tag(tag) for tag in self.tags)
         return tuple(dict.fromkeys(one for one in (self.subject, *self.attests, *named) if one))
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
 from imageyard.keep.retention_facts import StoredManifest
 
-__all__ = ["DeleteReason", "HandsOff", "KeepReason", "RetentionPlan", "RetentionVerdict"]
+__all__ = [
+    "DeleteReason",
+    "HandsOff",
+    "KeepReason",
+    "RetentionPlan",
+    "RetentionVerdict",
+    "bound_to",
+    "first_apart",
+]
 
 
 class KeepReason(Enum):
@@ -80,3 +88,31 @@ class RetentionPlan:
     deletions: tuple[str, ...]
     hands_off: HandsOff | None = None
     about: str = ""
+
+
+def first_apart(plan: RetentionPlan, digests: Sequence[str], most: int) -> tuple[str, ...]:
+    """Take the first `most` manifests of an order, and stop before one that belongs to an earlier one of them."""
+    found: list[str] = []
+    parts: set[str] = set()
+    for digest in digests[:most]:
+        one = plan.verdicts[digest].manifest
+        if digest in parts or not parts.isdisjoint(one.subjects):
+            break
+        found.append(digest)
+        parts |= {digest, *(one.children or ())}
+    return tuple(found)
+
+
+def bound_to(plan: RetentionPlan, stays: Collection[str]) -> frozenset[str]:
+    """What goes by the plan and may not go before something that stays: its parts, and what refers to any of these."""
+    found: set[str] = set()
+    todo = [digest for digest in stays if digest in plan.verdicts]
+    while todo:
+        digest = todo.pop()
+        parts = plan.verdicts[digest].manifest.children or ()
+        refer = (other for other, one in plan.verdicts.items() if digest in one.manifest.subjects)
+        for belongs in (*parts, *refer):
+            if belongs in plan.verdicts and plan.verdicts[belongs].goes and belongs not in found:
+                found.add(belongs)
+                todo.append(belongs)
+    return frozenset(found - set(stays))
