@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from imageyard.publishing import record_artifact
 from support.aws.bucket import StrictS3, s3_served
-from support.registry.faults import Fault, Proxy, running
+from support.registry.faults import Proxy, running
 from support.registry.pullable import validate
 from support.registry.served import Served, serve, tool
 from support.registry.stalling import Stalling
 from support.yard.backed_up import Scene
+from support.yard.faulty import REGISTRY_REQUESTS, S3_REQUESTS, schedule
 from support.yard.promoted import BOTH
 
 WRITES = ("PUT", "POST", "PATCH")
@@ -125,48 +126,25 @@ def test_a_recovery_that_is_killed_converges(
         assert scene.there() == before
 
 
-FAULTS = (("status", 500), ("status", 503), ("status", 429), ("reset", 0), ("truncate", 0), ("corrupt", 0), ("lost", 0))
-S3_REQUESTS = (
-    "PUT .*blobs",
-    "PUT .*manifests",
-    "PUT .*tags",
-    "GET .*list-type",
-    "GET .*blobs",
-    "GET .*manifests",
-    "HEAD",
-)
-REQUESTS = ("GET .*manifests", "HEAD .*blobs", "GET .*blobs", "PUT .*manifests", "POST", "GET .*tags")
-
-
-def schedule(chance: random.Random, where: tuple[str, ...]) -> list[Fault]:
-    """What breaks, and how often: what comes once passes, what comes nine times outlasts every patience."""
-    found = []
-    for _ in range(chance.randint(1, 3)):
-        kind, status = chance.choice(FAULTS)
-        times = chance.choice((1, 1, 2, 9))
-        found.append(Fault(chance.choice(where), kind, status, times=times))  # type: ignore[arg-type]
-    return found
-
-
 @pytest.mark.parametrize("part", range(5))
 def test_with_faults_the_end_is_right_or_it_says_so(
     part: int, tmp_path: Path, own: Served, s3: StrictS3, soak: bool
 ) -> None:
-    """Five seeded schedules in the tests, 500 in the soak: no corrupt byte is ever accepted as an image."""
+    """Commands end like the flows in tests/contract/keep/test_backup_faults.py, which are tried far more often."""
     with running(Proxy(own.host)) as registry, running(Proxy(s3.host)) as store:
         scene = Scene(tmp_path / "checkout", own, s3, through=registry.host, bucket=store.host)
         scene.publish()
         before = scene.there()
         ends = []
-        for seed in range(part, 500 if soak else 5, 5):
+        for seed in range(part, 25 if soak else 5, 5):
             chance = random.Random(seed)
-            store.faults, registry.faults = schedule(chance, S3_REQUESTS), schedule(chance, REQUESTS)
+            store.faults, registry.faults = schedule(chance, S3_REQUESTS), schedule(chance, REGISTRY_REQUESTS)
             ends.append(scene.inv("backup", "-j", "2"))
             store.faults, registry.faults = [], []
             assert scene.inv("backup") == 0, (seed, scene.said)
             assert scene.inv("backup", "--verify") == 0, (seed, scene.said)
             scene.empty()
-            store.faults, registry.faults = schedule(chance, S3_REQUESTS), schedule(chance, REQUESTS)
+            store.faults, registry.faults = schedule(chance, S3_REQUESTS), schedule(chance, REGISTRY_REQUESTS)
             ends.append(scene.inv("recover", "linux-*", "--yes", "-j", "2"))
             store.faults, registry.faults = [], []
             found = scene.there()

@@ -13,12 +13,16 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 
-Kind = Literal["status", "hang", "reset", "truncate", "corrupt", "swap", "drip", "lost"]
+Kind = Literal["status", "hang", "reset", "truncate", "corrupt", "swap", "drip", "lost", "slow", "cut"]
 
 
 @dataclass
 class Fault:
-    """What happens to requests whose `METHOD PATH` matches, for the first `times` of them (None: all)."""
+    """What happens to requests whose `METHOD PATH` matches, for the first `times` of them (None: all).
+
+    `cut` takes the first entry out of a listing of S3; `slow` waits in the middle of an answer, and `drip` after each
+    byte of it.
+    """
 
     where: str
     kind: Kind = "status"
@@ -91,6 +95,7 @@ class _Handler(BaseHTTPRequestHandler):
     default_request_version = "HTTP/1.1"  # a TLS greeting is answered with a status line, as Go's servers do
     protocol_version = "HTTP/1.1"
     default_request_version = "HTTP/1.0"  # engines try TLS first, and go on where they get an answer in HTTP
+    disable_nagle_algorithm = True  # headers and body are two writes, and the second would wait for the client's ACK
     server: Proxy
 
     def _any(self) -> None:
@@ -117,7 +122,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, answer: Answer, fault: Fault | None = None) -> None:
         body = answer.body
         if fault and fault.kind == "corrupt":
-            body = body[:-1] + bytes([body[-1] ^ 1])
+            body = body[:-1] + bytes([body[-1] ^ 1]) if body else body
+        if fault and fault.kind == "cut":
+            first, _, rest = body.partition(b"<Contents>")
+            body = first + rest.partition(b"</Contents>")[2]
+            answer.headers = [(k, v) for k, v in answer.headers if k.lower() != "content-length"]
+            answer.headers.append(("Content-Length", str(len(body))))
         if fault and fault.kind == "swap":
             body = fault.body
             drop = ("content-length", "docker-content-digest")
@@ -135,6 +145,10 @@ class _Handler(BaseHTTPRequestHandler):
                     self.wfile.write(bytes([byte]))
                     if self.server.ended.wait(0.05):
                         break
+            elif fault and fault.kind == "slow":
+                self.wfile.write(body[: len(body) // 2])
+                self.server.ended.wait(0.1)
+                self.wfile.write(body[len(body) // 2 :])
             elif fault and fault.kind == "truncate":
                 self.wfile.write(body[: len(body) // 2])
                 self.close_connection = True
