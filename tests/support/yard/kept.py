@@ -51,6 +51,10 @@ class Kept:
             self._bucket = (self.s3, bucket_of(self.s3, self.bucket_name, "ci"))
         return self._bucket[1]
 
+    def use(self, bucket: Bucket) -> None:
+        """Reach the bucket by this one from now on."""
+        self._bucket = (self.s3, bucket)
+
     def promote(self, note: str = "") -> Raw:
         """Publish an image with all that belongs to it; see `publish_whole`."""
         return publish_whole(self.work, self.registry.client(), self.registry.reference(REPOSITORY), note)
