@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from imageyard.bucket.objects import Bucket
 from support.aws.bucket import StrictS3, bucket_of, s3_served
+from support.aws.memory_s3 import MemoryS3, memory_s3_served
 from support.registry.served import Served, serve
 
 
@@ -23,13 +24,20 @@ def secured_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve
 
 
 @pytest.fixture(scope="session")
-def s3() -> Iterator[StrictS3]:
+def s3() -> Iterator[MemoryS3]:
+    """S3 in memory: tests of tests/contract/bucket hold it against moto."""
+    with memory_s3_served() as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def moto_s3() -> Iterator[StrictS3]:
     with s3_served() as served:
         yield served
 
 
 @pytest.fixture(scope="session")
-def make_bucket(s3: StrictS3) -> Callable[[], Bucket]:
+def make_bucket(s3: MemoryS3) -> Callable[[], Bucket]:
     """Makes an empty bucket, another one at each call."""
     numbers = itertools.count()
 

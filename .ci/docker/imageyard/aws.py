@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -25,6 +25,9 @@ _WRONG = ("Validation", "InvalidParameter", "RegionDisabled", "MalformedPolicyDo
 _MACHINE = ("assume-role-with-web-identity", "container-role", "iam-role")
 """botocore's names for credentials that a machine, a pod or a task was given (botocore, `credentials`)."""
 _METADATA_PATIENCE = 2  # seconds, whole ones, for an answer that comes from the machine itself
+_EARLY = timedelta(minutes=5)
+_ENDED = ("ExpiredToken", "400")
+"""How AWS says that a session has ended; to HEAD it answers without words (Amazon S3 API Reference, HeadObject)."""
 _CONNECTIONS = 64
 _BY_PATH: Any = {"addressing_style": "path"}
 _WHO = "aws sts get-caller-identity    (who are you to AWS?)"
@@ -60,8 +63,9 @@ class Keys:
 KEPT = "IMAGEYARD_AWS_CREDENTIALS"
 """The variable that names the file with the keys of a login of this job, which go before all else."""
 
-Caller: TypeAlias = Keys | Literal["environment"]
-"""Who calls: these keys, or botocore's chain (the environment, the user's own files) without the machine's."""
+Caller: TypeAlias = Keys | Callable[[], Keys] | Literal["environment"]
+"""Who calls: these keys; those of a function, which is asked again when they end; or botocore's chain (the environment,
+the user's own files) without the machine's."""
 
 Refused: TypeAlias = Callable[[str, str], ImageyardError | None]
 """The caller's own words for a refusal, by AWS's code and message; None where it has none."""
@@ -100,22 +104,43 @@ class AwsService:
         self._caller: Caller = caller
         self._endpoint = endpoint
         self._client: Any = None
+        self._ends: datetime | None = None
         self._lock = threading.Lock()
 
     def call(self, operation: str, doing: str, *, refused: Refused | None = None, **given: Any) -> Mapping[str, Any]:
-        """One call, as `call` does it; the body of an answer, where it has one, is read whole into memory."""
+        """One call, as `call` does it; the body of an answer, where it has one, is read whole into memory.
+
+        It is made once more where a session has ended and its caller is a function. Raises what that raises, too.
+        """
         from botocore import exceptions as wrong
 
         try:
-            with self._lock:
-                self._client = self._client or _client(self._name, self._region, self._caller, self._endpoint)
-            answer: Mapping[str, Any] = getattr(self._client, operation)(**given)
-            return {**answer, "Body": answer["Body"].read()} if "Body" in answer else answer
+            client = self._current()
+            try:
+                return _answer(client, operation, given)
+            except wrong.ClientError as error:
+                if not callable(self._caller) or not _said(error)[0].startswith(_ENDED):
+                    raise
+                return _answer(self._current(client), operation, given)
         except wrong.ClientError as error:
             code, words = _said(error)
             raise (refused and refused(code, words)) or _refusal(self._name, code, words, doing) from None
         except wrong.BotoCoreError as error:
             raise _unanswered(self._name, error, doing) from None
+
+    def _current(self, ended: Any = None) -> Any:
+        """The client, made anew where its keys end soon, or where it is the one whose keys are said to have ended."""
+        with self._lock:
+            if self._client is ended or (self._ends and self._ends - datetime.now(timezone.utc) < _EARLY):
+                keys = self._caller() if callable(self._caller) else self._caller
+                self._ends = keys.expires if isinstance(keys, Keys) and callable(self._caller) else None
+                self._client = _client(self._name, self._region, keys, self._endpoint)
+            return self._client
+
+
+def _answer(client: Any, operation: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    answer: Mapping[str, Any] = getattr(client, operation)(**given)
+    return {**answer, "Body": answer["Body"].read()} if "Body" in answer else answer
 
 
 def has_keys() -> bool:
@@ -152,7 +177,7 @@ def machine_keys(doing: str) -> Keys | None:
     return Keys(frozen.access_key, frozen.secret_key, frozen.token or "", getattr(found, "_expiry_time", None))
 
 
-def _client(service: str, region: str | None, caller: Caller, endpoint: str | None) -> Any:
+def _client(service: str, region: str | None, caller: Keys | Literal["environment"], endpoint: str | None) -> Any:
     import boto3
     from botocore.config import Config
 

@@ -143,3 +143,6 @@ def test_the_referrers_api_is_used_where_there_is_one(registry: Served) -> None:
         assert [entry.digest for entry in found] == [entry["digest"] for entry in entries]
         assert [entry.size for entry in referrers(served.client(), subject, "application/1")] == [1]
         assert not proxy.requests("sha256-")
+        proxy.faults[1] = Fault("page=2", status=404)
+        with pytest.raises(Transient, match="cut the list"):
+            referrers(served.client(), subject)

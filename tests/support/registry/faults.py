@@ -13,15 +13,16 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 
-Kind = Literal["status", "hang", "reset", "truncate", "cut", "corrupt", "swap", "drip", "lost"]
+Kind = Literal["status", "hang", "reset", "truncate", "cut", "omit", "corrupt", "swap", "drip", "slow", "lost"]
 
 
 @dataclass
 class Fault:
     """What happens to requests whose `METHOD PATH` matches, for the first `times` of them (None: all).
 
-    `cut` ends the answer in its middle, and says that this is its length; `corrupt` flips a bit of the byte number
-    `at`, of the last one unless told.
+    `cut` ends the answer in its middle, and says that this is its length; `omit` takes the first entry out of a listing
+    of S3; `corrupt` flips a bit of the byte number `at`, of the last one unless told; `slow` waits in the middle of an
+    answer, and `drip` after each byte of it.
     """
 
     where: str
@@ -94,9 +95,9 @@ class Proxy(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    default_request_version = "HTTP/1.1"  # a TLS greeting is answered with a status line, as Go's servers do
     protocol_version = "HTTP/1.1"
     default_request_version = "HTTP/1.0"  # engines try TLS first, and go on where they get an answer in HTTP
+    disable_nagle_algorithm = True  # headers and body are two writes, and the second would wait for the client's ACK
     server: Proxy
 
     def _any(self) -> None:
@@ -125,8 +126,9 @@ class _Handler(BaseHTTPRequestHandler):
         if fault and fault.kind == "corrupt" and body:
             at = fault.at % len(body)
             body = body[:at] + bytes([body[at] ^ 1]) + body[at + 1 :]
-        if fault and fault.kind == "cut":
-            body = body[: len(body) // 2]
+        if fault and fault.kind in ("cut", "omit"):
+            first, _, rest = body.partition(b"<Contents>")
+            body = body[: len(body) // 2] if fault.kind == "cut" else first + rest.partition(b"</Contents>")[2]
             answer.headers = [(k, v) for k, v in answer.headers if k.lower() != "content-length"]
             answer.headers.append(("Content-Length", str(len(body))))
         if fault and fault.kind == "swap":
@@ -146,6 +148,10 @@ class _Handler(BaseHTTPRequestHandler):
                     self.wfile.write(bytes([byte]))
                     if self.server.ended.wait(self.server.pause):
                         break
+            elif fault and fault.kind == "slow":
+                self.wfile.write(body[: len(body) // 2])
+                self.server.ended.wait(0.1)
+                self.wfile.write(body[len(body) // 2 :])
             elif fault and fault.kind == "truncate":
                 self.wfile.write(body[: len(body) // 2])
                 self.close_connection = True

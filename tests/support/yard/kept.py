@@ -15,8 +15,9 @@ from imageyard.names import Reference
 from imageyard.oci.raw import Raw
 from imageyard.publishing import record_artifact
 from imageyard.records import Record
+from imageyard.registry.client import Client
 from support.aws.bucket import bucket_of
-from support.building.checkout import scene_of
+from support.building.checkout import Workplace, scene_of
 from support.registry.built import put_built, put_index
 from support.registry.faults import Proxy
 from support.registry.memory import MemoryRegistry
@@ -50,24 +51,13 @@ class Kept:
             self._bucket = (self.s3, bucket_of(self.s3, self.bucket_name, "ci"))
         return self._bucket[1]
 
+    def use(self, bucket: Bucket) -> None:
+        """Reach the bucket by this one from now on."""
+        self._bucket = (self.s3, bucket)
+
     def promote(self, note: str = "") -> Raw:
-        """Publish both rows of an image with their records, the image over them, and a signature under cosign's tag."""
-        client, place = self.registry.client(), self.registry.reference(REPOSITORY)
-        rows = []
-        for arch in ("amd64", "arm64"):
-            facts = self.work.facts(BASE, arch)
-            raw = put_built(client, place, facts, note=note)
-            record_artifact.attach(
-                client, place, raw, Record(BASE, arch, "published", 0, "", started="2026-01-01T00:00:00Z")
-            )
-            client.put(place.with_tag(facts.tag), raw.body, raw.media_type)
-            rows.append((facts, raw))
-        whole = put_index(client, place, rows)
-        tag = self.work.recipes.index_tag(self.work.project.catalogue.images[BASE])
-        client.put(place.with_tag(tag), whole.body, whole.media_type)
-        signature = put_built(client, place, self.work.facts(BASE, "amd64"), note="a signature")
-        client.put(place.with_tag(f"{whole.digest.replace(':', '-')}.sig"), signature.body, signature.media_type)
-        return whole
+        """Publish an image with all that belongs to it; see `publish_whole`."""
+        return publish_whole(self.work, self.registry.client(), self.registry.reference(REPOSITORY), note)
 
     def there(self) -> tuple[dict[str, str], set[str]]:
         """The tags of the registry with their digests, and all its manifests but for lists of referrers."""
@@ -92,6 +82,26 @@ class Kept:
     @staticmethod
     def _lists(tag: str) -> bool:
         return tag.startswith("sha256-") and "." not in tag
+
+
+def publish_whole(work: Workplace, client: Client, place: Reference, note: str = "") -> Raw:
+    """Publish both rows of an image with their records, the image over them, and a signature under cosign's tag."""
+    rows = []
+    for arch in ("amd64", "arm64"):
+        facts = work.facts(BASE, arch)
+        raw = put_built(client, place, facts, note=note)
+        record_artifact.attach(
+            client, place, raw, Record(BASE, arch, "published", 0, "", started="2026-01-01T00:00:00Z")
+        )
+        client.put(place.with_tag(facts.tag), raw.body, raw.media_type)
+        rows.append((facts, raw))
+    whole = put_index(client, place, rows)
+    client.put(
+        place.with_tag(work.recipes.index_tag(work.project.catalogue.images[BASE])), whole.body, whole.media_type
+    )
+    signature = put_built(client, place, work.facts(BASE, "amd64"), note="a signature")
+    client.put(place.with_tag(f"{whole.digest.replace(':', '-')}.sig"), signature.body, signature.media_type)
+    return whole
 
 
 def make_kept(top: Path, s3: Proxy, create: Any) -> Kept:

@@ -28,6 +28,10 @@ _MISSING = ("404", "NoSuchKey", "NoSuchUpload", "NoSuchBucket")
 _THERE = ("412", "PreconditionFailed")
 _RACED = ("409", "ConditionalRequestConflict", "OperationAborted")
 
+_NEXT_OBJECTS = {"ContinuationToken": "NextContinuationToken"}
+_NEXT_UPLOADS = {"KeyMarker": "NextKeyMarker", "UploadIdMarker": "NextUploadIdMarker"}
+_NEXT_PARTS = {"PartNumberMarker": "NextPartNumberMarker"}
+
 T = TypeVar("T")
 
 
@@ -129,43 +133,55 @@ class Bucket:
     def list(self, prefix: str) -> Iterator[ObjectEntry]:
         """The objects whose keys begin so, sorted. Raises Transient for a listing that was cut."""
         doing = f"listing {self.path(prefix)}"
-        more: dict[str, Any] = {}
-        while True:
-            page = self._page(doing, Prefix=self._prefix + prefix, **more)
+        for page in self._pages("list_objects_v2", doing, prefix, _NEXT_OBJECTS):
             for entry in page.get("Contents", ()):
                 yield ObjectEntry(entry["Key"].removeprefix(self._prefix), entry["Size"], entry["LastModified"])
-            if not page["IsTruncated"]:
-                return
-            more = {"ContinuationToken": page["NextContinuationToken"]}
 
     def call(self, operation: str, key: str, doing: str, **given: Any) -> Mapping[str, Any]:
         """One operation on an object, again where it may pass. Raises NotFound for what is not there."""
         return self._again(lambda: self._once(operation, doing, Key=self._prefix + key, **given))
 
     def unfinished(self, prefix: str) -> Iterator[tuple[str, str, datetime]]:
-        """The uploads in parts that were begun and not ended: key, id, and when they were begun."""
+        """The uploads in parts that were begun and not ended: key, id, and when they were begun.
+
+        Raises Transient for a listing that was cut.
+        """
         doing = f"looking for unfinished uploads in {self.name}"
-        more: dict[str, Any] = {}
-        while True:
-            page = self._again(
-                lambda: self._once("list_multipart_uploads", doing, Prefix=self._prefix + prefix, **more)  # noqa: B023
-            )
+        for page in self._pages("list_multipart_uploads", doing, prefix, _NEXT_UPLOADS):
             for entry in page.get("Uploads", ()):
                 yield entry["Key"].removeprefix(self._prefix), entry["UploadId"], entry["Initiated"]
-            if not page.get("IsTruncated"):
-                return
-            more = {"KeyMarker": page["NextKeyMarker"], "UploadIdMarker": page["NextUploadIdMarker"]}
 
-    def _page(self, doing: str, **given: Any) -> Mapping[str, Any]:
+    def parts(self, key: str, upload_id: str) -> Iterator[Mapping[str, Any]]:
+        """The parts of an unfinished upload, as S3 lists them. Raises NotFound for an upload that is not there."""
+        doing = f"looking for what there is of {self.path(key)}"
+        for page in self._pages("list_parts", doing, key, _NEXT_PARTS, Key=self._prefix + key, UploadId=upload_id):
+            yield from page.get("Parts", ())
+
+    def _pages(
+        self, operation: str, doing: str, prefix: str, following: Mapping[str, str], **asked: Any
+    ) -> Iterator[Mapping[str, Any]]:
+        """A listing page by page; `following` names what a page says of the next one, by what that is asked with."""
+        given = asked or {"Prefix": self._prefix + prefix}
+        cut = Transient(f"{self.name} answered with a listing that was cut", doing=doing, hint="run it again")
+        before: list[dict[str, Any]] = []
+
         def read() -> Mapping[str, Any]:
-            page = self._once("list_objects_v2", doing, **given)
-            entries = page.get("Contents", ())
-            cut = page.get("IsTruncated") and not page.get("NextContinuationToken")
-            if cut or "IsTruncated" not in page or page.get("KeyCount", len(entries)) != len(entries):
-                raise Transient(f"{self.name} answered with a listing that was cut", doing=doing)
+            page = self._once(operation, doing, **given, **(before[-1] if before else {}))
+            count = page.get("KeyCount", len(page.get("Contents", ())))
+            if "IsTruncated" not in page or count != len(page.get("Contents", ())):
+                raise cut
+            if page["IsTruncated"]:
+                more = {name: page.get(said) for name, said in following.items()}
+                if not all(more.values()) or more in before:  # no next page, or one that was read already
+                    raise cut
             return page
 
-        return self._again(read)
+        while True:
+            page = self._again(read)
+            yield page
+            if not page["IsTruncated"]:
+                return
+            before.append({name: page[said] for name, said in following.items()})
 
     def _ask(self, operation: str, doing: str, key: str, **given: Any) -> Mapping[str, Any] | None:
         try:

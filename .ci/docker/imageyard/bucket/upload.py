@@ -87,14 +87,10 @@ def _begin(bucket: Bucket, key: str, doing: str) -> tuple[str, Mapping[int, Mapp
     if not left:
         begun = bucket.call("create_multipart_upload", key, doing, ContentType=_MEDIA_TYPE, ChecksumAlgorithm="SHA256")
         return begun["UploadId"], {}
-    parts: dict[int, Mapping[str, Any]] = {}
-    more: dict[str, Any] = {}
-    while True:
-        page = _on(bucket, "list_parts", key, doing, UploadId=left[0], **more)
-        parts |= {one["PartNumber"]: one for one in page.get("Parts", ())}
-        if not page.get("IsTruncated"):
-            return left[0], parts
-        more = {"PartNumberMarker": page["NextPartNumberMarker"]}
+    try:
+        return left[0], {part["PartNumber"]: part for part in bucket.parts(key, left[0])}
+    except NotFound:
+        raise _Lost from None
 
 
 def give_up(bucket: Bucket, key: str, upload_id: str) -> None:

@@ -11,7 +11,7 @@ from imageyard.oci.manifests import Index
 from imageyard.oci.raw import Raw
 from imageyard.oci.store import ReadableStore, Store
 
-__all__ = ["companions", "copy_whole", "manifests_of"]
+__all__ = ["companions", "copy_whole", "is_companion", "manifests_of"]
 
 _COSIGN = re.compile(r"sha256-([0-9a-f]{64})\.(sig|att|sbom)")
 """Tags by which cosign 1 and 2 name what belongs to a manifest (sigstore/cosign, specs/SIGNATURE_SPEC.md)."""
@@ -47,3 +47,8 @@ def companions(tags: Iterable[str], manifests: Iterable[Digest]) -> list[str]:
     wanted = set(manifests)
     matches = [(tag, _COSIGN.fullmatch(tag)) for tag in tags]
     return sorted(tag for tag, match in matches if match and f"sha256:{match[1]}" in wanted)
+
+
+def is_companion(tag: str) -> bool:
+    """Whether cosign names something by this tag that belongs to a manifest."""
+    return _COSIGN.fullmatch(tag) is not None

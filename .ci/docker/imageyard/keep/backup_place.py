@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from imageyard.access import aws_role
-from imageyard.aws import AwsService, Caller
+from imageyard.aws import AwsService, Caller, Keys
 from imageyard.bucket.objects import Bucket
 from imageyard.errors import ConfigurationError
 
@@ -21,6 +21,7 @@ __all__ = ["LIFETIME", "BackupPlace", "backup_place"]
 LIFETIME = timedelta(days=30)
 """How long a backup is kept where the catalogue does not say."""
 _SESSION = 3600.0
+"""Seconds that a role's session lasts; a backup that takes longer takes the role again."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,11 @@ class BackupPlace:
 
 
 def backup_place(catalogue: Catalogue, services: Services) -> BackupPlace:
-    """The place of the catalogue's section `backup`; a job that has an identity takes the section's role.
+    """The place of the catalogue's section `backup`; a job that has an identity takes the section's role
+    when the bucket is asked for the first time, and again before its session ends.
 
-    Raises ConfigurationError where the catalogue has no such section, Denied or Transient where the role is refused.
+    Raises ConfigurationError where the catalogue has no such section. Asking the bucket raises Denied or Transient
+    where the role is refused.
     """
     settings = catalogue.settings.get("backup")
     if not isinstance(settings, Mapping):
@@ -46,7 +49,11 @@ def backup_place(catalogue: Catalogue, services: Services) -> BackupPlace:
     caller: Caller = "environment"
     if (role := settings.get("role")) and services.provider.has_identity():
         chosen = {"region": settings.get("region", "us-east-1"), "duration": _SESSION}
-        caller = aws_role.assume(role, chosen, services.provider, services.registry().http, services.reporter.mask).keys
+        http, hide = services.registry().http, services.reporter.mask
+
+        def caller() -> Keys:
+            return aws_role.assume(role, chosen, services.provider, http, hide).keys
+
     service = AwsService("s3", settings.get("region"), caller=caller, endpoint=settings.get("endpoint"))
     lifetime = timedelta(seconds=settings["lifetime"]) if "lifetime" in settings else LIFETIME
     return BackupPlace(Bucket(service, str(settings["bucket"]), str(settings.get("prefix", ""))), lifetime)

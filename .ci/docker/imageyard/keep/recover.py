@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import tarfile
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +12,9 @@ from imageyard.errors import ConfigurationError, ImageyardError, NotFound, Polic
 from imageyard.keep.backup import content_tags
 from imageyard.keep.backup_copy import companions, copy_whole
 from imageyard.keep.backup_index import keys_of, objects, read_generation
+from imageyard.keep.recover_engine import recover_to_engine
 from imageyard.layout import size
-from imageyard.names import Reference, parse_reference
+from imageyard.names import Reference
 from imageyard.oci.layout import LayoutStore
 from imageyard.parallel import each
 from imageyard.project import publish_policy
@@ -26,7 +24,6 @@ from imageyard.registry.store import RegistryStore
 if TYPE_CHECKING:
     from imageyard.bucket.entries import TagEntry
     from imageyard.bucket.objects import Bucket
-    from imageyard.engine import Engine
     from imageyard.oci.store import Store
     from imageyard.project.project import Project
     from imageyard.recipe.recipe import Recipes
@@ -87,7 +84,7 @@ def recover(
     """
     repository = publish_policy.repository(project.catalogue, "trusted")
     if wanted.to == "engine":
-        return _to_engine(services, bucket, entries, wanted)
+        return recover_to_engine(services, bucket, entries, yes=wanted.yes)
     target: Store
     if wanted.to == "registry":
         target = RegistryStore(services.registry(), repository)
@@ -177,40 +174,3 @@ def _foretell(services: Services, bucket: Bucket, target: Store, entries: Sequen
     coming = sum(row[0] == "comes back" for row in rows)
     again = "; --yes does it" if coming else ""
     services.reporter.step(f"{coming} of {len(rows)} tags would come back from {bucket.name} to {target.name}{again}")
-
-
-def _to_engine(
-    services: Services, bucket: Bucket, entries: Sequence[TagEntry], wanted: Recovery
-) -> tuple[list[tuple[str, Reference]], int]:
-    """Load images into the engine, one after the other, each through a folder that is removed after it."""
-    engine = services.engine()
-    done = []
-    for entry in entries:
-        name = parse_reference(entry.repository).with_tag(entry.tag)
-        if engine.inspect(str(name)) is not None:
-            services.reporter.step(f"{name} is there")
-            continue
-        if not wanted.yes:
-            services.reporter.step(f"{name} would come back from {bucket.name}, {size(entry.size)}; --yes does it")
-            continue
-        services.reporter.step(f"{name}: loading {size(entry.size)} from {bucket.name}")
-        _load(engine, bucket, entry, name)
-        done.append((entry.tag, name.with_digest(entry.digest)))
-    return done, 0
-
-
-def _load(engine: Engine, bucket: Bucket, entry: TagEntry, name: Reference) -> None:
-    with tempfile.TemporaryDirectory(prefix="imageyard-") as folder:
-        layout = LayoutStore(Path(folder) / "layout")
-        _bring(bucket, layout, entry)
-        index = layout.folder / "index.json"
-        content = json.loads(index.read_bytes())
-        tagged = [one for one in content["manifests"] if one["digest"] == entry.digest and "annotations" in one]
-        tagged[0]["annotations"]["io.containerd.image.name"] = str(name)  # by which containerd 1.7 names an import
-        content["manifests"] = tagged[:1]
-        index.write_text(json.dumps(content))
-        archive = Path(folder) / "image.tar"
-        with tarfile.open(archive, "w") as tar:
-            for part in ("oci-layout", "index.json", "blobs"):
-                tar.add(layout.folder / part, part)
-        engine.load(archive)

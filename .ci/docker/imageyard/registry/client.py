@@ -136,7 +136,10 @@ class Client:
             seen.add(path)
             reply = self.call("GET", repository, path, limit=_TAGS_LIMIT)
             if reply.status != 200:
-                raise self.failure(reply, repository, doing, what=repository.name)
+                failure = self.failure(reply, repository, doing, what=repository.name)
+                if len(seen) > 1 and isinstance(failure, NotFound):  # of a later page: the first one was there
+                    raise Transient(f"{repository.registry} cut the list of tags: {failure.headline}", doing=doing)
+                raise failure
             found.update(dict.fromkeys(_tags_of(reply, repository, doing)))
             path = next_page(reply, doing)
         return tuple(found)

@@ -47,6 +47,8 @@ def referrers(client: Client, subject: Reference, artifact_type: str | None = No
     for _ in range(_MOST_PAGES):
         reply = client.call("GET", subject, path, headers={"Accept": OCI_INDEX})
         if reply.status == 404:
+            if found:  # a later page: the registry has the API, and no other list of its referrers
+                raise Transient(f"{subject.registry} cut the list of what refers to {subject}")
             found |= {entry.digest: entry for entry in _tagged(client, subject, digest)}
             break
         if reply.status != 200:
