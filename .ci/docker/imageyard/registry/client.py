@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urljoin
 
@@ -125,9 +125,12 @@ class Client:
             raise self.failure(reply, reference, f"deleting {reference}")
 
     def tags(self, repository: Reference) -> tuple[str, ...]:
-        """All tags of a repository, in the registry's order, page by page."""
+        """All tags of a repository, in the registry's order."""
+        return tuple(dict.fromkeys(tag for page in self.tag_pages(repository) for tag in page))
+
+    def tag_pages(self, repository: Reference) -> Iterator[Sequence[str]]:
+        """The tags of a repository page by page, each asked for when the one before it was used."""
         doing = f"listing the tags of {repository.name}"
-        found: dict[str, None] = {}
         path: str | None = "tags/list?n=1000"
         seen: set[str] = set()
         while path is not None:
@@ -135,11 +138,12 @@ class Client:
                 raise Transient(f"{repository.registry} lists tags in circles", doing=doing)
             seen.add(path)
             reply = self.call("GET", repository, path, limit=_TAGS_LIMIT)
+            if reply.status == 404 and len(seen) > 1:
+                raise Transient(f"{repository.registry} has no next page of its list of tags", doing=doing)
             if reply.status != 200:
                 raise self.failure(reply, repository, doing, what=repository.name)
-            found.update(dict.fromkeys(_tags_of(reply, repository, doing)))
+            yield _tags_of(reply, repository, doing)
             path = next_page(reply, doing)
-        return tuple(found)
 
     def call(
         self,
