@@ -19,6 +19,7 @@ __all__ = [
     "NotFound",
     "NothingToDo",
     "PolicyRefused",
+    "RevokedImage",
     "Terminated",
     "Transient",
     "assert_never",
@@ -105,6 +106,10 @@ class Transient(ImageyardError):
 
 class PolicyRefused(ImageyardError):
     """It could be done and must not be: unlocked bases, a wrong tag, a forbidden place."""
+
+
+class RevokedImage(PolicyRefused):
+    """Somebody who may write to the repository revoked an image: nothing starts from it, and nothing copies it."""
 
 
 class Interrupted(ImageyardError):

@@ -18,6 +18,7 @@ __all__ = [
     "ParsedTag",
     "Present",
     "Reference",
+    "Revoked",
     "State",
     "Unknown",
     "as_arch",
@@ -256,4 +257,17 @@ class Unknown:
         return "; ".join((self.error.headline, *self.error.detail))
 
 
-State: TypeAlias = Present | Absent | Unknown
+@dataclass(frozen=True)
+class Revoked:
+    """The place has it, and somebody who may write there revoked it: nothing starts from it, and nothing copies it."""
+
+    digest: Digest
+    reason: str
+
+    @property
+    def why(self) -> str:
+        """The reason, as it follows the name of the image."""
+        return f"it is revoked: {self.reason or 'no reason is given'}"
+
+
+State: TypeAlias = Present | Absent | Unknown | Revoked

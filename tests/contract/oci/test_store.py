@@ -24,6 +24,7 @@ from imageyard.oci.layout import LayoutStore
 from imageyard.oci.manifests import OCI_INDEX, OCI_MANIFEST, Descriptor, Index, digest_of
 from imageyard.oci.memory import MemoryStore
 from imageyard.oci.raw import Raw
+from imageyard.oci.revocation import REVOCATION_TYPE, Revocation, mark, marker_tag, revocation_of, revocations
 from imageyard.oci.store import ReadableStore, Store, copy, copy_referrers
 from imageyard.registry.referrers import detach
 from imageyard.registry.store import RegistryStore
@@ -386,3 +387,32 @@ def test_what_attests_an_image_names_the_one_that_is_sent(tmp_path: Path) -> Non
     assert root is not None
     sent, attestation = root.parsed().manifests  # type: ignore[union-attr]
     assert attestation.attests == sent.digest
+
+
+def test_a_revocation_holds_until_it_is_taken_back(make: Make) -> None:
+    store = make()
+    image, other = put_image(store, b"{}", [b"one"]), put_image(store, b"{}", [b"two"])
+    store.put_manifest(image, "a-tag")
+    assert revocation_of(store, image.digest) is None
+    revoked = Revocation(image.digest, "broken, \u00e4", "2026-01-01T00:00:00Z")
+    mark(store, revoked)
+    assert revocations(store, [image.digest, other.digest], ["a-tag"]) == {image.digest: revoked}
+    assert set(store.tags()) == {"a-tag", marker_tag(image.digest)}
+    assert {one.artifact_type for one in store.referrers(image.digest)} == {REVOCATION_TYPE}
+    mark(store, Revocation(image.digest, "it was right", undone=True))
+    assert revocation_of(store, image.digest) is None
+    again = Revocation(image.digest, "it was not")
+    mark(store, again)
+    assert revocations(store, [image.digest]) == {image.digest: again}
+    assert store.manifest("a-tag") == image, "the image itself is as it was"
+
+
+def test_a_marker_goes_with_its_copy(make: Make, tmp_path: Path) -> None:
+    """A backup has the marker among the referrers, and its tag is one of those that a digest names."""
+    store, away = make(), LayoutStore(tmp_path / "away")
+    image = put_image(store, b"{}", [b"one"])
+    raw = mark(store, Revocation(image.digest, "broken"))
+    copy(store, away, image.digest, referrers=lambda entry: True)
+    assert away.manifest(raw.digest) == raw
+    copy(store, away, raw.digest, tag=marker_tag(image.digest))
+    assert revocation_of(away, image.digest) == Revocation(image.digest, "broken")

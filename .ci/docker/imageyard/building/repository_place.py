@@ -43,12 +43,12 @@ class RepositoryPlace:
 
     def find(self, facts: RowFacts) -> Found | None:
         """Ask the repositories in which the row counts as there."""
-        image = self.destination.find(self.services.registry(), facts.tag, facts.row.arch)
+        image = self.destination.find(self.services.registry(), facts.tag, facts.row)
         return None if image is None else Found(f"at {image.name}", digest=image.digest)
 
     def parent(self, facts: RowFacts, child: RowFacts) -> str:
         """Return the parent by digest, from the first repository that has it."""
-        image = self.destination.find(self.services.registry(), facts.tag, facts.row.arch)
+        image = self.destination.find(self.services.registry(), facts.tag, facts.row)
         if image is None:
             where = " nor ".join(repository.name for repository in self.destination.reads)
             raise NotFound(
@@ -61,8 +61,8 @@ class RepositoryPlace:
         return f"{facts.tag} is not at {self.destination.repository.name}"
 
     def require_writable(self, facts: RowFacts) -> None:
-        """Ask what the registry says of tags that move, where the row's may have to."""
-        self.destination.target(facts.tag)
+        """Ask what the registry says of the row's tag, where it may have to move."""
+        self.destination.target(self.services.registry(), facts.tag, facts.row)
 
     def publish(self, row: RowBuild, image: BuiltImage) -> Published:
         """Prove what the repository has by digest, put the record beside it, and give the tag last."""

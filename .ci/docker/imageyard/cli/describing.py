@@ -29,13 +29,35 @@ def list_images(
     return listing(find_project(catalogue), pattern, arch, as_json=json)
 
 
-@task(changes=False, image="the image's name", json=JSON, catalogue=CATALOGUE)
-def explain(context: Context, image: str, json: bool = False, catalogue: str | None = None) -> object:
+@task(
+    changes=False,
+    image="the image's name",
+    at="engine, trusted or branch: say too what is there under its tags, and what of it is revoked",
+    json=JSON,
+    catalogue=CATALOGUE,
+)
+def explain(
+    context: Context, image: str, at: str | None = None, json: bool = False, catalogue: str | None = None
+) -> object:
     """Print what an image's name stands for: each word, arg, check and field, and which line says so."""
     from imageyard.project.checkout import find_checkout
     from imageyard.queries.describe import explanation
 
-    return explanation(find_checkout(catalogue), image, as_json=json)
+    checkout = find_checkout(catalogue)
+    explained = explanation(checkout, image, as_json=json)
+    if at is None:
+        return explained
+    from imageyard.project.places import place_of
+    from imageyard.project.project import load_project
+    from imageyard.project.recipes import recipes_of
+    from imageyard.queries.published import as_text, published
+    from imageyard.run.services import begin
+
+    project = load_project(checkout)
+    rows = published(project, recipes_of(project), begin(project), image, at)
+    if isinstance(explained, dict):
+        return {**explained, "published": rows}
+    return f"{explained}\n\n{as_text(place_of(project.catalogue, at).name, rows)}"
 
 
 @task(

@@ -1,10 +1,11 @@
-"""What is kept of what is published: retain."""
+"""What is kept of what is published, and what of it must not be used: retain, revoke."""
 
 from __future__ import annotations
 
 from invoke.context import Context
 
-from imageyard.cli.entry import CATALOGUE, JSON, task
+from imageyard.cli.entry import CATALOGUE, JSON, task, tell_images
+from imageyard.errors import exit_code
 
 __all__ = ["TASKS"]
 
@@ -52,4 +53,33 @@ def retain(
     return None
 
 
-TASKS = [retain]
+@task(
+    changes="yes",
+    tag="the tag of an image or of a row: inv tag IMAGE",
+    reason="what is wrong with the image; everybody reads it who is refused",
+    undo="take the revocation back",
+    yes="write it; without it only what would be revoked is printed",
+    catalogue=CATALOGUE,
+)
+def revoke(
+    context: Context,
+    tag: str,
+    reason: str = "",
+    undo: bool = False,
+    yes: bool = False,
+    catalogue: str | None = None,
+) -> None:
+    """Revoke an image: nobody skips to it, starts from it or copies it any more; a dry run without --yes."""
+    from imageyard.ci.event import decision
+    from imageyard.keep import revoke as revoking
+    from imageyard.project.project import find_project
+    from imageyard.project.recipes import recipes_of
+    from imageyard.run.services import begin
+
+    project = find_project(catalogue)
+    request = revoking.RevokeRequest(tag, reason, undo, yes)
+    done, error = revoking.revoke(project, recipes_of(project), begin(project), decision(project), request)
+    tell_images(done, exit_code(error))
+
+
+TASKS = [retain, revoke]

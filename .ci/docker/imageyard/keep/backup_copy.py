@@ -13,8 +13,9 @@ from imageyard.oci.store import ReadableStore, Store
 
 __all__ = ["companions", "copy_whole", "is_companion", "manifests_of"]
 
-_COSIGN = re.compile(r"sha256-([0-9a-f]{64})\.(sig|att|sbom)")
-"""Tags by which cosign 1 and 2 name what belongs to a manifest (sigstore/cosign, specs/SIGNATURE_SPEC.md)."""
+_COSIGN = re.compile(r"sha256-([0-9a-f]{64})\.(sig|att|sbom|revoked)")
+"""Tags by which cosign 1 and 2 name what belongs to a manifest (sigstore/cosign, specs/SIGNATURE_SPEC.md), and ours
+for its revocation (`oci/revocation.py`): a recovered image stays revoked."""
 
 
 def copy_whole(source: ReadableStore, target: Store, root: Digest) -> Raw:

@@ -14,7 +14,7 @@ from imageyard.keep.pins import CONTENT_TAG, Current, Mention, Standing, moved, 
 from imageyard.keep.retention_facts import tag_matches
 from imageyard.keep.retention_policy import policy_of
 from imageyard.layout import aligned
-from imageyard.names import Absent, Present, Reference, State, Unknown, parse_reference, platform_of
+from imageyard.names import Absent, Present, Reference, Revoked, State, Unknown, parse_reference, platform_of
 from imageyard.publishing.verify_published import unknown
 from imageyard.registry.states import states
 
@@ -146,6 +146,8 @@ def _judged(
             why = "which of its architectures it is of cannot be told"
         elif tag.endswith("-local"):
             why = "its tag is of this machine alone: inv lock"
+        elif isinstance(now, Revoked):
+            why = f"{tag} must not be used: {now.why}"
         elif mention.digest and not isinstance(now, Present):
             why = f"{tag} is not there yet"
         else:

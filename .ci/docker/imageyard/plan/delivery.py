@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias, get_args
 
-from imageyard.errors import Denied, Transient, assert_never
-from imageyard.names import Absent, Present, State, Unknown
-from imageyard.plan.plan import Action, RowKey
+from imageyard.errors import PolicyRefused, assert_never
+from imageyard.names import Absent, Present, Revoked, State, Unknown
+from imageyard.plan.plan import Action, RowKey, Stop
 
 __all__ = ["STEPS", "Copies", "Delivery", "Step", "Whole", "deliveries"]
 
@@ -50,7 +50,7 @@ class Delivery:
     do: Literal["work", "skip", "blocked"]
     reason: str
     needs: tuple[RowKey, ...] = ()
-    error: Denied | Transient | None = field(default=None, compare=False)
+    error: Stop | None = field(default=None, compare=False)
     to: tuple[str, ...] = ()
 
 
@@ -81,6 +81,8 @@ def _promotion(whole: Whole, rows: Sequence[Action], place: str) -> Delivery | N
         case Absent():
             reason = f"its rows are in {place}, the tag over them is not"
             return Delivery(whole.image, whole.tag, "promote", "work", reason)
+        case Revoked(why=why):
+            return Delivery(whole.image, whole.tag, "promote", "blocked", why, error=PolicyRefused(why))
         case Unknown(error=error):
             return Delivery(whole.image, whole.tag, "promote", "blocked", whole.state.why, error=error)
         case None:
@@ -119,6 +121,8 @@ def _lacking(source: Present, copies: Copies) -> str:
         match held:
             case Unknown(why=why):
                 return f"not known ({why}) at"
+            case Revoked():
+                return f"{what}is revoked at" if what else "revoked at"
             case Absent():
                 return f"{what}absent at" if not what else f"{what}is absent at"
             case Present(digest=digest):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
 from imageyard.errors import Denied, PolicyRefused, Transient, assert_never
-from imageyard.names import Absent, Arch, Present, State, Unknown
+from imageyard.names import Absent, Arch, Present, Revoked, State, Unknown
 
 __all__ = ["Action", "Candidate", "Changed", "Do", "RowKey", "Stop", "alike", "decide", "failing"]
 
@@ -41,7 +41,8 @@ class Candidate:
     `state` is None where no place was asked, `changed` None where no revision was compared. `refused` says why it must
     not be built for this place, in words. One that is not `selected` is in the plan only where a row that is built
     needs it. `forced` says why a selected row is built whatever its state, in words. With `touched_only` a row that
-    did not change is left alone before its state is judged: it is somebody else's to build.
+    did not change is left alone before its state is judged: it is somebody else's to build. `bump` says, in words, what
+    gives the row another tag where its image is revoked.
     """
 
     row: RowKey
@@ -53,6 +54,7 @@ class Candidate:
     selected: bool = True
     forced: str = ""
     touched_only: bool = False
+    bump: str = ""
 
 
 @dataclass(frozen=True)
@@ -130,18 +132,24 @@ def _needed(one: Candidate, child: str) -> _Verdict:
     """What follows for a row that was left alone, and that a child is built from."""
     if isinstance(one.state, Unknown):
         return _Verdict("blocked", one.state.why, one.state.error)
+    if isinstance(one.state, Revoked):
+        return _revoked(one, one.state)
     return _refusal(one.refused) if one.refused else _Verdict("build", f"absent, {child} needs it")
 
 
 def _verdict(one: Candidate, place: str) -> _Verdict:
     """What follows from the row alone."""
-    if one.forced and one.selected:
+    if one.forced and one.selected and not isinstance(one.state, Revoked):
         return _refusal(one.refused) if one.refused else _Verdict("build", one.forced)
     unchanged = f"unchanged since {one.changed.since}" if one.changed and not one.changed.words else ""
     leave = one.touched_only and bool(unchanged)
     match one.state:
         case Present():
             return _Verdict("skip", f"in {place}")
+        case Revoked(why=why) if leave:
+            return _Verdict("skip", f"{unchanged}, and {why}", left=True)
+        case Revoked():
+            return _revoked(one, one.state)
         case Unknown() if leave:
             return _Verdict("skip", f"{unchanged}, and not known in {place}", left=True)
         case Unknown():
@@ -157,6 +165,10 @@ def _verdict(one: Candidate, place: str) -> _Verdict:
         case _:
             assert_never(one.state)
     return _refusal(one.refused) if one.refused else _Verdict("build", reason)
+
+
+def _revoked(one: Candidate, state: Revoked) -> _Verdict:
+    return _refusal(f"{state.why}; {one.bump}" if one.bump else state.why)
 
 
 def _refusal(why: str) -> _Verdict:

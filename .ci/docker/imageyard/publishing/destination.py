@@ -6,15 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imageyard.errors import PolicyRefused
-from imageyard.names import Absent, Present, Reference, Unknown, platform_of
+from imageyard.names import Absent, Present, Reference, Revoked, Unknown, platform_of
 from imageyard.project import publish_policy
-from imageyard.publishing.verify_published import unknown
+from imageyard.publishing.verify_published import revoked, unknown
 from imageyard.registry.states import state
 from imageyard.registry.vendors.table import vendor_of
 
 if TYPE_CHECKING:
-    from imageyard.catalogue.model import Catalogue
-    from imageyard.names import Arch
+    from imageyard.catalogue.model import Catalogue, Row
     from imageyard.plan.trust import Decision, Repository
     from imageyard.project.options import BuildOptions
     from imageyard.registry.client import Client
@@ -31,32 +30,41 @@ class Destination:
     reads: tuple[Reference, ...]
     moves: bool = False
 
-    def find(self, client: Client, tag: str, arch: Arch) -> Reference | None:
+    def find(self, client: Client, tag: str, row: Row) -> Reference | None:
         """The row by digest, in the first repository that has its tag; None where it is in none of them.
 
-        Raises Denied or Transient where one does not say, PolicyRefused where the tag is for another platform.
+        Raises Denied or Transient where one does not say, PolicyRefused where the tag is for another platform, or the
+        image is revoked.
         """
         for repository in self.reads:
             wanted = repository.with_tag(tag)
             match state(client, wanted):
                 case Present(digest=digest, platforms=platforms):
-                    if platforms != (platform_of(arch),):
+                    if platforms != (platform_of(row.arch),):
                         raise PolicyRefused(
-                            f"{wanted} is for {', '.join(platforms) or 'no platform'}, not for {platform_of(arch)}",
+                            f"{wanted} is for {', '.join(platforms) or 'no platform'}, not for {platform_of(row.arch)}",
                             hint="raise `epoch` in the catalogue, which gives the same inputs a new tag",
                         )
                     return repository.with_digest(digest)
                 case Absent():
                     continue
+                case Revoked() as why:
+                    raise revoked(why, wanted, f"asking whether {wanted} is there; nothing was built", row.image)
                 case Unknown() as why:
                     raise unknown(why, wanted, f"asking whether {wanted} is there; nothing was built")
         return None
 
-    def target(self, tag: str) -> Reference:
-        """Where a tag is given. Raises PolicyRefused where one that is there is to be moved, and cannot be."""
+    def target(self, client: Client, tag: str, row: Row) -> Reference:
+        """Where a tag is given.
+
+        Raises PolicyRefused where one that is there is to be moved, and cannot be or names a revoked image: another
+        build of the same inputs would have in it what that was revoked for.
+        """
         target = self.repository.with_tag(tag)
         if self.moves:
             vendor_of(target.registry).refuse_immutable(target)
+            if isinstance(there := state(client, target), Revoked):
+                raise revoked(there, target, f"building {row.name} {row.arch} by force", row.image)
         return target
 
 

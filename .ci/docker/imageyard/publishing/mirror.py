@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imageyard import errors
-from imageyard.errors import ConfigurationError, Denied, ImageyardError, PolicyRefused
+from imageyard.errors import ConfigurationError, Denied, ImageyardError, PolicyRefused, RevokedImage
 from imageyard.http.failures import NoAnswer
 from imageyard.names import Reference, parse_reference, platform_of
 from imageyard.plan.trust import LOCAL, Decision
@@ -16,7 +16,7 @@ from imageyard.publishing.floating_tag import Branch
 from imageyard.publishing.image_record import ImageRecord
 from imageyard.publishing.publish import lock_of
 from imageyard.publishing.record_artifact import ARTIFACT_TYPE
-from imageyard.publishing.verify_published import prove
+from imageyard.publishing.verify_published import prove, remedies
 from imageyard.records import gravest
 from imageyard.registry.copying import copy, copy_referrers
 from imageyard.registry.tagging import give
@@ -167,6 +167,8 @@ class _Flow:
                 raise errors.NotFound(
                     absent.headline, doing=f"mirroring {name}, which is not promoted", hint=f"inv promote {name}"
                 ) from None
+            except RevokedImage as refused:
+                raise RevokedImage(refused.headline, doing=f"mirroring {name}", hint=remedies(tag, image)) from None
         return parts
 
     def _bring(self, name: str, parts: Sequence[_Part], mirror: Reference) -> _Brought:
@@ -215,6 +217,8 @@ class _Flow:
         """Whether what is there is there with all its parts: some clean a registry of what has no tag of its own."""
         try:
             prove(self.client, there, part.wanted)
+        except RevokedImage:
+            raise
         except PolicyRefused as lost:
             self.services.reporter.step(f"{target} lost a part, and is brought again ({lost.headline})")
             return False

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from imageyard import errors, process
 from imageyard.builders import buildx
-from imageyard.errors import EnvironmentLacks, PolicyRefused
+from imageyard.errors import EnvironmentLacks, PolicyRefused, RevokedImage
 from imageyard.names import Reference, platform_of
 from imageyard.oci.manifests import Manifest, digest_of, parse
 from imageyard.oci.raw import Raw
@@ -20,7 +20,7 @@ from imageyard.project.tags import index_tag, row_tag
 from imageyard.publishing.destination import Destination, destination
 from imageyard.publishing.publish import lock_of
 from imageyard.publishing.record_artifact import ARTIFACT_TYPE
-from imageyard.publishing.verify_published import prove
+from imageyard.publishing.verify_published import prove, remedies
 from imageyard.registry import states
 from imageyard.registry.copying import copy, copy_referrers
 from imageyard.registry.tagging import give
@@ -65,8 +65,8 @@ def promote(
     One path for one architecture and for several: of one, the tag is the row's, and so is the digest. `force` moves a
     tag that holds other images than its rows now have. A row that the run reads in another repository is brought over
     first.
-    Raises NotFound where a row is not published, PolicyRefused for rows that do not belong together, and Denied or
-    Transient for a registry that refuses us or does not answer.
+    Raises NotFound where a row is not published, PolicyRefused for rows that do not belong together or are revoked, and
+    Denied or Transient for a registry that refuses us or does not answer.
     """
     options = BuildOptions(force=force, at=at, decision=decision)
     if decision.is_local:
@@ -123,6 +123,9 @@ def _piece(
         except errors.NotFound as absent:
             missing = missing or absent
             continue
+        except RevokedImage as refused:
+            doing = f"promoting {row.name}"
+            raise RevokedImage(refused.headline, doing=doing, hint=remedies(held.tag, row.image)) from None
         if repository != place.repository:
             source = repository.with_digest(seen.raw.digest)
             copy(client, source, place.repository)

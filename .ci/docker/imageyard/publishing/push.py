@@ -7,12 +7,12 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from imageyard.errors import ImageyardError, PolicyRefused
-from imageyard.names import Present, Reference, State, Unknown
+from imageyard.names import Present, Reference, Revoked, State, Unknown
 from imageyard.project import publish_policy
 from imageyard.project.row_facts import identify
 from imageyard.publishing import build_record, export
 from imageyard.publishing.publish import RAISE_EPOCH
-from imageyard.publishing.verify_published import prove, unknown
+from imageyard.publishing.verify_published import prove, revoked, unknown
 from imageyard.registry.states import states
 from imageyard.registry.vendors.table import vendor_of
 from imageyard.run.leftovers import finish
@@ -90,6 +90,8 @@ class _Push:
         facts, run, target, services = self.facts, self.run, self.target, self.run.services
         if isinstance(there, Unknown):
             raise unknown(there, target, f"asking whether {target} is there; nothing was pushed")
+        if isinstance(there, Revoked):
+            raise revoked(there, target, f"asking whether {target} is there; nothing was pushed", facts.row.image)
         if isinstance(there, Present) and not run.forced:
             self.digest = prove(services.registry(), target, facts.inputs, RAISE_EPOCH).raw.digest
             run.step(f"nothing to do, {target} is there")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from imageyard.recipe.recipe import Recipes
     from imageyard.run.services import Services
 
-__all__ = ["Asked", "Before", "check", "plan", "rendered", "with_ancestors"]
+__all__ = ["Asked", "Before", "bump_of", "check", "plan", "rendered", "with_ancestors"]
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,7 @@ def plan(project: Project, recipes: Recipes, services: Services, asked: Asked) -
             before.changed(key, recipes.of(row)) if before else _last(project, row, recipes.of(row), place),
             publish_policy.why_not(recipes, row) if place and place.repository else "",
             key in selected,
+            bump=bump_of(row),
         )
         for key, row in rows.items()
     ]
@@ -124,6 +125,11 @@ def with_ancestors(catalogue: Catalogue, recipes: Recipes, selected: set[RowKey]
             wanted.add(key)
             todo += [RowKey(parent.name, parent.arch) for parent in recipes.parent_rows(rows[key])]
     return {key: row for key, row in rows.items() if key in wanted}
+
+
+def bump_of(row: Row) -> str:
+    """What gives a row another tag, in words for a plan."""
+    return f"raise `epoch` at {row.image.where}, or move its base: inv lock --refresh"
 
 
 def _last(project: Project, row: Row, recipe: Recipe, place: Place | None) -> Changed | None:

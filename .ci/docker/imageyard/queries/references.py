@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from imageyard import errors
 from imageyard.errors import ImageyardError
 from imageyard.layout import aligned
-from imageyard.names import Absent, Arch, Present, Reference, State, Unknown, parse_reference, platform_of
+from imageyard.names import Absent, Arch, Present, Reference, Revoked, State, Unknown, parse_reference, platform_of
 from imageyard.plan.decision import LOCAL
 from imageyard.project import publish_policy
 from imageyard.project.tags import published_index_tag, published_row_tag
-from imageyard.publishing.verify_published import unknown
+from imageyard.publishing.verify_published import revoked, unknown
 from imageyard.registry.states import states
 
 if TYPE_CHECKING:
@@ -163,6 +163,9 @@ def _entry(one: _Asked, repositories: Sequence[Reference], told: Mapping[Referen
                 return ImageReference(one.image, one.arch, one.tag, why=error.headline, error=error)
             case Absent():
                 continue
+            case Revoked() as state:
+                refused = revoked(state, wanted, f"asking for {wanted}")
+                return ImageReference(one.image, one.arch, one.tag, why=state.why, error=refused)
             case Unknown() as state:
                 return ImageReference(
                     one.image, one.arch, one.tag, why=state.why, error=unknown(state, wanted, f"asking for {wanted}")

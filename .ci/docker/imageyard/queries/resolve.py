@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 from imageyard import errors
 from imageyard.layout import aligned
-from imageyard.names import Absent, Present, Reference, platform_of
+from imageyard.names import Absent, Present, Reference, Revoked, platform_of
 from imageyard.plan.decision import LOCAL
 from imageyard.project import publish_policy
 from imageyard.project.tags import published_index_tag, published_row_tag
 from imageyard.publishing import record_artifact
-from imageyard.publishing.verify_published import unknown
+from imageyard.publishing.verify_published import revoked, unknown
 from imageyard.records import to_json
 from imageyard.registry import states
 
 if TYPE_CHECKING:
-    from imageyard.catalogue.model import Row
+    from imageyard.catalogue.model import Image, Row
     from imageyard.console import Story
     from imageyard.names import State
     from imageyard.plan.decision import Decision
@@ -37,6 +37,7 @@ class Target:
     reference: Reference
     platforms: tuple[str, ...]
     commands: tuple[str, ...]  # what publishes it
+    image: Image | None = None
 
 
 def target_of(
@@ -57,7 +58,7 @@ def target_of(
     tag = published_index_tag(recipes, declared, decision) if whole else published_row_tag(recipes, rows[0], decision)
     promote = (f"inv promote {image}{publish_policy.at_option(at)}",)
     commands = promote if whole else publish_policy.commands(project.catalogue, rows[0], at)
-    return Target(repository.with_tag(tag), tuple(platform_of(row.arch) for row in rows), commands)
+    return Target(repository.with_tag(tag), tuple(platform_of(row.arch) for row in rows), commands, declared)
 
 
 def resolve(
@@ -72,7 +73,7 @@ def resolve(
     """`REPOSITORY@sha256:...` of an image, or of its row of one architecture.
 
     Raises NotFound where it is not published, Denied or Transient where the registry does not say, PolicyRefused where
-    it holds something else.
+    it holds something else, or what it holds is revoked.
     """
     target = target_of(project, recipes, image, arch, at, decision)
     found = judged(target, states.state(registry, target.reference))
@@ -82,7 +83,7 @@ def resolve(
 
 
 def judged(target: Target, state: State) -> str | None:
-    """`REPOSITORY@sha256:...` of what is there, None where it is absent; raises what an unknown state is."""
+    """`REPOSITORY@sha256:...` of what is there, None where it is absent; raises what other states are."""
     match state:
         case Present(digest=digest, platforms=platforms):
             if sorted(platforms) != sorted(target.platforms):
@@ -94,6 +95,8 @@ def judged(target: Target, state: State) -> str | None:
             return str(target.reference.with_digest(digest))
         case Absent():
             return None
+        case Revoked():
+            raise revoked(state, target.reference, f"asking for {target.reference}", target.image)
         case _:
             raise unknown(state, target.reference, f"asking for {target.reference}")
 

@@ -52,12 +52,12 @@ def wait(
     """`REPOSITORY@sha256:...` once the image is there, looked for with growing pauses for at most `timeout` seconds.
 
     `at`: the places that are looked at; the first one that has it counts. A weekly build waits for the canary of its
-    day. Fails at once where waiting cannot help:
-    ConfigurationError for an image that the catalogue does not have, PolicyRefused for a tag that is never published
-    or other than `expect` (whoever publishes has other inputs), Denied where the registry refuses us, NotFound where
-    the decision says that nobody publishes it. What did not change since `since`, a revision of a branch that others
-    publish, is waited for all the same. A registry that does not answer is asked again, like one that does not have it
-    yet. Past `timeout`: NotFound, or Transient with the registry's last words.
+    day. Fails at once where waiting cannot help: ConfigurationError for an image that the catalogue does not have,
+    PolicyRefused for a revoked image and for a tag that is never published or other than `expect` (whoever publishes
+    has other inputs), Denied where the registry refuses us, NotFound where the decision says that nobody publishes it.
+    What did not change since `since`, a revision of a branch that others publish, is waited for all the same. A
+    registry that does not answer is asked again, like one that does not have it yet. Past `timeout`: NotFound, or
+    Transient with the registry's last words.
     """
     targets = [target_of(project, recipes, image, arch, one, decision) for one in at]
     target = targets[0]

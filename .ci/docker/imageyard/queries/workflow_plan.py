@@ -19,7 +19,7 @@ from imageyard.project import publish_policy
 from imageyard.project.places import place_of
 from imageyard.project.tags import index_tag, row_tag
 from imageyard.queries.place_states import states_at
-from imageyard.queries.plan import Before, with_ancestors
+from imageyard.queries.plan import Before, bump_of, with_ancestors
 from imageyard.registry.states import states as ask
 
 if TYPE_CHECKING:
@@ -146,6 +146,7 @@ def workflow_plan(
             key in selected,
             _forced(decision),
             touched_only=before is not None and not touched.get(key.image, True) and decision.asks_for_state,
+            bump=bump_of(row),
         )
         for key, row in rows.items()
     ]
@@ -160,10 +161,8 @@ def workflow_plan(
         actions,
         place,
     )
-    surroundings = {
-        key: _surroundings(project.catalogue, decision, services.provider.runners, row) for key, row in rows.items()
-    }
-    jobs = row_jobs(actions, surroundings)
+    runners = services.provider.runners
+    jobs = row_jobs(actions, {k: _surroundings(project.catalogue, decision, runners, row) for k, row in rows.items()})
     depot = bool(jobs) and _at_depot(project.catalogue, decision)
     return WorkflowPlan(decision, place, actions, delivered, jobs, _remarks(project.catalogue), depot)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urljoin
 
@@ -125,9 +125,12 @@ class Client:
             raise self.failure(reply, reference, f"deleting {reference}")
 
     def tags(self, repository: Reference) -> tuple[str, ...]:
-        """All tags of a repository, in the registry's order, page by page."""
+        """All tags of a repository, in the registry's order."""
+        return tuple(dict.fromkeys(tag for page in self.tag_pages(repository) for tag in page))
+
+    def tag_pages(self, repository: Reference) -> Iterator[Sequence[str]]:
+        """The tags of a repository page by page, each asked for when the one before it was used."""
         doing = f"listing the tags of {repository.name}"
-        found: dict[str, None] = {}
         path: str | None = "tags/list?n=1000"
         seen: set[str] = set()
         while path is not None:
@@ -140,9 +143,8 @@ class Client:
                 if len(seen) > 1 and isinstance(failure, NotFound):  # of a later page: the first one was there
                     raise Transient(f"{repository.registry} cut the list of tags: {failure.headline}", doing=doing)
                 raise failure
-            found.update(dict.fromkeys(_tags_of(reply, repository, doing)))
+            yield _tags_of(reply, repository, doing)
             path = next_page(reply, doing)
-        return tuple(found)
 
     def call(
         self,

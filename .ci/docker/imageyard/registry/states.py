@@ -1,4 +1,4 @@
-"""Present, absent or unknown, at a registry: one reference, or many at once."""
+"""Present, absent, revoked or unknown, at a registry: one reference, or many at once."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 
 from imageyard import errors
 from imageyard.http.failures import NoAnswer
-from imageyard.names import Absent, Digest, Present, Reference, State, Unknown
+from imageyard.names import Absent, Digest, Present, Reference, Revoked, State, Unknown
 from imageyard.oci.manifests import Index, Manifest, platform_of_config
 from imageyard.oci.raw import Raw
+from imageyard.oci.revocation import revocations
 from imageyard.oci.verify import attested, faults, missing, runnable
 from imageyard.parallel import each
 from imageyard.registry import blobs
 from imageyard.registry.client import Client
+from imageyard.registry.store import RegistryStore
 
 __all__ = ["Complete", "inspect", "state", "states"]
 
@@ -64,8 +66,12 @@ def inspect(client: Client, reference: Reference, *, thorough: bool = False, pla
 
 
 def state(client: Client, reference: Reference) -> State:
-    """Whether the registry has this, whole. Never raises for what a registry does: that is Unknown, with its words."""
-    return _state(client, reference, platforms=True)[0]
+    """Whether the registry has this, whole, and nobody revoked it.
+
+    Never raises for what a registry does: that is Unknown, with its words.
+    """
+    told = {reference: _state(client, reference, platforms=True)[0]}
+    return _with_revocations(client, told)[reference]
 
 
 def states(
@@ -91,7 +97,7 @@ def states(
     told = {reference: ask(reference) for reference in firsts.values()}
     rest = [reference for reference in wanted if reference not in told]
     told |= zip(rest, each(rest, ask, workers), strict=True)
-    return {reference: told[reference] for reference in wanted}
+    return _with_revocations(client, {reference: told[reference] for reference in wanted})
 
 
 def _state(client: Client, reference: Reference, platforms: bool) -> tuple[State, bool]:
@@ -108,6 +114,22 @@ def _state(client: Client, reference: Reference, platforms: bool) -> tuple[State
         why = f"{reference} is incomplete: {'; '.join(gone[:3])}"
         return Unknown(errors.Transient(why, doing=f"reading {reference}")), True
     return Present(seen.raw.digest, seen.found(), attested(seen.root, seen.documents)), True
+
+
+def _with_revocations(client: Client, told: Mapping[Reference, State]) -> dict[Reference, State]:
+    """The states, those of revoked images as Revoked; of a repository that does not say which are, all are Unknown."""
+    found = dict(told)
+    present = {reference: state for reference, state in told.items() if isinstance(state, Present)}
+    for repository in dict.fromkeys(Reference(one.registry, one.repository) for one in present):
+        held = {one: state.digest for one, state in present.items() if one.name == repository.name}
+        try:
+            tags = [one.tag for one in held if one.tag and not one.digest]
+            revoked = revocations(RegistryStore(client, repository), set(held.values()), tags)
+        except errors.ImageyardError as error:
+            found |= dict.fromkeys(held, Unknown(_silence(error)))
+            continue
+        found |= {one: Revoked(digest, revoked[digest].reason) for one, digest in held.items() if digest in revoked}
+    return found
 
 
 def _silence(error: errors.ImageyardError) -> errors.Denied | errors.Transient:

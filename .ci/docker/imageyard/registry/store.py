@@ -50,9 +50,10 @@ class RegistryStore:
         return referrers.referrers(self.client, self.repository.with_digest(digest))
 
     def tags(self) -> Iterator[str]:
-        """All tags, but for those that only list referrers; none where there is no such repository."""
+        """All tags, page by page, but for those that only list referrers; none where there is no such repository."""
         try:
-            yield from (tag for tag in self.client.tags(self.repository) if not referrers.is_fallback_tag(tag))
+            for page in self.client.tag_pages(self.repository):
+                yield from (tag for tag in page if not referrers.is_fallback_tag(tag))
         except NotFound:
             return
 
