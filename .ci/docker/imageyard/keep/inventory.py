@@ -56,7 +56,7 @@ class InventoryReader:
         if listed is None:
             self._walk(now)
         else:
-            self._fetch(one.digest for one in listed if _must_be_read(one))
+            self.fetch(one.digest for one in listed if _must_be_read(one))
         return Inventory(self._stored())
 
     def _tagged(self, now: datetime) -> list[ListedManifest]:
@@ -76,7 +76,7 @@ class InventoryReader:
         todo: set[str] = {*self.listed, *self.first_seen}
         done: set[str] = set()
         while todo:
-            self._fetch(todo)
+            self.fetch(todo)
             done |= todo
             there = [digest for digest in todo if self.documents[digest] is not None]
             for digest in there:
@@ -94,7 +94,7 @@ class InventoryReader:
         subject = self.repository.with_digest(Digest(digest))
         return tuple(entry.digest for entry in referrers(self.client, subject))
 
-    def _fetch(self, digests: Iterable[str]) -> None:
+    def fetch(self, digests: Iterable[str]) -> None:
         """Read manifests that were not read yet; None for what is not there, and what was not is asked for again."""
         missing = [digest for digest in digests if self.documents.get(digest) is None]
 
@@ -108,7 +108,7 @@ class InventoryReader:
 
     def raw(self, digest: str) -> Raw | None:
         """The manifest's own bytes; None where it is not there, or archived."""
-        self._fetch([digest])
+        self.fetch([digest])
         return self.documents[digest]
 
     def _stored(self) -> Mapping[str, StoredManifest]:
