@@ -86,7 +86,7 @@ ONLY_IN = {
     "botocore": "aws",
     "fcntl": "files",
     "difflib": "catalogue.suggest",
-    "jinja2": None,
+    "jinja2": "keep.page_html",
     "rich": "board",
     "urllib3": "http.connections",
     "yaml": "catalogue.text",

@@ -34,7 +34,7 @@ PURE = (
     "ci.providers.github.token_claims",
     "keep.retention*",
     "keep.pins",
-    "keep.page",
+    "keep.page*",
 )
 
 READS = ("catalogue.text", "catalogue.expand", "catalogue.lock")

@@ -158,7 +158,8 @@ def test_the_role_of_the_catalogue_is_taken_by_a_job_that_has_an_identity(
         return aws_role.Assumed(role(), arn)
 
     monkeypatch.setattr(aws_role, "assume", assume)
-    section = f"backup: {{bucket: kept, region: {REGION}, endpoint: '{s3.endpoint}', role: 'arn:aws:iam::123456789012:role/b'}}\n"
+    role = "arn:aws:iam::123456789012:role/b"
+    section = f"backup: {{bucket: kept, region: {REGION}, endpoint: '{s3.endpoint}', role: '{role}'}}\n"
     work = scene_of(tmp_path, **{"images.yml": CATALOGUE + section})
     around = services(MemoryRegistry().client())
     monkeypatch.setattr(type(around.provider), "has_identity", lambda provider: True)

@@ -208,7 +208,47 @@ def test_who_keeps_things_may_not_do_what_another_does(role: str, deletes: str, 
 
 def test_without_a_bucket_there_is_nobody_who_backs_up() -> None:
     assert {"backup", "recovery"}.isdisjoint(rendered(CATALOGUE))
-    assert "s3" not in json.dumps(rendered(CATALOGUE)["retention"])
+    for role in ("retention", "page"):
+        assert "s3" not in json.dumps(rendered(CATALOGUE)[role])
+
+
+SHOWN = SAVED + "page: {bucket: acme-site, prefix: ci, region: us-east-1}\n"
+PLACES = (*OBJECTS, *(f"acme-site/{key}" for key in ("ci/index.html", "ci/images.json", "ci/else", "index.html")))
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        (SHOWN, "acme-site/ci/index.html acme-site/ci/images.json"),
+        (SHOWN.replace("acme-site, prefix: ci", "acme-site"), "acme-site/index.html"),
+        (SHOWN.replace("acme-site, prefix: ci", "acme-saved, prefix: ci/site"), ""),
+        (SAVED, ""),
+    ],
+)
+def test_the_page_reads_everything_and_writes_itself_alone(text: str, written: str) -> None:
+    for action in ("BatchGetImage", "DescribeImages"):
+        assert repositories("page", f"ecr:{action}", text) == ["ci", "ci-branch"], "caches are not shown"
+    for action in ("BatchDeleteImage", "PutImage", "InitiateLayerUpload", "CreateRepository"):
+        assert repositories("page", f"ecr:{action}", text) == []
+    policy = rendered(text)["page"]["policy"]
+    may = {
+        action: [where for where in PLACES if allowed([policy], f"s3:{action}", f"arn:aws:s3:::{where}")]
+        for action in S3_ACTIONS
+    }
+    assert {action: where for action, where in may.items() if where} == {
+        "GetObject": [OBJECTS[0]],
+        **({"PutObject": written.split()} if written else {}),
+    }
+    own = "arn:aws:s3:::acme-saved/ci/site"
+    if "ci/site" in text:
+        assert allowed([policy], "s3:PutObject", f"{own}/index.html")
+    assert not allowed([policy], "s3:PutObject", f"{own}/blobs/x")
+    assert [one for one in S3_ACTIONS if allowed([policy], f"s3:{one}", "arn:aws:s3:::acme-saved")] == ["ListBucket"]
+
+
+def test_a_page_at_another_service_needs_no_right_at_s3() -> None:
+    text = CATALOGUE + "page: {bucket: acme-site, endpoint: 'https://s3.example'}\n"
+    assert "s3" not in json.dumps(rendered(text)["page"])
 
 
 def test_a_role_for_all_runs_has_no_policy_that_would_hold() -> None:

@@ -446,6 +446,7 @@ ecr: {role: "arn:aws:iam::123456789012:role/ci", region: us-east-1, create: yes,
 ghcr: {user: acme-bot}
 retention: {trusted: 90d, pins: ["*-release-*"]}
 backup: {bucket: acme-images, prefix: ci/records}
+page: {bucket: acme-site, region: us-east-1}
 lanes: {acme: {registry: ghcr.io/acme/lane, package: acme-lane, keys: [keys/acme.pub]}}
 """,
     )
@@ -460,6 +461,7 @@ lanes: {acme: {registry: ghcr.io/acme/lane, package: acme-lane, keys: [keys/acme
         "ghcr": {"user": "acme-bot"},
         "retention": {"trusted": 90 * 86400, "pins": ("*-release-*",)},
         "backup": {"bucket": "acme-images", "prefix": "ci/records"},
+        "page": {"bucket": "acme-site", "region": "us-east-1"},
         "lanes": {"acme": {"registry": "ghcr.io/acme/lane", "package": "acme-lane", "keys": ("keys/acme.pub",)}},
     }
 

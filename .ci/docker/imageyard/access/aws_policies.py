@@ -11,6 +11,7 @@ from imageyard.catalogue.model import Catalogue
 from imageyard.ci.providers.base import Home, Provider, TokenClaims
 from imageyard.errors import ConfigurationError
 from imageyard.names import parse_reference
+from imageyard.project.page_files import FILES
 from imageyard.registry.vendors import ecr
 
 __all__ = ["TRUST_LIMIT", "keeping_policies", "policies", "trust_length"]
@@ -26,7 +27,8 @@ _READING = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:ListImages")
 _ASKING = ("ecr:BatchCheckLayerAvailability", *_READING)
 _WRITING = ("ecr:InitiateLayerUpload", "ecr:UploadLayerPart", "ecr:CompleteLayerUpload", "ecr:PutImage")
 _MAKING = ("ecr:DescribeRepositories", "ecr:CreateRepository")
-_CLEANING = ("ecr:DescribeImages", "ecr:BatchDeleteImage")  # beside what reading needs
+_LISTING = ("ecr:DescribeImages",)
+_CLEANING = (*_LISTING, "ecr:BatchDeleteImage")  # beside what reading needs
 _LISTING_OBJECTS = ("s3:ListBucket", "s3:ListBucketMultipartUploads")
 _READING_OBJECTS = ("s3:GetObject",)
 _WRITING_OBJECTS = ("s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:DeleteObject")
@@ -82,17 +84,26 @@ def policies(catalogue: Catalogue, provider: Provider, home: Home, *, tags: bool
 def keeping_policies(catalogue: Catalogue, partition: str) -> Mapping[str, Document]:
     """What jobs may do that keep things: `retention` deletes images and writes no backup, `backup` the other way round.
 
-    `recovery` writes images and no backup. The two about a bucket are there where the catalogue has one.
+    `recovery` writes images and no backup. The two about a bucket are there where the catalogue has one. `page` reads
+    what it shows, and writes its own two objects where the catalogue has a bucket for them.
     """
     registry, cache = catalogue.registry, catalogue.settings.get("cache")
     caches = tuple(cache.values()) if isinstance(cache, Mapping) else ()
     named = (registry.trusted, registry.branch, *catalogue.mirrors) if registry else catalogue.mirrors
     every = _arns(partition, (*named, *(one for one in caches if isinstance(one, str))))
     trusted = _arns(partition, (registry.trusted if registry else None,))
-    bucket, objects = _bucket(catalogue, partition)
+    bucket, objects = _bucket(catalogue, "backup", partition)
+    _, site = _bucket(catalogue, "page", partition)
     look = [*_allow("ListBackup", _LISTING_OBJECTS, bucket), *_allow("ReadBackup", _READING_OBJECTS, objects)]
     retention = _document(_LOG_IN, *_allow("Retain", (*_READING, *_CLEANING), every), *look)
-    found = {"retention": {"policy": retention}}
+    shown = _document(
+        _LOG_IN,
+        *_allow("Read", (*_READING, *_LISTING), _arns(partition, named)),
+        *_allow("ListBackup", ("s3:ListBucket",), bucket),
+        *_allow("ReadBackup", _READING_OBJECTS, objects),
+        *_allow("WritePage", ("s3:PutObject",), [f"{objects.rstrip('*')}{file}" for objects in site for file in FILES]),
+    )
+    found = {"retention": {"policy": retention}, "page": {"policy": shown}}
     if bucket:
         saving = [*look, *_allow("Write", _WRITING_OBJECTS, objects)]
         found["backup"] = {"policy": _document(_LOG_IN, *_allow("Read", _ASKING, trusted), *saving)}
@@ -119,9 +130,9 @@ def _roles(catalogue: Catalogue) -> tuple[Mapping[str, str], bool]:
     return roles, bool(section.get("create"))
 
 
-def _bucket(catalogue: Catalogue, partition: str) -> tuple[list[str], list[str]]:
-    """The bucket of backups and the objects in it, as IAM names them; none where there is none, or it is not at S3."""
-    section = catalogue.settings.get("backup")
+def _bucket(catalogue: Catalogue, name: str, partition: str) -> tuple[list[str], list[str]]:
+    """The bucket of a section and the objects in it, as IAM names them; none where there is none, or not at S3."""
+    section = catalogue.settings.get(name)
     if not isinstance(section, Mapping) or "endpoint" in section:
         return [], []
     arn, prefix = f"arn:{partition}:s3:::{section['bucket']}", section.get("prefix")

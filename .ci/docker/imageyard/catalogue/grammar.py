@@ -214,28 +214,32 @@ _RETENTION = RecordKind(
         ),
     },
 )
-_BACKUP = RecordKind(
-    "backup",
-    {
-        "bucket": Field(
-            Scalar("a bucket", scalars.pattern(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "the name of a bucket")),
-            "the bucket that images and records are copied to",
-            required=True,
-        ),
+
+
+def _in_bucket(bucket: str, role: str) -> dict[str, Field]:
+    """The fields that say where in S3 something is kept: what the bucket and the role are for."""
+    url = scalars.pattern(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?", "the URL of a service: https://HOST[:PORT]")
+    name = scalars.pattern(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "the name of a bucket")
+    return {
+        "bucket": Field(Scalar("a bucket", name), bucket, required=True),
         "prefix": Field(Scalar("a prefix", scalars.relative_path), "the folder in the bucket"),
         "region": Field(_REGION, "the region of the bucket"),
         "endpoint": Field(
-            Scalar(
-                "the URL of a service",
-                scalars.pattern(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?", "the URL of a service: https://HOST[:PORT]"),
-                form={"type": "string", "pattern": "^https?://"},
-            ),
+            Scalar("the URL of a service", url, form={"type": "string", "pattern": "^https?://"}),
             "a service that speaks S3's protocol elsewhere than at AWS: https://HOST[:PORT]",
         ),
-        "role": Field(_ROLE, "the role that a job takes, which may read and write the bucket"),
+        "role": Field(_ROLE, f"the role that a job takes, which may {role}"),
+    }
+
+
+_BACKUP = RecordKind(
+    "backup",
+    {
+        **_in_bucket("the bucket that images and records are copied to", "read and write the bucket"),
         "lifetime": Field(DURATION, "how long a backup is kept that is not made again; 30d unless told"),
     },
 )
+_PAGE = RecordKind("page", _in_bucket("the bucket that the page is written to", "read images and write the page"))
 _REGISTRY = Either(REPOSITORY, _by_trust("registry", REPOSITORY, "the repository"))
 _LANE = RecordKind(
     "a lane",
@@ -279,6 +283,7 @@ TOP = RecordKind(
         "protected": Field(ListOf(_BRANCH), "branches that are trusted; [main] unless told"),
         "retention": Field(_RETENTION, "how long things are kept"),
         "backup": Field(_BACKUP, "where copies go"),
+        "page": Field(_PAGE, "where the page of all images goes"),
         "lanes": Field(MapOf(_LABEL, "the name of a lane", _LANE), "out-of-tree platforms, by name"),
         "defaults": Field(RecordKind("defaults", FIELDS), "fields of every image"),
         "axes": Field(_AXES, "every word of every name, and the build args it stands for"),

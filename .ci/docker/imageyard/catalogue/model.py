@@ -183,7 +183,7 @@ class Catalogue:
     tag: Literal["content", "tree"]
     builders: BuilderSettings
     protected: tuple[str, ...]  # branch patterns
-    settings: Mapping[str, object]  # cache, ecr, ghcr, retention, backup, lanes: validated, for the floors above
+    settings: Mapping[str, object]  # cache, ecr, ghcr, retention, backup, page, lanes: validated, for the floors above
     images: Mapping[str, Image]  # by name, in catalogue order; each as its first architecture has it
     rows: tuple[Row, ...]  # parents first, else catalogue order
     axes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # the words of each axis, braces expanded

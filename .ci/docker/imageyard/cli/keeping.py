@@ -1,4 +1,4 @@
-"""What is kept of what is published, and what of it must not be used: retain, revoke."""
+"""What is kept of what is published, the page that shows it, and what must not be used: retain, page, revoke."""
 
 from __future__ import annotations
 
@@ -82,4 +82,20 @@ def revoke(
     tell_images(done, exit_code(error))
 
 
-TASKS = [retain, revoke]
+@task(
+    changes=True,
+    instead="inv retain: what of each repository stays, and why",
+    to="the folder, or s3://BUCKET/PREFIX, that gets index.html and images.json; default: the catalogue's page",
+    catalogue=CATALOGUE,
+)
+def page(context: Context, to: str | None = None, catalogue: str | None = None) -> object:
+    """Write one HTML page of all published images, and its data; nothing else is written or deleted."""
+    from imageyard.keep.write_page import write_page
+    from imageyard.project.project import find_project
+    from imageyard.run.services import begin
+
+    project = find_project(catalogue)
+    return write_page(project, begin(project), to)
+
+
+TASKS = [retain, page, revoke]

@@ -19,6 +19,7 @@ __all__ = [
     "generation_key",
     "keys_of",
     "objects",
+    "read_entries",
     "read_generation",
     "read_generations",
     "read_tags",
@@ -65,11 +66,14 @@ def backed_up(bucket: Bucket, *, tags: Iterable[TagEntry] | None = None) -> froz
     What entries say is compared with a listing, so that one whose parts were deleted by hand does not count. Nothing is
     re-hashed: `inv backup --verify` does that. Raises Denied or Transient where the bucket cannot be read.
     """
-    entries = [*read_tags(bucket), *(one for generation in read_generations(bucket) for one in generation.tags)]
-    if tags is not None:
-        entries = list(tags)
+    entries = read_entries(bucket) if tags is None else list(tags)
     keys = {listed.key for listed in objects(bucket)}
     return frozenset(digest for entry in entries if whole(entry, keys) for digest in entry.manifests)
+
+
+def read_entries(bucket: Bucket) -> list[TagEntry]:
+    """The entries of all tags, and of all generations. Raises Transient for one that is damaged."""
+    return [*read_tags(bucket), *(one for generation in read_generations(bucket) for one in generation.tags)]
 
 
 def read_tags(bucket: Bucket, repository: str | None = None) -> list[TagEntry]:

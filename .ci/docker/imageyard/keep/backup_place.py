@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from imageyard.access import aws_role
-from imageyard.aws import AwsService, Caller, Keys
-from imageyard.bucket.objects import Bucket
 from imageyard.errors import ConfigurationError
+from imageyard.keep.bucket_section import bucket_of
 
 if TYPE_CHECKING:
+    from imageyard.bucket.objects import Bucket
     from imageyard.catalogue.model import Catalogue
     from imageyard.run.services import Services
 
@@ -20,8 +19,6 @@ __all__ = ["LIFETIME", "BackupPlace", "backup_place"]
 
 LIFETIME = timedelta(days=30)
 """How long a backup is kept where the catalogue does not say."""
-_SESSION = 3600.0
-"""Seconds that a role's session lasts; a backup that takes longer takes the role again."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +43,5 @@ def backup_place(catalogue: Catalogue, services: Services) -> BackupPlace:
             at=catalogue.file,
             hint="add to it: backup: {bucket: NAME, region: REGION}",
         )
-    caller: Caller = "environment"
-    if (role := settings.get("role")) and services.provider.has_identity():
-        chosen = {"region": settings.get("region", "us-east-1"), "duration": _SESSION}
-        http, hide = services.registry().http, services.reporter.mask
-
-        def caller() -> Keys:
-            return aws_role.assume(role, chosen, services.provider, http, hide).keys
-
-    service = AwsService("s3", settings.get("region"), caller=caller, endpoint=settings.get("endpoint"))
     lifetime = timedelta(seconds=settings["lifetime"]) if "lifetime" in settings else LIFETIME
-    return BackupPlace(Bucket(service, str(settings["bucket"]), str(settings.get("prefix", ""))), lifetime)
+    return BackupPlace(bucket_of(settings, services), lifetime)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,13 +13,12 @@ from imageyard.errors import Denied, ImageyardError, PolicyRefused, Transient
 from imageyard.keep.backup_index import backed_up
 from imageyard.keep.backup_place import backup_place
 from imageyard.keep.inventory import InventoryReader
+from imageyard.keep.judgement import Judgement
 from imageyard.keep.kept_commits import read_kept_commits
-from imageyard.keep.recipe_versions import unversioned
 from imageyard.keep.retain_delete import delete, items_of
 from imageyard.keep.retain_state import Deletions, RepositoryState, lines_of, write_report
-from imageyard.keep.retention import decide
 from imageyard.keep.retention_facts import Claims, Inventory, RepositoryKind
-from imageyard.keep.retention_plan import DeleteReason, HandsOff, RetentionPlan
+from imageyard.keep.retention_plan import HandsOff, RetentionPlan
 from imageyard.keep.retention_policy import policy_of
 from imageyard.names import Digest, Reference, parse_reference
 from imageyard.records import gravest
@@ -140,14 +139,17 @@ class _Repository:
         self.services = services
         self.request = request
         self.kept = kept
-        self.saved = saved
         self.kind: RepositoryKind = kind
         self.repository = repository
         self.fixed = now
         self.client = services.registry()
-        self.claims = Claims()
-        self.policy = policy_of(project.catalogue, kind, most=request.most, share=request.share)
-        self.last: datetime | None = None
+        self.judgement = Judgement(
+            Claims(),
+            policy_of(project.catalogue, kind, most=request.most, share=request.share),
+            kind,
+            saved,
+            project.catalogue.tag == "content",
+        )
 
     def run(self) -> _Outcome:
         """Judge the repository and delete what goes; an error is in the outcome."""
@@ -163,8 +165,8 @@ class _Repository:
     def _judge_and_delete(self, outcome: _Outcome) -> None:
         state = RepositoryState(self.project.state / "retention", self.repository)
         reader = InventoryReader(self.client, self.repository, state.first_seen)
-        self.claims = self.kept.claims_at(self.project, self.repository)
-        self.last = state.last
+        self.judgement.claims = self.kept.claims_at(self.project, self.repository)
+        self.judgement.last = state.last
         inventory = reader.read(self._now())
         outcome.plan = plan = self._plan(inventory, reader)
         if plan.hands_off is HandsOff.CLOCK:
@@ -191,29 +193,7 @@ class _Repository:
             )
 
     def _plan(self, inventory: Inventory, reader: InventoryReader) -> RetentionPlan:
-        """Decide; what would go as unreachable is asked for its recipe version, and judged again."""
-        found = self._decide(inventory, self.claims)
-        asked = [
-            digest
-            for digest, verdict in found.verdicts.items()
-            if verdict.reason is DeleteReason.UNREACHABLE and digest not in self.claims.unversioned
-        ]
-        if self.project.catalogue.tag == "content" and asked and found.hands_off is not HandsOff.CLOCK:
-            other = unversioned(reader, asked)
-            self.claims = replace(self.claims, unversioned=self.claims.unversioned | other)
-            found = self._decide(inventory, self.claims)
-        return found
-
-    def _decide(self, inventory: Inventory, claims: Claims) -> RetentionPlan:
-        return decide(
-            inventory,
-            claims,
-            self.policy,
-            self._now(),
-            kind=self.kind,
-            backed_up=self.saved,
-            last=self.last,
-        )
+        return self.judgement.plan(inventory, reader, self._now())
 
     def _now(self) -> datetime:
         return self.fixed or datetime.now(timezone.utc)

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 
-from imageyard.errors import assert_never
 from imageyard.keep.retention_facts import (
     Claims,
     Inventory,
@@ -16,15 +15,16 @@ from imageyard.keep.retention_facts import (
     StoredManifest,
     TagClass,
     class_of,
+    life_of,
 )
 from imageyard.keep.retention_plan import DeleteReason, HandsOff, KeepReason, RetentionPlan, RetentionVerdict
 
-__all__ = ["confirmed", "decide"]
+__all__ = ["ARCHIVE", "confirmed", "decide"]
 
 _SKEW = timedelta(minutes=10)
 """How far the clocks of a registry and of this machine may be apart."""
 
-_ARCHIVE = timedelta(days=90)
+ARCHIVE = timedelta(days=90)
 """For how long an archived image is paid for anyway (Amazon ECR User Guide, "Archiving an image")."""
 
 
@@ -177,7 +177,7 @@ class _Judge:
             return RetentionVerdict(one, KeepReason.PULLED)
         if one.pushed is not None and self.now - one.pushed < self.policy.grace:
             return RetentionVerdict(one, KeepReason.YOUNG)
-        if one.archived and (one.archived_at is None or self.now - one.archived_at < _ARCHIVE):
+        if one.archived and (one.archived_at is None or self.now - one.archived_at < ARCHIVE):
             return RetentionVerdict(one, KeepReason.ARCHIVED)
         if self._follows(one):
             return None
@@ -215,20 +215,7 @@ class _Judge:
 
     def _age(self, tag_class: TagClass, one: StoredManifest) -> timedelta:
         """How old a manifest has to be before a tag of this class keeps it no longer."""
-        match tag_class:
-            case "temporary" | "attached":
-                return self.policy.temporary
-            case "weekly":
-                return self.policy.weekly
-            case "cache":
-                return self.policy.cache
-            case "content":
-                other = one.digest in self.claims.unversioned
-                return self.policy.versions if other else self.policy.content
-            case "pinned" | "floating" | "foreign":
-                return timedelta.max
-            case _:
-                assert_never(tag_class)
+        return life_of(tag_class, self.policy, unversioned=one.digest in self.claims.unversioned)
 
     def _keep_indexes_in_use(self, kept: dict[str, RetentionVerdict]) -> None:
         """Keep the indexes of what was pulled lately: a pull by way of an index may count for its child alone."""

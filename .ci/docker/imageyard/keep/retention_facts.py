@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from functools import cache, cached_property
 from typing import Literal, TypeAlias
 
+from imageyard.errors import assert_never
 from imageyard.names import parse_tag
 from imageyard.plan.caches import parse_cache_tag
 from imageyard.plan.decision import MAIN
@@ -21,6 +22,8 @@ __all__ = [
     "StoredManifest",
     "TagClass",
     "class_of",
+    "image_of",
+    "life_of",
     "subject_of_tag",
     "tag_matches",
 ]
@@ -134,10 +137,39 @@ def class_of(tag: str, policy: RetentionPolicy, claims: Claims, kind: Repository
         return "floating"
     if tag in claims.reachable:
         return "content"
+    if image_of(tag, claims) is None:
+        return "foreign"
+    return "weekly" if _WEEKLY.fullmatch(tag) else "content"
+
+
+def image_of(tag: str, claims: Claims) -> str | None:
+    """The name of the image that a tag is of, None for a tag of another form and of an image of no kept catalogue."""
+    if tag in claims.images:
+        return tag
     if (weekly := _WEEKLY.fullmatch(tag)) and weekly["image"] in claims.images:
-        return "weekly"
+        return weekly["image"]
     parsed = parse_tag(tag)
-    return "content" if parsed and parsed.image in claims.images else "foreign"
+    return parsed.image if parsed and parsed.image in claims.images else None
+
+
+def life_of(tag_class: TagClass, policy: RetentionPolicy, *, unversioned: bool) -> timedelta:
+    """How old a manifest has to be before a tag of this class keeps it no longer; timedelta.max where it always does.
+
+    `unversioned`: its recipe is not known to be of the version that the tags were computed with.
+    """
+    match tag_class:
+        case "temporary" | "attached":
+            return policy.temporary
+        case "weekly":
+            return policy.weekly
+        case "cache":
+            return policy.cache
+        case "content":
+            return policy.versions if unversioned else policy.content
+        case "pinned" | "floating" | "foreign":
+            return timedelta.max
+        case _:
+            assert_never(tag_class)
 
 
 def subject_of_tag(tag: str) -> str | None:
