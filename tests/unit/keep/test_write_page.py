@@ -20,10 +20,12 @@ from imageyard.keep.static_site import site_of
 from imageyard.keep.write_page import write_page
 from imageyard.names import Digest
 from imageyard.oci.manifests import OCI_EMPTY, OCI_MANIFEST, digest_of
+from imageyard.oci.revocation import Revocation, mark, marker_tag
 from imageyard.project.page_files import DATA, FILES, HTML
 from imageyard.publishing import record_artifact
 from imageyard.records import Finding, Record
 from imageyard.registry.referrers import attach
+from imageyard.registry.store import RegistryStore
 from imageyard.registry.upload import push_bytes
 from support.building.checkout import CATALOGUE, Workplace, scene_of
 from support.git import sh
@@ -139,6 +141,29 @@ def test_an_index_says_what_its_platforms_are_made_of(
     assert first["bases"][0].endswith(f"(recipe {parent.id[:12]})")
     assert (second["provenance"], second["checks"], second["bases"]) == ([], "failed", None)
     assert second["findings"] == ["gcc: expected 12, found 13"]
+
+
+def test_a_revoked_image_says_why_until_it_is_taken_back(
+    scene: Workplace, registry: MemoryRegistry, tmp_path: Path
+) -> None:
+    first, second = (publish(scene, registry, "linux-leaf", arch) for arch in ("amd64", "arm64"))
+    tag(registry, first, "linux-leaf-one")
+    tag(registry, second, "linux-leaf-two")
+    store = RegistryStore(registry.client(), registry.reference(IMAGES))
+    mark(store, Revocation(first, "it has a hole", "2026-01-01T00:00:00Z"))
+    mark(store, Revocation(second, ""))
+    shown = run(scene, tmp_path)["images"]
+    assert {image["digest"]: image["revoked"] for image in shown} == {
+        first: "it has a hole",
+        second: "nobody said why",
+    }, "and markers are no images"
+    mark(store, Revocation(first, "it has none", undone=True))
+    registry.faults = [Fault(f"GET .*manifests/{marker_tag(second)}", 403, times=99, code="DENIED")]
+    with pytest.raises(Denied):
+        run(scene, tmp_path)
+    page = read(tmp_path)
+    assert {image["revoked"] for image in page["images"]} == {None}
+    assert page["repositories"][0]["troubles"][0].startswith("which of its images are revoked is not known: ")
 
 
 def test_a_row_alone_is_of_the_platform_that_its_record_or_its_config_names(

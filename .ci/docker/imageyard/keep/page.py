@@ -136,11 +136,6 @@ def page_of(
     )
 
 
-def revocation(repository: ShownRepository, manifest: StoredManifest) -> str | None:
-    """The reason for which an image is revoked: nothing says so yet."""
-    return None
-
-
 def _repository(one: ShownRepository, images: int) -> PageRepository:
     named = [digest for digest, manifest in one.manifests.items() if _named(one, manifest)]
     return PageRepository(one.name, one.kind, images, len(one.manifests) - len(named), tuple(_notes(one)), one.troubles)
@@ -185,7 +180,7 @@ def _images(one: ShownRepository, backups: BackupFacts, now: datetime) -> Iterat
             digest in backups.saved if backups.state == "read" else None,
             backups.saved.get(digest, ""),
             digest in one.signed or any(each.digest in one.signed for each in platforms),
-            revocation(one, manifest),
+            one.revoked.get(digest),
             f"docker pull {one.name}@{digest}" if is_digest(digest) else "",
             platforms,
         )

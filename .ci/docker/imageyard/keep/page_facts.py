@@ -38,8 +38,8 @@ class ShownRepository:
     """One repository. `manifests` are all of it; `platforms` are the images below each that has a tag, by its digest.
 
     `plan` is what retention says, None where that is not known. `sighted` are the manifests of which nobody knows when
-    they were pushed. `signed` are those beside which a signature lies, which nobody has verified here. `troubles` are
-    sentences about what could not be read.
+    they were pushed. `signed` are those beside which a signature lies, which nobody has verified here. `revoked` has
+    the reason for which a manifest must not be used. `troubles` are sentences about what could not be read.
     """
 
     name: str
@@ -51,6 +51,7 @@ class ShownRepository:
     sighted: frozenset[str] = frozenset()
     platforms: Mapping[str, tuple[PlatformImage, ...]] = field(default_factory=dict)
     signed: frozenset[str] = frozenset()
+    revoked: Mapping[str, str] = field(default_factory=dict)
     troubles: tuple[str, ...] = ()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
@@ -25,13 +25,16 @@ from imageyard.keep.retention_facts import Claims
 from imageyard.keep.retention_plan import HandsOff
 from imageyard.keep.retention_policy import policy_of
 from imageyard.keep.static_site import site_of, write_files
+from imageyard.names import Digest
+from imageyard.oci.revocation import marker_tag, revocation_of
 from imageyard.project.page_files import DATA, HTML
 from imageyard.records import gravest
+from imageyard.registry.store import RegistryStore
 
 if TYPE_CHECKING:
     from imageyard.keep.kept_commits import KeptCommits
-    from imageyard.keep.retention_facts import RepositoryKind
-    from imageyard.names import Digest, Reference
+    from imageyard.keep.retention_facts import RepositoryKind, StoredManifest
+    from imageyard.names import Reference
     from imageyard.project.project import Project
     from imageyard.run.services import Services
 
@@ -187,7 +190,22 @@ class _RepositoryReader:
             words = f"{details.unread} record{'' if details.unread == 1 else 's'} beside its images could not be read"
             self.services.reporter.warn(f"{self.repository.name}: {words}")
             self.troubles.append(words)
-        return replace(shown, platforms=details.platforms, signed=details.signed)
+        return replace(
+            shown, platforms=details.platforms, signed=details.signed, revoked=self._revoked(inventory.manifests)
+        )
+
+    def _revoked(self, manifests: Mapping[str, StoredManifest]) -> Mapping[str, str]:
+        """The reason for which a manifest is revoked, of those beside which a marker lies."""
+        store = RegistryStore(self.services.registry(), self.repository)
+        tags = {tag for one in manifests.values() for tag in one.tags}
+        marked = [Digest(digest) for digest in manifests if marker_tag(Digest(digest)) in tags]
+        try:
+            return {
+                digest: one.reason or "nobody said why" for digest in marked if (one := revocation_of(store, digest))
+            }
+        except (Denied, Transient) as error:
+            self._tell(error, "which of its images are revoked is not known")
+            return {}
 
     def _tell(self, error: ImageyardError, what: str) -> None:
         self.errors.append(error)
