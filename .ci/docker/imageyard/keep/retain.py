@@ -14,12 +14,13 @@ from imageyard.keep.backup_index import backed_up
 from imageyard.keep.backup_place import backup_place
 from imageyard.keep.inventory import InventoryReader
 from imageyard.keep.kept_commits import read_kept_commits
+from imageyard.keep.open_pulls import open_pulls
 from imageyard.keep.recipe_versions import unversioned
 from imageyard.keep.retain_delete import delete, items_of
 from imageyard.keep.retain_state import Deletions, RepositoryState, lines_of, write_report
 from imageyard.keep.retention import decide
-from imageyard.keep.retention_facts import Claims, Inventory, RepositoryKind
-from imageyard.keep.retention_plan import DeleteReason, HandsOff, RetentionPlan
+from imageyard.keep.retention_facts import Claims, Inventory, RepositoryKind, pull_of
+from imageyard.keep.retention_plan import DeleteReason, HandsOff, KeepReason, RetentionPlan
 from imageyard.keep.retention_policy import policy_of
 from imageyard.names import Digest, Reference, parse_reference
 from imageyard.records import gravest
@@ -191,8 +192,13 @@ class _Repository:
             )
 
     def _plan(self, inventory: Inventory, reader: InventoryReader) -> RetentionPlan:
-        """Decide; what would go as unreachable is asked for its recipe version, and judged again."""
+        """Decide; what would go is asked for its recipe version or its pull request, and judged again."""
         found = self._decide(inventory, self.claims)
+        if self.kind == "cache" and found.hands_off is not HandsOff.CLOCK:
+            old = [one for one in found.verdicts.values() if one.reason in (DeleteReason.CACHE, KeepReason.OPEN)]
+            numbers = {number for one in old for tag in one.manifest.tags if (number := pull_of(tag)) is not None}
+            self.claims = replace(self.claims, open_pulls=open_pulls(self.services, numbers))
+            return self._decide(inventory, self.claims)
         asked = [
             digest
             for digest, verdict in found.verdicts.items()

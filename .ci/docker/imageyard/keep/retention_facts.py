@@ -21,6 +21,7 @@ __all__ = [
     "StoredManifest",
     "TagClass",
     "class_of",
+    "pull_of",
     "subject_of_tag",
     "tag_matches",
 ]
@@ -84,7 +85,8 @@ class Claims:
     `images` are the names of images in any kept catalogue. `reachable` are the tags of rows and images at kept commits,
     by the commit; `commits` are these commits. `pinned_tags` and `pinned_digests` are what locks and files of kept
     branches name in this repository. `unversioned` are digests whose recipe is not known to be of the version that the
-    tags were computed with. `parents` are the tags that the row of a tag starts from.
+    tags were computed with. `parents` are the tags that the row of a tag starts from. `open_pulls` are the pull
+    requests that are open, as far as they were asked for: those whose layer caches are old.
     """
 
     images: frozenset[str] = frozenset()
@@ -94,6 +96,7 @@ class Claims:
     pinned_digests: frozenset[str] = frozenset()
     unversioned: frozenset[str] = frozenset()
     parents: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    open_pulls: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,12 @@ def class_of(tag: str, policy: RetentionPolicy, claims: Claims, kind: Repository
         return "weekly"
     parsed = parse_tag(tag)
     return "content" if parsed and parsed.image in claims.images else "foreign"
+
+
+def pull_of(tag: str) -> int | None:
+    """The number of the pull request whose layer cache a tag names."""
+    cache = parse_cache_tag(tag)
+    return int(cache.scope[3:]) if cache and cache.scope.startswith("pr-") else None
 
 
 def subject_of_tag(tag: str) -> str | None:
