@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -12,10 +10,8 @@ from imageyard.keep.retain import RetainRequest, retain
 from imageyard.names import Reference
 from imageyard.oci.manifests import Index
 from imageyard.registry.client import Client
-from support.registry.faults import running
 from support.registry.pullable import put_pullable, tagged, validate
 from support.registry.served import Served, collected, platform, put_index
-from support.registry.stalling import Stalling
 from support.services import services
 from support.yard.promoted import BOTH, ONE, PromotedYard, make_promoted_yard
 
@@ -70,39 +66,4 @@ def test_a_hundred_images_are_retained_and_every_survivor_is_pulled_whole(yard: 
     retain(project, services(client), ALL, NOW + timedelta(days=400))
     assert images(client, place) == stay
     collected(registry)
-    whole(client, place)
-
-
-@pytest.mark.soak  # test_retain_killed.py does it at fewer points, and while files are written, every day
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_wherever_it_is_killed_the_rerun_converges(yard: PromotedYard, registry: Served, after: bool) -> None:
-    client = registry.client()
-    stay = filled(yard, client, 4)
-    place = yard.at("", branch=False)
-    yard.edit("images.yml", "mirrors:", "retention: {trusted: 1s, versions: 1s, temporary: 1s, grace: 1s}\nmirrors:")
-    yard.commit()
-    stay |= {yard.row_tag(ONE, "amd64"), yard.index_tag(BOTH)}
-    retain(yard.project(), services(client), RetainRequest(), NOW - timedelta(days=1))
-    with running(Stalling(registry.host, ("DELETE",))) as proxy:
-        assert isinstance(proxy, Stalling)
-        yard.edit("images.yml", registry.host, proxy.host)
-        yard.commit()
-        state = yard.top / ".imageyard" / "retention"
-        for file in state.glob("*.json"):
-            file.rename(str(file).replace(registry.host.replace(":", "_"), proxy.host.replace(":", "_")))
-        proxy.after = after
-        for point in (1, 1, 2, 3):
-            proxy.at, proxy.count = point, 0
-            proxy.reached.clear()
-            with yard.start(["inv", "retain", "--yes", "--share", "100"]) as child:
-                if not proxy.reached.wait(60):
-                    child.communicate()
-                    break
-                os.killpg(child.pid, signal.SIGKILL)
-                child.communicate()
-            whole(client, place)
-        proxy.at = 0
-        done = yard.inv("retain", "--yes", "--share", "100")
-        assert done.code == 0, done.all
-    assert images(client, place) == stay
     whole(client, place)

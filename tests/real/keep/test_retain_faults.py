@@ -7,27 +7,23 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
 
 import pytest
 from imageyard.errors import ImageyardError, exit_code
 from imageyard.http.backoff import Policy
 from imageyard.keep.retain import RetainRequest, retain
-from imageyard.names import Digest, Reference
-from imageyard.oci.manifests import OCI_INDEX, OCI_MANIFEST
 from imageyard.project.checkout import Checkout
 from imageyard.project.project import load_project
 from imageyard.project.recipes import recipes_of
-from imageyard.registry import referrers
 from imageyard.registry.client import Client
-from imageyard.registry.upload import push_bytes
 from support.building.checkout import scene_of
 from support.git import sh
-from support.keep.second_model import DAY, World, survivors
+from support.keep.modelled import Repository
+from support.keep.second_model import survivors
 from support.registry.faults import Fault, running
 from support.registry.paged import Paged
 from support.registry.served import Served, serve
@@ -45,59 +41,6 @@ images:
   base: {{dockerfile: Dockerfile, arches: [amd64], names: {{linux-base: }}}}
 """
 PATIENCE = Policy(attempts=3, first_wait=0.001, longest_wait=0.01, read=5.0, budget=20.0)
-
-
-class Repository:
-    """A repository at the registry, and the same as dicts of the second model."""
-
-    def __init__(self, client: Client, place: Reference) -> None:
-        self.client, self.place = client, place
-        self.world = World(images=("linux-base",))
-        config = json.dumps({"os": "linux", "architecture": "amd64", "rootfs": {}}).encode()
-        kind = "application/vnd.oci.image.config.v1+json"
-        self.config = {"mediaType": kind, "digest": push_bytes(client, place, config), "size": len(config)}
-
-    def put(self, note: str, age: int = 400 * DAY, **said: Any) -> Digest:
-        """An image, or with `children` an index, or with `subject` what refers to one."""
-        children: Sequence[Digest] = said.get("children", ())
-        body: dict[str, Any] = {"schemaVersion": 2, "annotations": {"note": note}}
-        if "children" in said:
-            body |= {"mediaType": OCI_INDEX, "manifests": [self.entry(child) for child in children]}
-        else:
-            body |= {"mediaType": OCI_MANIFEST, "config": self.config, "layers": []}
-        if "subject" in said:
-            body |= {"subject": self.entry(said["subject"]), "artifactType": "application/vnd.example.signature"}
-        content = json.dumps(body).encode()
-        digest = self.client.put(self.place, content, body["mediaType"])
-        self.add(digest, age, children=list(children), subject=said.get("subject"))
-        if "subject" in said:
-            referrers.attach(self.client, self.place, content)
-            tag = referrers.fallback_tag(said["subject"])
-            self.add(self.client.head(self.place.with_tag(tag))[0], age, children=[digest], tags=[tag])
-        return digest
-
-    def entry(self, digest: Digest) -> dict[str, Any]:
-        raw = self.client.get(self.place.with_digest(digest))
-        return {"mediaType": raw.media_type, "digest": digest, "size": len(raw.body)}
-
-    def add(self, digest: str, age: int, **said: Any) -> None:
-        self.world.manifests[digest] = {
-            "children": [], "subject": None, "attests": [], "tags": [], "pushed": self.world.now - age,
-            "pulled": None, "archived": False, "archived_at": None, "commit": None, **said,
-        }  # fmt: skip
-        self.world.backups.add(digest)  # this catalogue asks for none
-        self.world.unversioned.add(digest)  # no label says of which version it is
-
-    def tag(self, tag: str, digest: Digest) -> None:
-        """Give a tag, which whoever has it loses."""
-        raw = self.client.get(self.place.with_digest(digest))
-        self.client.put(self.place.with_tag(tag), raw.body, raw.media_type)
-        for name, it in self.world.manifests.items():
-            it["tags"] = [*(one for one in it["tags"] if one != tag), *([tag] if name == digest else [])]
-
-    def there(self) -> set[str]:
-        found = self.world.manifests
-        return {one for one in found if self.client.digest_of(self.place.with_digest(Digest(one))) is not None}
 
 
 def fill(at: Repository, chance: random.Random, kept: str) -> None:
@@ -200,7 +143,7 @@ def _judged(seed: int, top: Path, proxy: Paged, at: Repository) -> int:
     client = Client(credentials=lambda _: None, policy=PATIENCE)  # the other one may still hold back
     retain(project, services(client), RetainRequest(yes=True), LATER)
     assert at.there() == stay, (seed, said)
-    records = [json.loads(path.read_text()) for path in (top / ".imageyard").rglob(f"*-{seed}.*.restore.json")]
+    records = [json.loads(path.read_text()) for path in (top / ".imageyard").rglob(f"*-{seed}-*.restore.json")]
     assert {record["state"] for record in records} <= {"complete", "completed later"}, seed
     assert {digest for record in records for digest in record["deleted"]} == before - stay, (seed, said)
     return code

@@ -26,6 +26,8 @@ class GitHub:
     pulls: list[dict[str, Any]] = field(default_factory=list)
     packages: dict[str, dict[str, Any]] = field(default_factory=dict)  # by path: orgs/acme/packages/container/ci
     versions: dict[str, list[Any]] = field(default_factory=dict)  # of packages, by the same paths
+    kept: dict[str, str] = field(default_factory=dict)  # versions by their number, and why they are not deleted
+    pages: list[str] = field(default_factory=list)  # of versions, as they were asked for
     refuse: list[int] = field(default_factory=list)
     later: str = ""
     asked: list[str] = field(default_factory=list)
@@ -59,12 +61,15 @@ class GitHub:
         if name not in self.packages:
             return 404, {"message": "Not Found"}
         if method == "DELETE":
+            if why := self.kept.get(rest.strip("/")):
+                return 400, {"message": why}
             kept = [one for one in self.versions[name] if str(one["id"]) != rest.strip("/")]
             status = 204 if len(kept) < len(self.versions[name]) else 404
             self.versions[name] = kept
             return status, None
         if path == name:
             return 200, self.packages[name]
+        self.pages.append(f"page={query['page'][0]}")
         start = (int(query["page"][0]) - 1) * int(query["per_page"][0])
         return 200, self.versions[name][start : start + int(query["per_page"][0])]
 

@@ -280,6 +280,20 @@ def test_an_inventory_finds_what_has_no_tag(registry: MemoryRegistry) -> None:
     assert unversioned(reader, [index]) == {index}
 
 
+def test_no_restore_record_is_written_over(tmp_path: Path, registry: MemoryRegistry) -> None:
+    state = RepositoryState(tmp_path, registry.reference(IMAGES))
+    paths = {state.new_record(registry.reference(IMAGES), START, ()).path for _ in range(3)}
+    assert len(paths) == len(state.open_records()) == 3
+
+
+def test_repositories_of_like_names_have_files_of_their_own(tmp_path: Path, registry: MemoryRegistry) -> None:
+    names = ("ci/a", "ci/a.b", "ci_a", "ci/a_b", "ci_a/b")
+    states = {name: RepositoryState(tmp_path, registry.reference(name)) for name in names}
+    assert len({state.file for state in states.values()}) == len(names)
+    states["ci/a.b"].new_record(registry.reference("ci/a.b"), START, ())
+    assert [name for name, state in states.items() if state.open_records()] == ["ci/a.b"]
+
+
 def test_a_state_that_is_damaged_is_no_state(tmp_path: Path, registry: MemoryRegistry) -> None:
     state = RepositoryState(tmp_path, registry.reference(IMAGES))
     state.first_seen = {"a": START, "b": START}

@@ -148,6 +148,24 @@ def test_a_manifest_by_itself(manifest: StoredManifest, reason: object) -> None:
     assert reasons(plan(manifest)) == {"x": reason}
 
 
+@pytest.mark.parametrize(
+    ("tags", "days", "reason"),
+    [
+        (["linux-a-amd64-pr-17"], 8, KeepReason.OPEN),
+        (["linux-a-amd64-pr-18"], 8, DeleteReason.CACHE),
+        (["linux-a-amd64-pr-18"], 6, KeepReason.WITHIN_AGE),
+        (["linux-a-amd64-pr-18", "linux-a-amd64-pr-17"], 8, KeepReason.OPEN),
+        (["linux-a-amd64-ref-0123456789ab"], 8, DeleteReason.CACHE),
+        (["linux-a-amd64-main"], 365, KeepReason.FLOATING),
+        (["what-is-this"], 365, KeepReason.FOREIGN),
+        ([], 2, DeleteReason.UNTAGGED),
+    ],
+)
+def test_a_layer_cache(tags: list[str], days: float, reason: object) -> None:
+    claims = replace(CLAIMS, open_pulls=frozenset({17}))
+    assert reasons(plan(one("x", tags=tuple(tags), days=days), claims=claims, kind="cache")) == {"x": reason}
+
+
 def test_what_git_and_the_locks_claim() -> None:
     old = one("x", tags=(CONTENT,))
     for claims, reason in [

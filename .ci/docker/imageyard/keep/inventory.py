@@ -42,7 +42,6 @@ class InventoryReader:
         self.documents: dict[str, Raw | None] = {}
         self.listed: dict[str, ListedManifest] = {}
         self._commits: dict[str, str | None] = {}
-        self._referrers: dict[str, tuple[Digest, ...]] = {}
 
     def read(self, now: datetime) -> Inventory:
         """Read the repository as it is now; one that is not there is empty. Raises Denied or Transient."""

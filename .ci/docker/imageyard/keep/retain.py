@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,10 +15,11 @@ from imageyard.keep.backup_place import backup_place
 from imageyard.keep.inventory import InventoryReader
 from imageyard.keep.judgement import Judgement
 from imageyard.keep.kept_commits import read_kept_commits
+from imageyard.keep.open_pulls import open_pulls
 from imageyard.keep.retain_delete import delete, items_of
 from imageyard.keep.retain_state import Deletions, RepositoryState, lines_of, write_report
-from imageyard.keep.retention_facts import Claims, Inventory, RepositoryKind
-from imageyard.keep.retention_plan import HandsOff, RetentionPlan
+from imageyard.keep.retention_facts import Claims, Inventory, RepositoryKind, pull_of
+from imageyard.keep.retention_plan import DeleteReason, HandsOff, KeepReason, RetentionPlan
 from imageyard.keep.retention_policy import policy_of
 from imageyard.names import Digest, Reference, parse_reference
 from imageyard.records import gravest
@@ -193,7 +194,15 @@ class _Repository:
             )
 
     def _plan(self, inventory: Inventory, reader: InventoryReader) -> RetentionPlan:
-        return self.judgement.plan(inventory, reader, self._now())
+        """Decide; of layer caches that would go it is asked whether their pull requests are open, and judged again."""
+        found = self.judgement.plan(inventory, reader, self._now())
+        if self.kind == "cache" and found.hands_off is not HandsOff.CLOCK:
+            old = [one for one in found.verdicts.values() if one.reason in (DeleteReason.CACHE, KeepReason.OPEN)]
+            numbers = {number for one in old for tag in one.manifest.tags if (number := pull_of(tag)) is not None}
+            claims = replace(self.judgement.claims, open_pulls=open_pulls(self.services, numbers))
+            self.judgement.claims = claims
+            found = self.judgement.plan(inventory, reader, self._now())
+        return found
 
     def _now(self) -> datetime:
         return self.fixed or datetime.now(timezone.utc)

@@ -8,11 +8,13 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imageyard.errors import ConfigurationError, EnvironmentLacks
 from imageyard.files import atomic_write, make_folder
+from imageyard.oci.manifests import digest_of
 from imageyard.records import strict_json
 
 if TYPE_CHECKING:
@@ -44,7 +46,8 @@ class RepositoryState:
     def __init__(self, folder: Path, repository: Reference) -> None:
         """Raises ConfigurationError where the file is not what was written."""
         self.folder = folder
-        self.name = re.sub(r"[^A-Za-z0-9.-]", "_", repository.name)
+        # Names that differ in a slash alone have files of their own; none is taken for one that it begins as.
+        self.name = f"{re.sub(r'[^A-Za-z0-9.-]', '_', repository.name)}-{digest_of(repository.name.encode())[7:15]}"
         self.file = folder / f"{self.name}.json"
         self.first_seen: dict[str, datetime] = {}
         self.last: datetime | None = None
@@ -82,7 +85,9 @@ class RepositoryState:
             "items": list(items),
             "deleted": [],
         }
-        record = RestoreRecord(self.folder / f"{self.name}.{stamp}.restore.json", content)
+        names = chain([f"{self.name}.{stamp}"], (f"{self.name}.{stamp}-{number}" for number in count(2)))
+        paths = (self.folder / f"{name}.restore.json" for name in names)
+        record = RestoreRecord(next(path for path in paths if not path.exists()), content)  # none is ever written over
         record.write()
         return record
 

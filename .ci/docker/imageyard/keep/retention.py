@@ -16,6 +16,7 @@ from imageyard.keep.retention_facts import (
     TagClass,
     class_of,
     life_of,
+    pull_of,
 )
 from imageyard.keep.retention_plan import DeleteReason, HandsOff, KeepReason, RetentionPlan, RetentionVerdict
 
@@ -173,6 +174,8 @@ class _Judge:
             return RetentionVerdict(one, KeepReason.FLOATING, first["floating"])
         if "foreign" in first:
             return RetentionVerdict(one, KeepReason.FOREIGN, first["foreign"])
+        if "cache" in first and (tag := next((tag for tag in classes if self._is_open(tag)), None)):
+            return RetentionVerdict(one, KeepReason.OPEN, tag)
         if self._was_pulled(one):
             return RetentionVerdict(one, KeepReason.PULLED)
         if one.pushed is not None and self.now - one.pushed < self.policy.grace:
@@ -189,6 +192,9 @@ class _Judge:
                 return RetentionVerdict(one, KeepReason.WITHIN_AGE, tag)
         demanded = {classes[tag] for tag in named} & self.policy.backed_up
         return RetentionVerdict(one, KeepReason.NO_BACKUP) if demanded and one.digest not in self.backed_up else None
+
+    def _is_open(self, tag: str) -> bool:
+        return self._class(tag) == "cache" and pull_of(tag) in self.claims.open_pulls
 
     def _reached(self, one: StoredManifest) -> str:
         """The commit that leads to a manifest, by its tags or by the records beside it; empty where none does."""

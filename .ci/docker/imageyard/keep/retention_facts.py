@@ -24,6 +24,7 @@ __all__ = [
     "class_of",
     "image_of",
     "life_of",
+    "pull_of",
     "subject_of_tag",
     "tag_matches",
 ]
@@ -87,7 +88,8 @@ class Claims:
     `images` are the names of images in any kept catalogue. `reachable` are the tags of rows and images at kept commits,
     by the commit; `commits` are these commits. `pinned_tags` and `pinned_digests` are what locks and files of kept
     branches name in this repository. `unversioned` are digests whose recipe is not known to be of the version that the
-    tags were computed with. `parents` are the tags that the row of a tag starts from.
+    tags were computed with. `parents` are the tags that the row of a tag starts from. `open_pulls` are the pull
+    requests that are open, as far as they were asked for: those whose layer caches are old.
     """
 
     images: frozenset[str] = frozenset()
@@ -97,6 +99,7 @@ class Claims:
     pinned_digests: frozenset[str] = frozenset()
     unversioned: frozenset[str] = frozenset()
     parents: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    open_pulls: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -170,6 +173,12 @@ def life_of(tag_class: TagClass, policy: RetentionPolicy, *, unversioned: bool) 
             return timedelta.max
         case _:
             assert_never(tag_class)
+
+
+def pull_of(tag: str) -> int | None:
+    """The number of the pull request whose layer cache a tag names."""
+    cache = parse_cache_tag(tag)
+    return int(cache.scope[3:]) if cache and cache.scope.startswith("pr-") else None
 
 
 def subject_of_tag(tag: str) -> str | None:

@@ -32,6 +32,7 @@ def time_left(
             | KeepReason.REACHABLE
             | KeepReason.FLOATING
             | KeepReason.FOREIGN
+            | KeepReason.OPEN
             | KeepReason.AGE_UNKNOWN
             | KeepReason.NO_BACKUP
             | KeepReason.MAYBE_CHILD

@@ -27,6 +27,7 @@ class KeepReason(Enum):
     REACHABLE = "of a kept commit"
     FLOATING = "a floating tag names it"
     FOREIGN = "a tag that is not ours names it"
+    OPEN = "the cache of a pull request that is open"
     PULLED = "pulled lately"
     YOUNG = "pushed just now"
     ARCHIVED = "archived"
