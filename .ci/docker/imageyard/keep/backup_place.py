@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from imageyard.access import aws_role
+from imageyard.access.step_environment import ROLE
 from imageyard.aws import AwsService, Caller
 from imageyard.bucket.objects import Bucket
 from imageyard.errors import ConfigurationError
@@ -32,7 +34,7 @@ class BackupPlace:
 
 
 def backup_place(catalogue: Catalogue, services: Services) -> BackupPlace:
-    """The place of the catalogue's section `backup`; a job that has an identity takes the section's role.
+    """The place of the catalogue's section `backup`; a job that has an identity takes its own role, or the section's.
 
     Raises ConfigurationError where the catalogue has no such section, Denied or Transient where the role is refused.
     """
@@ -44,7 +46,7 @@ def backup_place(catalogue: Catalogue, services: Services) -> BackupPlace:
             hint="add to it: backup: {bucket: NAME, region: REGION}",
         )
     caller: Caller = "environment"
-    if (role := settings.get("role")) and services.provider.has_identity():
+    if (role := os.environ.get(ROLE) or settings.get("role")) and services.provider.has_identity():
         chosen = {"region": settings.get("region", "us-east-1"), "duration": _SESSION}
         caller = aws_role.assume(role, chosen, services.provider, services.registry().http, services.reporter.mask).keys
     service = AwsService("s3", settings.get("region"), caller=caller, endpoint=settings.get("endpoint"))
