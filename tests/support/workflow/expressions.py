@@ -18,7 +18,7 @@ _TOKEN = re.compile(
     r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<number>-?\d+(?:\.\d+)?)|(?P<op>&&|\|\||==|!=|!|\(|\)|\.)"
     r"|(?P<name>[A-Za-z_][A-Za-z0-9_-]*))"
 )
-_CONTEXTS = frozenset({"github", "needs", "steps", "matrix", "inputs", "secrets", "jobs"})
+_CONTEXTS = frozenset({"github", "needs", "steps", "matrix", "inputs", "secrets", "vars", "jobs"})
 _STATUS = frozenset({"success", "failure", "cancelled", "always"})
 
 

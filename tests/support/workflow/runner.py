@@ -68,6 +68,7 @@ class Event:
 class Machine:
     """What the runner's machine has; nothing else of this process's environment is in a job.
 
+    `variables` are those of the repository under "", and those of an environment under its name.
     `env` is in every job, `engine_env` in those without a container, `token_env(file, event, environment)` where a job
     has `id-token: write`, `file` being that of the workflow; `secrets` are those of an environment, by its name, and
     `refs` the patterns of the refs that may be in it, all where it has none. `python` is a folder of programs that
@@ -83,6 +84,7 @@ class Machine:
     token_env: Callable[[str, Event, str], Mapping[str, str]]
     secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     refs: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    variables: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     token: str = "github-token-of-the-job"
     at_once: int = 1  # jobs of one matrix
 
@@ -202,7 +204,13 @@ def _inputs(workflow: Workflow, event: Event, inputs: Mapping[str, str] | None) 
     given = inputs if inputs is not None else event.payload.get("inputs") or {}
     if unknown := sorted(given.keys() - known.keys()):
         raise Unsupported(f"{workflow.file}: there is no input {unknown[0]}")
-    return {name: given.get(name, (one or {}).get("default", "")) for name, one in known.items()}
+    return {name: _typed(one or {}, given.get(name)) for name, one in known.items()}
+
+
+def _typed(declared: Mapping[str, str], given: str | None) -> str | bool:
+    """An input as expressions have it (docs.github.com, "Contexts", `inputs`): a boolean one is no text."""
+    value = declared.get("default", "") if given is None else given
+    return value == "true" if declared.get("type") == "boolean" else value
 
 
 def _ordered(workflow: Workflow) -> Iterator[Job]:
@@ -248,6 +256,7 @@ class _Running:
             "needs": {id_: {"result": made.result(id_), "outputs": _outputs(made, id_)} for id_ in job.needs},
             "inputs": inputs,
             "secrets": {"GITHUB_TOKEN": machine.token},
+            "vars": machine.variables.get("", {}),
         }
 
     def all(self) -> list[Ended]:
@@ -311,6 +320,7 @@ class _Running:
             return Ended(name, "failure", matrix=leg, log=failed, failed=failed, code=1)
         if self.made.event.trusted:
             contexts["secrets"] = {**contexts["secrets"], **self.machine.secrets.get(environment, {})}
+        contexts["vars"] = {**contexts["vars"], **self.machine.variables.get(environment, {})}
         runs_on = _runner(job, contexts)
         machine = _JobMachine(self.machine, self.made, job, folder, environment, in_container=bool(image))
         machine.env |= {key: interpolate(value, contexts) for key, value in job.env.items()}

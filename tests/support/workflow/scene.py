@@ -234,13 +234,14 @@ class Scene:
         group = {"head_ref": ref, "head_sha": merge, **base}
         return self._run(self.event("merge_group", ref, merge, action="checks_requested", merge_group=group))
 
-    def schedule(self) -> Run:
+    def schedule(self, name: str = "docker-builds.yml") -> Run:
         sha = self.git("rev-parse", "refs/heads/main")
-        return self._run(self.event("schedule", "refs/heads/main", sha, schedule="23 4 * * 1"))
+        return self._run(self.event("schedule", "refs/heads/main", sha, schedule="23 4 * * 1"), name)
 
-    def dispatch(self, branch: str = "main", **inputs: str) -> Run:
+    def dispatch(self, branch: str = "main", name: str = "docker-builds.yml", **inputs: str) -> Run:
         ref = f"refs/heads/{branch}"
-        return self._run(self.event("workflow_dispatch", ref, self.git("rev-parse", ref), ref=ref, inputs=inputs))
+        event = self.event("workflow_dispatch", ref, self.git("rev-parse", ref), ref=ref, inputs=inputs)
+        return self._run(event, name)
 
     def pull_request(
         self, number: int, branch: str, *, head: str = REPOSITORY, has_role: bool = True, rerun: Run | None = None

@@ -33,7 +33,7 @@ CALL = {"name", "needs", "if", "permissions", "uses", "with"}
 STEP = {"name", "id", "if", "uses", "with", "env", "run", "continue-on-error"}
 STRATEGY = {"fail-fast", "max-parallel", "matrix"}
 CONTAINER = {"image"}
-PERMISSIONS = {"contents", "id-token", "issues", "packages", "pull-requests"}
+PERMISSIONS = {"actions", "contents", "id-token", "issues", "packages", "pull-requests"}
 INPUT = {"description", "type", "default", "required"}
 ACTION = {"name", "description", "inputs", "runs"}
 

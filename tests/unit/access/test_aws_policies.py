@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from imageyard.access.aws_policies import TRUST_LIMIT, trust_length
 from imageyard.access.environments import MIRROR, TRUSTED
+from imageyard.ci.providers.base import KeepingRole
+from imageyard.ci.providers.github.token_claims import KEEPING_JOBS
 from imageyard.ci.providers.table import provider_of
 from imageyard.errors import ConfigurationError, EnvironmentLacks
 from imageyard.plan.trust import is_protected
@@ -204,6 +206,18 @@ def test_who_keeps_things_may_not_do_what_another_does(role: str, deletes: str, 
     }
     assert may == {where: objects.split() if where == OBJECTS[0] else [] for where in OBJECTS}
     assert [one for one in S3_ACTIONS if allowed([policy], f"s3:{one}", "arn:aws:s3:::acme-saved")] == ["ListBucket"]
+
+
+@pytest.mark.parametrize("role", KEEPING_JOBS)
+def test_who_keeps_things_is_one_workflow_in_its_environment(role: KeepingRole) -> None:
+    environment, files = KEEPING_JOBS[role]
+    trust = rendered(SAVED)[role]["trust"]
+    for file in (*files, "docker-builds.yml", CLEANUP, OTHER):
+        for ref in ("refs/heads/main", RELEASE, TOPIC, PULL, "refs/heads/release/me/x"):
+            for where in (None, TRUSTED, *(one for one, _ in KEEPING_JOBS.values())):
+                may = file in files and where == environment and ref in ("refs/heads/main", RELEASE)
+                assert may_assume(trust, PROVIDER, claims(ref, file, environment=where)) is may, (file, ref, where)
+    assert trust_length({"trust": trust}) < TRUST_LIMIT
 
 
 def test_without_a_bucket_there_is_nobody_who_backs_up() -> None:

@@ -11,6 +11,7 @@ import pytest
 from imageyard import aws
 from imageyard.access import login
 from imageyard.access.aws_role import Assumed
+from imageyard.access.step_environment import ROLE
 from imageyard.catalogue import expand
 from imageyard.ci.providers.base import Provider
 from imageyard.console import Story
@@ -46,7 +47,13 @@ class Ecr:
 
 
 class Job:
-    """A job that has a token."""
+    """A job that has a token; `handed` is what its later steps get."""
+
+    def __init__(self) -> None:
+        self.handed: dict[str, str] = {}
+
+    def set(self, variable: str, value: Path | str) -> None:
+        self.handed[variable] = str(value)
 
     def has_identity(self) -> bool:
         return True
@@ -57,21 +64,28 @@ class Job:
     def job_folder(self) -> None:
         return None
 
-    def following_steps(self) -> None:
-        return None
+    def following_steps(self) -> Job:
+        return self
 
 
 @pytest.mark.parametrize(
-    ("decision", "as_branch", "role", "made"),
+    ("decision", "options", "role", "made"),
     [
-        (MAIN, False, "trusted", ["acme/ci", "acme/ci-cache"]),
-        (MAIN, True, "branch", []),
-        (PULL, False, "branch", ["acme/ci-branch", "acme/ci-branch-cache"]),
-        (PULL, True, "branch", []),
+        (MAIN, {}, "trusted", ["acme/ci", "acme/ci-cache"]),
+        (MAIN, {"as_branch": True}, "branch", []),
+        (PULL, {}, "branch", ["acme/ci-branch", "acme/ci-branch-cache"]),
+        (PULL, {"as_branch": True}, "branch", []),
+        (MAIN, {"as_role": "arn:aws:iam::123456789012:role/retention"}, "retention", []),
+        (MAIN, {"as_role": ""}, "", []),
     ],
 )
 def test_the_role_that_is_taken(
-    decision: Decision, as_branch: bool, role: str, made: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    decision: Decision,
+    options: dict[str, Any],
+    role: str,
+    made: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[str] = []
 
@@ -89,10 +103,12 @@ def test_the_role_that_is_taken(
     story = Story("plain", io.StringIO())
     environ = {"XDG_RUNTIME_DIR": str(tmp_path)}
     loaded = expand.load(file, tmp_path)
-    login.log_in(loaded, story, Client(), cast("Provider", Job()), decision, environ, as_branch=as_branch)
+    job = Job()
+    login.log_in(loaded, story, Client(), cast("Provider", job), decision, environ, **options)
 
-    assert asked == [f"arn:aws:iam::123456789012:role/{role}"]
+    assert asked == ([f"arn:aws:iam::123456789012:role/{role}"] if role else [])
     assert ecr.made == made
+    assert job.handed.get(ROLE, "") == options.get("as_role", ""), "for the bucket"
 
 
 class Registry:

@@ -102,7 +102,7 @@ def test_a_status_function_where_there_is_no_status() -> None:
         ("permissions: {}\njobs", "defaults: {}\njobs", "some.yml:5: the key defaults"),
         ("    timeout-minutes: 5\n", "", "a job without `timeout-minutes`"),
         ("    timeout-minutes: 5", "    services: {}", "some.yml:9: the key services"),
-        ("    permissions: {}\n    steps", "    permissions: {actions: write}\n    steps", "the key actions"),
+        ("    permissions: {}\n    steps", "    permissions: {deployments: write}\n    steps", "the key deployments"),
         ("      - run: echo one", "      - run: echo ${{ github.ref }}", "some.yml:12: an expression in a script"),
         ("      - run: echo one", "      - {run: echo, shell: sh}", "some.yml:12: the key shell"),
         ("      - run: echo one", "      - uses: docker/login-action@v3", "the action docker/login-action"),

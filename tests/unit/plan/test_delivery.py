@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from imageyard.errors import Denied, Transient, exit_code
-from imageyard.names import Absent, Digest, Present, State, Unknown
+from imageyard.names import Absent, Digest, Present, Revoked, State, Unknown
 from imageyard.plan.delivery import Copies, Whole, deliveries
 from imageyard.plan.plan import Action, Do, RowKey
 
@@ -112,3 +114,41 @@ def test_a_blocked_image_has_the_code_of_its_own_refusal_only() -> None:
     (denied,) = deliveries([both(REFUSED)], [row(AMD, "skip"), row(ARM, "skip")], "ECR")
     (behind,) = deliveries([both(REFUSED)], [row(AMD, "blocked"), row(ARM, "skip")], "ECR")
     assert (exit_code(denied.error), exit_code(behind.error)) == (8, 0)
+
+
+@pytest.mark.parametrize(
+    ("amd", "state", "expected"),
+    [
+        ("build", ABSENT, ("work", "after amd64")),
+        ("skip", ABSENT, ("work", "it is promoted")),
+        ("skip", MINE, ("skip", "in ECR before this run")),
+        ("skip", REFUSED, ("blocked", "its promotion is blocked")),
+        ("blocked", ABSENT, ("blocked", "its row for amd64 is blocked")),
+    ],
+)
+def test_what_a_run_adds_is_backed_up(amd: Do, state: State, expected: tuple[str, str]) -> None:
+    """The bucket is not asked: whoever plans may not read it."""
+    whole = replace(both(state), saved=True)
+    assert said(whole, row(AMD, amd), row(ARM, "skip"))["backup"] == expected
+    assert "backup" not in said(both(state), row(AMD, amd), row(ARM, "skip"))
+
+
+def test_a_revoked_image_is_neither_promoted_nor_mirrored() -> None:
+    whole = replace(both(Revoked(MINE.digest, "broken"), ghcr=Copies(ABSENT, ABSENT)), saved=True)
+    found = deliveries([whole], [row(AMD, "skip"), row(ARM, "skip")], "ECR")
+    assert {one.step: one.do for one in found} == dict.fromkeys(("promote", "mirror", "backup"), "blocked")
+    assert [exit_code(one.error) for one in found] == [10, 0, 0]
+    assert found[0].reason == "it is revoked: broken"
+
+
+def test_a_mirror_that_has_a_revoked_image_is_work() -> None:
+    """The job that copies asks again, and refuses or moves the floating tag on."""
+    gone = Revoked(OTHER.digest, "broken")
+    assert said(both(MINE, ghcr=Copies(gone, MINE)), row(AMD, "skip"), row(ARM, "skip"))["mirror"] == (
+        "work",
+        "in ECR, revoked at ghcr",
+    )
+    assert said(both(MINE, ghcr=Copies(MINE, gone)), row(AMD, "skip"), row(ARM, "skip"))["mirror"] == (
+        "work",
+        "in ECR, the floating tag is revoked at ghcr",
+    )

@@ -15,7 +15,7 @@ from imageyard.plan.plan import Action, RowKey
 JOB = RowJob("tool", "amd64", "tool-1", "ubuntu-latest", 75, "tcp://127.0.0.1:1234", ("base",), 1)
 MIRROR = Delivery("tool", "tool-1", "mirror", "work", "absent", to=("ghcr.io/a/b",))
 EMPTY = '{"include":[]}'
-MATRICES = (*(f"rows_{wave}" for wave in range(WAVES)), "promote", "mirror")
+MATRICES = (*(f"rows_{wave}" for wave in range(WAVES)), "promote", "mirror", "backup")
 
 
 def found(rows: list[RowJob], delivered: list[Delivery], *, blocked: bool = False) -> dict[str, str]:

@@ -68,10 +68,12 @@ def test_what_a_job_is_called_and_how_long_it_takes() -> None:
 def test_images_are_spread_over_the_jobs_of_their_step() -> None:
     work = [Delivery(name, f"{name}-1", "mirror", "work", "absent") for name in "abcde"]
     others = [Delivery("f", "f-1", "mirror", "skip", "there"), Delivery("g", "g-1", "promote", "work", "absent")]
-    jobs = spread([], [*work, *others], waves=1, most=2)
+    saved = [Delivery(name, f"{name}-1", "backup", "work", "absent") for name in "abc"]
+    jobs = spread([], [*work, *others, *saved], waves=1, most=2)
     assert {step: [job.images for job in found] for step, found in jobs.steps.items()} == {
         "promote": [("g",)],
         "mirror": [("a", "b", "c"), ("d", "e")],
+        "backup": [("a", "b", "c")],
     }
     assert jobs.of_image["e", "mirror"] == "d and 1 more"
 

@@ -161,6 +161,20 @@ def test_a_push_builds_promotes_and_mirrors_what_is_missing(scene: Scene) -> Non
     assert {row["job"] for row in cast("list[dict[str, str]]", shown["images"])} == {MIDDLE}
 
 
+@pytest.mark.parametrize("decision", [PUSH, CANARY, replace(PUSH, trust="branch", push="branch")])
+def test_what_is_trusted_is_backed_up_where_there_is_a_bucket(tmp_path: Path, decision: Decision) -> None:
+    """In one job, whatever the number of images: it writes down what is published at the commit."""
+    scene = Scene(tmp_path, f"backup: {{bucket: acme}}\n{MIRRORED}")
+    scene.publish(BASE, *ARCHES)
+    plan = scene.workflow(decision)
+    (job,) = matrix.jobs(plan.jobs, plan.delivered).steps["backup"] or [None]
+    if decision is PUSH:
+        assert job is not None
+        assert job.images == (MIDDLE, TWO, LEAF)
+    else:
+        assert job is None, "a canary is gone in two weeks, and a branch has no right to the bucket"
+
+
 def test_a_canary_builds_every_row_whatever_is_there(scene: Scene) -> None:
     scene.publish(BASE, "amd64", "arm64")
     plan = scene.workflow(CANARY, BASE)

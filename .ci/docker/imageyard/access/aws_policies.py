@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from imageyard.access.environments import trusted_environments
 from imageyard.catalogue.model import Catalogue
-from imageyard.ci.providers.base import Home, Provider, TokenClaims
+from imageyard.ci.providers.base import Home, KeepingRole, Provider, TokenClaims
 from imageyard.errors import ConfigurationError
 from imageyard.names import parse_reference
 from imageyard.project.page_files import FILES
@@ -38,7 +38,7 @@ _LOG_IN: Document = {"Sid": "LogIn", "Effect": "Allow", "Action": "ecr:GetAuthor
 def policies(catalogue: Catalogue, provider: Provider, home: Home, *, tags: bool = False) -> Mapping[str, Document]:
     """The roles by name, each with its ARN, its trust policy and its own; `reading` is for whoever uses images.
 
-    Those of `keeping_policies` have their own policy alone, as `reading` has: who may take them is not decided here.
+    Those of `keeping_policies` have no ARN: the environment of their jobs names it, and the catalogue does not.
 
     `tags`: runs of tags that ask for a build may take the trusted role. Raises ConfigurationError where the catalogue
     has no role for each level of trust: whoever may take a role for all runs may write what is trusted.
@@ -77,15 +77,20 @@ def policies(catalogue: Catalogue, provider: Provider, home: Home, *, tags: bool
             ),
         },
         "reading": {"policy": _document(_LOG_IN, *_allow("Read", _READING, _arns(partition, (images,))))},
-        **keeping_policies(catalogue, partition),
+        **{
+            name: {"trust": _trust(roles["trusted"], provider.token_issuer, claims), "policy": policy}
+            for name, policy in keeping_policies(catalogue, partition).items()
+            for claims in [provider.keeping_claims(home, catalogue.protected, name)]
+        },
     }
 
 
-def keeping_policies(catalogue: Catalogue, partition: str) -> Mapping[str, Document]:
-    """What jobs may do that keep things: `retention` deletes images and writes no backup, `backup` the other way round.
+def keeping_policies(catalogue: Catalogue, partition: str) -> Mapping[KeepingRole, Document]:
+    """By role, what jobs may do that keep things.
 
-    `recovery` writes images and no backup. The two about a bucket are there where the catalogue has one. `page` reads
-    what it shows, and writes its own two objects where the catalogue has a bucket for them.
+    `retention` deletes images and writes no backup, `backup` the other way round. `recovery` writes images and no
+    backup. The two about a bucket are there where the catalogue has one. `page` reads what it shows, and writes its own
+    two objects where the catalogue has a bucket for them.
     """
     registry, cache = catalogue.registry, catalogue.settings.get("cache")
     caches = tuple(cache.values()) if isinstance(cache, Mapping) else ()
@@ -103,12 +108,12 @@ def keeping_policies(catalogue: Catalogue, partition: str) -> Mapping[str, Docum
         *_allow("ReadBackup", _READING_OBJECTS, objects),
         *_allow("WritePage", ("s3:PutObject",), [f"{objects.rstrip('*')}{file}" for objects in site for file in FILES]),
     )
-    found = {"retention": {"policy": retention}, "page": {"policy": shown}}
+    found: dict[KeepingRole, Document] = {"retention": retention, "page": shown}
     if bucket:
         saving = [*look, *_allow("Write", _WRITING_OBJECTS, objects)]
-        found["backup"] = {"policy": _document(_LOG_IN, *_allow("Read", _ASKING, trusted), *saving)}
+        found["backup"] = _document(_LOG_IN, *_allow("Read", _ASKING, trusted), *saving)
         bringing = _allow("BringBack", (*_ASKING, *_WRITING), trusted)
-        found["recovery"] = {"policy": _document(_LOG_IN, *bringing, *look)}
+        found["recovery"] = _document(_LOG_IN, *bringing, *look)
     return found
 
 

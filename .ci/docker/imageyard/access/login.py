@@ -38,16 +38,20 @@ def log_in(
     *,
     with_ghcr: bool = False,
     as_branch: bool = False,
+    as_role: str | None = None,
 ) -> Path:
     """Make the private Docker folder, log in where `decision` writes, and hand the folder to the steps that follow.
 
     A job that may not log in somewhere is told why, in a sentence, and goes on. `with_ghcr`: a person asks for GHCR
     too; in CI it is the decision that asks. `as_branch`: the job takes the role of branches, whatever its ref, and
-    makes no repository: it reads what is trusted, and need not write it. Returns the folder. Raises Denied where
+    makes no repository: it reads what is trusted, and need not write it. `as_role`: the job takes this role and makes
+    no repository; it logs in at all repositories of the catalogue, and its later steps take the role for the bucket
+    too. Where it is empty no role is taken. Returns the folder. Raises Denied where
     credentials that are there are refused, Transient where nobody answers, EnvironmentLacks for what is asked for and
     not there, ConfigurationError for what cannot work.
     """
-    desk = _Desk(catalogue, reporter, registry, provider, decision, environ, with_ghcr=with_ghcr, as_branch=as_branch)
+    known = (catalogue, reporter, registry, provider, decision, environ)
+    desk = _Desk(*known, with_ghcr=with_ghcr, as_branch=as_branch, as_role=as_role)
     try:
         if not decision.may_log_in:
             desk.story.step(f"No login: {decision.reason}; what is public can be read")
@@ -78,6 +82,7 @@ class _Desk:
         *,
         with_ghcr: bool,
         as_branch: bool,
+        as_role: str | None,
     ) -> None:
         self.story = reporter
         self.registry = registry
@@ -88,10 +93,14 @@ class _Desk:
         self.local = decision.is_local
         self.asked = with_ghcr and self.local
         self.role: Repository = "branch" if as_branch else decision.logs_in_as
-        self.creates = None if as_branch else decision.creates_repositories_of
+        self.own_role = as_role
+        self.creates = None if as_branch or as_role is not None else decision.creates_repositories_of
+        self.mirrors = decision.mirror or as_role is not None
         # what the machine's owner may do elsewhere is not for a fork either
         self.config = PrivateConfig(private_folder(environ, provider), config_folder(), credentials=decision.may_log_in)
         self.handover = Handover(provider, self.config)
+        if as_role and provider.has_identity():
+            self.handover.aws_role(as_role)
         self._secrets: list[str] = []
         self._dealt_with: set[str] = set()
 
@@ -126,6 +135,11 @@ class _Desk:
         role = settings.get("role")
         if isinstance(role, Mapping):
             role = role[self.role]
+        if self.own_role is not None:
+            role = self.own_role
+        if self.own_role == "":
+            self.story.warn(f"no login at {title}: no role is named for this job")
+            return None, ""
         machine = settings.get("instance_profile")
         if self.local and (not (machine or self.asked) or aws.has_keys()):
             return "environment", "your own AWS credentials"
@@ -147,7 +161,7 @@ class _Desk:
         """Log in with the token of the environment, where this run writes there, or where a person asks."""
         token = way.find(self.environ)
         settings: Any = self.catalogue.settings.get(section, {})
-        places = {place.registry: place for place in self._places(mirrors=self.asked or self.decision.mirror)}
+        places = {place.registry: place for place in self._places(mirrors=self.asked or self.mirrors)}
         for host, place in places.items():
             if not self._takes_token(way, place):
                 continue
@@ -195,13 +209,13 @@ class _Desk:
 
     def _places(self, *, mirrors: bool | None = None) -> tuple[Reference, ...]:
         """The repositories that this run reads or writes, each once."""
-        with_mirrors = self.decision.mirror if mirrors is None else mirrors
+        with_mirrors = self.mirrors if mirrors is None else mirrors
         names = [*self._own_places(), *(self.catalogue.mirrors if with_mirrors else ())]
         return tuple(parse_reference(name) for name in dict.fromkeys(names))
 
     def _own_places(self) -> list[str]:
-        """Images and caches of the levels of trust that this run deals with."""
-        levels = self.decision.touches
+        """Images and caches of the levels of trust that this run deals with; a job with a role of its own: of all."""
+        levels = frozenset(("trusted", "branch")) if self.own_role is not None else self.decision.touches
         registry, cache = self.catalogue.registry, self.catalogue.settings.get("cache") or {}
         found = [getattr(registry, level) for level in sorted(levels) if registry]
         assert isinstance(cache, Mapping)

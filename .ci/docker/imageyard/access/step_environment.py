@@ -10,7 +10,10 @@ from imageyard.ci.providers.base import Provider
 from imageyard.files import user_cache
 from imageyard.registry.private_config import PrivateConfig
 
-__all__ = ["Handover", "private_folder"]
+__all__ = ["ROLE", "Handover", "private_folder"]
+
+ROLE = "IMAGEYARD_AWS_ROLE"
+"""The variable that names the role which a login took by its ARN: later steps of the job take the same one."""
 
 
 def private_folder(environ: Mapping[str, str], provider: Provider) -> Path:
@@ -43,6 +46,10 @@ class Handover:
         if self._following:
             self._name(KEPT, self._config.keep("aws-credentials", keys.dumps()))
 
-    def _name(self, variable: str, path: Path) -> None:
+    def aws_role(self, role: str) -> None:
+        """Name the role of this job, which it takes anew where it needs credentials for longer than a session lasts."""
+        self._name(ROLE, role)
+
+    def _name(self, variable: str, path: Path | str) -> None:
         if self._following:
             self._following.set(variable, path)

@@ -28,7 +28,6 @@ def plan_summary(plan: WorkflowPlan) -> str:
     parts = [
         "## Plan\n",
         f"{text(decision.reason)}. Trust: {decision.trust}; written: {decision.push or 'nothing'}.\n",
-        *(f"{text(remark)}.\n" for remark in plan.remarks),
     ]
     todo = [one for one in plan.actions if one.do != "skip"]
     images = [one for one in plan.delivered if one.do != "skip"]

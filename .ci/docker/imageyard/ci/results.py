@@ -72,7 +72,7 @@ def results_of(
         file = folder / f"result-{image['step']}-{image['job']}" / "result.json"
         if not (image["job"] and file.exists()):
             continue
-        alone = images_of[image["step"], image["job"]] == 1
+        alone = image["step"] == "backup" or images_of[image["step"], image["job"]] == 1  # one job for all images
         if ended := _ended(read(file), image["image"], "all", alone=alone):
             images[image["image"], image["step"]] = ended
     return rows, images

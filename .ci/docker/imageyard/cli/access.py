@@ -16,17 +16,30 @@ __all__ = ["TASKS"]
     instead="inv ci.decide: where this run may write",
     ghcr="at GHCR too, outside CI; the token is in GHCR_PAT",
     as_branch="at ECR by the role of branches, whatever the ref: for jobs that write nothing that is trusted",
+    role="the ARN of the role that this job takes, at ECR and for the bucket of backups; empty: none",
     catalogue=CATALOGUE,
 )
-def login(context: Context, ghcr: bool = False, as_branch: bool = False, catalogue: str | None = None) -> object:
+def login(
+    context: Context,
+    ghcr: bool = False,
+    as_branch: bool = False,
+    role: str | None = None,
+    catalogue: str | None = None,
+) -> object:
     """Log in where this run may write, into a private Docker folder; prints its path, for DOCKER_CONFIG."""
     from imageyard.access.login import log_in
     from imageyard.ci.event import decision
+    from imageyard.errors import ConfigurationError
     from imageyard.project.project import find_project
     from imageyard.run.services import begin
 
     project = find_project(catalogue)
     services, decided = begin(project), decision(project)
+    if role is not None and (as_branch or decided.is_local):
+        raise ConfigurationError(
+            "--role is for a job that takes a role by its token, and that alone",
+            hint="outside CI: export AWS_PROFILE=...",
+        )
     folder = log_in(
         project.catalogue,
         services.reporter,
@@ -36,6 +49,7 @@ def login(context: Context, ghcr: bool = False, as_branch: bool = False, catalog
         os.environ,
         with_ghcr=ghcr,
         as_branch=as_branch,
+        as_role=role,
     )
     return str(folder)
 

@@ -25,6 +25,7 @@ JOBS = "how many images are copied at once"
 
 @task(
     changes=True,
+    kept=True,
     instead="inv backup --expire, or inv refs PATTERN --existing: what would be copied",
     may_be_first="pattern",
     pattern=f"{PATTERN}; default: all",

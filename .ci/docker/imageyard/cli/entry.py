@@ -93,6 +93,10 @@ def _ended_by_exit(typed: dict[str, Any] | None, task_name: str) -> Iterator[Non
         if typed is not None:
             _keep(typed, exit_code(error), error.headline)
         raise _as_exit(error) from None
+    except Exit as ended:
+        if typed is not None:
+            _keep(typed, ended.code or 0, f"{task_name} did not do all of it: its log says what is left")
+        raise
     except OSError as error:
         raise _as_exit(refused_by_system(error)) from None
     except KeyboardInterrupt:

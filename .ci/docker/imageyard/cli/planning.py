@@ -83,8 +83,6 @@ def _for_workflow(project: Project, pattern: str, since: str | None) -> None:
     plan = workflow_plan(
         project, recipes, services, decided, wanted, since=since or base(project, services.reporter, provider)
     )
-    for remark in plan.remarks:
-        services.reporter.warn(remark)
     alike: dict[tuple[int, str], list[str]] = {}
     for code, what, why in plan.blocked:
         alike.setdefault((code, why), []).append(what)

@@ -30,7 +30,7 @@ class BackupPlace:
 
 
 def backup_place(catalogue: Catalogue, services: Services) -> BackupPlace:
-    """The place of the catalogue's section `backup`; a job that has an identity takes the section's role
+    """The place of the catalogue's section `backup`; a job that has an identity takes its own role, or the section's,
     when the bucket is asked for the first time, and again before its session ends.
 
     Raises ConfigurationError where the catalogue has no such section. Asking the bucket raises Denied or Transient

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from imageyard.access import aws_role
+from imageyard.access.step_environment import ROLE
 from imageyard.aws import AwsService, Caller, Keys
 from imageyard.bucket.objects import Bucket
 
@@ -21,11 +23,11 @@ _SESSION = 3600.0
 def bucket_of(settings: Mapping[str, Any], services: Services) -> Bucket:
     """The bucket of a section with `bucket`, `prefix`, `region`, `endpoint` and `role`.
 
-    A job that has an identity takes the section's role when the bucket is asked for the first time, and again before
-    its session ends: asking raises Denied or Transient where the role is refused.
+    A job that has an identity takes its own role, or the section's, when the bucket is asked for the first time, and
+    again before its session ends: asking raises Denied or Transient where the role is refused.
     """
     caller: Caller = "environment"
-    if (role := settings.get("role")) and services.provider.has_identity():
+    if (role := os.environ.get(ROLE) or settings.get("role")) and services.provider.has_identity():
         chosen = {"region": settings.get("region", "us-east-1"), "duration": _SESSION}
         http, hide = services.registry().http, services.reporter.mask
 

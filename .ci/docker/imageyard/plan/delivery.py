@@ -1,4 +1,4 @@
-"""What is to be done for images as a whole, after their rows: the tag over several rows, and copies at mirrors."""
+"""What is to be done for images as a whole, after their rows: the tag over several rows, and copies elsewhere."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from imageyard.plan.plan import Action, RowKey, Stop
 
 __all__ = ["STEPS", "Copies", "Delivery", "Step", "Whole", "deliveries"]
 
-Step: TypeAlias = Literal["promote", "mirror"]
+Step: TypeAlias = Literal["promote", "mirror", "backup"]
 STEPS: tuple[Step, ...] = get_args(Step)
 
 
@@ -27,7 +27,8 @@ class Copies(NamedTuple):
 class Whole:
     """An image before the decision: the tag over its rows, and what the repository and each mirror has under it.
 
-    `state` is None where no place was asked. `mirrors` is empty where nothing may be mirrored.
+    `state` is None where no place was asked. `mirrors` is empty where nothing may be mirrored. `saved`: it is copied to
+    a bucket.
     """
 
     image: str
@@ -35,6 +36,7 @@ class Whole:
     rows: tuple[RowKey, ...]
     state: State | None = None
     mirrors: Mapping[str, Copies] = field(default_factory=dict)
+    saved: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,9 +57,9 @@ class Delivery:
 
 
 def deliveries(wholes: Sequence[Whole], actions: Sequence[Action], place: str) -> tuple[Delivery, ...]:
-    """For each image its promotion, where it has several rows, and its mirroring, where there are mirrors.
+    """For each image its promotion, where it has several rows, its copies at mirrors, and that in a bucket.
 
-    An image none of whose rows is in the plan, or whose rows are left alone though they are absent, has neither.
+    An image none of whose rows is in the plan, or whose rows are left alone though they are absent, has none.
     """
     by_row = {one.row: one for one in actions}
     found: list[Delivery] = []
@@ -66,7 +68,8 @@ def deliveries(wholes: Sequence[Whole], actions: Sequence[Action], place: str) -
         if len(rows) < len(whole.rows) or any(one.left for one in rows):
             continue
         promoted = _promotion(whole, rows, place) if len(rows) > 1 else None
-        found += [one for one in (promoted, _mirroring(whole, rows, promoted, place)) if one]
+        copies = (_mirroring(whole, rows, promoted, place), _backup(whole, rows, promoted, place))
+        found += [one for one in (promoted, *copies) if one]
     return tuple(found)
 
 
@@ -110,6 +113,22 @@ def _mirroring(whole: Whole, rows: Sequence[Action], promoted: Delivery | None, 
         return Delivery(whole.image, whole.tag, "mirror", "skip", "at every mirror")
     words = "; ".join(f"{why} {name}" for name, why in lacking.items())
     return Delivery(whole.image, whole.tag, "mirror", "work", f"in {place}, {words}", to=tuple(lacking))
+
+
+def _backup(whole: Whole, rows: Sequence[Action], promoted: Delivery | None, place: str) -> Delivery | None:
+    """What this run adds is copied at once; the bucket is not asked, and what was there before is the nightly run's."""
+    if not whole.saved:
+        return None
+    if stopped := _stopped(whole, rows, "backup"):
+        return stopped
+    if needs := _built(rows):
+        return Delivery(whole.image, whole.tag, "backup", "work", _after(needs), needs)
+    if promoted and promoted.do == "work":
+        return Delivery(whole.image, whole.tag, "backup", "work", "it is promoted")
+    if promoted and promoted.do == "blocked":
+        return Delivery(whole.image, whole.tag, "backup", "blocked", "its promotion is blocked")
+    reason = f"in {place} before this run"
+    return Delivery(whole.image, whole.tag, "backup", "skip", reason) if isinstance(whole.state, Present) else None
 
 
 def _lacking(source: Present, copies: Copies) -> str:

@@ -38,7 +38,7 @@ class WaveJob:
 
 @dataclass(frozen=True)
 class ImagesJob:
-    """Images that one job promotes, or copies to mirrors, one after the other."""
+    """Images that one job promotes, copies to mirrors or backs up, one after the other."""
 
     images: tuple[str, ...]
 
@@ -80,6 +80,8 @@ def spread(rows: Sequence[RowJob], delivered: Sequence[Delivery], *, waves: int,
     for step in STEPS:
         images = [one.image for one in delivered if one.step == step and one.do == "work"]
         size = -(-len(images) // most) or 1
+        if step == "backup":  # one job, for it writes down all that is published at this commit
+            size = len(images) or 1
         steps[step] = tuple(ImagesJob(tuple(images[at : at + size])) for at in range(0, len(images), size))
     return WorkflowJobs(tuple(tuple(_packed(each, most)) for each in units), steps)
 

@@ -37,7 +37,7 @@ _MARGIN = 15
 
 @dataclass(frozen=True)
 class WorkflowPlan:
-    """All that is to be done for an event; `place` is where, in words, `remarks` what is left out and why.
+    """All that is to be done for an event; `place` is where, in words.
 
     `depot`: rows are built at Depot, whose CLI their jobs need.
     """
@@ -47,7 +47,6 @@ class WorkflowPlan:
     actions: tuple[Action, ...]
     delivered: tuple[Delivery, ...]
     jobs: tuple[RowJob, ...]
-    remarks: tuple[str, ...] = ()
     depot: bool = False
 
     @property
@@ -69,7 +68,6 @@ def plain(plan: WorkflowPlan, jobs: WorkflowJobs, attempt: int) -> dict[str, obj
         "attempt": attempt,
         "decision": asdict(plan.decision),
         "place": plan.place,
-        "remarks": list(plan.remarks),
         "rows": [
             {
                 "image": one.row.image,
@@ -124,6 +122,7 @@ def workflow_plan(
     if decision.builds_nothing:
         return WorkflowPlan(decision, "", (), (), ())
     weekly = not decision.uses_locked_bases
+    saved = "backup" in project.catalogue.settings and decision.publishes_to("trusted") and not weekly
     selected = {RowKey(row.name, row.arch) for row in project.rows(pattern)}
     rows = with_ancestors(project.catalogue, recipes, selected)
     images = {key.image: project.catalogue.images[key.image] for key in rows}
@@ -154,7 +153,7 @@ def workflow_plan(
     mirrors = _mirrors(project.catalogue, services, decision, wholes, states) if decision.mirror else {}
     delivered = deliveries(
         [
-            Whole(name, wholes[name], _rows_of(image), states.get(wholes[name]), mirrors.get(name, {}))
+            Whole(name, wholes[name], _rows_of(image), states.get(wholes[name]), mirrors.get(name, {}), saved)
             for name, image in images.items()
             if decision.publishes and any(key in selected for key in _rows_of(image))
         ],
@@ -164,7 +163,7 @@ def workflow_plan(
     runners = services.provider.runners
     jobs = row_jobs(actions, {k: _surroundings(project.catalogue, decision, runners, row) for k, row in rows.items()})
     depot = bool(jobs) and _at_depot(project.catalogue, decision)
-    return WorkflowPlan(decision, place, actions, delivered, jobs, _remarks(project.catalogue), depot)
+    return WorkflowPlan(decision, place, actions, delivered, jobs, depot)
 
 
 def _forced(decision: Decision) -> str:
@@ -245,9 +244,3 @@ def _surroundings(catalogue: Catalogue, decision: Decision, runners: Mapping[Arc
     own = None if address or depot else runners.get(row.arch)
     runner = row.image.runner.plain if row.image.runner else own or runners["amd64"]
     return runner, math.ceil(minutes) + _MARGIN, address
-
-
-def _remarks(catalogue: Catalogue) -> tuple[str, ...]:
-    if "backup" in catalogue.settings:
-        return ("no job of the plan backs up: inv backup does it",)
-    return ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
 from imageyard.http.transport import Http
 from imageyard.names import Arch
@@ -14,7 +14,10 @@ from imageyard.plan.matrix import RowJob
 from imageyard.plan.trust import Event
 from imageyard.plan.waves import WorkflowJobs
 
-__all__ = ["FollowingSteps", "Forge", "Home", "IdentityToken", "Provider", "TokenClaims"]
+__all__ = ["FollowingSteps", "Forge", "Home", "IdentityToken", "KeepingRole", "Provider", "TokenClaims"]
+
+KeepingRole: TypeAlias = Literal["retention", "backup", "recovery", "page"]
+"""The roles of jobs that keep images."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,8 @@ class TokenClaims:
 class FollowingSteps(Protocol):
     """The variables of the steps that follow in the same job."""
 
-    def set(self, variable: str, path: Path) -> None:
-        """Give a path to the steps that follow. Raises EnvironmentLacks where it cannot be written."""
+    def set(self, variable: str, value: Path | str) -> None:
+        """Give a path or a word to the steps that follow. Raises EnvironmentLacks where it cannot be written."""
 
 
 class Forge(Protocol):
@@ -152,6 +155,9 @@ class Provider(Protocol):
         `tags`: jobs of tags that ask for a build are trusted too. Raises ConfigurationError for a pattern that cannot
         be told.
         """
+
+    def keeping_claims(self, home: Home, protected: Sequence[str], role: KeepingRole) -> tuple[TokenClaims, ...]:
+        """Return what tokens of the jobs state that keep images: one of these. Raises as `trusted_claims` does."""
 
     def branch_claims(self, home: Home) -> TokenClaims:
         """Return what tokens of jobs at any ref state, so that they are jobs of our workflows."""

@@ -101,13 +101,15 @@ class EnvironmentFile:
     def __init__(self, file: Path) -> None:
         self._file = file
 
-    def set(self, variable: str, path: Path) -> None:
-        """Give a path to the steps that follow. Raises EnvironmentLacks where it cannot be written."""
-        if "\n" in str(path):
-            raise EnvironmentLacks(f"the path of RUNNER_TEMP has a line break in it: {str(path)!r}")
+    def set(self, variable: str, value: Path | str) -> None:
+        """Give a path or a word to the steps that follow. Raises EnvironmentLacks where it cannot be written."""
+        if isinstance(value, str) and "\n" in value:
+            raise EnvironmentLacks(f"the value of {variable} has a line break in it: {value!r}")
+        if "\n" in str(value):
+            raise EnvironmentLacks(f"the path of RUNNER_TEMP has a line break in it: {str(value)!r}")
         try:
             with self._file.open("a", encoding="utf-8") as file:
-                file.write(f"{variable}={path}\n")
+                file.write(f"{variable}={value}\n")
         except OSError as error:
             raise EnvironmentLacks(f"GITHUB_ENV cannot be written: {error.strerror}") from None
 

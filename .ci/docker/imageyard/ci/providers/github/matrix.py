@@ -1,4 +1,4 @@
-"""A plan as the matrices of a GitHub workflow: waves of jobs that build rows, jobs that promote, jobs that mirror."""
+"""A plan as the matrices of a GitHub workflow: waves of jobs that build rows, jobs that promote, mirror and back up."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OUTPUT_BYTES = 1024 * 1024
 LONGEST = 5 * 24 * 60
 """Minutes: the most that a job of a runner of one's own may take; GitHub's own end after 360 (the same page)."""
 
-_MINUTES: Mapping[Step, int] = {"promote": 30, "mirror": 120}
+_MINUTES: Mapping[Step, int] = {"promote": 30, "mirror": 120, "backup": 120}
 
 _PLAIN_RUNNER, _ITS_OWN = "ubuntu-latest", ("amd64", "i386")
 """The runner that the workflow installs emulators on, and what it runs without."""

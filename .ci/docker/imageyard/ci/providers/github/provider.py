@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from imageyard.ci.providers.base import FollowingSteps, Forge, Home, IdentityToken, TokenClaims
+from imageyard.ci.providers.base import FollowingSteps, Forge, Home, IdentityToken, KeepingRole, TokenClaims
 from imageyard.ci.providers.github import answers, environment, job_token, matrix, token_claims
 from imageyard.ci.providers.github import event as events
 from imageyard.ci.providers.github.api import Api
@@ -101,6 +101,10 @@ class GitHub:
     ) -> tuple[TokenClaims, ...]:
         """Return claims of jobs of `docker-builds.yml`, by protected branch."""
         return token_claims.trusted(home, protected, environments, tags=tags)
+
+    def keeping_claims(self, home: Home, protected: Sequence[str], role: KeepingRole) -> tuple[TokenClaims, ...]:
+        """Return claims of jobs of the workflows that keep images, by protected branch."""
+        return token_claims.keeping(home, protected, role)
 
     def branch_claims(self, home: Home) -> TokenClaims:
         """Return claims of jobs of our workflows."""

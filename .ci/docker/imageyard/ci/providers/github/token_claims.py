@@ -6,13 +6,20 @@ import re
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
-from imageyard.ci.providers.base import Home, TokenClaims
+from imageyard.ci.providers.base import Home, KeepingRole, TokenClaims
 from imageyard.errors import ConfigurationError, EnvironmentLacks
 
-__all__ = ["branch", "home", "trusted"]
+__all__ = ["KEEPING_JOBS", "branch", "home", "keeping", "trusted"]
 
 _BUILDS = "docker-builds.yml"
 _OURS = (_BUILDS, "docker-cache-cleanup.yml", "wait-for-image.yml")
+KEEPING_JOBS: Mapping[KeepingRole, tuple[str, tuple[str, ...]]] = {
+    "retention": ("docker-retention", ("docker-retention.yml",)),
+    "page": ("docker-page", ("docker-retention.yml",)),
+    "backup": ("docker-backup", ("docker-backup.yml", _BUILDS)),
+    "recovery": ("docker-recovery", ("docker-recover.yml",)),
+}
+"""The environment of the jobs that keep images, and the workflows that they are in."""
 _CIFLOW = "refs/tags/ciflow/docker/*"
 _NAME = re.compile(r"[A-Za-z0-9_-]+/[A-Za-z0-9._-]+")
 _DOING = "saying which jobs a role is for"
@@ -48,9 +55,14 @@ def home(environ: Mapping[str, str], name: str | None, number: str | None) -> Ho
 
 
 def trusted(
-    home: Home, protected: Sequence[str], environments: Sequence[str], *, tags: bool
+    home: Home,
+    protected: Sequence[str],
+    environments: Sequence[str],
+    *,
+    tags: bool,
+    files: Sequence[str] = (_BUILDS,),
 ) -> tuple[TokenClaims, ...]:
-    """Claims of `docker-builds.yml` as a protected branch has it, in one of the environments; one value for each kind.
+    """Claims of workflows as a protected branch has them, in one of the environments; one value for each kind.
 
     `job_workflow_ref` is `OWNER/NAME/.github/workflows/FILE@REF`, REF that of the run where the file is in the same
     repository (docs.github.com, "OpenID Connect reference"). Protected patterns are those of `is_protected`, whose `*`
@@ -60,17 +72,24 @@ def trusted(
     equal = {"repository_id": (home.number,), "environment": tuple(environments)}
     found = []
     for kind, patterns in groupby(sorted(dict.fromkeys(protected), key=_kind), key=_kind):
-        refs = tuple(_workflow(home, _BUILDS, f"refs/heads/{re.sub('[*]+', '*', one)}") for one in patterns)
+        names = [f"refs/heads/{re.sub('[*]+', '*', one)}" for one in patterns]
+        refs = tuple(_workflow(home, file, name) for file in files for name in names)
         if kind == _EXACT:
             found.append(TokenClaims({**equal, "job_workflow_ref": refs}))
         elif kind == _ANY_DEPTH:
             found.append(TokenClaims(equal, {"job_workflow_ref": refs}))
         else:
-            deeper = _workflow(home, _BUILDS, f"refs/heads/{'*/' * (kind + 1)}*")
-            found.append(TokenClaims(equal, {"job_workflow_ref": refs}, {"job_workflow_ref": (deeper,)}))
+            deeper = tuple(_workflow(home, file, f"refs/heads/{'*/' * (kind + 1)}*") for file in files)
+            found.append(TokenClaims(equal, {"job_workflow_ref": refs}, {"job_workflow_ref": deeper}))
     if tags:
         found.append(TokenClaims(equal, {"job_workflow_ref": (_workflow(home, _BUILDS, _CIFLOW),)}))
     return tuple(found)
+
+
+def keeping(home: Home, protected: Sequence[str], role: KeepingRole) -> tuple[TokenClaims, ...]:
+    """Claims of the workflows that keep images, as a protected branch has them, in the environment of their role."""
+    environment, files = KEEPING_JOBS[role]
+    return trusted(home, protected, (environment,), tags=False, files=files)
 
 
 def branch(home: Home) -> TokenClaims:

@@ -1,0 +1,183 @@
+"""The workflows that keep images, run as they are written: each by its own role, and nothing before it is let."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+from uuid import uuid4
+
+import pytest
+from imageyard.access.aws_policies import policies
+from imageyard.catalogue import expand
+from imageyard.ci.providers.github.token_claims import KEEPING_JOBS
+from imageyard.ci.providers.table import provider_of
+from imageyard.names import Arch, Digest, Reference
+from support.aws.served import ACCOUNT, Aws
+from support.engine.private import PrivateEngine
+from support.github.oidc import Oidc
+from support.github.served import GitHub
+from support.registry.pullable import tagged
+from support.registry.served import PASSWORD, Served, platform, put_index
+from support.workflow.scene import BASE, HOME, PLAIN, TOOL, Scene, make_scene, pretty
+from support.yard.promoted import NoEngine
+
+ECR = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com"
+NOWHERE: dict[Arch, str] = {"amd64": "tcp://127.0.0.1:1", "arm64": "tcp://127.0.0.1:1"}
+OLD = f"{PLAIN}-{'0' * 20}"
+
+
+class Keeping(Scene):
+    """A repository whose images are published; its bucket is of this machine, and its roles are those that we print."""
+
+    def let(self, *workflows: str) -> None:
+        """Set the repository's variables that let these workflows do their work on schedule."""
+        named = {f"DOCKER_{name.upper()}": "on" for name in workflows}
+        self.machine = replace(self.machine, variables={**self.machine.variables, "": named})
+
+    @property
+    def bucket(self) -> str:
+        return f"saved-{self.key}"
+
+    def prepare(self) -> None:
+        """Name the bucket in the catalogue, make it and the roles, and publish every image."""
+        self.aws.client("s3").create_bucket(Bucket=self.bucket)
+        self.aws.client("ecr").create_repository(repositoryName=self.name)
+        text = (self.top / ".ci/docker/images.yml").read_text()
+        text = f"backup: {{bucket: {self.bucket}, prefix: ci, region: us-east-1}}\n{text}"
+        self.write("images.yml", text.replace(self.aws.host, ECR))
+        catalogue = expand.load(self.top / ".ci/docker/images.yml", self.top)
+        printed = policies(catalogue, provider_of({}), HOME)
+        self.write("images.yml", text)
+        self.commit("a bucket")
+        variables: dict[str, dict[str, str]] = {}
+        for role, (environment, _) in KEEPING_JOBS.items():
+            arn = self.aws.role(f"{role}-{self.key}", printed[role]["policy"], printed[role]["trust"])
+            variables[environment] = {"ROLE": arn}
+        refs = {environment: ["refs/heads/main"] for environment in variables}
+        secrets = {**self.machine.secrets, "docker-retention": {"GHCR_PAT": PASSWORD}}
+        refs = {**self.machine.refs, **refs}
+        self.machine = replace(self.machine, variables=variables, refs=refs, secrets=secrets)
+        client, place = self.open.client(), Reference(self.open.host, self.name)
+        for image in (TOOL, PLAIN):
+            tag = self.tag_of(image)
+            tagged(client, place.with_tag(tag), f"{self.key} {tag}")
+        arches: tuple[Arch, ...] = ("amd64", "arm64")
+        tags = {arch: self.tag_of(BASE, arch) for arch in arches}
+        rows = {
+            tagged(client, place.with_tag(tag), f"{self.key} {tag}", arch): platform(arch) for arch, tag in tags.items()
+        }
+        put_index(client, place.with_tag(self.tag_of(BASE)), rows)
+        tagged(client, place.with_tag(OLD), f"{self.key} old")
+
+    def digests(self) -> dict[str, Digest]:
+        return {tag: self.digest(tag) for tag in self.tags()}
+
+    def saved(self) -> set[str]:
+        listed = self.aws.client("s3").list_objects_v2(Bucket=self.bucket).get("Contents", ())
+        return {entry["Key"] for entry in listed}
+
+
+@pytest.fixture
+def keeping(
+    tmp_path: Path, job_python: Path, aws: Aws, oidc: Oidc, registry: Served, locked_registry: Served, hub: GitHub
+) -> Iterator[Keeping]:
+    """No engine and no worker is there: nothing of this needs one."""
+    key = uuid4().hex[:12]
+    engine = cast("PrivateEngine", NoEngine({}))
+    roots: dict[Arch, bytes] = {"amd64": b"", "arm64": b""}
+    places, api = (registry, locked_registry), {"GITHUB_API_URL": hub.url}
+    made = make_scene(tmp_path, job_python, key, aws, oidc, places, engine, NOWHERE, roots, api)
+    scene = Keeping(made.top, made.machine, made.key, made.aws, made.oidc, made.open, made.ghcr, made.engine)
+    scene.prepare()
+    yield scene
+    aws.gate.faults.clear()
+
+
+def test_retention_deletes_nothing_before_it_is_let(keeping: Keeping) -> None:
+    before = keeping.digests()
+    assert keeping.schedule("docker-retention.yml").started == []
+    run = keeping.dispatch(name="docker-retention.yml")
+    assert not run.failed, pretty(run)
+    assert run.started == ["retain"], "there is no page before somebody says where"
+    assert "retention-" in run.log, "it is the role of retention"
+    report = json.loads((run.artifacts["retention"] / "report.json").read_text())
+    assert OLD in json.dumps(report)
+    assert keeping.digests() == before
+
+    keeping.let("retention")
+    run = keeping.schedule("docker-retention.yml")
+    assert not run.failed, pretty(run)
+    assert "retention/report.json --yes" in scripts(keeping)
+    assert keeping.digests() == before, "a registry that tells no times was seen for the first time"
+    assert not keeping.leaks(run)
+
+
+def scripts(scene: Scene) -> str:
+    """All that the steps of the last run were to do."""
+    return "\n".join(file.read_text() for file in scene.machine.folder.rglob("files/*.sh"))
+
+
+def test_what_was_backed_up_at_night_comes_back_by_hand(keeping: Keeping) -> None:
+    assert keeping.schedule("docker-backup.yml").started == []
+    keeping.let("backup")
+    run = keeping.schedule("docker-backup.yml")
+    assert not run.failed, pretty(run)
+    assert f"backup-{keeping.key}" in run.log, "it is the role of backups"
+    before = {tag: digest for tag, digest in keeping.digests().items() if tag != OLD}
+    assert {f"ci/tags/{keeping.aws.host}/{keeping.name}/{tag}.json" for tag in before} <= keeping.saved()
+
+    client, place = keeping.open.client(), Reference(keeping.open.host, keeping.name)
+    for digest in dict.fromkeys(before.values()):
+        client.delete(place.with_digest(digest))
+    assert set(keeping.digests()) == {OLD}
+    run = keeping.dispatch(name="docker-recover.yml", pattern="*")
+    assert not run.failed, pretty(run)
+    assert set(keeping.digests()) == {OLD}, "it was only told"
+    run = keeping.dispatch(name="docker-recover.yml", pattern="*", **{"bring-back": "true"})
+    assert not run.failed, pretty(run)
+    assert {tag: digest for tag, digest in keeping.digests().items() if tag != OLD} == before
+    assert not keeping.leaks(run)
+
+
+@pytest.mark.parametrize("name", ["docker-retention.yml", "docker-backup.yml", "docker-recover.yml"])
+def test_another_branch_is_in_no_environment_of_theirs(keeping: Keeping, name: str) -> None:
+    keeping.git("branch", "topic")
+    run = keeping.dispatch("topic", name, **({"pattern": "*"} if "recover" in name else {}))
+    (failed,) = run.failed
+    assert "is not allowed to deploy to docker-" in run.job(failed).log
+
+
+GH = """\
+#!/bin/sh
+echo "$@" >> "$GH_CALLS"
+case "$1 $2" in
+    "pr list") cat "$GH_CALLS.open";;
+esac
+"""
+
+
+def test_the_refresh_is_one_pull_request_of_one_file(keeping: Keeping, tmp_path: Path) -> None:
+    programs, calls = tmp_path / "programs", tmp_path / "calls"
+    programs.mkdir()
+    (programs / "gh").write_text(GH)
+    (programs / "gh").chmod(0o755)
+    env = {**keeping.machine.env, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "GH_CALLS": str(calls)}
+    keeping.machine = replace(keeping.machine, env=env)
+    assert keeping.schedule("docker-refresh.yml").started == []
+    keeping.let("refresh")
+    for number, open_before in enumerate(("0", "1")):
+        (tmp_path / "calls.open").write_text(f"{open_before}\n")
+        calls.write_text("")
+        run = keeping.schedule("docker-refresh.yml")
+        assert not run.failed, pretty(run)
+        assert run.started == ["lock", "propose"]
+        changed = keeping.git("diff", "--name-only", "main", "docker-refresh").splitlines()
+        assert changed == [".ci/docker/images.lock"]
+        assert keeping.git("show", "docker-refresh:.ci/docker/images.lock").startswith("epoch 20")
+        said = calls.read_text()
+        assert said.count("pr create --head docker-refresh --base main") == 1 - number
+        assert "workflow run docker-builds.yml --ref docker-refresh" in said
