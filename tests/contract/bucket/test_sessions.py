@@ -25,6 +25,8 @@ from support.registry.memory import MemoryRegistry
 from support.services import services
 from support.yard.kept import make_kept
 
+ROLE = "arn:aws:iam::123456789012:role/backup"
+
 
 class Strict(MemoryS3):
     """S3 that takes one session at a time, and ends it after `life` requests where that is set."""
@@ -158,8 +160,7 @@ def test_the_role_of_the_catalogue_is_taken_by_a_job_that_has_an_identity(
         return aws_role.Assumed(role(), arn)
 
     monkeypatch.setattr(aws_role, "assume", assume)
-    role = "arn:aws:iam::123456789012:role/b"
-    section = f"backup: {{bucket: kept, region: {REGION}, endpoint: '{s3.endpoint}', role: '{role}'}}\n"
+    section = f"backup: {{bucket: kept, region: {REGION}, endpoint: '{s3.endpoint}', role: '{ROLE}'}}\n"
     work = scene_of(tmp_path, **{"images.yml": CATALOGUE + section})
     around = services(MemoryRegistry().client())
     monkeypatch.setattr(type(around.provider), "has_identity", lambda provider: True)
@@ -168,4 +169,4 @@ def test_the_role_of_the_catalogue_is_taken_by_a_job_that_has_an_identity(
     bucket.put("a", b"a")
     s3.new_session()
     bucket.put("b", b"b")
-    assert asked == ["arn:aws:iam::123456789012:role/b 3600.0"] * 2
+    assert asked == [f"{ROLE} 3600.0"] * 2

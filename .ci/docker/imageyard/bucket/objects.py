@@ -11,7 +11,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any, TypeVar
 
 from imageyard.aws import AwsService
@@ -78,6 +78,10 @@ class Bucket:
     def path(self, key: str) -> str:
         """An object as a person types it: `s3://BUCKET/PREFIX/KEY`."""
         return f"{self.name}/{key}"
+
+    def now(self) -> datetime:
+        """The time by the clock of this machine."""
+        return datetime.fromtimestamp(self._clock.now(), timezone.utc)
 
     def head(self, key: str) -> Head | None:
         """What the bucket says of an object, None where there is none."""

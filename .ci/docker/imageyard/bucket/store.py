@@ -11,7 +11,6 @@ import json
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime, timezone
 from typing import IO, Any, TypeVar, cast
 
 from imageyard.bucket.entries import TagEntry, content_of, dumps, entry_from, loads, tag_key, tags_prefix
@@ -181,7 +180,7 @@ class BucketStore:
                 blobs |= {blob.digest: blob.size for blob in (document.config, *document.layers)}
             waiting += [entry.digest for entry in self.referrers(digest)]
         size = sum(manifests.values()) + sum(blobs.values())
-        saved = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        saved = self.bucket.now().isoformat(timespec="seconds")
         parts = (tuple(sorted(manifests)), tuple(sorted(blobs)))
         return TagEntry(self.repository, tag, root.digest, root.media_type, size, saved, *parts)
 

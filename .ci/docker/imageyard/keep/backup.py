@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from imageyard import git
@@ -14,7 +13,7 @@ from imageyard.bucket.store import BucketStore
 from imageyard.errors import ImageyardError, NotFound, exit_code
 from imageyard.keep.backup_copy import companions, copy_whole, manifests_of
 from imageyard.keep.backup_index import write_generation
-from imageyard.keep.backup_marker import backing_up
+from imageyard.keep.backup_marker import Marker, backing_up
 from imageyard.layout import size
 from imageyard.names import Digest, Reference, parse_reference
 from imageyard.parallel import each
@@ -68,9 +67,11 @@ def backup(
     target = BucketStore(bucket, repository.name)
     tags = content_tags(project, recipes, pattern)
     known = tuple(source.tags())
-    with backing_up(bucket), services.reporter.board(f"backup to {bucket.name}") as board:
+    with backing_up(bucket) as marker, services.reporter.board(f"backup to {bucket.name}") as board:
         progress = _Progress(board, target, len(tags))
-        outcomes = each(list(tags), lambda tag: _save(source, target, tag, known, progress), jobs)
+        copying = _Copying(source, target, known, marker)
+        outcomes = each(list(tags), lambda tag: _save(copying, tag, progress), jobs)
+        marker.confirm()  # or what the entries name may be gone
         entries = [entry for one in outcomes for entry in one.entries]
         errors = [one.error for one in outcomes if one.error is not None]
         if entries and not errors:
@@ -109,36 +110,48 @@ class _Progress:
             self._board.log(f"{self._done} of {self._count} tags, {size(self._target.sent)} sent")
 
 
-def _save(source: RegistryStore, target: BucketStore, tag: str, known: Sequence[str], progress: _Progress) -> _Outcome:
+@dataclass(frozen=True)
+class _Copying:
+    """From where images are copied to where: `known` are the tags of the source, `marker` says that a backup runs."""
+
+    source: RegistryStore
+    target: BucketStore
+    known: Sequence[str]
+    marker: Marker
+
+
+def _save(copying: _Copying, tag: str, progress: _Progress) -> _Outcome:
     begun = time.monotonic()
     progress.began(tag)
     try:
-        digest = source.digest_of(tag)
+        digest = copying.source.digest_of(tag)
         if digest is None:
             return _Outcome(tag)
-        return _Outcome(tag, tuple(_copied(source, target, tag, digest, known)))
+        return _Outcome(tag, tuple(_copied(copying, tag, digest)))
     except ImageyardError as error:
         return _Outcome(tag, error=error)
     finally:
         progress.ended(tag, time.monotonic() - begun)
 
 
-def _copied(
-    source: RegistryStore, target: BucketStore, tag: str, root: Digest, known: Sequence[str]
-) -> Iterator[TagEntry]:
+def _copied(copying: _Copying, tag: str, root: Digest) -> Iterator[TagEntry]:
     """Copy an image, and what cosign keeps under tags of its own, which comes first; the entries that were written."""
+    source, target = copying.source, copying.target
     raw = copy_whole(source, target, root)
-    for beside in companions(known, manifests_of(target, raw)):
+    for beside in companions(copying.known, manifests_of(target, raw)):
         digest = source.digest_of(beside)
         if digest is not None:
-            target.put_manifest(copy_whole(source, target, digest), beside)
+            signature = copy_whole(source, target, digest)
+            copying.marker.confirm()
+            target.put_manifest(signature, beside)
             yield target.required(beside)
+    copying.marker.confirm()
     target.put_manifest(raw, tag)
     yield target.required(tag)
 
 
 def _write_generations(project: Project, bucket: Bucket, entries: Sequence[TagEntry]) -> None:
-    now = datetime.now(timezone.utc)
+    now = bucket.now()
     year, week, _ = now.isocalendar()
     for id in (git.resolve(project.top, "HEAD"), f"{year}-W{week:02}"):
         write_generation(bucket, id, now.isoformat(timespec="seconds"), entries)

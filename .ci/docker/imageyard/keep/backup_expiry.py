@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from imageyard.bucket.entries import tag_key
@@ -72,15 +72,16 @@ def expire(services: Services, place: BackupPlace, *, yes: bool, now: datetime |
 
     Raises Denied or Transient, before anything is deleted, where the bucket or a document in it cannot be read.
     """
-    bucket, today = place.bucket, now or datetime.now(timezone.utc)
+    bucket, today = place.bucket, now or place.bucket.now()
     if not yes:
         _tell(services, bucket, _judged(place, today), yes=False)
         return
-    with expiring(bucket):
+    with expiring(bucket) as marker:
         items = _judged(place, today)
         _tell(services, bucket, items, yes=True)
         for item in items:
             if item.goes:
+                marker.confirm()  # or a backup has begun, and counts on what is left
                 bucket.delete(item.key)
         for key, upload_id, begun in list(bucket.unfinished("")):
             if today - begun > LONGEST_BACKUP:
