@@ -29,6 +29,7 @@ PURE = (
     "builders.outcome",
     "checks.judge",
     "oci.manifests",
+    "iam",
     "access.aws_policies",
     "access.environments",
     "ci.providers.github.token_claims",

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import json
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pytest
-from imageyard.access.aws_policies import TRUST_LIMIT, trust_length
+from imageyard.access.aws_policies import keeping_policies
 from imageyard.access.environments import MIRROR, TRUSTED
+from imageyard.catalogue import expand
 from imageyard.ci.providers.table import provider_of
 from imageyard.errors import ConfigurationError, EnvironmentLacks
+from imageyard.iam import TRUST_LIMIT, policy_length
 from imageyard.plan.trust import is_protected
 from support.aws.policy import allowed, may_assume
 from support.aws.trust import PROVIDER
@@ -130,7 +133,7 @@ def test_every_statement_asks_for_all_of_it(name: str) -> None:
         assert asked <= equal
         assert "job_workflow_ref" in equal | like
         assert set(statement["Condition"]) <= {"StringEquals", "StringLike", "StringNotLike"}
-    assert trust_length(ROLES[name]) < TRUST_LIMIT
+    assert policy_length(ROLES[name]["trust"]) < TRUST_LIMIT
 
 
 def repositories(role: str, action: str, text: str = CATALOGUE) -> list[str]:
@@ -204,6 +207,12 @@ def test_who_keeps_things_may_not_do_what_another_does(role: str, deletes: str, 
     }
     assert may == {where: objects.split() if where == OBJECTS[0] else [] for where in OBJECTS}
     assert [one for one in S3_ACTIONS if allowed([policy], f"s3:{one}", "arn:aws:s3:::acme-saved")] == ["ListBucket"]
+
+
+def test_the_policies_of_who_keeps_things_are_printed_with_the_others(tmp_path: Path) -> None:
+    file = tmp_path / "images.yml"
+    file.write_text(SAVED)
+    assert keeping_policies(expand.load(file, tmp_path), "aws").items() <= rendered(SAVED).items()
 
 
 def test_without_a_bucket_there_is_nobody_who_backs_up() -> None:
