@@ -36,6 +36,12 @@ PURE = (
     "keep.retention*",
     "keep.pins",
     "keep.page",
+    "lanes.document",
+    "lanes.estate",
+    "lanes.grammar",
+    "lanes.model",
+    "lanes.policies",
+    "lanes.terraform",
 )
 
 READS = ("catalogue.text", "catalogue.expand", "catalogue.lock")

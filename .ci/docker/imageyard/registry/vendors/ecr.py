@@ -16,11 +16,11 @@ from imageyard.names import Reference
 from imageyard.registry.credentials import Credential
 from imageyard.registry.vendors.base import Password
 
-__all__ = ["account_of", "log_in", "make_repository", "refuse_immutable", "region_of"]
+__all__ = ["MOVING", "account_of", "log_in", "make_repository", "refuse_immutable", "region_of"]
 
 _HOST = re.compile(r"(?P<account>\d{12})\.dkr[.-]ecr(-fips)?\.(?P<region>[a-z0-9-]+)\.(amazonaws\.com(\.cn)?|on\.aws)")
 
-_MOVING = ("sha256-*", "*-weekly-*")
+MOVING = ("sha256-*", "*-weekly-*")
 """Tags that move where content tags are held: lists of referrers at registries that keep none, and canaries."""
 
 
@@ -98,7 +98,7 @@ def make_repository(repository: Reference, region: str, caller: aws.Caller, *, h
         pass
     kind: dict[str, Any] = {"imageTagMutability": "MUTABLE"}
     if held:
-        filters = [{"filterType": "WILDCARD", "filter": one} for one in _MOVING]
+        filters = [{"filterType": "WILDCARD", "filter": one} for one in MOVING]
         kind = {"imageTagMutability": "IMMUTABLE_WITH_EXCLUSION", "imageTagMutabilityExclusionFilters": filters}
     try:
         name = repository.repository
