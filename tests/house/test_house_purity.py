@@ -36,6 +36,7 @@ PURE = (
     "keep.retention*",
     "keep.pins",
     "keep.page",
+    "lanes.changes",
     "lanes.document",
     "lanes.estate",
     "lanes.grammar",

@@ -33,6 +33,34 @@ def render(context: Context, lane: str | None = None, json: bool = False, lanes:
     return estate_as_data(wanted) if json else terraform(wanted)
 
 
+@task(changes="yes", yes="change it; without it only the differences are printed", lanes=LANES)
+def provision(context: Context, yes: bool = False, lanes: str | None = None) -> object:
+    """Print what differs between AWS and the catalogue of lanes, and make it the same with --yes."""
+    from imageyard.console import Story
+    from imageyard.lanes.account import LaneAccount
+    from imageyard.lanes.provision import provision as flow
+
+    found = _lanes(lanes)
+    account = LaneAccount(found.bucket, found.region)
+    return flow(found, _provider(), account, Story.detect(), yes=yes) or None
+
+
+@task(
+    changes="yes",
+    lane="the lane, which is suspended or gone from the catalogue of lanes",
+    yes="delete it; without it only what would go is printed",
+    lanes=LANES,
+)
+def deprovision(context: Context, lane: str, yes: bool = False, lanes: str | None = None) -> object:
+    """Delete the role of a lane; its files and repositories stay."""
+    from imageyard.console import Story
+    from imageyard.lanes.account import LaneAccount
+    from imageyard.lanes.provision import deprovision as flow
+
+    found = _lanes(lanes)
+    return flow(found, lane, LaneAccount(found.bucket, found.region), Story.detect(), yes=yes) or None
+
+
 def _lanes(lanes: str | None) -> LaneCatalogue:
     from pathlib import Path
 
@@ -53,4 +81,4 @@ def _provider() -> Provider:
     return provider_of(os.environ)
 
 
-TASKS = [render]
+TASKS = [render, provision, deprovision]

@@ -11,12 +11,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from imageyard.lanes.changes import POLICY_NAME
 from imageyard.lanes.estate import EstateRepository, EstateRole, LaneEstate
 from imageyard.registry.vendors.ecr import MOVING
 
 __all__ = ["render", "value"]
 
-_POLICY_NAME = "lanes"
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _LIST_WIDTH = 80
 """Characters of a list that stands on one line; a longer one has a line for each item, for readers of a diff."""
@@ -45,7 +45,7 @@ def _role(role: EstateRole) -> list[str]:
         "tags": dict(role.tags),
     }
     own = {
-        "name": _POLICY_NAME,
+        "name": POLICY_NAME,
         "role": _Expression(f"aws_iam_role.{role.label}.name"),
         "policy": _encoded(role.policy),
     }
