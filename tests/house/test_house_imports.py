@@ -43,6 +43,7 @@ FLOORS = """
     plan
     registry
     ci.providers
+    iam
     daemon
     engine
     builders

@@ -29,12 +29,20 @@ PURE = (
     "builders.outcome",
     "checks.judge",
     "oci.manifests",
+    "iam",
     "access.aws_policies",
     "access.environments",
     "ci.providers.github.token_claims",
     "keep.retention*",
     "keep.pins",
     "keep.page*",
+    "lanes.changes",
+    "lanes.document",
+    "lanes.estate",
+    "lanes.grammar",
+    "lanes.model",
+    "lanes.policies",
+    "lanes.terraform",
 )
 
 READS = ("catalogue.text", "catalogue.expand", "catalogue.lock")

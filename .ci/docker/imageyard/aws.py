@@ -16,7 +16,10 @@ from imageyard.errors import ConfigurationError, Denied, ImageyardError, NotFoun
 
 __all__ = ["KEPT", "AwsService", "Caller", "Keys", "Refused", "call", "has_keys", "machine_keys"]
 
-_ABSENT = ("NotFoundException", "NoSuchBucket", "NoSuchKey")
+_ABSENT = (
+    "NotFoundException", "NoSuchBucket", "NoSuchBucketPolicy", "NoSuchKey", "NoSuchEntity",
+    "OwnershipControlsNotFoundError",
+)  # fmt: skip
 _DENIED = (
     "AccessDenied", "UnrecognizedClient", "ExpiredToken", "InvalidClientTokenId", "NotAuthorized", "Signature",
     "InvalidIdentityToken", "IDPRejectedClaim", "OptInRequired", "BlockedByOrganizationPolicy", "401", "403",

@@ -34,8 +34,7 @@ PARTS = 4
 UNSENT = (b"FROM scratch\nCOPY */* /\n", b"FROM scratch\nCOPY */*/* /\n")
 """What buildx does not send of these: where a link points to that lies in a folder which a wildcard names. A folder in
 which another link happens to lead there is built; without that link it is refused (tonistiigi/fsutil)."""
-PLAIN = [case for case in CASES if b"RUN" not in case.dockerfile and b"COPY Dockerfile" not in case.dockerfile]
-"""Cases that can be built with their Dockerfile outside their context; one that is copied is not there then."""
+PLAIN = [case for case in CASES if b"RUN" not in case.dockerfile]
 ROUNDS = max(2, settings.default.max_examples // 40)
 """Batches that hypothesis writes: 2, and with `--soak` many more."""
 

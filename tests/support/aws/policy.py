@@ -1,8 +1,9 @@
 """What an IAM policy says to one question, as far as the policies of the documentation need it.
 
-Effect, Action, Resource with `*` and `?`, and the conditions StringEquals, StringLike and StringNotLike are understood;
-anything else in a policy, a variable among them, is an error: nothing passes because it was not read (AWS IAM User
-Guide, "Policy evaluation logic", "IAM JSON policy elements: Condition operators").
+Effect, Action, Resource or NotResource with `*` and `?`, the conditions of `_holds`, and a Principal that is everybody,
+a service or a provider of identities are understood; anything else in a policy, a variable among them, is an error:
+nothing passes because it was not read (AWS IAM User Guide, "Policy evaluation logic", "IAM JSON policy elements:
+Condition operators").
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 __all__ = ["allowed", "anywhere", "may_assume"]
 
 _SPECIAL = {"*": ".*", "?": "."}
-_KNOWN = {"Sid", "Effect", "Action", "Resource", "Condition", "Principal"}
+_KNOWN = {"Sid", "Effect", "Action", "Resource", "NotResource", "Condition", "Principal"}
 
 
 def allowed(
@@ -48,7 +49,10 @@ def _applies(statement: Mapping[str, Any], action: str, resource: str, context: 
     assert set(statement) <= _KNOWN, f"not understood: {set(statement) - _KNOWN}"
     if not any(_like(action.lower(), one.lower()) for one in _list(statement["Action"])):
         return False
-    if not any(_like(resource, one) for one in _list(statement.get("Resource", ""))):
+    named = "NotResource" if "NotResource" in statement else "Resource"
+    if any(_like(resource, one) for one in _list(statement.get(named, ""))) is (named == "NotResource"):
+        return False
+    if not _is(statement.get("Principal", "*"), context):
         return False
     for operator, wanted in statement.get("Condition", {}).items():
         if not all(_holds(operator, context.get(key), _list(values)) for key, values in wanted.items()):
@@ -56,9 +60,26 @@ def _applies(statement: Mapping[str, Any], action: str, resource: str, context: 
     return True
 
 
+def _is(principal: Any, context: Mapping[str, str]) -> bool:
+    """Whether a statement is about whoever asks; a service says its name, and who may federate is sorted out before."""
+    match principal:
+        case "*" | {"AWS": _} | {"Federated": _}:
+            return True
+        case {"Service": str(service)}:
+            return context.get("aws:PrincipalServiceName") == service
+        case _:
+            raise AssertionError(f"not understood: {principal}")
+
+
 def _holds(operator: str, value: str | None, wanted: list[str]) -> bool:
-    """One condition; a claim that is missing equals nothing and is like nothing."""
+    """One condition; a claim that is missing equals nothing and is like nothing, so that a negated one is true."""
     match operator:
+        case "Null":
+            return (value is None) is (wanted == ["true"])
+        case "Bool":
+            return value is not None and value in wanted
+        case "ArnNotEquals":
+            return value is None or not any(_like(value, one) for one in wanted)
         case "StringEquals":
             return value is not None and value in wanted
         case "StringLike":

@@ -106,8 +106,11 @@ class Repository:
 
 @st.composite
 def repositories(draw: st.DrawFn, cases: st.SearchStrategy[Case]) -> Repository:
-    """A repository with some of a case's files, folders and args elsewhere."""
-    case = draw(cases)
+    """A repository with some of a case's files, folders and args elsewhere.
+
+    A Dockerfile that is copied is not there when it stands outside its context, so that no such case is drawn.
+    """
+    case = draw(cases.filter(lambda one: b"COPY Dockerfile" not in one.dockerfile))
     declared = recipe_of(case).build_args  # a catalogue may not set what no reached stage declares
     case = replace(case, args={arg: value for arg, value in case.args.items() if arg in declared})
     folders = draw(st.lists(st.sampled_from(sorted(_FOLDERS)), unique=True))

@@ -11,12 +11,12 @@ from itertools import product
 from typing import Any
 
 import pytest
-from imageyard.access.aws_policies import TRUST_LIMIT, trust_length
 from imageyard.access.environments import MIRROR, TRUSTED
 from imageyard.ci.providers.base import KeepingRole
 from imageyard.ci.providers.github.token_claims import KEEPING_JOBS
 from imageyard.ci.providers.table import provider_of
 from imageyard.errors import ConfigurationError, EnvironmentLacks
+from imageyard.iam import TRUST_LIMIT, policy_length
 from imageyard.plan.trust import is_protected
 from support.aws.policy import allowed, may_assume
 from support.aws.trust import PROVIDER
@@ -132,7 +132,7 @@ def test_every_statement_asks_for_all_of_it(name: str) -> None:
         assert asked <= equal
         assert "job_workflow_ref" in equal | like
         assert set(statement["Condition"]) <= {"StringEquals", "StringLike", "StringNotLike"}
-    assert trust_length(ROLES[name]) < TRUST_LIMIT
+    assert policy_length(ROLES[name]["trust"]) < TRUST_LIMIT
 
 
 def repositories(role: str, action: str, text: str = CATALOGUE) -> list[str]:
@@ -217,7 +217,7 @@ def test_who_keeps_things_is_one_workflow_in_its_environment(role: KeepingRole) 
             for where in (None, TRUSTED, *(one for one, _ in KEEPING_JOBS.values())):
                 may = file in files and where == environment and ref in ("refs/heads/main", RELEASE)
                 assert may_assume(trust, PROVIDER, claims(ref, file, environment=where)) is may, (file, ref, where)
-    assert trust_length({"trust": trust}) < TRUST_LIMIT
+    assert policy_length(trust) < TRUST_LIMIT
 
 
 def test_without_a_bucket_there_is_nobody_who_backs_up() -> None:

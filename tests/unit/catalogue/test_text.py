@@ -151,7 +151,7 @@ def test_ten_megabytes_are_refused_without_reading_them(tmp_path, monkeypatch):
     path = tmp_path / "images.yml"
     path.write_bytes(b"# " + b"x" * 10_000_000)
     read = []
-    monkeypatch.setattr(text, "parse", lambda data, file: read.append(len(data)))
+    monkeypatch.setattr(text, "parse", lambda data, file, begin: read.append(len(data)))
     text.load(path)
     assert read == [text.SIZE_LIMIT + 1]
     monkeypatch.undo()

@@ -2,40 +2,30 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from imageyard.access.environments import trusted_environments
 from imageyard.catalogue.model import Catalogue
-from imageyard.ci.providers.base import Home, KeepingRole, Provider, TokenClaims
+from imageyard.ci.providers.base import Home, KeepingRole, Provider
 from imageyard.errors import ConfigurationError
+from imageyard.iam import ASKING, LOG_IN, READING, WRITING, PolicyDocument, allow, arn_of_repository, document, trust
 from imageyard.names import parse_reference
 from imageyard.project.page_files import FILES
-from imageyard.registry.vendors import ecr
 
-__all__ = ["TRUST_LIMIT", "keeping_policies", "policies", "trust_length"]
+__all__ = ["keeping_policies", "policies"]
 
-Document: TypeAlias = dict[str, Any]
-
-TRUST_LIMIT = 2048
-"""Characters of a trust policy, white space not counted, unless the account's quota was raised (AWS IAM User Guide,
-"IAM and AWS STS quotas")."""
-
-_AUDIENCE = "sts.amazonaws.com"
-_READING = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:ListImages")
-_ASKING = ("ecr:BatchCheckLayerAvailability", *_READING)
-_WRITING = ("ecr:InitiateLayerUpload", "ecr:UploadLayerPart", "ecr:CompleteLayerUpload", "ecr:PutImage")
 _MAKING = ("ecr:DescribeRepositories", "ecr:CreateRepository")
 _LISTING = ("ecr:DescribeImages",)
 _CLEANING = (*_LISTING, "ecr:BatchDeleteImage")  # beside what reading needs
 _LISTING_OBJECTS = ("s3:ListBucket", "s3:ListBucketMultipartUploads")
 _READING_OBJECTS = ("s3:GetObject",)
 _WRITING_OBJECTS = ("s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:DeleteObject")
-_LOG_IN: Document = {"Sid": "LogIn", "Effect": "Allow", "Action": "ecr:GetAuthorizationToken", "Resource": "*"}
 
 
-def policies(catalogue: Catalogue, provider: Provider, home: Home, *, tags: bool = False) -> Mapping[str, Document]:
+def policies(
+    catalogue: Catalogue, provider: Provider, home: Home, *, tags: bool = False
+) -> Mapping[str, PolicyDocument]:
     """The roles by name, each with its ARN, its trust policy and its own; `reading` is for whoever uses images.
 
     Those of `keeping_policies` have no ARN: the environment of their jobs names it, and the catalogue does not.
@@ -58,34 +48,34 @@ def policies(catalogue: Catalogue, provider: Provider, home: Home, *, tags: bool
     return {
         "trusted": {
             "role": roles["trusted"],
-            "trust": _trust(roles["trusted"], provider.token_issuer, claims),
-            "policy": _document(
-                _LOG_IN,
-                *_allow("ReadAndWrite", (*_ASKING, *_WRITING), [*trusted, *mirrors]),
-                *(_allow("Make", _MAKING, [*trusted, *mirrors]) if create else ()),
+            "trust": trust(roles["trusted"], provider.token_issuer, claims),
+            "policy": document(
+                LOG_IN,
+                *allow("ReadAndWrite", (*ASKING, *WRITING), [*trusted, *mirrors]),
+                *(allow("Make", _MAKING, [*trusted, *mirrors]) if create else ()),
             ),
         },
         "branch": {
             "role": roles["branch"],
-            "trust": _trust(roles["branch"], provider.token_issuer, [provider.branch_claims(home)]),
-            "policy": _document(
-                _LOG_IN,
-                *_allow("Read", _ASKING, [*trusted, *branch, *mirrors]),
-                *_allow("Write", _WRITING, branch),
-                *(_allow("Make", _MAKING, branch) if create else ()),
-                *_allow("Clean", _CLEANING, cleaned),
+            "trust": trust(roles["branch"], provider.token_issuer, [provider.branch_claims(home)]),
+            "policy": document(
+                LOG_IN,
+                *allow("Read", ASKING, [*trusted, *branch, *mirrors]),
+                *allow("Write", WRITING, branch),
+                *(allow("Make", _MAKING, branch) if create else ()),
+                *allow("Clean", _CLEANING, cleaned),
             ),
         },
-        "reading": {"policy": _document(_LOG_IN, *_allow("Read", _READING, _arns(partition, (images,))))},
+        "reading": {"policy": document(LOG_IN, *allow("Read", READING, _arns(partition, (images,))))},
         **{
-            name: {"trust": _trust(roles["trusted"], provider.token_issuer, claims), "policy": policy}
+            name: {"trust": trust(roles["trusted"], provider.token_issuer, claims), "policy": policy}
             for name, policy in keeping_policies(catalogue, partition).items()
             for claims in [provider.keeping_claims(home, catalogue.protected, name)]
         },
     }
 
 
-def keeping_policies(catalogue: Catalogue, partition: str) -> Mapping[KeepingRole, Document]:
+def keeping_policies(catalogue: Catalogue, partition: str) -> Mapping[KeepingRole, PolicyDocument]:
     """By role, what jobs may do that keep things.
 
     `retention` deletes images and writes no backup, `backup` the other way round. `recovery` writes images and no
@@ -99,27 +89,22 @@ def keeping_policies(catalogue: Catalogue, partition: str) -> Mapping[KeepingRol
     trusted = _arns(partition, (registry.trusted if registry else None,))
     bucket, objects = _bucket(catalogue, "backup", partition)
     _, site = _bucket(catalogue, "page", partition)
-    look = [*_allow("ListBackup", _LISTING_OBJECTS, bucket), *_allow("ReadBackup", _READING_OBJECTS, objects)]
-    retention = _document(_LOG_IN, *_allow("Retain", (*_READING, *_CLEANING), every), *look)
-    shown = _document(
-        _LOG_IN,
-        *_allow("Read", (*_READING, *_LISTING), _arns(partition, named)),
-        *_allow("ListBackup", ("s3:ListBucket",), bucket),
-        *_allow("ReadBackup", _READING_OBJECTS, objects),
-        *_allow("WritePage", ("s3:PutObject",), [f"{objects.rstrip('*')}{file}" for objects in site for file in FILES]),
+    look = [*allow("ListBackup", _LISTING_OBJECTS, bucket), *allow("ReadBackup", _READING_OBJECTS, objects)]
+    retention = document(LOG_IN, *allow("Retain", (*READING, *_CLEANING), every), *look)
+    shown = document(
+        LOG_IN,
+        *allow("Read", (*READING, *_LISTING), _arns(partition, named)),
+        *allow("ListBackup", ("s3:ListBucket",), bucket),
+        *allow("ReadBackup", _READING_OBJECTS, objects),
+        *allow("WritePage", ("s3:PutObject",), [f"{objects.rstrip('*')}{file}" for objects in site for file in FILES]),
     )
-    found: dict[KeepingRole, Document] = {"retention": retention, "page": shown}
+    found: dict[KeepingRole, PolicyDocument] = {"retention": retention, "page": shown}
     if bucket:
-        saving = [*look, *_allow("Write", _WRITING_OBJECTS, objects)]
-        found["backup"] = _document(_LOG_IN, *_allow("Read", _ASKING, trusted), *saving)
-        bringing = _allow("BringBack", (*_ASKING, *_WRITING), trusted)
-        found["recovery"] = _document(_LOG_IN, *bringing, *look)
+        saving = [*look, *allow("Write", _WRITING_OBJECTS, objects)]
+        found["backup"] = document(LOG_IN, *allow("Read", ASKING, trusted), *saving)
+        bringing = allow("BringBack", (*ASKING, *WRITING), trusted)
+        found["recovery"] = document(LOG_IN, *bringing, *look)
     return found
-
-
-def trust_length(role: Mapping[str, Any]) -> int:
-    """How many characters of its quota a trust policy takes."""
-    return len(json.dumps(role["trust"], separators=(",", ":")))
 
 
 def _roles(catalogue: Catalogue) -> tuple[Mapping[str, str], bool]:
@@ -146,54 +131,5 @@ def _bucket(catalogue: Catalogue, name: str, partition: str) -> tuple[list[str],
 
 def _arns(partition: str, names: Iterable[str | None]) -> list[str]:
     """The repositories at ECR among these, each once, as IAM names them."""
-    found = []
-    for place in (parse_reference(name) for name in names if name):
-        region, account = ecr.region_of(place.registry), ecr.account_of(place.registry)
-        if region and account:
-            found.append(f"arn:{partition}:ecr:{region}:{account}:repository/{place.repository}")
-    return list(dict.fromkeys(found))
-
-
-def _trust(role: str, issuer: str, claims: Sequence[TokenClaims]) -> Document:
-    """A trust policy with a statement for each alternative.
-
-    A condition of StringEquals or StringLike is false where the token lacks the claim; `ForAllValues:` is true then,
-    and has no place in an Allow (AWS IAM User Guide, "Single-valued vs. multivalued context keys"). AWS evaluates
-    `repository_id`, `environment` and `job_workflow_ref` of GitHub's tokens since January 2026, and takes no trust
-    policy for them that asks neither for the subject nor for `job_workflow_ref`.
-    """
-    _, partition, _, _, account, _ = role.split(":", 5)
-    principal = {"Federated": f"arn:{partition}:iam::{account}:oidc-provider/{issuer}"}
-    return _document(
-        *(
-            {
-                "Effect": "Allow",
-                "Principal": principal,
-                "Action": "sts:AssumeRoleWithWebIdentity",
-                "Condition": _condition(issuer, one),
-            }
-            for one in claims
-        )
-    )
-
-
-def _condition(issuer: str, claims: TokenClaims) -> Document:
-    equal = {f"{issuer}:aud": _AUDIENCE} | _values(issuer, claims.equal)
-    found = {"StringEquals": equal}
-    found |= {"StringLike": _values(issuer, claims.like)} if claims.like else {}
-    return found | ({"StringNotLike": _values(issuer, claims.unlike)} if claims.unlike else {})
-
-
-def _values(issuer: str, claims: Mapping[str, tuple[str, ...]]) -> Document:
-    """Values as IAM reads them: neither `?` nor `$`, which it reads too, is in a repository's name or a pattern."""
-    return {f"{issuer}:{name}": values[0] if len(values) == 1 else list(values) for name, values in claims.items()}
-
-
-def _allow(sid: str, actions: Iterable[str], resources: Sequence[str]) -> list[Document]:
-    """A statement; none where there is nothing that it is about."""
-    named = {"Sid": sid, "Effect": "Allow", "Action": list(actions), "Resource": list(resources)}
-    return [named] if resources else []
-
-
-def _document(*statements: Document) -> Document:
-    return {"Version": "2012-10-17", "Statement": list(statements)}
+    found = (arn_of_repository(partition, parse_reference(name)) for name in names if name)
+    return list(dict.fromkeys(arn for arn in found if arn))

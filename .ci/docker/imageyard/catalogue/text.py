@@ -22,9 +22,13 @@ _KEY_LIMIT = 1024  # YAML 1.2.2, section 7.4.2: an implicit key is limited to 10
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufeff\ufffe\uffff]")
 
 
-def load(path: Path, file: str | None = None) -> Map:
+_ABSENT = "write one with: inv init, or name another with: --catalogue FILE"
+
+
+def load(path: Path, file: str | None = None, *, begin: str = "images:", absent: str = _ABSENT) -> Map:
     """Read a catalogue's text; `file` is how errors name it (the path, if None).
 
+    `begin` is the key that such a file begins with, and `absent` what to type where there is none, for errors.
     Raises ConfigurationError for what cannot be read or is not plain YAML.
     """
     file = str(path) if file is None else file
@@ -32,26 +36,25 @@ def load(path: Path, file: str | None = None) -> Map:
         with path.open("rb") as stream:
             data = stream.read(SIZE_LIMIT + 1)
     except FileNotFoundError:
-        hint = "write one with: inv init, or name another with: --catalogue FILE"
-        raise ConfigurationError("there is no catalogue here", at=file, hint=hint) from None
+        raise ConfigurationError("there is no catalogue here", at=file, hint=absent) from None
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise ConfigurationError(f"the catalogue cannot be read: {why}", at=file) from None
-    return parse(data, file)
+    return parse(data, file, begin=begin)
 
 
-def parse(data: bytes | str, file: str = "images.yml", *, pure: bool = False) -> Map:
+def parse(data: bytes | str, file: str = "images.yml", *, pure: bool = False, begin: str = "images:") -> Map:
     """Compose the nodes of one document. `pure` uses PyYAML's own parser where libyaml's is there.
 
     Raises ConfigurationError with `FILE:LINE:COLUMN` for anything that is not a mapping of plain YAML.
     """
-    text = _characters(data, file)
+    text = _characters(data, file, begin)
     document = Document(file)
     parser = _parser(text, pure)
     import yaml
 
     try:
-        root = _Composer(document).compose(parser.get_event)
+        root = _Composer(document, begin).compose(parser.get_event)
     except yaml.YAMLError as error:
         if not pure and _may_be_deep(text, error):
             _refuse_what_stands_before(error, text, file)
@@ -60,7 +63,7 @@ def parse(data: bytes | str, file: str = "images.yml", *, pure: bool = False) ->
         raise ConfigurationError(f"not YAML: {error}", at=file) from None
     if not isinstance(root, Map):
         what = "a list" if isinstance(root, Seq) else "text"
-        raise error_at(root, f"a catalogue is a map of keys, this is {what}", hint="begin with: images:")
+        raise error_at(root, f"a catalogue is a map of keys, this is {what}", hint=f"begin with: {begin}")
     document.root = root
     return root
 
@@ -100,10 +103,10 @@ def _refuse_what_stands_before(error: Any, text: str, file: str) -> None:
         return event
 
     with suppress(yaml.YAMLError, ValueError, OverflowError):
-        _Composer(Document(file)).compose(event_before)
+        _Composer(Document(file), "").compose(event_before)
 
 
-def _characters(data: bytes | str, file: str) -> str:
+def _characters(data: bytes | str, file: str, begin: str) -> str:
     """The text of a file that is plain UTF-8. CR LF ends a line as LF does."""
     raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
     if len(raw) > SIZE_LIMIT:
@@ -125,7 +128,7 @@ def _characters(data: bytes | str, file: str) -> str:
         at = _position(text[: match.start()], file)
         raise ConfigurationError(f"the character U+{ord(match[0]):04X} cannot stand in a catalogue", at=at)
     if not text.strip():
-        raise ConfigurationError("the file is empty", at=file, hint="begin with: images:")
+        raise ConfigurationError("the file is empty", at=file, hint=f"begin with: {begin}")
     return text
 
 
@@ -174,8 +177,9 @@ def _syntax_error(error: Any, file: str, text: str) -> ConfigurationError:
 class _Composer:
     """Builds nodes from parser events: no recursion, so that depth is ours to limit."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, begin: str) -> None:
         self.document = document
+        self.begin = begin
         self.stack: list[Map | Seq] = []
         self.root: Map | Seq | Text | None = None
         self.key: str | None = None  # a key that waits for its value
@@ -186,7 +190,9 @@ class _Composer:
         get()  # the start of the stream
         start = get()
         if isinstance(start, events.StreamEndEvent):
-            raise ConfigurationError("the file holds only comments", at=self.document.file, hint="begin with: images:")
+            raise ConfigurationError(
+                "the file holds only comments", at=self.document.file, hint=f"begin with: {self.begin}"
+            )
         if start.version or start.tags:
             raise ConfigurationError("YAML directives are not part of a catalogue", at=f"{self.document.file}:1:1")
         scalar, sequence, mapping = events.ScalarEvent, events.SequenceStartEvent, events.MappingStartEvent

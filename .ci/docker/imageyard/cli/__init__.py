@@ -21,6 +21,7 @@ def namespace() -> Collection:
         deciding,
         describing,
         keeping,
+        lanes,
         machine,
         planning,
         publishing,
@@ -42,7 +43,7 @@ def namespace() -> Collection:
         machine,
         adopting,
     )
-    groups = {"cache": (caching,), "ci": (deciding, workflows)}
+    groups = {"cache": (caching,), "ci": (deciding, workflows), "lane": (lanes,)}
     found = Collection(*(task for room in rooms for task in room.TASKS))
     for name, members in groups.items():
         found.add_collection(Collection(name, *(task for room in members for task in room.TASKS)))

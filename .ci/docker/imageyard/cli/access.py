@@ -70,6 +70,7 @@ def policies(
 ) -> object:
     """Print the policies of the roles at AWS as JSON: by role, who may take it and what it may do."""
     from imageyard.access import aws_policies
+    from imageyard.iam import TRUST_LIMIT, policy_length
     from imageyard.project.project import find_project
     from imageyard.run.services import begin
 
@@ -78,9 +79,9 @@ def policies(
     home = services.provider.home(repository, repository_id)
     found = aws_policies.policies(project.catalogue, services.provider, home, tags=tags)
     for name, role in found.items():
-        if "trust" in role and (length := aws_policies.trust_length(role)) > aws_policies.TRUST_LIMIT:
+        if "trust" in role and (length := policy_length(role["trust"])) > TRUST_LIMIT:
             services.reporter.warn(
-                f"the trust policy of {name} has {length} characters; AWS takes {aws_policies.TRUST_LIMIT},"
+                f"the trust policy of {name} has {length} characters; AWS takes {TRUST_LIMIT},"
                 " or as many as the account's quota `Role trust policy length` says"
             )
     return found

@@ -162,6 +162,12 @@ class Provider(Protocol):
     def branch_claims(self, home: Home) -> TokenClaims:
         """Return what tokens of jobs at any ref state, so that they are jobs of our workflows."""
 
+    def workflow_claims(self, home: Home, workflow: str, environment: str) -> TokenClaims:
+        """Return what tokens state of a job of `home` that runs exactly this workflow in exactly this environment.
+
+        `workflow` is OWNER/NAME/PATH@REF: where the file of the job is, which may be another repository than `home`.
+        """
+
     def set_outputs(self, values: Mapping[str, str]) -> bool:
         """Hand values to the jobs that follow; returns whether this step has outputs."""
 

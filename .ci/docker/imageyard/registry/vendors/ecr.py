@@ -16,11 +16,11 @@ from imageyard.names import Reference
 from imageyard.registry.credentials import Credential
 from imageyard.registry.vendors.base import Password
 
-__all__ = ["account_of", "log_in", "make_repository", "refuse_immutable", "region_of"]
+__all__ = ["MOVING", "account_of", "log_in", "make_repository", "refuse_immutable", "region_of"]
 
 _HOST = re.compile(r"(?P<account>\d{12})\.dkr[.-]ecr(-fips)?\.(?P<region>[a-z0-9-]+)\.(amazonaws\.com(\.cn)?|on\.aws)")
 
-_MOVING = ("sha256-*", "*-weekly-*")
+MOVING = ("sha256-*", "*-weekly-*")
 """Tags that move where content tags are held: lists of referrers at registries that keep none, and canaries."""
 
 
@@ -59,8 +59,12 @@ def log_in(region: str, caller: aws.Caller) -> Password:
     return Password(host, Credential(user, password), given.get("expiresAt"))
 
 
-def make_repository(repository: Reference, region: str, caller: aws.Caller, *, held: bool) -> bool:
+def make_repository(
+    repository: Reference, region: str, caller: aws.Caller, *, held: bool, tags: Mapping[str, str] | None = None
+) -> bool:
     """Make a repository unless it is there; `held`: no content tag in it can be moved. Returns whether it was made.
+
+    `tags` are those of the resource at AWS, and not of images.
 
     Raises Denied, naming the permission that is missing, EnvironmentLacks where the account may have no more.
     """
@@ -96,10 +100,6 @@ def make_repository(repository: Reference, region: str, caller: aws.Caller, *, h
         return False
     except NotFound:
         pass
-    kind: dict[str, Any] = {"imageTagMutability": "MUTABLE"}
-    if held:
-        filters = [{"filterType": "WILDCARD", "filter": one} for one in _MOVING]
-        kind = {"imageTagMutability": "IMMUTABLE_WITH_EXCLUSION", "imageTagMutabilityExclusionFilters": filters}
     try:
         name = repository.repository
         aws.call(
@@ -110,12 +110,25 @@ def make_repository(repository: Reference, region: str, caller: aws.Caller, *, h
             caller=caller,
             refused=refused,
             repositoryName=name,
-            **kind,
+            **_settings(held, tags or {}),
             **account,
         )
     except _There:
         return False
     return True
+
+
+def _settings(held: bool, tags: Mapping[str, str]) -> dict[str, Any]:
+    """What a new repository is made with (Amazon ECR API, CreateRepository)."""
+    tagged: dict[str, Any] = {"tags": [{"Key": key, "Value": value} for key, value in tags.items()]} if tags else {}
+    if not held:
+        return {"imageTagMutability": "MUTABLE", **tagged}
+    filters = [{"filterType": "WILDCARD", "filter": one} for one in MOVING]
+    return {
+        "imageTagMutability": "IMMUTABLE_WITH_EXCLUSION",
+        "imageTagMutabilityExclusionFilters": filters,
+        **tagged,
+    }
 
 
 class _There(ImageyardError):

@@ -110,6 +110,10 @@ class GitHub:
         """Return claims of jobs of our workflows."""
         return token_claims.branch(home)
 
+    def workflow_claims(self, home: Home, workflow: str, environment: str) -> TokenClaims:
+        """Return claims of jobs of one repository, of one workflow and environment."""
+        return token_claims.of_workflow(home, workflow, environment)
+
     def set_outputs(self, values: Mapping[str, str]) -> bool:
         """Add to the file that GITHUB_OUTPUT names."""
         return answers.emit(values, self._environ)

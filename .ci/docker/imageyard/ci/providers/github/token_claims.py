@@ -9,7 +9,7 @@ from itertools import groupby
 from imageyard.ci.providers.base import Home, KeepingRole, TokenClaims
 from imageyard.errors import ConfigurationError, EnvironmentLacks
 
-__all__ = ["KEEPING_JOBS", "branch", "home", "keeping", "trusted"]
+__all__ = ["KEEPING_JOBS", "branch", "home", "keeping", "of_workflow", "trusted"]
 
 _BUILDS = "docker-builds.yml"
 _OURS = (_BUILDS, "docker-cache-cleanup.yml", "wait-for-image.yml")
@@ -96,6 +96,24 @@ def branch(home: Home) -> TokenClaims:
     """Claims of our workflows at any ref: another workflow, with a fault of its own, gets no role by them."""
     return TokenClaims(
         {"repository_id": (home.number,)}, {"job_workflow_ref": tuple(_workflow(home, file, "*") for file in _OURS)}
+    )
+
+
+def of_workflow(home: Home, workflow: str, environment: str) -> TokenClaims:
+    """Claims of jobs of one repository that run one workflow file, at one ref, in one environment; equal, all of them.
+
+    The number tells a repository from another one that got its name, and the name tells it from itself after it went
+    to another owner. Of a reusable workflow `job_workflow_ref` names the called file and the ref that it was called
+    at, whoever calls; all other claims are of the caller (docs.github.com, "OpenID Connect reference", and "Using
+    OpenID Connect with reusable workflows").
+    """
+    return TokenClaims(
+        {
+            "repository_id": (home.number,),
+            "repository": (home.name,),
+            "environment": (environment,),
+            "job_workflow_ref": (workflow,),
+        }
     )
 
 

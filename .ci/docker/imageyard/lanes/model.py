@@ -1,0 +1,207 @@
+"""What a catalogue of lanes says, decoded, and all that is derived from it: prefixes, roles, repositories."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal, TypeAlias
+
+from imageyard.catalogue.model import Where
+from imageyard.catalogue.suggest import did_you_mean
+from imageyard.ci.providers.base import Home
+from imageyard.errors import ConfigurationError
+from imageyard.names import Reference
+
+__all__ = [
+    "FILES",
+    "INDEXES",
+    "LOG",
+    "REQUESTS",
+    "STATE_TAG",
+    "WITHDRAWN",
+    "ChannelName",
+    "ChannelSettings",
+    "Lane",
+    "LaneCatalogue",
+    "LaneState",
+    "RoleJob",
+    "normal_name",
+]
+
+FILES = "lanes/"
+"""Published files stand below it, those of each lane in a folder of its own. Whoever may write creates, and no more."""
+REQUESTS = "requests/"
+"""What lanes ask the centre for (to yank a file, say), as objects, those of each lane in a folder of its own."""
+INDEXES = "simple/"
+"""Indexes and pages: the indexer alone writes here, and only here may anybody write an object anew."""
+LOG = "log/"
+"""What was done and why, an object for each entry, created and never replaced."""
+
+STATE_TAG = "imageyard-state"
+WITHDRAWN = "withdrawn"
+"""The tag and its value of a published file that nobody may download: its name stays taken, and its bytes are kept."""
+
+LaneState: TypeAlias = Literal["active", "suspended"]
+ChannelName: TypeAlias = Literal["nightly", "stable"]
+
+
+def normal_name(text: str) -> str:
+    """The normal form of a project's name (PEP 503, "Normalized Names")."""
+    return re.sub(r"[-_.]+", "-", text).lower()
+
+
+@dataclass(frozen=True)
+class RoleJob:
+    """Jobs that may take a role.
+
+    `workflow` is OWNER/NAME/PATH@REF, the file that the job is of; `environment` is one of the repository that runs it.
+    """
+
+    workflow: str
+    environment: str
+
+
+@dataclass(frozen=True)
+class ChannelSettings:
+    """A channel of every lane.
+
+    `keep`: how many versions of a package stay, None for all. `provenance_required`: the index lists no file without.
+    """
+
+    keep: int | None = None
+    provenance_required: bool = False
+
+
+@dataclass(frozen=True)
+class Lane:
+    """A vendor: `repository` is OWNER/NAME, `number` what GitHub numbers it by, None where nobody said it.
+
+    `packages` are in their normal form, `quota` is in bytes.
+    """
+
+    name: str
+    repository: str
+    number: str | None
+    packages: tuple[str, ...]
+    job: RoleJob
+    quota: int
+    contacts: tuple[str, ...]
+    state: LaneState
+    where: Where
+
+    @property
+    def prefix(self) -> str:
+        """The folder of its files. It ends with a slash, so that no lane's is the beginning of another's."""
+        return f"{FILES}{self.name}/"
+
+    @property
+    def requests(self) -> str:
+        """The folder of its requests."""
+        return f"{REQUESTS}{self.name}/"
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether nobody may publish in it; its files stay."""
+        return self.state == "suspended"
+
+    def folder(self, channel: ChannelName) -> str:
+        """The folder of the files of a channel."""
+        return f"{self.prefix}{channel}/"
+
+    def index(self, channel: ChannelName) -> str:
+        """The folder of the index of a channel."""
+        return f"{INDEXES}{self.name}/{channel}/"
+
+    def publisher(self) -> Home:
+        """The repository whose jobs publish. Raises ConfigurationError where nobody said its number.
+
+        By name alone, whoever makes a repository of this name after it was deleted or renamed would publish here.
+        """
+        if self.number is None:
+            raise ConfigurationError(
+                f"nobody said the number of {self.repository}",
+                doing=f"saying who may publish in the lane {self.name}",
+                at=self.where,
+                hint=(
+                    f"gh api repos/{self.repository} --jq .id    (the number)",
+                    f"write: {self.name}: {self.repository}@NUMBER",
+                ),
+            )
+        return Home(self.repository, self.number)
+
+
+@dataclass(frozen=True)
+class LaneCatalogue:
+    """All lanes of a bucket.
+
+    `roles` is what the names of all roles begin with. `price` is what a GiB costs in a month. `images` is where the
+    repositories of images are, None where lanes publish none. `main_index` is the URL of the index that lanes extend;
+    `distribution` the ARN of the CloudFront distribution that hands out files and indexes.
+    """
+
+    file: str
+    bucket: str
+    region: str
+    account: str
+    roles: str
+    centre: Home
+    indexer: RoleJob
+    purge: RoleJob
+    price: Decimal | None
+    channels: Mapping[ChannelName, ChannelSettings]
+    images: Reference | None
+    main_index: str | None
+    distribution: str | None
+    lanes: Mapping[str, Lane]
+
+    @property
+    def partition(self) -> str:
+        """The part of AWS that the region is in (AWS General Reference, "Amazon Resource Names")."""
+        kinds = {"cn": "aws-cn", "us-gov": "aws-us-gov"}
+        return next((kind for start, kind in kinds.items() if self.region.startswith(f"{start}-")), "aws")
+
+    @property
+    def indexer_role(self) -> str:
+        """The name of the role that writes indexes."""
+        return f"{self.roles}-indexer"
+
+    @property
+    def purge_role(self) -> str:
+        """The name of the role that deletes files for good."""
+        return f"{self.roles}-purge"
+
+    def role_of(self, name: str) -> str:
+        """The name of the role of a lane; no lane can be named so that it is that of the indexer or of the purge."""
+        return f"{self.roles}-lane-{name}"
+
+    def role_arn(self, role: str) -> str:
+        """A role as IAM names it."""
+        return f"arn:{self.partition}:iam::{self.account}:role/{role}"
+
+    def bucket_arn(self, pattern: str | None = None) -> str:
+        """The bucket as IAM names it, or its objects whose keys a pattern matches."""
+        arn = f"arn:{self.partition}:s3:::{self.bucket}"
+        return arn if pattern is None else f"{arn}/{pattern}"
+
+    def image_repository(self, lane: Lane) -> Reference | None:
+        """The repository of a lane's images, None where lanes publish none."""
+        return self._repository(lane, "images")
+
+    def cache_repository(self, lane: Lane) -> Reference | None:
+        """The repository of the layer caches of a lane's images, None where lanes publish none."""
+        return self._repository(lane, "cache")
+
+    def lane(self, name: str) -> Lane:
+        """One lane by name. Raises ConfigurationError where there is none."""
+        if name not in self.lanes:
+            raise ConfigurationError(
+                f"there is no lane {name[:100]!r}", at=self.file, hint=did_you_mean(name, self.lanes)
+            )
+        return self.lanes[name]
+
+    def _repository(self, lane: Lane, ending: str) -> Reference | None:
+        if self.images is None:
+            return None
+        return Reference(self.images.registry, f"{self.images.repository}/{lane.name}/{ending}")
