@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import json
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pytest
+from imageyard.access.aws_policies import keeping_policies
 from imageyard.access.environments import MIRROR, TRUSTED
+from imageyard.catalogue import expand
 from imageyard.ci.providers.base import KeepingRole
 from imageyard.ci.providers.github.token_claims import KEEPING_JOBS
 from imageyard.ci.providers.table import provider_of
@@ -218,6 +221,14 @@ def test_who_keeps_things_is_one_workflow_in_its_environment(role: KeepingRole) 
                 may = file in files and where == environment and ref in ("refs/heads/main", RELEASE)
                 assert may_assume(trust, PROVIDER, claims(ref, file, environment=where)) is may, (file, ref, where)
     assert policy_length(trust) < TRUST_LIMIT
+
+
+def test_the_policies_of_who_keeps_things_are_printed_with_the_others(tmp_path: Path) -> None:
+    file = tmp_path / "images.yml"
+    file.write_text(SAVED)
+    kept, roles = keeping_policies(expand.load(file, tmp_path), "aws"), rendered(SAVED)
+    assert kept
+    assert {name: roles[name]["policy"] for name in kept} == kept
 
 
 def test_without_a_bucket_there_is_nobody_who_backs_up() -> None:
