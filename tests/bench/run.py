@@ -18,6 +18,7 @@ from measure import Ratio, render
 from planning import planning
 from remote_building import remote_building
 from retaining import retaining
+from showing import showing
 
 __all__ = ["main"]
 
@@ -31,7 +32,7 @@ def main() -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     with tempfile.TemporaryDirectory() as folder:
         ratios: list[Ratio] = []
-        for part in (listing, planning, contexts, retaining, building, remote_building):
+        for part in (listing, planning, contexts, retaining, building, remote_building, showing):
             print(f"bench: {part.__name__}", file=sys.stderr, flush=True)
             try:
                 ratios += part(_new(folder, part.__name__))

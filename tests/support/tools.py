@@ -11,6 +11,8 @@ __all__ = ["TEST_TOOLS", "install_test_tools"]
 TEST_TOOLS = (
     Need("apache2-utils", "htpasswd"),
     Need("busybox-static", "busybox"),
+    Need("chromium", "chromium", ubuntu=False),
+    Need("chromium-driver", "chromedriver", ubuntu=False),
     Need("cosign", "cosign", since=13, newer="trixie", ubuntu=False),
     Need("crane", "crane", since=14, newer="forky", ubuntu=False),
     Need("haproxy", "haproxy"),
