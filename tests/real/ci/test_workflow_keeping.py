@@ -20,10 +20,9 @@ from support.aws.served import ACCOUNT, Aws
 from support.engine.private import PrivateEngine
 from support.github.oidc import Oidc
 from support.github.served import GitHub
-from support.registry.pullable import tagged
 from support.registry.served import PASSWORD, Served, platform, put_index
-from support.workflow.scene import BASE, HOME, PLAIN, TOOL, Scene, make_scene, pretty
-from support.yard.promoted import NoEngine
+from support.workflow.scene import BASE, HOME, PLAIN, TOOL, Scene, make_scene, outcomes, pretty
+from support.yard.promoted import NoEngine, put_row
 
 ECR = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com"
 NOWHERE: dict[Arch, str] = {"amd64": "tcp://127.0.0.1:1", "arm64": "tcp://127.0.0.1:1"}
@@ -61,17 +60,24 @@ class Keeping(Scene):
         secrets = {**self.machine.secrets, "docker-retention": {"GHCR_PAT": PASSWORD}}
         refs = {**self.machine.refs, **refs}
         self.machine = replace(self.machine, variables=variables, refs=refs, secrets=secrets)
-        client, place = self.open.client(), Reference(self.open.host, self.name)
         for image in (TOOL, PLAIN):
-            tag = self.tag_of(image)
-            tagged(client, place.with_tag(tag), f"{self.key} {tag}")
+            self.publish(image, "amd64")
         arches: tuple[Arch, ...] = ("amd64", "arm64")
-        tags = {arch: self.tag_of(BASE, arch) for arch in arches}
-        rows = {
-            tagged(client, place.with_tag(tag), f"{self.key} {tag}", arch): platform(arch) for arch, tag in tags.items()
-        }
-        put_index(client, place.with_tag(self.tag_of(BASE)), rows)
-        tagged(client, place.with_tag(OLD), f"{self.key} old")
+        rows = {self.publish(BASE, arch): platform(arch) for arch in arches}
+        put_index(self.open.client(), self.at(self.tag_of(BASE)), rows)
+        self.publish(PLAIN, "amd64", OLD)
+
+    def at(self, tag: str) -> Reference:
+        """A tag of the trusted repository, at the registry behind ECR."""
+        return Reference(self.open.host, self.name, tag)
+
+    def publish(self, image: str, arch: Arch, tag: str = "") -> Digest:
+        """Put a row under its tag, or under another one, without building it."""
+        (explained,) = json.loads(self.inv("tag", image, "--arch", arch, "--explain", "--json"))
+        client, place = self.open.client(), self.at(tag or explained["tag"])
+        digest = put_row(client, place, arch, explained["inputs"], note=f"{self.key} {place.tag}")
+        raw = client.get(place.with_digest(digest))
+        return client.put(place, raw.body, raw.media_type)
 
     def digests(self) -> dict[str, Digest]:
         return {tag: self.digest(tag) for tag in self.tags()}
@@ -130,9 +136,9 @@ def test_what_was_backed_up_at_night_comes_back_by_hand(keeping: Keeping) -> Non
     before = {tag: digest for tag, digest in keeping.digests().items() if tag != OLD}
     assert {f"ci/tags/{keeping.aws.host}/{keeping.name}/{tag}.json" for tag in before} <= keeping.saved()
 
-    client, place = keeping.open.client(), Reference(keeping.open.host, keeping.name)
+    client = keeping.open.client()
     for digest in dict.fromkeys(before.values()):
-        client.delete(place.with_digest(digest))
+        client.delete(keeping.at("").with_digest(digest))
     assert set(keeping.digests()) == {OLD}
     run = keeping.dispatch(name="docker-recover.yml", pattern="*")
     assert not run.failed, pretty(run)
@@ -141,6 +147,29 @@ def test_what_was_backed_up_at_night_comes_back_by_hand(keeping: Keeping) -> Non
     assert not run.failed, pretty(run)
     assert {tag: digest for tag, digest in keeping.digests().items() if tag != OLD} == before
     assert not keeping.leaks(run)
+
+
+def test_what_a_push_publishes_it_backs_up(keeping: Keeping) -> None:
+    """Here it has an image to promote; a backup that fails is told by the report, and run again alone."""
+    text = (keeping.top / ".ci/docker/images.yml").read_text()
+    keeping.write("images.yml", "".join(line for line in text.splitlines(True) if not line.startswith("mirrors:")))
+    keeping.commit("no mirror")
+    whole = keeping.tag_of(BASE)
+    keeping.open.client().delete(keeping.at("").with_digest(keeping.digest(whole)))
+    s3 = keeping.aws.client("s3")
+    s3.delete_bucket(Bucket=keeping.bucket)
+    run = keeping.push()
+    assert run.started == ["decide", f"promote {BASE}", f"backup {BASE}", "report"], pretty(run)
+    assert run.failed == [f"backup {BASE}", "report"], pretty(run)
+    assert outcomes(run)[f"{BASE} backup"] == "failed"
+
+    s3.create_bucket(Bucket=keeping.bucket)
+    again = keeping.again(run)
+    assert not again.failed, pretty(again)
+    assert outcomes(again)[f"{BASE} backup"] == "done"
+    entry = f"ci/tags/{keeping.aws.host}/{keeping.name}/{whole}.json"
+    assert {entry, f"ci/generations/{keeping.git('rev-parse', 'main')}.json"} <= keeping.saved()
+    assert not keeping.leaks(run, again)
 
 
 @pytest.mark.parametrize("name", ["docker-retention.yml", "docker-backup.yml", "docker-recover.yml"])
