@@ -26,7 +26,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Ratio:
-    """Seconds of ours and of a peer's, medians of the same number of runs, and the mark that was set.
+    """Seconds of ours and of a peer's, or what `unit` says: medians of as many runs, and the mark that was set.
 
     `peak` is the most memory that a run of ours had, in bytes, and `peer_peak` one of the peer's, where they were
     measured; `peak_mark` is what ours may have.
@@ -40,6 +40,7 @@ class Ratio:
     peak: int | None = None
     peer_peak: int | None = None
     peak_mark: int | None = None
+    unit: str = "s"
 
     @property
     def ratio(self) -> float:
@@ -81,23 +82,24 @@ def compare(
     runs: int = 9,
     env: dict[str, str] | None = None,
     before: Callable[[], None] = lambda: None,
+    before_peer: Callable[[], None] = lambda: None,
+    peak_mark: int | None = None,
 ) -> Ratio:
     """Run both commands in turns and compare the medians; one run of each first, to warm caches.
 
-    `before` each run of ours it may be made cold.
+    `before` each run of ours, and `before_peer` each of the peer's, it may be made cold.
     """
     environment = {**os.environ, **(env or {})}
     found: tuple[list[Run], list[Run]] = ([], [])
     for turn in range(runs + 1):
         for taken, (argv, cwd) in zip(found, (ours, peer), strict=True):
-            if taken is found[0]:
-                before()
+            (before if taken is found[0] else before_peer)()
             took = run(argv, cwd, environment)
             if turn:
                 taken.append(took)
     times = [statistics.median(each.seconds for each in taken) for taken in found]
     peaks = [max(each.peak for each in taken) for taken in found]
-    return Ratio(name, times[0], times[1], mark, runs, peaks[0], peaks[1])
+    return Ratio(name, times[0], times[1], mark, runs, peaks[0], peaks[1], peak_mark)
 
 
 def render(ratios: Sequence[Ratio]) -> str:
@@ -108,5 +110,7 @@ def render(ratios: Sequence[Ratio]) -> str:
             f"{'' if each is None else f'{each // MB} MB':>7}" for each in (r.peak, r.peer_peak, r.peak_mark)
         )
         verdict = "" if r.met else "  missed"
-        lines.append(f"{r.name:48} {r.ours:7.3f}s {r.peer:7.3f}s {r.ratio:6.2f} {r.mark:5.2f} {memory}{verdict}")
+        lines.append(
+            f"{r.name:48} {r.ours:7.3f}{r.unit} {r.peer:7.3f}{r.unit} {r.ratio:6.2f} {r.mark:5.2f} {memory}{verdict}"
+        )
     return "\n".join(lines)

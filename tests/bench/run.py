@@ -10,6 +10,7 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
+from backing_up import backing_up
 from building import building
 from contexts import contexts
 from imageyard.errors import EnvironmentLacks
@@ -32,7 +33,7 @@ def main() -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     with tempfile.TemporaryDirectory() as folder:
         ratios: list[Ratio] = []
-        for part in (listing, planning, contexts, retaining, building, remote_building, showing):
+        for part in (listing, planning, contexts, retaining, building, remote_building, backing_up, showing):
             print(f"bench: {part.__name__}", file=sys.stderr, flush=True)
             try:
                 ratios += part(_new(folder, part.__name__))

@@ -73,6 +73,18 @@ def test_no_manifest_is_brought_twice_at_once(kept: Kept) -> None:
     assert [sum(line.endswith(f"/manifests/{digest}") for line in puts) for digest in rows] == [1, 1]
 
 
+def test_a_layer_that_images_share_is_sent_once(kept: Kept) -> None:
+    """Images that come back at the same time must not all send it."""
+    kept.promote()
+    kept.back_up()
+    for count in range(5):
+        kept.empty()
+        assert kept.recover(jobs=8)[1] == 0
+        puts = [line for line in kept.registry.requests if line.startswith("PUT") and "/uploads/" in line]
+        digests = [line.rpartition("digest=")[2] for line in puts]
+        assert sorted(digests) == sorted(set(digests)), count
+
+
 def test_a_recovery_without_yes_writes_nothing_and_says_what_would_come_back(
     kept: Kept, capsys: pytest.CaptureFixture[str]
 ) -> None:

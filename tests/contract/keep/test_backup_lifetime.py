@@ -61,7 +61,7 @@ class History:
     def meanwhile(self, operation: str, key: str) -> None:
         """At a request: a kill, or a pause of hours, and all that another machine does in it.
 
-        Never right before a deletion or a tag: who stops for an hour between a look and a write cannot know it.
+        Never right before a deletion or a tag: who stops for hours between a look and a write cannot know that he did.
         """
         writes = operation == "delete_object" or (operation == "put_object" and key.startswith(("tags/", "generat")))
         if writes or self.chance.random() > 0.02:

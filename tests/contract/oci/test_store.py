@@ -261,7 +261,7 @@ class Stopped(Exception):
     """The copy was killed here."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Watched(MemoryStore):
     """A store that notes what is put, in order, and stops before the `last`-th write."""
 

@@ -5,8 +5,11 @@ OCI image-spec 1.1 ("Image Manifest", "Image Index", `subject`), distribution-sp
 
 from __future__ import annotations
 
+import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Protocol
+from weakref import WeakKeyDictionary
 
 from imageyard.errors import NotFound, PolicyRefused
 from imageyard.names import Digest
@@ -17,6 +20,8 @@ from imageyard.parallel import each
 __all__ = ["ReadableStore", "Store", "copy", "copy_image", "copy_referrers", "require_parts"]
 
 _WORKERS = 4
+_LOCK = threading.Lock()
+_WRITERS: WeakKeyDictionary[Store, defaultdict[Digest, threading.Lock]] = WeakKeyDictionary()
 
 
 class ReadableStore(Protocol):
@@ -137,17 +142,24 @@ def copy_referrers(
 
 def _blobs(source: ReadableStore, target: Store, root: Digest, manifest: Manifest) -> None:
     def put(blob: Descriptor) -> None:
-        if target.has_blob(blob.digest):
-            return
-        try:
-            with source.blob(blob) as content:
-                target.put_blob(blob, content, source)
-        except NotFound:  # of the blob, or of the place that is to have it
-            if source.has_blob(blob.digest):
-                raise
-            raise _incomplete(source, root, f"its blob {blob.digest} is missing", target) from None
+        with _writer(target, blob.digest):
+            if target.has_blob(blob.digest):
+                return
+            try:
+                with source.blob(blob) as content:
+                    target.put_blob(blob, content, source)
+            except NotFound:  # of the blob, or of the place that is to have it
+                if source.has_blob(blob.digest):
+                    raise
+                raise _incomplete(source, root, f"its blob {blob.digest} is missing", target) from None
 
     each(tuple({blob.digest: blob for blob in (manifest.config, *manifest.layers)}.values()), put, _WORKERS)
+
+
+def _writer(target: Store, digest: Digest) -> threading.Lock:
+    """The lock of a blob at a place: images that are copied at the same time share layers, which are sent once."""
+    with _LOCK:
+        return _WRITERS.setdefault(target, defaultdict(threading.Lock))[digest]
 
 
 def _incomplete(source: ReadableStore, digest: Digest, why: str, target: Store) -> PolicyRefused:
