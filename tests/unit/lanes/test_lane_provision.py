@@ -271,6 +271,14 @@ def test_a_bucket_that_is_not_there(address: str) -> None:
     assert asked("iam").list_roles()["Roles"] == []
 
 
+def test_credentials_of_another_account_make_nothing(address: str) -> None:
+    other = ONE.replace('account: "123456789012"', 'account: "999999999999"')
+    for gone in (None, "hooli"):
+        with pytest.raises(PolicyRefused, match="are of the account 123456789012, and not of 999999999999"):
+            Run(other, yes=True, gone=gone)
+    assert asked("iam").list_roles()["Roles"] == []
+
+
 def test_without_a_number_nothing_is_made(address: str) -> None:
     with pytest.raises(ConfigurationError, match="nobody said the number"):
         Run(f"{ONE}  hooli: hooli/torch-hooli\n", yes=True)

@@ -40,7 +40,12 @@ class LaneAccount:
         self._caller: Caller = caller
         self._iam = AwsService("iam", region, caller=caller)
         self._s3 = AwsService("s3", region, caller=caller)
+        self._sts = AwsService("sts", region, caller=caller)
         self._ecr: dict[str, AwsService] = {}
+
+    def number(self) -> str:
+        """The number of the account that our credentials are of."""
+        return str(self._sts.call("get_caller_identity", "asking whose credentials these are")["Account"])
 
     def standing(self, wanted: LaneEstate) -> LaneStanding:
         """What stands of all that is wanted. Raises NotFound where the bucket is not there."""

@@ -19,9 +19,11 @@ def provision(found: LaneCatalogue, provider: Provider, account: LaneAccount, re
     """Make what stands for lanes what it should be; returns the differences as lines, nothing where there are none.
 
     Without `yes` nothing is changed. A call that ends half-way leaves a part that the next one does not do again.
-    Raises PolicyRefused where a role or repository of that name was made by somebody else: nothing is changed then.
+    Raises PolicyRefused where a role or repository of that name was made by somebody else, and for credentials of
+    another account: nothing is changed then.
     """
     wanted = estate(found, provider)
+    _refuse_another_account(found, account)
     todo = changes(wanted, account.standing(wanted))
     for name in _left_over(found, account):
         reporter.warn(f"the lane {name} is no longer in {found.file}: inv lane.deprovision {name}")
@@ -40,6 +42,7 @@ def deprovision(found: LaneCatalogue, lane: str, account: LaneAccount, reporter:
             at=found.lanes[lane].where,
             hint=("write `state: suspended`, or remove the lane", "inv lane.provision --yes    (suspends it)"),
         )
+    _refuse_another_account(found, account)
     role = account.role(found.role_of(lane))
     if role is None:
         reporter.step(f"there is no role of the lane {lane}")
@@ -47,6 +50,16 @@ def deprovision(found: LaneCatalogue, lane: str, account: LaneAccount, reporter:
     done = _carried_out(removal(role, lane, found.bucket), account, reporter, yes=yes)
     reporter.step(f"the files of the lane {lane} and its repositories of images stay")
     return done
+
+
+def _refuse_another_account(found: LaneCatalogue, account: LaneAccount) -> None:
+    """Raise PolicyRefused where roles would be made in another account than the bucket's policy names them in."""
+    if (number := account.number()) != found.account:
+        raise PolicyRefused(
+            f"the AWS credentials are of the account {number}, and not of {found.account}",
+            at=found.file,
+            hint="aws sts get-caller-identity    (who are you to AWS?)",
+        )
 
 
 def _left_over(found: LaneCatalogue, account: LaneAccount) -> list[str]:
