@@ -17,7 +17,6 @@ from support.keep.pages import made_page
 __all__ = ["showing"]
 
 COUNT = 5000
-RUNS = 9
 _TYPED = ("gcc13 noble", "weekly", "a1", "", "py3.12 floating")
 
 _FILTER = """
@@ -48,7 +47,10 @@ return performance.now() - began;
 
 
 def showing(folder: Path) -> list[Ratio]:
-    """The median over what is typed; `folder` is an empty one to work in. Raises EnvironmentLacks without a browser."""
+    """The median over what is typed, each once: rows that are all elements take seconds.
+
+    `folder` is an empty one to work in. Raises EnvironmentLacks without a browser.
+    """
     from imageyard.keep.page_html import html
 
     if None in browsers():
@@ -61,8 +63,8 @@ def showing(folder: Path) -> list[Ratio]:
         page.js(_FILTER, "")
         assert page.js(_ALL_ROWS) == COUNT
         peer = _milliseconds(page, _HIDE)
-    return [Ratio(f"a key in the page of {COUNT} images", ours / 1000, peer / 1000, 0.5, RUNS)]
+    return [Ratio(f"a key in the page of {COUNT} images", ours / 1000, peer / 1000, 0.5, len(_TYPED))]
 
 
 def _milliseconds(page: Page, code: str) -> float:
-    return statistics.median(page.js(code, typed) for _ in range(RUNS) for typed in _TYPED)
+    return statistics.median(page.js(code, typed) for typed in _TYPED)
