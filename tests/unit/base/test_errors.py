@@ -22,6 +22,7 @@ from imageyard.errors import (
     ImageyardError,
     NotFound,
     PolicyRefused,
+    RevokedImage,
     Terminated,
     Transient,
     exit_code,
@@ -55,7 +56,7 @@ def client() -> Client:
 
 def test_every_class_has_an_exit_code_of_its_own() -> None:
     classes = [getattr(errors, name) for name in errors.__all__ if isinstance(getattr(errors, name), type)]
-    own = set(classes) - {ImageyardError, FailedBefore, Blocked}
+    own = set(classes) - {ImageyardError, FailedBefore, Blocked, RevokedImage}
     assert set(EXIT_CODES) == own
     assert len(set(EXIT_CODES.values())) == len(own)
 
@@ -67,6 +68,7 @@ def test_every_class_has_an_exit_code_of_its_own() -> None:
         (BuildFailed("x"), 5),
         (NoAnswer("x"), 9),
         (blobs.WrongDigest("x"), 9),
+        (RevokedImage("x"), 10),
         (Terminated(), 143),
         (FailedBefore("x", recorded=6), 6),
         (Blocked("x", by="base", cause=NotFound("x")), 7),
