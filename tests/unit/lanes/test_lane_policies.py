@@ -11,11 +11,12 @@ from itertools import product
 from typing import Any
 
 import pytest
+from imageyard.lanes.policies import bucket_policy
 from support.aws.policy import allowed
-from support.lanes.catalogues import BUCKET, LANES, rendered, roles_of
+from support.lanes.catalogues import BUCKET, LANES, of, rendered, roles_of
 
 ROLES = roles_of()
-BUCKET_POLICY = rendered().bucket_policy or {}
+BUCKET_POLICY = bucket_policy(of())
 ARN = f"arn:aws:s3:::{BUCKET}"
 ACCOUNT = "arn:aws:iam::123456789012"
 NAMES = {"indexer": "wheels-indexer", "purge": "wheels-purge"}

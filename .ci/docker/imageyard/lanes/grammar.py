@@ -159,9 +159,7 @@ TOP = RecordKind(
             "what the names of all roles begin with",
             required=True,
         ),
-        "centre": Field(
-            _REPOSITORY_FORM, "the repository of the official workflows, OWNER/NAME@NUMBER", required=True
-        ),
+        "centre": Field(_REPOSITORY_FORM, "the repository of the official workflows, OWNER/NAME@NUMBER", required=True),
         "workflow": Field(_WORKFLOW_FORM, "the official upload workflow, OWNER/NAME/PATH@REF", required=True),
         "environment": Field(_ENVIRONMENT, "the environment of upload jobs", required=True),
         "indexer": Field(_JOB, "the job that writes indexes; lane-index.yml beside the workflow unless told"),
@@ -192,4 +190,4 @@ TOP = RecordKind(
             required=True,
         ),
     },
-)  # fmt: skip
+)
