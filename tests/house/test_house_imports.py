@@ -87,6 +87,7 @@ ONLY_IN = {
     "fcntl": "files",
     "difflib": "catalogue.suggest",
     "jinja2": None,
+    "packaging": "lanes.standard",
     "rich": "board",
     "urllib3": "http.connections",
     "yaml": "catalogue.text",

@@ -35,6 +35,10 @@ PURE = (
     "keep.retention*",
     "keep.pins",
     "keep.page",
+    "lanes.refusal",
+    "lanes.standard",
+    "lanes.wheel*",
+    "lanes.zip_*",
 )
 
 READS = ("catalogue.text", "catalogue.expand", "catalogue.lock")

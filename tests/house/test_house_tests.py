@@ -56,7 +56,7 @@ def test_the_workflow_runs_every_test(top: Path, tracked: list[str]) -> None:
     assert folders == set(re.findall(r"(?<= )tests/\w+(?=\s)", text))
 
 
-ROOMS = ("project", "run", "building", "publishing", "queries", "access", "keep", "workbench")
+ROOMS = ("project", "run", "building", "publishing", "queries", "access", "keep", "lanes", "workbench")
 
 
 def test_every_module_of_the_rooms_above_is_imported_by_a_test_without_an_engine(top: Path) -> None:
