@@ -112,8 +112,8 @@ def is_development(version: str) -> bool:
 
 
 def newest_first(versions: Iterable[str]) -> list[str]:
-    """Versions in order, the newest first, each once. Raises NotStandard."""
-    return [str(each) for each in sorted(set(map(_version, versions)), reverse=True)]
+    """Versions as they are written, in order, the newest first, each once. Raises NotStandard."""
+    return sorted(set(versions), key=_version, reverse=True)
 
 
 def read_core_metadata(body: bytes) -> CoreMetadata:
