@@ -13,6 +13,7 @@ from pathlib import Path
 from building import building
 from contexts import contexts
 from imageyard.errors import EnvironmentLacks
+from indexing import indexing
 from listing import listing
 from measure import Ratio, render
 from planning import planning
@@ -30,7 +31,7 @@ def main() -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     with tempfile.TemporaryDirectory() as folder:
         ratios: list[Ratio] = []
-        for part in (listing, planning, contexts, building, remote_building):
+        for part in (listing, planning, contexts, indexing, building, remote_building):
             print(f"bench: {part.__name__}", file=sys.stderr, flush=True)
             try:
                 ratios += part(_new(folder, part.__name__))

@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import cached_property
 from html import escape
 from typing import Any
 from urllib.parse import quote
@@ -69,12 +70,12 @@ class IndexProject:
     tracks: tuple[str, ...] = ()
     alternates: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def versions(self) -> list[str]:
         """Its versions, the newest first; those of yanked files are among them."""
         return newest_first(file.version for file in self.files)
 
-    @property
+    @cached_property
     def newest_files(self) -> list[IndexFile]:
         """Its files, those of the newest version first."""
         places = {version: place for place, version in enumerate(self.versions)}
@@ -161,4 +162,4 @@ def _html(title: str, links: Sequence[str], metas: Sequence[tuple[str, str]] = (
 
 
 def _json(page: object) -> bytes:
-    return (json.dumps(page, indent=1, ensure_ascii=True) + "\n").encode()
+    return (json.dumps(page) + "\n").encode()  # on one line: with an indent, thousands of files take seconds

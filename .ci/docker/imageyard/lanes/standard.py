@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from packaging.metadata import parse_email
 from packaging.requirements import InvalidRequirement, Requirement
@@ -158,6 +159,7 @@ def _check_requirement(text: str) -> None:
         raise NotStandard(f"Requires-Dist names a URL, which no index answers for: {text[:200]!r}")
 
 
+@lru_cache(maxsize=20_000)
 def _version(text: str) -> Version:
     try:
         return Version(text)
