@@ -14,6 +14,7 @@ from backing_up import backing_up
 from building import building
 from contexts import contexts
 from imageyard.errors import EnvironmentLacks
+from indexing import indexing
 from listing import listing
 from measure import Ratio, render
 from planning import planning
@@ -33,7 +34,8 @@ def main() -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     with tempfile.TemporaryDirectory() as folder:
         ratios: list[Ratio] = []
-        for part in (listing, planning, contexts, retaining, building, remote_building, backing_up, showing):
+        parts = (listing, planning, contexts, retaining, indexing, building, remote_building, backing_up, showing)
+        for part in parts:
             print(f"bench: {part.__name__}", file=sys.stderr, flush=True)
             try:
                 ratios += part(_new(folder, part.__name__))

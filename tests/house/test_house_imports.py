@@ -88,6 +88,7 @@ ONLY_IN = {
     "fcntl": "files",
     "difflib": "catalogue.suggest",
     "jinja2": "keep.page_html",
+    "packaging": "lanes.standard",
     "rich": "board",
     "urllib3": "http.connections",
     "yaml": "catalogue.text",

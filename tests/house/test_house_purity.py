@@ -43,6 +43,19 @@ PURE = (
     "lanes.model",
     "lanes.policies",
     "lanes.terraform",
+    "lanes.channels",
+    "lanes.index_pages",
+    "lanes.lane_requests",
+    "lanes.lane_rules",
+    "lanes.lane_state",
+    "lanes.listed_files",
+    "lanes.people_page",
+    "lanes.places",
+    "lanes.refusal",
+    "lanes.simple_index",
+    "lanes.standard",
+    "lanes.wheel*",
+    "lanes.zip_*",
 )
 
 READS = ("catalogue.text", "catalogue.expand", "catalogue.lock")

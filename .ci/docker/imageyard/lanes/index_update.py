@@ -1,0 +1,240 @@
+"""The indexer: reads the files that are new in a channel, executes what was asked for, and writes the pages.
+
+The order keeps every page true wherever a run is killed: a request is in the log first, pages that no longer name a
+file are written next, and only then the file goes where nobody can install it. The log and the files are the truth; the
+state is a cache. One indexer at a time is meant; where two run, the one that finds that the log grew begins again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+
+from imageyard.bucket.entries import dumps, loads
+from imageyard.bucket.objects import Bucket, ObjectEntry, checksum
+from imageyard.errors import Transient
+from imageyard.http.backoff import Clock
+from imageyard.lanes.index_pages import files_base, index_pages
+from imageyard.lanes.lane_log import append, read_on
+from imageyard.lanes.lane_requests import CENTRE, LogEntry, executed, is_id, read_request, taken_back
+from imageyard.lanes.lane_rules import LaneChannel
+from imageyard.lanes.lane_state import LaneState, Page, Seen, content_of_state, fingerprint, state_from
+from imageyard.lanes.listed_files import Accepted, Listing, StoredFile, TakenBack, listing_of
+from imageyard.lanes.places import (
+    BESIDE,
+    LOG,
+    METADATA,
+    PROVENANCE,
+    files_prefix,
+    index_prefix,
+    log_key,
+    requests_prefix,
+    state_key,
+    withdrawn_key,
+)
+from imageyard.lanes.stored_wheel import judge
+
+__all__ = ["IndexReport", "update_index"]
+
+_ROUNDS = 5
+_KEEP_EVERY = 200
+"""Files that are read before what was found is kept: a run that is killed begins there."""
+
+
+@dataclass(frozen=True)
+class IndexReport:
+    """What a run of the indexer did: files that it read, requests that it executed, keys of pages that it wrote.
+
+    `moved` are the withdrawn files that went where nothing is served.
+    """
+
+    listing: Listing
+    read: tuple[str, ...]
+    executed: tuple[LogEntry, ...]
+    written: tuple[str, ...]
+    moved: tuple[str, ...]
+
+
+def update_index(bucket: Bucket, rules: LaneChannel, clock: Clock | None = None) -> IndexReport:
+    """Bring the index of a channel up to date. What is as it was is neither read nor written.
+
+    Raises PolicyRefused where the log was tampered with, and what the bucket raises; a later run does what is missing.
+    """
+    for _ in range(_ROUNDS):
+        report = _Run(bucket, rules, clock or Clock()).run()
+        if report is not None:
+            return report
+    raise Transient(
+        f"other indexers write at the same time in {bucket.name}",
+        doing=f"updating the index of {rules.lane}",
+        hint="let one run at a time",
+    )
+
+
+class _Run:
+    def __init__(self, bucket: Bucket, rules: LaneChannel, clock: Clock) -> None:
+        self.bucket = bucket
+        self.rules = rules
+        self.clock = clock
+        self.prefix = files_prefix(rules.lane, rules.channel.name)
+        self.key = state_key(rules.lane, rules.channel.name)
+        self.state = _read_state(bucket, self.key)
+        self.before = self.state
+
+    def run(self) -> IndexReport | None:
+        """One round; None where the log grew under it."""
+        objects = {entry.key.removeprefix(self.prefix): entry for entry in self.bucket.list(self.prefix)}
+        done = self._execute(objects)
+        read = self._read_files(objects)
+        base = files_base(self.rules)
+        listing = listing_of(
+            self._stored(objects), TakenBack(self.state.yanked, self.state.withdrawn), self.rules, base
+        )
+        written = self._write_pages(listing)
+        self._keep()
+        if any(entry.key > log_key(self.state.log.number) for entry in self.bucket.list(LOG)):
+            return None
+        return IndexReport(listing, tuple(read), tuple(done), tuple(written), tuple(self._move(objects)))
+
+    def _execute(self, objects: Mapping[str, ObjectEntry]) -> list[LogEntry]:
+        """Write into the log what is asked for and not in it yet; the first request is the first that is executed."""
+        entries, place = read_on(self.bucket, self.state.log)
+        self.state = replace(self.state, log=place)
+        self._take(entries)
+        waiting = [
+            (entry, asker) for asker in (self.rules.lane, CENTRE) for entry in self.bucket.list(requests_prefix(asker))
+        ]
+        done = []
+        for entry, asker in sorted(waiting, key=lambda each: (each[0].modified, each[0].key)):
+            name = entry.key.removeprefix(requests_prefix(asker)).removesuffix(".json")
+            id = f"{asker}/{name}"
+            if id in self.state.executed or not is_id(name):
+                continue
+            found = self.bucket.get(entry.key)
+            asked = read_request(asker, found[0] if found else b"")
+            mine = (self.rules.lane, self.rules.channel.name)
+            if not isinstance(asked, str) and (asked.lane, asked.channel) != mine:
+                continue
+            known = {name for name in (*objects, *self.state.withdrawn) if not name.endswith(BESIDE)}
+            now = datetime.fromtimestamp(self.clock.now(), timezone.utc)
+            entries, place = append(
+                self.bucket,
+                self.state.log,
+                id,
+                lambda number, previous: executed(number, id, asked, known, now, previous),  # noqa: B023
+            )
+            self.state = replace(self.state, log=place)
+            self._take(entries)
+            done += [entry for entry in entries if entry.id == id]
+        return done
+
+    def _take(self, entries: list[LogEntry]) -> None:
+        askers = (f"{self.rules.lane}/", f"{CENTRE}/")
+        ids = {entry.id for entry in entries if entry.id.startswith(askers)}
+        mine = [e for e in entries if (e.lane, e.channel) == (self.rules.lane, self.rules.channel.name)]
+        yanked, withdrawn = taken_back(mine, self.state.yanked, self.state.withdrawn)
+        self.state = replace(self.state, yanked=yanked, withdrawn=withdrawn, executed=self.state.executed | ids)
+
+    def _read_files(self, objects: Mapping[str, ObjectEntry]) -> list[str]:
+        """Read what is new, and what was read under other rules; what is gone is forgotten."""
+        is_same = self.state.rules == fingerprint(self.rules)
+        names = [name for name in objects if not name.endswith(BESIDE)]
+        files = {}
+        for name in names:
+            seen = self.state.files.get(name)
+            if is_same and seen is not None and (seen.etag, seen.size) == (objects[name].etag, objects[name].size):
+                files[name] = seen
+        new = [name for name in names if name not in files and name not in self.state.withdrawn]
+        for count, name in enumerate(new, 1):
+            entry = objects[name]
+            files[name] = Seen(entry.etag, entry.size, judge(self.bucket, entry, name, self.rules))
+            if count % _KEEP_EVERY == 0:
+                self.state = replace(self.state, rules=fingerprint(self.rules), files=dict(files))
+                self._keep()
+        self.state = replace(
+            self.state, rules=fingerprint(self.rules), files=files, beside=self._beside(objects, files)
+        )
+        return new
+
+    def _beside(self, objects: Mapping[str, ObjectEntry], files: Mapping[str, Seen]) -> dict[str, tuple[str, str]]:
+        """The SHA-256 of the metadata beside each file that is in order."""
+        beside = {}
+        for name, seen in files.items():
+            entry = objects.get(name + METADATA)
+            if entry is None or not isinstance(seen.verdict, Accepted):
+                continue
+            known = self.state.beside.get(name)
+            if known is None or known[0] != entry.etag:
+                found = self.bucket.get(entry.key)
+                known = (entry.etag, hashlib.sha256(found[0] if found else b"").hexdigest())
+            beside[name] = known
+        return beside
+
+    def _stored(self, objects: Mapping[str, ObjectEntry]) -> dict[str, StoredFile]:
+        return {
+            name: StoredFile(
+                name,
+                seen.size,
+                objects[name].modified,
+                seen.verdict,
+                self.state.beside[name][1] if name in self.state.beside else None,
+                name + PROVENANCE in objects,
+            )
+            for name, seen in self.state.files.items()
+        }
+
+    def _write_pages(self, listing: Listing) -> list[str]:
+        """Write the pages that differ from what the bucket has, in their order."""
+        prefix = index_prefix(self.rules.lane, self.rules.channel.name)
+        there = {entry.key: entry.etag for entry in self.bucket.list(prefix)}
+        pages: dict[str, Page] = {}
+        written = []
+        for page in index_pages(self.rules, listing, there):
+            sha256 = hashlib.sha256(page.body).hexdigest()
+            last = self.state.pages.get(page.key)
+            if last is not None and last == Page(sha256, there.get(page.key, "")):
+                pages[page.key] = last
+                continue
+            answer = self.bucket.call(
+                "put_object",
+                page.key,
+                f"writing {self.bucket.path(page.key)}",
+                Body=page.body,
+                ContentType=page.media_type,
+                CacheControl=self.rules.channel.page_cache,
+                **checksum(page.body),
+            )
+            pages[page.key] = Page(sha256, str(answer["ETag"]).strip('"'))
+            written.append(page.key)
+        self.state = replace(self.state, pages=pages)
+        return written
+
+    def _keep(self) -> None:
+        if self.state != self.before:
+            self.bucket.replace(self.key, dumps(content_of_state(self.state)))
+            self.before = self.state
+
+    def _move(self, objects: Mapping[str, ObjectEntry]) -> list[str]:
+        """Put withdrawn files, and what lies beside them, where nothing is served; no page names them any more."""
+        moved = []
+        for name in sorted(self.state.withdrawn):
+            for part in (name, *(name + ending for ending in BESIDE)):
+                entry = objects.get(part)
+                if entry is None:
+                    continue
+                target = withdrawn_key(self.rules.lane, self.rules.channel.name, entry.etag, part)
+                self.bucket.copy(entry.key, target)
+                self.bucket.delete(entry.key)
+                moved.append(part)
+        return moved
+
+
+def _read_state(bucket: Bucket, key: str) -> LaneState:
+    """The state that the last run left; an empty one where it is missing or cannot be read."""
+    found = bucket.get(key)
+    try:
+        return state_from(loads(found[0], key)) if found else LaneState()
+    except (Transient, KeyError, TypeError, ValueError):
+        return LaneState()

@@ -1,0 +1,187 @@
+"""What vendors and the centre ask for, and the one log of what was done: who, when, why, and until when it is told.
+
+A request is an object that its lane creates under its own prefix; the indexer executes it by writing the next entry of
+the log, which nothing replaces. What is yanked and what is withdrawn is worked out of the log alone.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Literal, TypeAlias, get_args
+
+from imageyard.errors import PolicyRefused
+from imageyard.layout import one_line
+
+__all__ = [
+    "CENTRE",
+    "CHANNELS",
+    "Action",
+    "LogEntry",
+    "Request",
+    "content_of",
+    "entry_from",
+    "executed",
+    "is_id",
+    "read_request",
+    "taken_back",
+]
+
+CENTRE = "centre"
+"""Whose requests are about any lane: `requests/centre/`. No lane has this name."""
+CHANNELS = ("nightly", "stable")
+DISCLOSURE = timedelta(days=7)
+"""How long after a withdrawal it may stay untold."""
+
+Action: TypeAlias = Literal["yank", "unyank", "withdraw"]
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_MOST_FILES = 1000
+_MOST_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request that can be executed. `disclosure` is a date in ISO 8601, or empty."""
+
+    lane: str
+    channel: str
+    action: Action
+    files: tuple[str, ...]
+    reason: str
+    by: str
+    disclosure: str
+
+
+@dataclass(frozen=True)
+class LogEntry:
+    """An entry of the log: the request `id`, `LANE/NAME`, what came of it, and `previous`, the sha256 of the last one.
+
+    `refused` says why nothing was done, and is empty where something was. `disclose_by` is the last day on which a
+    withdrawal is told; times are UTC in ISO 8601.
+    """
+
+    number: int
+    id: str
+    lane: str
+    channel: str
+    action: str
+    files: tuple[str, ...]
+    reason: str
+    by: str
+    when: str
+    disclosure: str
+    disclose_by: str
+    refused: str
+    previous: str
+
+
+def read_request(asker: str, body: bytes) -> Request | str:
+    """What a request object asks for; a sentence where it asks for nothing that can be done.
+
+    `asker` is the lane under whose prefix it lies, which it cannot choose: `lane` in it counts for the centre alone.
+    """
+    if len(body) > _MOST_BYTES:
+        return f"the request has more than {_MOST_BYTES} bytes"
+    try:
+        said = json.loads(body)
+    except (ValueError, RecursionError):
+        return "the request is no JSON"
+    if not isinstance(said, dict):
+        return "the request is no JSON object"
+    texts = {key: said.get(key, "") for key in ("action", "channel", "reason", "by", "disclosure", "lane")}
+    if not all(isinstance(value, str) for value in texts.values()):
+        return "the request has something in it that is no text"
+    if texts["action"] not in get_args(Action) or texts["channel"] not in CHANNELS:
+        return f"the request says no action of {', '.join(get_args(Action))}, or no channel of {', '.join(CHANNELS)}"
+    files = said.get("files")
+    if not isinstance(files, list) or not 0 < len(files) <= _MOST_FILES or not all(map(_is_file, files)):
+        return f"the request names no files, or more than {_MOST_FILES}"
+    if texts["disclosure"] and not _is_date(texts["disclosure"]):
+        return "the request has a disclosure that is no date"
+    reason, by = _plain(texts["reason"]), _plain(texts["by"])
+    if not reason or not by:
+        return "the request does not say why, or by whom"
+    lane = texts["lane"] if asker == CENTRE else asker
+    return Request(lane, texts["channel"], texts["action"], tuple(files), reason, by, texts["disclosure"])
+
+
+def executed(
+    number: int, id: str, asked: Request | str, known: Collection[str], now: datetime, previous: str
+) -> LogEntry:
+    """The entry for a request; `known` are the files that can be taken back, `now` is in UTC."""
+    asker = id.partition("/")[0]
+    request = Request(asker, "", "yank", (), "", "", "") if isinstance(asked, str) else asked
+    refused = asked if isinstance(asked, str) else ""
+    if missing := [name for name in request.files if name not in known]:
+        refused = f"the channel has no file {missing[0]}"
+    action = "" if isinstance(asked, str) else request.action
+    is_withdrawal = action == "withdraw" and not refused
+    return LogEntry(
+        number,
+        id,
+        request.lane,
+        request.channel,
+        action,
+        request.files,
+        request.reason,
+        request.by,
+        now.isoformat(timespec="seconds"),
+        request.disclosure,
+        (now + DISCLOSURE).date().isoformat() if is_withdrawal else "",
+        refused,
+        previous,
+    )
+
+
+def entry_from(content: Mapping[str, Any], name: str) -> LogEntry:
+    """An entry out of its content. Raises PolicyRefused where it is none: somebody wrote there who must not."""
+    try:
+        entry = LogEntry(**{**content, "files": tuple(content["files"])})
+    except (TypeError, KeyError):
+        raise PolicyRefused(f"{name} is no entry of a log", doing="reading the log of all lanes") from None
+    return entry
+
+
+def content_of(entry: LogEntry) -> Mapping[str, Any]:
+    """An entry as plain data."""
+    return {**asdict(entry), "files": list(entry.files)}
+
+
+def taken_back(
+    entries: Iterable[LogEntry], yanked: Mapping[str, str], withdrawn: Mapping[str, str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """What is yanked and what is withdrawn, each with the reason, after further entries of one channel, in order."""
+    now_yanked, now_withdrawn = dict(yanked), dict(withdrawn)
+    for entry in entries:
+        for name in () if entry.refused else entry.files:
+            if entry.action == "yank":
+                now_yanked[name] = entry.reason
+            elif entry.action == "unyank":
+                now_yanked.pop(name, None)
+            else:
+                now_withdrawn[name] = entry.reason
+    return now_yanked, now_withdrawn
+
+
+def is_id(text: str) -> bool:
+    """Whether a name of a request object can be an id."""
+    return _ID.fullmatch(text) is not None
+
+
+def _is_file(name: object) -> bool:
+    return isinstance(name, str) and 0 < len(name) <= 300 and name.isprintable() and "/" not in name
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+def _plain(text: str) -> str:
+    """What may stand in a page: one line, and nothing that cannot be written."""
+    return one_line(text.encode(errors="replace").decode(), 500)

@@ -1,0 +1,90 @@
+"""What the indexer keeps of a channel between two runs: a cache, which can be lost, and is worked out again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from imageyard.lanes.lane_log import LogPlace
+from imageyard.lanes.lane_rules import LaneChannel
+from imageyard.lanes.listed_files import Accepted, Rejected, Verdict
+
+__all__ = ["LaneState", "Page", "Seen", "content_of_state", "fingerprint", "state_from"]
+
+_READER = 1
+"""Raised where what `wheel` refuses is changed, so that every file is read again."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A file with this ETag and size in bytes was read, and this was found."""
+
+    etag: str
+    size: int
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page as it was written last: the SHA-256 of its bytes, and the ETag that the bucket gave it."""
+
+    sha256: str
+    etag: str
+
+
+@dataclass(frozen=True)
+class LaneState:
+    """`rules` is the fingerprint of those under which files were read; `beside` has the ETag and SHA-256 of metadata.
+
+    `yanked` and `withdrawn` have reasons by file name, `executed` the ids of requests, all up to `log`.
+    """
+
+    rules: str = ""
+    files: Mapping[str, Seen] = field(default_factory=dict)
+    beside: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    pages: Mapping[str, Page] = field(default_factory=dict)
+    yanked: Mapping[str, str] = field(default_factory=dict)
+    withdrawn: Mapping[str, str] = field(default_factory=dict)
+    executed: frozenset[str] = frozenset()
+    log: LogPlace = field(default_factory=LogPlace)
+
+
+def fingerprint(rules: LaneChannel) -> str:
+    """What changes where files have to be read again: the rules for wheels, and the reader."""
+    wheels = rules.wheels
+    told = (_READER, sorted(wheels.packages), wheels.local, wheels.max_bytes, wheels.max_unpacked, rules.channel.name)
+    return hashlib.sha256(repr(told).encode()).hexdigest()
+
+
+def content_of_state(state: LaneState) -> Mapping[str, Any]:
+    """A state as plain data."""
+    return {
+        "rules": state.rules,
+        "files": {name: [seen.etag, seen.size, asdict(seen.verdict)] for name, seen in state.files.items()},
+        "beside": {name: list(each) for name, each in state.beside.items()},
+        "pages": {key: [page.sha256, page.etag] for key, page in state.pages.items()},
+        "yanked": dict(state.yanked),
+        "withdrawn": dict(state.withdrawn),
+        "executed": sorted(state.executed),
+        "log": [state.log.number, state.log.sha256],
+    }
+
+
+def state_from(content: Mapping[str, Any]) -> LaneState:
+    """A state out of plain data. Raises KeyError, TypeError or ValueError where it is none."""
+    return LaneState(
+        content["rules"],
+        {name: Seen(etag, size, _verdict(told)) for name, (etag, size, told) in content["files"].items()},
+        {name: (etag, sha256) for name, (etag, sha256) in content["beside"].items()},
+        {key: Page(*page) for key, page in content["pages"].items()},
+        dict(content["yanked"]),
+        dict(content["withdrawn"]),
+        frozenset(content["executed"]),
+        LogPlace(*content["log"]),
+    )
+
+
+def _verdict(told: Mapping[str, Any]) -> Verdict:
+    return Rejected(**told) if "rule" in told else Accepted(**told)

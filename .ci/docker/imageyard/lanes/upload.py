@@ -1,0 +1,130 @@
+"""Uploading a file of a lane: checked here first, then created under a name that has nothing, and never replaced.
+
+The bucket's policy refuses to replace a file whatever this code does; this code says why beforehand. The file comes
+first, and then what lies beside it: so that nothing beside a file can be about other bytes than the file's. A run that
+is killed is run again, and does what is missing.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import IO, Literal, TypeAlias
+
+from imageyard.bucket.objects import Bucket
+from imageyard.bucket.upload import upload as put_blob
+from imageyard.errors import EnvironmentLacks
+from imageyard.http.backoff import Clock
+from imageyard.lanes.channels import check_channel
+from imageyard.lanes.lane_rules import LaneChannel
+from imageyard.lanes.listed_files import used_bytes
+from imageyard.lanes.places import METADATA, UPLOAD, file_key, files_prefix
+from imageyard.lanes.refusal import FileRefused
+from imageyard.lanes.wheel import WheelFacts, read_wheel
+from imageyard.layout import size as size_text
+from imageyard.names import Digest
+from imageyard.oci.manifests import Descriptor
+
+__all__ = ["Uploaded", "upload_file"]
+
+_PIECE = 8 * 1024 * 1024
+
+Outcome: TypeAlias = Literal["created", "already there"]
+
+
+@dataclass(frozen=True)
+class Uploaded:
+    """A file that the channel has now: what it is, under which key, and whether this run put it there."""
+
+    facts: WheelFacts
+    key: str
+    outcome: Outcome
+
+
+def upload_file(
+    bucket: Bucket, rules: LaneChannel, path: Path, by: Mapping[str, str], clock: Clock | None = None
+) -> Uploaded:
+    """Check a wheel and put it into its channel; `by` says who uploads it, for the statement beside the file.
+
+    The same bytes under the same name are already there, and nothing of them is sent. Raises FileRefused for a file
+    that may not be published, for other bytes under its name, and for a full quota; EnvironmentLacks where the file
+    cannot be read; what the bucket raises.
+    """
+    try:
+        with path.open("rb") as file:
+            return _upload(bucket, rules, file, path.name, by, clock or Clock())
+    except OSError as error:
+        raise EnvironmentLacks(f"cannot read {path}: {error.strerror}") from None
+
+
+def _upload(
+    bucket: Bucket, rules: LaneChannel, file: IO[bytes], filename: str, by: Mapping[str, str], clock: Clock
+) -> Uploaded:
+    facts = read_wheel(file, filename, rules.wheels)
+    check_channel(facts.version, rules.channel)
+    key = file_key(rules.lane, rules.channel.name, filename)
+    prefix = files_prefix(rules.lane, rules.channel.name)
+    # A listing and no question for the object: who may list only some keys is told 403 of all that are not there.
+    sizes = {entry.key.removeprefix(prefix): entry.size for entry in bucket.list(prefix)}
+    outcome: Outcome = "already there"
+    if filename not in sizes:
+        _check_quota(rules, facts, sizes)
+        file.seek(0)
+        blob = Descriptor("application/octet-stream", Digest(f"sha256:{facts.sha256}"), facts.size)
+        put_blob(bucket, key, blob, file, filename)
+        outcome = "created"
+    _check_bytes(bucket, key, facts)
+    bucket.put(key + METADATA, facts.metadata, "text/plain; charset=utf-8")
+    bucket.put(key + UPLOAD, _statement(rules, facts, by, clock), "application/json")
+    return Uploaded(facts, key, outcome)
+
+
+def _check_bytes(bucket: Bucket, key: str, facts: WheelFacts) -> None:
+    """Refuse what the bucket has under the file's name where it has other bytes: another upload was there first."""
+    head = bucket.head(key)
+    if head is None or head.size != facts.size or _sha256(bucket, key, head.size, head.sha256) != facts.sha256:
+        raise FileRefused(
+            "other-bytes",
+            f"{facts.filename} is published with other bytes",
+            hint="no published file is replaced: build another version, and ask for the first one to be withdrawn",
+        )
+
+
+def _sha256(bucket: Bucket, key: str, size: int, told: str | None) -> str:
+    """The SHA-256 of an object in hex: the one that the bucket keeps, or of its bytes where that is of parts."""
+    if told is not None:
+        return base64.b64decode(told).hex()
+    whole = hashlib.sha256()
+    for at in range(0, size, _PIECE):
+        whole.update(bucket.range(key, at, min(at + _PIECE, size) - 1))
+    return whole.hexdigest()
+
+
+def _check_quota(rules: LaneChannel, facts: WheelFacts, sizes: Mapping[str, int]) -> None:
+    used = used_bytes({**sizes, facts.filename: facts.size}, rules.channel)
+    if used > rules.quota:
+        raise FileRefused(
+            "quota",
+            f"with {facts.filename} the channel has {size_text(used)}, and {size_text(rules.quota)} are allowed",
+            hint="ask for files that nobody needs to be withdrawn, or for a higher quota in lanes.yml",
+        )
+
+
+def _statement(rules: LaneChannel, facts: WheelFacts, by: Mapping[str, str], clock: Clock) -> bytes:
+    """Who uploaded which bytes, and when, as the uploader says; the bucket has its own time."""
+    statement = {
+        "version": 1,
+        "lane": rules.lane,
+        "channel": rules.channel.name,
+        "filename": facts.filename,
+        "size": facts.size,
+        "sha256": facts.sha256,
+        "uploaded": datetime.fromtimestamp(clock.now(), timezone.utc).isoformat(timespec="seconds"),
+        "by": dict(sorted(by.items())),
+    }
+    return (json.dumps(statement, indent=1) + "\n").encode()

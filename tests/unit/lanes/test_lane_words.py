@@ -1,0 +1,69 @@
+"""The small parts of a lane: places, channels, requests, the log and what is listed, each by itself."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+
+import pytest
+from imageyard.errors import PolicyRefused
+from imageyard.lanes.channels import NIGHTLY, STABLE, kept_versions
+from imageyard.lanes.lane_log import LogPlace
+from imageyard.lanes.lane_requests import Request, content_of, entry_from, executed, is_id, read_request, taken_back
+from imageyard.lanes.listed_files import used_bytes
+from imageyard.lanes.places import file_key, log_key, withdrawn_key
+from support.lanes.channels import names, request
+
+NOW = datetime(2026, 11, 28, 12, tzinfo=timezone.utc)
+
+
+def test_places() -> None:
+    assert file_key("acme", "stable", "x.whl") == "files/acme/stable/x.whl"
+    assert withdrawn_key("acme", "stable", "ab", "x.whl") == "withdrawn/acme/stable/ab/x.whl"
+    assert sorted(map(log_key, (10, 9, 100))) == ["log/00000009.json", "log/00000010.json", "log/00000100.json"]
+    assert LogPlace() == LogPlace(0, "")
+
+
+@pytest.mark.parametrize("lane", ["", ".", "..", "a/b", "A", "acme-", "acme/", "acme evil", "acme\n"])
+def test_what_is_no_lane(lane: str) -> None:
+    with pytest.raises(ValueError, match="no lane"):
+        file_key(lane, "stable", "x.whl")
+
+
+def test_kept_versions_are_the_newest_of_each_project() -> None:
+    versions = {"a": [f"1.0.dev{n}" for n in range(100)], "b": ["1.0.dev1"]}
+    assert len(kept_versions(versions, NIGHTLY)["a"]) == NIGHTLY.keep
+    assert "1.0.dev99" in kept_versions(versions, NIGHTLY)["a"]
+    assert kept_versions(versions, STABLE) == {name: frozenset(each) for name, each in versions.items()}
+
+
+def test_used_bytes_are_of_files_that_are_kept() -> None:
+    one, two = names("1.0.dev1+acme", "1.0.dev2+acme")
+    sizes = {one: 10, f"{one}.metadata": 1000, two: 20, "rubbish": 5}
+    assert used_bytes(sizes, STABLE) == 35
+    assert used_bytes(sizes, type(NIGHTLY)("nightly", 1, 60, is_development=True)) == 25
+
+
+def test_a_request_and_its_entry() -> None:
+    asked = read_request("acme", request("withdraw", "x.whl", lane="other"))
+    assert asked == Request("acme", "stable", "withdraw", ("x.whl",), "it crashes", "release@acme", "")
+    entry = executed(7, "acme/1", asked, {"x.whl"}, NOW, "hash")
+    assert (entry.refused, entry.disclose_by) == ("", "2026-12-05")
+    assert entry_from(json.loads(json.dumps(content_of(entry))), "log/7") == entry
+    assert taken_back([entry], {}, {}) == ({}, {"x.whl": "it crashes"})
+    refused = executed(7, "acme/1", asked, set(), NOW, "hash")
+    assert (refused.refused, refused.disclose_by) == ("the channel has no file x.whl", "")
+    assert taken_back([refused], {}, {}) == ({}, {})
+
+
+@pytest.mark.parametrize("content", [{}, {"files": []}, {"files": 1}, {"files": ["x"], "number": 1}])
+def test_what_is_no_entry(content: dict[str, object]) -> None:
+    with pytest.raises(PolicyRefused, match="no entry"):
+        entry_from(content, "log/1")
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"), [("1", True), ("a.b-c_d", True), ("", False), ("a/b", False), ("-a", False)]
+)
+def test_ids(text: str, is_one: bool) -> None:
+    assert is_id(text) is is_one
