@@ -282,6 +282,7 @@ def test_a_page_of_very_many_rows_shows_less_of_each() -> None:
         assert rows > 1500 or (rows * shown.points <= 20_000 and rows * shown.changes * shown.lines <= 20_000)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1e15), max_size=100))
 def test_a_chart_stays_within_its_edges(values: list[float]) -> None:
     found = chart("Size", [(str(at), value) for at, value in enumerate(values)], lambda value: f"{value:g}")
@@ -394,6 +395,7 @@ def test_no_text_at_all_becomes_markup(texts: list[str]) -> None:
     harmless(hostile_page(texts))
 
 
+@settings(deadline=None)
 @given(
     st.recursive(
         st.none() | st.text() | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from imageyard.keep.retention import ARCHIVE, decide
 from imageyard.keep.retention_facts import Claims, Inventory, RepositoryKind, RetentionPolicy, StoredManifest
@@ -29,6 +29,7 @@ def verdict(one: StoredManifest, now: datetime, claims: Claims, kind: Repository
 ages = st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=200))
 
 
+@settings(deadline=None)
 @given(
     st.sets(st.sampled_from(TAGS)),
     ages,
