@@ -82,7 +82,7 @@ def test_who_creates_in_another_bucket() -> None:
 @pytest.mark.parametrize("who", [*EVERYBODY, "administrator"])
 @pytest.mark.parametrize("key", [FILE, "requests/acme/1.json", "log/1.json", "lanes/x", "other", "simple"])
 def test_nobody_replaces_anything_but_an_index(who: str, key: str) -> None:
-    """PutObject and CompleteMultipartUpload without the header; a copy, which has none, is the same action."""
+    """PutObject and CompleteMultipartUpload without the header; a copy without it is the same action."""
     assert not may(who, "PutObject", key)
 
 
@@ -185,6 +185,29 @@ def test_without_a_distribution_nobody_is_let_in_by_the_bucket() -> None:
     text = "\n".join(line for line in LANES.splitlines() if not line.startswith("distribution:"))
     policy = rendered(text).bucket_policy or {}
     assert {one["Effect"] for one in policy["Statement"]} == {"Deny"}
+
+
+ACTIONS = {
+    "acme": "s3: AbortMultipartUpload GetObject ListBucket ListMultipartUploadParts PutObject",
+    "indexer": "s3: AbortMultipartUpload DeleteObject DeleteObjectTagging GetObject GetObjectTagging ListBucket"
+    " ListMultipartUploadParts PutObject PutObjectTagging",
+    "purge": "s3: DeleteObject DeleteObjectVersion GetObject GetObjectVersion ListBucket ListBucketVersions PutObject",
+}
+
+
+@pytest.mark.parametrize("who", ACTIONS)
+def test_a_role_has_these_actions_of_s3_and_no_other(who: str) -> None:
+    """None by a pattern either: whatever S3 has or will have besides, locks and retention, say, is not allowed."""
+    found = {action for one in ROLES[who]["policy"]["Statement"] for action in _listed(one["Action"])}
+    assert not [action for action in found if "*" in action or "?" in action]
+    named = {action.removeprefix("s3:") for action in found if action.startswith("s3:")}
+    assert " ".join(["s3:", *sorted(named)]) == ACTIONS[who]
+    assert {one["Effect"] for one in ROLES[who]["policy"]["Statement"]} == {"Allow"}
+    assert not any("NotAction" in one or "NotResource" in one for one in ROLES[who]["policy"]["Statement"])
+
+
+def _listed(value: Any) -> list[str]:
+    return value if isinstance(value, list) else [value]
 
 
 LISTED = ["lanes/acme/", "lanes/acme/nightly/", "requests/acme/"]

@@ -111,7 +111,7 @@ def bucket_policy(found: LaneCatalogue) -> PolicyDocument:
     """What nobody may do to the bucket, whatever a role allows; and where there is a distribution, what it reads.
 
     Everywhere but below the indexes an object is written only where there is none. `NotResource` covers keys that
-    nobody thought of. A copy carries no such header that S3 would take here, and is refused too.
+    nobody thought of. A copy is the same action, and is refused without the header too.
     """
     everything = [found.bucket_arn(), found.bucket_arn("*")]
     indexes = found.bucket_arn(f"{INDEXES}*")
