@@ -1,0 +1,131 @@
+"""Whoever uploads or indexes is killed at any request to S3: pages stay true, and the next run does what is missing."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.aws.bucket import StrictS3, s3_served
+from support.lanes.channels import names, request
+from support.lanes.memory_s3 import page_lies
+from support.lanes.wheels import wheel, wheel_parts
+from support.lanes.zips import STORED, Part, write_zip
+from support.registry.faults import running
+from support.registry.stalling import Stalling
+
+ONE, TWO, THREE = names("1.0+acme", "1.1+acme", "1.2+acme")
+PAGE = "index/acme/stable/simple/torch-acme/index.v1_json"
+TESTS = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[StrictS3]:
+    with s3_served() as served:
+        yield served
+
+
+class Scene:
+    """A bucket behind a proxy that answers one request never."""
+
+    def __init__(self, s3: StrictS3, name: str, proxy: Stalling, folder: Path) -> None:
+        s3.create(name)
+        self.s3, self.name, self.proxy, self.folder = s3, name, proxy, folder
+
+    @property
+    def objects(self) -> dict[str, bytes]:
+        return self.s3.objects(self.name)
+
+    def file(self, filename: str, body: bytes) -> str:
+        path = self.folder / filename
+        path.write_bytes(body)
+        return str(path)
+
+    def ask(self, name: str, body: bytes) -> None:
+        self.s3.client().put_object(Bucket=self.name, Key=f"requests/acme/{name}.json", Body=body)
+
+    def run(self, *argv: str) -> None:
+        assert not self.killed(0, *argv)
+
+    def killed(self, point: int, *argv: str) -> bool:
+        """Kill a flow when its write at `point` has arrived; False where it has fewer, and ended well."""
+        self.proxy.at, self.proxy.count = point, 0
+        self.proxy.reached.clear()
+        env = {**os.environ, "PYTHONPATH": str(TESTS), "AWS_MAX_ATTEMPTS": "1"}
+        program = [
+            sys.executable,
+            str(TESTS / "support" / "lanes" / "child.py"),
+            f"http://{self.proxy.host}",
+            self.name,
+        ]
+        with subprocess.Popen([*program, *argv], env=env, stderr=subprocess.PIPE) as child:
+            waiting = threading.Thread(target=lambda: (child.wait(), self.proxy.reached.set()))
+            waiting.start()
+            assert self.proxy.reached.wait(300)
+            reached = child.poll() is None
+            if reached:
+                child.kill()
+            waiting.join()
+            said = child.stderr.read().decode() if child.stderr else ""
+        assert reached or child.returncode == 0, said
+        return reached
+
+    def killed_everywhere(self, *argv: str) -> int:
+        """Kill a flow at its first write, the next time at its second, and so on, until it ends."""
+        count = 0
+        while self.killed(count + 1, *argv):
+            count += 1
+            assert page_lies(self.objects) == []
+        assert page_lies(self.objects) == []
+        return count
+
+
+@pytest.fixture(params=[False, True], ids=["before", "after"])
+def scene(request: pytest.FixtureRequest, s3: StrictS3, tmp_path: Path) -> Iterator[Scene]:
+    with running(Stalling(s3.host, ("PUT", "POST", "DELETE"))) as proxy:
+        assert isinstance(proxy, Stalling)
+        proxy.after = request.param
+        yield Scene(s3, f"{request.node.originalname[5:].replace('_', '-')[:40]}-{int(request.param)}", proxy, tmp_path)
+
+
+def large() -> bytes:
+    """A wheel that goes in parts."""
+    noise = random.Random(7).randbytes(9_000_000)
+    return write_zip(
+        [Part(p.name, p.body, STORED) for p in wheel_parts("torch_acme-1.0+acme", {"torch_acme/x": noise})]
+    )
+
+
+def test_an_upload_that_is_killed_is_done_again(scene: Scene) -> None:
+    body = large()
+    path = scene.file(ONE, body)
+    assert scene.killed_everywhere("upload", path) >= 3
+    scene.run("index")
+    objects = scene.objects
+    assert objects[f"files/acme/stable/{ONE}"] == body
+    assert [file["filename"] for file in json.loads(objects[PAGE])["files"]] == [ONE]
+    assert [file["core-metadata"] for file in json.loads(objects[PAGE])["files"]] != [False]
+    assert scene.s3.client().list_multipart_uploads(Bucket=scene.name).get("Uploads", []) == []
+
+
+def test_an_indexer_that_is_killed_executes_every_request_once(scene: Scene) -> None:
+    for name in (ONE, TWO):
+        scene.run("upload", scene.file(name, wheel(name)))
+    scene.run("index")
+    scene.run("upload", scene.file(THREE, wheel(THREE)))
+    scene.ask("1", request("yank", ONE))
+    scene.ask("2", request("withdraw", TWO))
+    assert scene.killed_everywhere("index") >= 5
+    objects = scene.objects
+    files = json.loads(objects[PAGE])["files"]
+    assert [(file["filename"], file["yanked"]) for file in files] == [(THREE, False), (ONE, "it crashes")]
+    log = [json.loads(body)["content"]["id"] for key, body in sorted(objects.items()) if key.startswith("log/")]
+    assert log == ["acme/1", "acme/2"]
+    assert [key.rpartition("/")[2] for key, body in objects.items() if body == wheel(TWO)] == [TWO]
+    assert not [key for key in objects if key.startswith(f"files/acme/stable/{TWO}")]
