@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 from imageyard.bucket.store import BucketStore
-from imageyard.errors import ConfigurationError, ImageyardError
+from imageyard.errors import ConfigurationError, NotFound
 from imageyard.keep.backup_copy import copy_whole
 from imageyard.keep.retain import RetainRequest, retain
 from imageyard.names import Digest
@@ -81,9 +82,13 @@ def test_a_bucket_that_cannot_be_read_keeps_all_and_is_told(
     changed = (tmp_path / "images.yml").read_text().replace("bucket: gone", "bucket: never-there")
     (tmp_path / "images.yml").write_text(changed)
     made = scene_of(tmp_path, registry.client(), **{"images.yml": changed})
-    with pytest.raises(ImageyardError):
-        run(made)
+    report = tmp_path / "report.json"
+    with pytest.raises(NotFound, match="NoSuchBucket"):
+        retain(made.project, made.services, RetainRequest(yes=True, report=report), LATER)
     assert OLD in registry.tags(REPOSITORY)
+    judged = json.loads(report.read_text())["repositories"]
+    reasons = {one["reason"] for repository in judged for one in repository["items"]}
+    assert "NO_BACKUP" in reasons, "the repositories are judged all the same"
 
 
 def test_without_a_bucket_the_demand_cannot_be_met(tmp_path: Path, registry: MemoryRegistry) -> None:

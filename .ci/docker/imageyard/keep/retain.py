@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imageyard import errors
-from imageyard.errors import Denied, ImageyardError, PolicyRefused, Transient
+from imageyard.errors import Denied, ImageyardError, NotFound, PolicyRefused, Transient
 from imageyard.keep.backup_index import backed_up
 from imageyard.keep.backup_place import backup_place
 from imageyard.keep.inventory import InventoryReader
@@ -101,7 +101,7 @@ def _saved(project: Project, services: Services) -> tuple[frozenset[Digest] | No
         return None, None
     try:
         return backed_up(backup_place(project.catalogue, services).bucket), None
-    except (Denied, Transient) as error:
+    except (Denied, NotFound, Transient) as error:
         return frozenset(), error
 
 
