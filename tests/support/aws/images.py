@@ -60,7 +60,8 @@ class EcrImages(Proxy):
     def _call(self, operation: str, **given: Any) -> Any:
         headers = {"X-Amz-Target": f"{_TARGET}.{operation}", "Content-Type": "application/x-amz-json-1.1"}
         headers["Authorization"] = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/ecr/aws4_request"
-        reply = urllib3.request("POST", f"http://{self.upstream}/", body=json.dumps(given).encode(), headers=headers)
+        sent = json.dumps(given).encode()
+        reply = urllib3.request("POST", f"http://{self.upstream}/", body=sent, headers=headers, timeout=60)
         assert reply.status == 200, reply.data
         return json.loads(reply.data)
 
