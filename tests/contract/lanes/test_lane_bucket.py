@@ -15,7 +15,7 @@ from imageyard.lanes.index_update import update_index
 from imageyard.lanes.refusal import FileRefused
 from imageyard.lanes.upload import upload_file
 from imageyard.lanes.wheel import WheelRules
-from support.aws.bucket import StrictS3
+from support.aws.bucket import StrictS3, bucket_of
 from support.lanes.channels import BY, lane_channel, names, request, wheel_file
 from support.lanes.memory_s3 import page_lies
 from support.lanes.wheels import wheel_parts
@@ -24,6 +24,21 @@ from support.lanes.zips import STORED, Part, write_zip
 ONE, TWO = names("1.0+acme", "1.1+acme")
 PAGE = "index/acme/stable/simple/torch-acme/index.v1_json"
 LARGE = lane_channel(wheels=WheelRules(["torch-acme"], "acme", 10**8, 10**9), quota=10**9)
+
+
+@pytest.fixture(scope="module")
+def s3(moto_s3: StrictS3) -> StrictS3:
+    """It keeps headers of objects, and copies them."""
+    return moto_s3
+
+
+@pytest.fixture
+def make_bucket(s3: StrictS3) -> Callable[[], Bucket]:
+    def make() -> Bucket:
+        s3.create(f"lanes-{len(s3.buckets)}")
+        return bucket_of(s3, s3.buckets[-1], "ci")
+
+    return make
 
 
 def test_a_small_file(make_bucket: Callable[[], Bucket], s3: StrictS3, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from imageyard.lanes.index_pages import files_base, index_pages
 from imageyard.lanes.lane_log import append, read_on
 from imageyard.lanes.lane_requests import CENTRE, LogEntry, executed, is_id, read_request, taken_back
 from imageyard.lanes.lane_rules import LaneChannel
-from imageyard.lanes.lane_state import LaneState, Page, Seen, content_of_state, fingerprint, state_from
+from imageyard.lanes.lane_state import LaneState, Seen, WrittenPage, content_of_state, fingerprint, state_from
 from imageyard.lanes.listed_files import Accepted, Listing, StoredFile, TakenBack, listing_of
 from imageyard.lanes.places import (
     BESIDE,
@@ -189,12 +189,12 @@ class _Run:
         """Write the pages that differ from what the bucket has, in their order."""
         prefix = index_prefix(self.rules.lane, self.rules.channel.name)
         there = {entry.key: entry.etag for entry in self.bucket.list(prefix)}
-        pages: dict[str, Page] = {}
+        pages: dict[str, WrittenPage] = {}
         written = []
         for page in index_pages(self.rules, listing, there):
             sha256 = hashlib.sha256(page.body).hexdigest()
             last = self.state.pages.get(page.key)
-            if last is not None and last == Page(sha256, there.get(page.key, "")):
+            if last is not None and last == WrittenPage(sha256, there.get(page.key, "")):
                 pages[page.key] = last
                 continue
             answer = self.bucket.call(
@@ -206,7 +206,7 @@ class _Run:
                 CacheControl=self.rules.channel.page_cache,
                 **checksum(page.body),
             )
-            pages[page.key] = Page(sha256, str(answer["ETag"]).strip('"'))
+            pages[page.key] = WrittenPage(sha256, str(answer["ETag"]).strip('"'))
             written.append(page.key)
         self.state = replace(self.state, pages=pages)
         return written
