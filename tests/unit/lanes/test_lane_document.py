@@ -13,6 +13,7 @@ from imageyard.errors import ConfigurationError
 from imageyard.lanes import document
 from imageyard.lanes.grammar import workflow_repository
 from imageyard.lanes.model import ChannelSettings, RoleJob, normal_name
+from imageyard.lanes.places import index_prefix, lane_prefix, requests_prefix
 from support.lanes.catalogues import HEAD, LANES, UPLOAD, of
 
 ONE = f"{HEAD}lanes:\n  acme: acme-ai/torch-acme@812345678\n"
@@ -24,8 +25,6 @@ def test_one_line_is_a_vendor() -> None:
     assert (lane.repository, lane.number, lane.packages) == ("acme-ai/torch-acme", "812345678", ("torch-acme",))
     assert lane.job == RoleJob(UPLOAD, "lane-upload")
     assert (lane.quota, lane.contacts, lane.state) == (50 * 2**30, (), "active")
-    assert (lane.prefix, lane.requests) == ("lanes/acme/", "requests/acme/")
-    assert (lane.folder("nightly"), lane.index("stable")) == ("lanes/acme/nightly/", "simple/acme/stable/")
     assert found.role_arn(found.role_of("acme")) == "arn:aws:iam::123456789012:role/wheels-lane-acme"
     assert str(found.image_repository(lane)).endswith("/lanes/acme/images")
     assert str(found.cache_repository(lane)).endswith("/lanes/acme/cache")
@@ -81,9 +80,9 @@ def test_no_lane_shares_a_prefix_with_another(names: list[str]) -> None:
     """Whatever they are called: neither files, requests, indexes, roles nor repositories of one are of another."""
     found = of(HEAD + "lanes:\n" + "".join(f'  "{name}": o/{name}@{n + 1}\n' for n, name in enumerate(names)))
     for one, other in permutations(found.lanes.values(), 2):
-        assert not one.prefix.startswith(other.prefix)
-        assert not one.requests.startswith(other.requests)
-        assert not one.index("stable").startswith(other.index("stable"))
+        for place in (lane_prefix, requests_prefix):
+            assert not place(one.name).startswith(place(other.name))
+        assert not index_prefix(one.name, "stable").startswith(index_prefix(other.name, "stable"))
         assert found.role_of(one.name) != found.role_of(other.name)
         assert found.image_repository(one) != found.cache_repository(other)
         assert {found.indexer_role, found.purge_role}.isdisjoint({found.role_of(one.name)})

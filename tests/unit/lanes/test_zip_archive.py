@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from imageyard.lanes.refusal import FileRefused
-from imageyard.lanes.zip_contents import Bounds, read_contents
+from imageyard.lanes.zip_contents import ZipBounds, read_contents
 from imageyard.lanes.zip_names import check_names
 from imageyard.lanes.zip_structure import read_directory, read_exactly
 from support.lanes.zips import Part, write_zip
@@ -56,7 +56,7 @@ FILES = st.dictionaries(st.from_regex(r"[a-z]{1,6}", fullmatch=True), st.binary(
 def test_what_is_read_is_what_was_written(files: dict[str, bytes], method: int) -> None:
     body = write_zip([Part(name.encode(), content, method) for name, content in files.items()])
     directory = read_directory(io.BytesIO(body))
-    contents = read_contents(io.BytesIO(body), directory, Bounds(10**6), list(files))
+    contents = read_contents(io.BytesIO(body), directory, ZipBounds(10**6), list(files))
     assert dict(contents.bodies) == files
     assert contents.digests == {n: (hashlib.sha256(c).digest(), len(c)) for n, c in files.items()}
     assert contents.sha256 == hashlib.sha256(body).hexdigest()
@@ -79,7 +79,7 @@ def test_a_file_is_read_once() -> None:
     """At a bucket every byte is a part of an answer: the directory is read twice, and nothing else."""
     body = write_zip([Part(b"large.bin", bytes(range(256)) * 4000, 0), Part(b"small", b"x")])
     file = Counted(body)
-    read_contents(file, read_directory(file), Bounds(10**7), ())
+    read_contents(file, read_directory(file), ZipBounds(10**7), ())
     assert len(body) < file.count < len(body) + 500
 
 
@@ -87,7 +87,7 @@ def test_a_file_that_is_shorter_than_it_was() -> None:
     body = write_zip([Part(b"a", b"x" * 100, 0)])
     directory = read_directory(io.BytesIO(body))
     with pytest.raises(FileRefused) as refused:
-        read_contents(io.BytesIO(body[:50]), directory, Bounds(10**6), ())
+        read_contents(io.BytesIO(body[:50]), directory, ZipBounds(10**6), ())
     assert refused.value.rule == "zip-cut"
     with pytest.raises(FileRefused):
         read_exactly(io.BytesIO(body), len(body) - 1, 2)

@@ -12,6 +12,7 @@ from imageyard.catalogue.scalars import FieldFault
 from imageyard.ci.providers.base import Home
 from imageyard.lanes.grammar import TOP, NamedRepository, package_name, workflow_repository
 from imageyard.lanes.model import ChannelName, ChannelSettings, Lane, LaneCatalogue, LaneState, RoleJob
+from imageyard.lanes.places import CENTRE
 from imageyard.names import Reference, parse_reference
 
 __all__ = ["NIGHTLIES", "load", "parse"]
@@ -61,6 +62,9 @@ def _decode(root: Map, file: str) -> LaneCatalogue:
         distribution=said.get("distribution"),
         lanes={name: _lane(name, lanes.items[name], lanes, said) for name in lanes.items},
     )
+    if CENTRE in found.lanes:
+        hint = "call it something else: requests of the centre are in this folder"
+        raise error_at(lanes, f"no lane is called {CENTRE}", key=CENTRE, hint=hint)
     _refuse_long_roles(found, lanes)
     _refuse_shared(found, lanes)
     return found

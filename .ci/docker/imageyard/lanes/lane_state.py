@@ -11,7 +11,7 @@ from imageyard.lanes.lane_log import LogPlace
 from imageyard.lanes.lane_rules import LaneChannel
 from imageyard.lanes.listed_files import Accepted, Rejected, Verdict
 
-__all__ = ["LaneState", "Page", "Seen", "content_of_state", "fingerprint", "state_from"]
+__all__ = ["LaneState", "Seen", "WrittenPage", "content_of_state", "fingerprint", "state_from"]
 
 _READER = 1
 """Raised where what `wheel` refuses is changed, so that every file is read again."""
@@ -27,7 +27,7 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Page:
+class WrittenPage:
     """A page as it was written last: the SHA-256 of its bytes, and the ETag that the bucket gave it."""
 
     sha256: str
@@ -38,15 +38,18 @@ class Page:
 class LaneState:
     """`rules` is the fingerprint of those under which files were read; `beside` has the ETag and SHA-256 of metadata.
 
-    `yanked` and `withdrawn` have reasons by file name, `executed` the ids of requests, all up to `log`.
+    `yanked` and `withdrawn` have reasons by file name, `executed` the ids of requests, all up to `log`. `marked`
+    has the ETags of objects that are marked as withdrawn, `restored` the files whose marks are still to be taken off.
     """
 
     rules: str = ""
     files: Mapping[str, Seen] = field(default_factory=dict)
     beside: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    pages: Mapping[str, Page] = field(default_factory=dict)
+    pages: Mapping[str, WrittenPage] = field(default_factory=dict)
     yanked: Mapping[str, str] = field(default_factory=dict)
     withdrawn: Mapping[str, str] = field(default_factory=dict)
+    marked: Mapping[str, str] = field(default_factory=dict)
+    restored: frozenset[str] = frozenset()
     executed: frozenset[str] = frozenset()
     log: LogPlace = field(default_factory=LogPlace)
 
@@ -67,6 +70,8 @@ def content_of_state(state: LaneState) -> Mapping[str, Any]:
         "pages": {key: [page.sha256, page.etag] for key, page in state.pages.items()},
         "yanked": dict(state.yanked),
         "withdrawn": dict(state.withdrawn),
+        "marked": dict(state.marked),
+        "restored": sorted(state.restored),
         "executed": sorted(state.executed),
         "log": [state.log.number, state.log.sha256],
     }
@@ -78,9 +83,11 @@ def state_from(content: Mapping[str, Any]) -> LaneState:
         content["rules"],
         {name: Seen(etag, size, _verdict(told)) for name, (etag, size, told) in content["files"].items()},
         {name: (etag, sha256) for name, (etag, sha256) in content["beside"].items()},
-        {key: Page(*page) for key, page in content["pages"].items()},
+        {key: WrittenPage(*page) for key, page in content["pages"].items()},
         dict(content["yanked"]),
         dict(content["withdrawn"]),
+        dict(content["marked"]),
+        frozenset(content["restored"]),
         frozenset(content["executed"]),
         LogPlace(*content["log"]),
     )

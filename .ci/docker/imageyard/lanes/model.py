@@ -15,10 +15,6 @@ from imageyard.errors import ConfigurationError
 from imageyard.names import Reference
 
 __all__ = [
-    "FILES",
-    "INDEXES",
-    "LOG",
-    "REQUESTS",
     "STATE_TAG",
     "WITHDRAWN",
     "ChannelName",
@@ -29,15 +25,6 @@ __all__ = [
     "RoleJob",
     "normal_name",
 ]
-
-FILES = "lanes/"
-"""Published files stand below it, those of each lane in a folder of its own. Whoever may write creates, and no more."""
-REQUESTS = "requests/"
-"""What lanes ask the centre for (to yank a file, say), as objects, those of each lane in a folder of its own."""
-INDEXES = "simple/"
-"""Indexes and pages: the indexer alone writes here, and only here may anybody write an object anew."""
-LOG = "log/"
-"""What was done and why, an object for each entry, created and never replaced."""
 
 STATE_TAG = "imageyard-state"
 WITHDRAWN = "withdrawn"
@@ -92,27 +79,9 @@ class Lane:
     where: Where
 
     @property
-    def prefix(self) -> str:
-        """The folder of its files. It ends with a slash, so that no lane's is the beginning of another's."""
-        return f"{FILES}{self.name}/"
-
-    @property
-    def requests(self) -> str:
-        """The folder of its requests."""
-        return f"{REQUESTS}{self.name}/"
-
-    @property
     def is_suspended(self) -> bool:
         """Whether nobody may publish in it; its files stay."""
         return self.state == "suspended"
-
-    def folder(self, channel: ChannelName) -> str:
-        """The folder of the files of a channel."""
-        return f"{self.prefix}{channel}/"
-
-    def index(self, channel: ChannelName) -> str:
-        """The folder of the index of a channel."""
-        return f"{INDEXES}{self.name}/{channel}/"
 
     def publisher(self) -> Home:
         """The repository whose jobs publish. Raises ConfigurationError where nobody said its number.

@@ -14,7 +14,7 @@ from typing import IO
 from imageyard.lanes.refusal import FileRefused
 from imageyard.lanes.standard import NotStandard, WheelName, local_part, normal_name, read_wheel_name
 from imageyard.lanes.wheel_documents import check_layout, check_metadata, check_record, check_wheel, documents
-from imageyard.lanes.zip_contents import Bounds, read_contents
+from imageyard.lanes.zip_contents import ZipBounds, read_contents
 from imageyard.lanes.zip_names import check_names
 from imageyard.lanes.zip_structure import read_directory
 from imageyard.layout import size as size_text
@@ -95,7 +95,7 @@ def read_wheel(file: IO[bytes], filename: str, rules: WheelRules) -> WheelFacts:
     check_names(entry.name for entry in directory.entries)
     check_layout((entry.name for entry in directory.entries), name)
     metadata, wheel, record = documents(name)
-    contents = read_contents(file, directory, Bounds(rules.max_unpacked), (metadata, wheel, record))
+    contents = read_contents(file, directory, ZipBounds(rules.max_unpacked), (metadata, wheel, record))
     check_wheel(contents.bodies[wheel], name)
     said = check_metadata(contents.bodies[metadata], name)
     check_record(contents.bodies[record], name, contents.digests)

@@ -12,7 +12,7 @@ from imageyard.lanes.refusal import FileRefused
 from imageyard.lanes.zip_structure import STORED, Directory, ZipEntry, check_local
 from imageyard.layout import size as size_text
 
-__all__ = ["Bounds", "Contents", "read_contents"]
+__all__ = ["Contents", "ZipBounds", "read_contents"]
 
 _LOCAL_HEADER = 30
 _PIECE = 1024 * 1024
@@ -20,7 +20,7 @@ _HINT = "write the archive anew, by the tool that builds the wheel or by `python
 
 
 @dataclass(frozen=True)
-class Bounds:
+class ZipBounds:
     """What unpacking may come to, in bytes; `ratio` is of a large entry's bytes to its packed ones."""
 
     unpacked: int
@@ -38,7 +38,7 @@ class Contents:
     bodies: Mapping[str, bytes]
 
 
-def read_contents(file: IO[bytes], directory: Directory, bounds: Bounds, kept: Collection[str]) -> Contents:
+def read_contents(file: IO[bytes], directory: Directory, bounds: ZipBounds, kept: Collection[str]) -> Contents:
     """Read every byte of the archive once, in order; `kept` names the entries whose bytes are wanted.
 
     Entries lie one behind the other from byte 0 to the directory: none overlaps another, and nothing lies in between.
@@ -97,7 +97,7 @@ class _Reader:
         return body
 
 
-def _check_bounds(directory: Directory, bounds: Bounds, kept: Collection[str]) -> None:
+def _check_bounds(directory: Directory, bounds: ZipBounds, kept: Collection[str]) -> None:
     """Refuse what the directory itself says is too much, before a byte is unpacked."""
     total = sum(entry.size for entry in directory.entries)
     if total > bounds.unpacked:
