@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from imageyard.errors import EnvironmentLacks, PolicyRefused
-from imageyard.lanes.channels import NIGHTLY, Channel
+from imageyard.lanes.channels import NIGHTLY, STABLE, Channel
 from imageyard.lanes.index_pages import files_base
 from imageyard.lanes.index_update import IndexReport, update_index
 from imageyard.lanes.lane_rules import LaneChannel
@@ -268,7 +269,7 @@ def test_a_file_without_metadata_beside_it_is_listed_without(yard: Yard) -> None
 
 
 def test_provenance_can_be_demanded_and_has_a_full_url(yard: Yard) -> None:
-    rules = lane_channel(demands_provenance=True, files_url="https://files.example.com/")
+    rules = lane_channel(replace(STABLE, demands_provenance=True), files_url="https://files.example.com/")
     yard.s3.after = lambda: None  # its links lead elsewhere
     key = yard.upload(ONE, rules).key
     yard.upload(TWO, rules)

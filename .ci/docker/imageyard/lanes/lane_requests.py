@@ -14,6 +14,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Literal, TypeAlias, get_args
 
 from imageyard.errors import PolicyRefused
+from imageyard.lanes.channels import ChannelName
 from imageyard.lanes.places import CENTRE
 from imageyard.layout import one_line
 
@@ -30,7 +31,7 @@ __all__ = [
     "taken_back",
 ]
 
-CHANNELS = ("nightly", "stable")
+CHANNELS = get_args(ChannelName)
 DISCLOSURE = timedelta(days=7)
 """How long after a withdrawal it may stay untold."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,18 +11,16 @@ from imageyard.catalogue.model import Where
 from imageyard.catalogue.suggest import did_you_mean
 from imageyard.ci.providers.base import Home
 from imageyard.errors import ConfigurationError
+from imageyard.lanes.channels import Channel, ChannelName
 from imageyard.names import Reference
 
 __all__ = [
     "STATE_TAG",
     "WITHDRAWN",
-    "ChannelName",
-    "ChannelSettings",
     "Lane",
     "LaneCatalogue",
     "LaneState",
     "RoleJob",
-    "normal_name",
 ]
 
 STATE_TAG = "imageyard-state"
@@ -31,12 +28,6 @@ WITHDRAWN = "withdrawn"
 """The tag and its value of a published file that nobody may download: its name stays taken, and its bytes are kept."""
 
 LaneState: TypeAlias = Literal["active", "suspended"]
-ChannelName: TypeAlias = Literal["nightly", "stable"]
-
-
-def normal_name(text: str) -> str:
-    """The normal form of a project's name (PEP 503, "Normalized Names")."""
-    return re.sub(r"[-_.]+", "-", text).lower()
 
 
 @dataclass(frozen=True)
@@ -51,21 +42,10 @@ class RoleJob:
 
 
 @dataclass(frozen=True)
-class ChannelSettings:
-    """A channel of every lane.
-
-    `keep`: how many versions of a package stay, None for all. `provenance_required`: the index lists no file without.
-    """
-
-    keep: int | None = None
-    provenance_required: bool = False
-
-
-@dataclass(frozen=True)
 class Lane:
     """A vendor: `repository` is OWNER/NAME, `number` what GitHub numbers it by, None where nobody said it.
 
-    `packages` are in their normal form, `quota` is in bytes.
+    `packages` are in their normal form, `quota` is what each of its channels may have, in bytes.
     """
 
     name: str
@@ -119,7 +99,7 @@ class LaneCatalogue:
     indexer: RoleJob
     purge: RoleJob
     price: Decimal | None
-    channels: Mapping[ChannelName, ChannelSettings]
+    channels: Mapping[ChannelName, Channel]
     images: Reference | None
     main_index: str | None
     distribution: str | None
