@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from io import StringIO
 from pathlib import Path
 
 import pytest
+import yaml
 from imageyard.ci.providers.table import provider_of
 from imageyard.console import Story
 from imageyard.errors import ConfigurationError, Denied, NotFound, PolicyRefused
@@ -17,10 +20,11 @@ from imageyard.lanes.lane_rules import LaneChannel, lane_channel
 from imageyard.lanes.places import requests_prefix
 from imageyard.lanes.publish import files_of, index, upload
 from support.github import oidc
-from support.lanes.catalogues import of
+from support.lanes.catalogues import UPLOAD, of
 from support.lanes.channels import names
 from support.lanes.memory_s3 import MemoryS3
 
+TOP = Path(__file__).parents[3]
 (ONE,) = names("1.0+acme")
 WANTED = Wanted("yank", "acme", ONE, "it crashes", "releaser local")
 
@@ -101,3 +105,13 @@ def test_a_job_says_what_its_token_claims() -> None:
     assert (by["system"], by["repository"], by["run_id"]) == (provider.name, "acme-ai/torch-acme", "42")
     assert "other" not in by
     assert access.by_in_words().startswith("releaser https://github.com/")
+
+
+def test_the_workflow_runs_the_code_that_its_own_file_is_of(tmp_path: Path) -> None:
+    """Of a reusable workflow these claims name the called file (GitHub Docs, "OpenID Connect reference")."""
+    steps = yaml.safe_load((TOP / ".github" / "workflows" / "lane-upload.yml").read_text())["jobs"]["upload"]["steps"]
+    with oidc.served() as tokens:
+        tokens.claims = {"job_workflow_ref": UPLOAD, "job_workflow_sha": "a" * 40, "repository": "acme-ai/torch-acme"}
+        env = {**os.environ, **tokens.env, "GITHUB_OUTPUT": str(tmp_path / "output")}
+        subprocess.run(["bash", "-e", "-c", steps[0]["run"]], env=env, check=True)
+    assert (tmp_path / "output").read_text() == f"repository=example/main\ncommit={'a' * 40}\n"
