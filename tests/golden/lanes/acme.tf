@@ -41,7 +41,7 @@ resource "aws_iam_role_policy" "lane_acme" {
         Effect = "Allow"
         Action = ["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
         Resource = [
-          "arn:aws:s3:::example-wheels/lanes/acme/*",
+          "arn:aws:s3:::example-wheels/files/acme/*",
           "arn:aws:s3:::example-wheels/requests/acme/*",
         ]
       },
@@ -50,7 +50,7 @@ resource "aws_iam_role_policy" "lane_acme" {
         Effect = "Allow"
         Action = ["s3:GetObject"]
         Resource = [
-          "arn:aws:s3:::example-wheels/lanes/acme/*",
+          "arn:aws:s3:::example-wheels/files/acme/*",
           "arn:aws:s3:::example-wheels/requests/acme/*",
         ]
       },
@@ -61,7 +61,7 @@ resource "aws_iam_role_policy" "lane_acme" {
         Resource = "arn:aws:s3:::example-wheels"
         Condition = {
           StringLike = {
-            "s3:prefix" = ["lanes/acme/*", "requests/acme/*"]
+            "s3:prefix" = ["files/acme/*", "requests/acme/*"]
           }
         }
       },

@@ -46,10 +46,11 @@ resource "aws_iam_role_policy" "indexer" {
         Effect = "Allow"
         Action = ["s3:GetObject", "s3:GetObjectTagging"]
         Resource = [
-          "arn:aws:s3:::example-wheels/lanes/*",
+          "arn:aws:s3:::example-wheels/files/*",
           "arn:aws:s3:::example-wheels/requests/*",
-          "arn:aws:s3:::example-wheels/simple/*",
+          "arn:aws:s3:::example-wheels/index/*",
           "arn:aws:s3:::example-wheels/log/*",
+          "arn:aws:s3:::example-wheels/state/*",
         ]
       },
       {
@@ -61,7 +62,13 @@ resource "aws_iam_role_policy" "indexer" {
           "s3:ListMultipartUploadParts",
           "s3:DeleteObject",
         ]
-        Resource = ["arn:aws:s3:::example-wheels/simple/*"]
+        Resource = ["arn:aws:s3:::example-wheels/index/*"]
+      },
+      {
+        Sid      = "Remember"
+        Effect   = "Allow"
+        Action   = ["s3:PutObject"]
+        Resource = ["arn:aws:s3:::example-wheels/state/*"]
       },
       {
         Sid      = "Log"
@@ -73,7 +80,7 @@ resource "aws_iam_role_policy" "indexer" {
         Sid      = "Withdraw"
         Effect   = "Allow"
         Action   = ["s3:PutObjectTagging", "s3:DeleteObjectTagging"]
-        Resource = ["arn:aws:s3:::example-wheels/lanes/*"]
+        Resource = ["arn:aws:s3:::example-wheels/files/*"]
       },
     ]
   })
@@ -135,7 +142,7 @@ resource "aws_iam_role_policy" "purge" {
         Effect = "Allow"
         Action = ["s3:GetObject", "s3:GetObjectVersion"]
         Resource = [
-          "arn:aws:s3:::example-wheels/lanes/*",
+          "arn:aws:s3:::example-wheels/files/*",
           "arn:aws:s3:::example-wheels/requests/*",
           "arn:aws:s3:::example-wheels/log/*",
         ]
@@ -145,7 +152,7 @@ resource "aws_iam_role_policy" "purge" {
         Effect = "Allow"
         Action = ["s3:DeleteObject", "s3:DeleteObjectVersion"]
         Resource = [
-          "arn:aws:s3:::example-wheels/lanes/*",
+          "arn:aws:s3:::example-wheels/files/*",
           "arn:aws:s3:::example-wheels/requests/*",
         ]
       },
@@ -210,7 +217,7 @@ resource "aws_iam_role_policy" "lane_acme" {
         Effect = "Allow"
         Action = ["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
         Resource = [
-          "arn:aws:s3:::example-wheels/lanes/acme/*",
+          "arn:aws:s3:::example-wheels/files/acme/*",
           "arn:aws:s3:::example-wheels/requests/acme/*",
         ]
       },
@@ -219,7 +226,7 @@ resource "aws_iam_role_policy" "lane_acme" {
         Effect = "Allow"
         Action = ["s3:GetObject"]
         Resource = [
-          "arn:aws:s3:::example-wheels/lanes/acme/*",
+          "arn:aws:s3:::example-wheels/files/acme/*",
           "arn:aws:s3:::example-wheels/requests/acme/*",
         ]
       },
@@ -230,7 +237,7 @@ resource "aws_iam_role_policy" "lane_acme" {
         Resource = "arn:aws:s3:::example-wheels"
         Condition = {
           StringLike = {
-            "s3:prefix" = ["lanes/acme/*", "requests/acme/*"]
+            "s3:prefix" = ["files/acme/*", "requests/acme/*"]
           }
         }
       },
@@ -313,7 +320,7 @@ resource "aws_iam_role_policy" "lane_acme_evil" {
         Effect = "Allow"
         Action = ["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
         Resource = [
-          "arn:aws:s3:::example-wheels/lanes/acme-evil/*",
+          "arn:aws:s3:::example-wheels/files/acme-evil/*",
           "arn:aws:s3:::example-wheels/requests/acme-evil/*",
         ]
       },
@@ -322,7 +329,7 @@ resource "aws_iam_role_policy" "lane_acme_evil" {
         Effect = "Allow"
         Action = ["s3:GetObject"]
         Resource = [
-          "arn:aws:s3:::example-wheels/lanes/acme-evil/*",
+          "arn:aws:s3:::example-wheels/files/acme-evil/*",
           "arn:aws:s3:::example-wheels/requests/acme-evil/*",
         ]
       },
@@ -333,7 +340,7 @@ resource "aws_iam_role_policy" "lane_acme_evil" {
         Resource = "arn:aws:s3:::example-wheels"
         Condition = {
           StringLike = {
-            "s3:prefix" = ["lanes/acme-evil/*", "requests/acme-evil/*"]
+            "s3:prefix" = ["files/acme-evil/*", "requests/acme-evil/*"]
           }
         }
       },
@@ -416,7 +423,7 @@ resource "aws_iam_role_policy" "lane_globex" {
         Effect = "Allow"
         Action = ["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
         Resource = [
-          "arn:aws:s3:::example-wheels/lanes/globex/*",
+          "arn:aws:s3:::example-wheels/files/globex/*",
           "arn:aws:s3:::example-wheels/requests/globex/*",
         ]
       },
@@ -425,7 +432,7 @@ resource "aws_iam_role_policy" "lane_globex" {
         Effect = "Allow"
         Action = ["s3:GetObject"]
         Resource = [
-          "arn:aws:s3:::example-wheels/lanes/globex/*",
+          "arn:aws:s3:::example-wheels/files/globex/*",
           "arn:aws:s3:::example-wheels/requests/globex/*",
         ]
       },
@@ -436,7 +443,7 @@ resource "aws_iam_role_policy" "lane_globex" {
         Resource = "arn:aws:s3:::example-wheels"
         Condition = {
           StringLike = {
-            "s3:prefix" = ["lanes/globex/*", "requests/globex/*"]
+            "s3:prefix" = ["files/globex/*", "requests/globex/*"]
           }
         }
       },
@@ -676,7 +683,7 @@ resource "aws_s3_bucket_policy" "lanes" {
         Effect      = "Deny"
         Principal   = "*"
         Action      = ["s3:PutObject"]
-        NotResource = ["arn:aws:s3:::example-wheels/simple/*"]
+        NotResource = ["arn:aws:s3:::example-wheels/index/*", "arn:aws:s3:::example-wheels/state/*"]
         Condition = {
           Null = {
             "s3:if-none-match" = "true"
@@ -691,7 +698,7 @@ resource "aws_s3_bucket_policy" "lanes" {
         Effect      = "Deny"
         Principal   = "*"
         Action      = ["s3:DeleteObject", "s3:DeleteObjectVersion"]
-        NotResource = ["arn:aws:s3:::example-wheels/simple/*"]
+        NotResource = ["arn:aws:s3:::example-wheels/index/*", "arn:aws:s3:::example-wheels/state/*"]
         Condition = {
           ArnNotEquals = {
             "aws:PrincipalArn" = "arn:aws:iam::123456789012:role/wheels-purge"
@@ -703,7 +710,7 @@ resource "aws_s3_bucket_policy" "lanes" {
         Effect    = "Deny"
         Principal = "*"
         Action    = ["s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"]
-        Resource  = ["arn:aws:s3:::example-wheels/simple/*"]
+        Resource  = ["arn:aws:s3:::example-wheels/index/*", "arn:aws:s3:::example-wheels/state/*"]
         Condition = {
           ArnNotEquals = {
             "aws:PrincipalArn" = "arn:aws:iam::123456789012:role/wheels-indexer"
@@ -771,7 +778,7 @@ resource "aws_s3_bucket_policy" "lanes" {
           Service = "cloudfront.amazonaws.com"
         }
         Action   = ["s3:GetObject"]
-        Resource = ["arn:aws:s3:::example-wheels/lanes/*", "arn:aws:s3:::example-wheels/simple/*"]
+        Resource = ["arn:aws:s3:::example-wheels/files/*", "arn:aws:s3:::example-wheels/index/*"]
         Condition = {
           StringEquals = {
             "AWS:SourceArn" = "arn:aws:cloudfront::123456789012:distribution/E2EXAMPLE"

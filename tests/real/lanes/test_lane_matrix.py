@@ -29,26 +29,26 @@ from support.registry.faults import running
 GOLDEN = Path(__file__).parents[2] / "golden" / "lanes" / "matrix.txt"
 TWIN = f"{BUCKET}-evil"
 KEYS = [
-    "lanes/acme/f",
-    "lanes/acme/nightly/f",
-    "lanes/acme-evil/f",
-    "lanes/globex/f",
-    "lanes/initech/f",
-    "lanes/acme",
-    "lanes/acme-",
-    "lanes/f",
-    "lanes/ACME/f",
-    "lanes/acme/../acme-evil/f",
-    "lanes/acme-evil/../acme/f",
-    "lanes/../lanes/acme/f",
-    "lanes/acme%2ff",
-    "lanes/acme%2f..%2facme-evil%2ff",
-    "lanes/acme-evil%2f../acme/f",
+    "files/acme/f",
+    "files/acme/nightly/f",
+    "files/acme-evil/f",
+    "files/globex/f",
+    "files/initech/f",
+    "files/acme",
+    "files/acme-",
+    "files/f",
+    "files/ACME/f",
+    "files/acme/../acme-evil/f",
+    "files/acme-evil/../acme/f",
+    "files/../files/acme/f",
+    "files/acme%2ff",
+    "files/acme%2f..%2facme-evil%2ff",
+    "files/acme-evil%2f../acme/f",
     "requests/acme/r",
     "requests/acme-evil/r",
     "requests/acme.json",
-    "simple/acme/index.html",
-    "simple/lanes/acme/f",
+    "index/acme/index.html",
+    "index/files/acme/f",
     "log/1.json",
     "acme/f",
     "f",
@@ -88,7 +88,7 @@ def test_the_matrix(aws: Aws) -> None:
     for key in KEYS:
         admin.put_object(Bucket=BUCKET, Key=key, Body=b"old")
     clients = {who: client_of(aws, who) for who in ROLES}
-    places = [*((BUCKET, key) for key in KEYS), *((TWIN, key) for key in ("lanes/acme/f", "requests/acme/r"))]
+    places = [*((BUCKET, key) for key in KEYS), *((TWIN, key) for key in ("files/acme/f", "requests/acme/r"))]
     found = matrix(clients, places, BUCKET)
     if os.environ.get("IMAGEYARD_GOLDEN") == "write":
         GOLDEN.write_text(found)
@@ -104,7 +104,7 @@ def cells() -> Mapping[str, Mapping[str, str]]:
 @pytest.mark.parametrize("who", ["acme", "acme-evil", "globex", "initech"])
 def test_the_matrix_says_what_it_should(who: str) -> None:
     """A table that somebody wrote anew without reading it is not right for that."""
-    own = () if who == "initech" else (f"lanes/{who}/", f"requests/{who}/")
+    own = () if who == "initech" else (f"files/{who}/", f"requests/{who}/")
     for key, row in cells().items():
         assert row[who] == ("cmpfalrh" if key.startswith(own) and " in " not in key else "."), key
     assert len(cells()) == len(KEYS) + 2
@@ -131,7 +131,7 @@ def test_a_second_upload_under_a_name_is_refused_by_the_bucket(aws: Aws) -> None
     with running(judged(aws)) as gate:
         acme = client_of(aws, "acme", f"http://{gate.host}")
         root = client_of(aws, "administrator", f"http://{gate.host}")
-        file = {"Bucket": BUCKET, "Key": "lanes/acme/stable/one.whl"}
+        file = {"Bucket": BUCKET, "Key": "files/acme/stable/one.whl"}
         assert refused(acme.put_object, **file, Body=b"first") == "AccessDenied", "no header, and nothing is there"
         acme.put_object(**file, Body=b"first", IfNoneMatch="*")
         assert refused(acme.put_object, **file, Body=b"second", IfNoneMatch="*") == "PreconditionFailed"
@@ -142,20 +142,20 @@ def test_a_second_upload_under_a_name_is_refused_by_the_bucket(aws: Aws) -> None
             assert refused(who.copy_object, **file, CopySource=file) == "AccessDenied"
             assert refused(who.delete_object, **file) == "AccessDenied"
         assert admin.get_object(**file)["Body"].read() == b"first"
-        upload(acme, "lanes/acme/stable/parts.whl", IfNoneMatch="*")
-        assert admin.get_object(Bucket=BUCKET, Key="lanes/acme/stable/parts.whl")["Body"].read() == b"whole"
+        upload(acme, "files/acme/stable/parts.whl", IfNoneMatch="*")
+        assert admin.get_object(Bucket=BUCKET, Key="files/acme/stable/parts.whl")["Body"].read() == b"whole"
 
 
 def test_the_indexer_replaces_indexes_and_no_file(aws: Aws) -> None:
     with running(judged(aws)) as gate:
         indexer = client_of(aws, "indexer", f"http://{gate.host}")
-        page = {"Bucket": BUCKET, "Key": "simple/acme/stable/index.html"}
+        page = {"Bucket": BUCKET, "Key": "index/acme/stable/index.html"}
         for body in (b"one", b"two"):
             indexer.put_object(**page, Body=body)
         assert indexer.get_object(**page)["Body"].read() == b"two"
         assert refused(client_of(aws, "administrator", f"http://{gate.host}").put_object, **page) == "AccessDenied"
         for condition in ({}, {"IfNoneMatch": "*"}):
-            file = {"Bucket": BUCKET, "Key": "lanes/acme/stable/forged.whl"}
+            file = {"Bucket": BUCKET, "Key": "files/acme/stable/forged.whl"}
             assert refused(indexer.put_object, **file, Body=b"x", **condition) == "AccessDenied"
         log = {"Bucket": BUCKET, "Key": "log/1"}
         indexer.put_object(**log, Body=b"x", IfNoneMatch="*")

@@ -43,6 +43,9 @@ class MemoryS3:
 
     def __init__(self) -> None:
         self.objects: dict[str, Stored] = {}
+        self.uploads = 0
+        self.parts: dict[tuple[str, int], bytes] = {}
+        self.tags: dict[str, Mapping[str, str]] = {}
         self.calls: list[tuple[str, str]] = []
         self.die_at: int | None = None
         self.dies_after = False
@@ -76,6 +79,11 @@ class MemoryS3:
     def writes(self, since: int = 0) -> list[str]:
         return [key for operation, key in self.calls[since:] if operation not in ("get_object", "list_objects_v2")]
 
+    @property
+    def handed_out(self) -> Mapping[str, Stored]:
+        """What anybody can read: an object that is marked as withdrawn is refused by the policy of the bucket."""
+        return {key: found for key, found in self.objects.items() if key not in self.tags}
+
     def put(self, key: str, body: bytes) -> None:
         """An object that somebody else wrote."""
         self.seconds += 1
@@ -91,6 +99,21 @@ class MemoryS3:
         kept = (given["ContentType"], given.get("CacheControl", ""), given["ChecksumSHA256"])
         self.objects[key] = Stored(body, moment, *kept)
         return {"ETag": f'"{self.objects[key].etag}"'}
+
+    def _create_multipart_upload(self, refused: Callable[[str, str], Any], **given: Any) -> Mapping[str, Any]:
+        self.uploads += 1
+        return {"UploadId": str(self.uploads)}
+
+    def _upload_part(self, refused: Callable[[str, str], Any], **given: Any) -> Mapping[str, Any]:
+        self.parts[(given["UploadId"], given["PartNumber"])] = given["Body"]
+        return {"ETag": f'"{given["PartNumber"]}"'}
+
+    def _complete_multipart_upload(self, refused: Callable[[str, str], Any], **given: Any) -> Mapping[str, Any]:
+        key, numbers = given["Key"], [part["PartNumber"] for part in given["MultipartUpload"]["Parts"]]
+        if given.get("IfNoneMatch") == "*" and key in self.objects:
+            raise refused("PreconditionFailed", "")
+        self.put(key, b"".join(self.parts[(given["UploadId"], number)] for number in numbers))
+        return {}
 
     def _get_object(self, refused: Callable[[str, str], Any], **given: Any) -> Mapping[str, Any]:
         found = self._found(refused, given["Key"])
@@ -112,8 +135,14 @@ class MemoryS3:
         ]
         return {"IsTruncated": False, "Contents": entries, "KeyCount": len(entries)}
 
-    def _copy_object(self, refused: Callable[[str, str], Any], **given: Any) -> Mapping[str, Any]:
-        self.put(given["Key"], self._found(refused, given["CopySource"]["Key"]).body)
+    def _put_object_tagging(self, refused: Callable[[str, str], Any], **given: Any) -> Mapping[str, Any]:
+        self._found(refused, given["Key"])
+        self.tags[given["Key"]] = {tag["Key"]: tag["Value"] for tag in given["Tagging"]["TagSet"]}
+        return {}
+
+    def _delete_object_tagging(self, refused: Callable[[str, str], Any], **given: Any) -> Mapping[str, Any]:
+        self._found(refused, given["Key"])
+        self.tags.pop(given["Key"], None)
         return {}
 
     def _delete_object(self, refused: Callable[[str, str], Any], **given: Any) -> Mapping[str, Any]:

@@ -26,6 +26,8 @@ def checkout(job: JobMachine, given: Mapping[str, str]) -> list[str]:
     """The commit of the event; depth 0 fetches all branches and tags (actions/checkout, src/ref-helper.ts)."""
     if given.get("persist-credentials") != "false":
         raise Unsupported("actions/checkout that leaves its token behind is not supported")
+    if {"repository", "ref"} & given.keys():
+        raise Unsupported("actions/checkout of anything but the event's commit is read, and not run")
     depth, event = given.get("fetch-depth", "1"), job.event
     kind, _, short = event.ref.removeprefix("refs/").partition("/")
     remote = {"heads": f"refs/remotes/origin/{short}", "tags": event.ref, "pull": f"refs/remotes/pull/{short}"}[kind]

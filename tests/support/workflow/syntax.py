@@ -38,7 +38,7 @@ INPUT = {"description", "type", "default", "required"}
 ACTION = {"name", "description", "inputs", "runs"}
 
 ACTIONS: Mapping[str, frozenset[str]] = {
-    "actions/checkout": frozenset({"fetch-depth", "persist-credentials"}),
+    "actions/checkout": frozenset({"fetch-depth", "persist-credentials", "repository", "ref"}),
     "actions/setup-python": frozenset({"python-version"}),
     "actions/upload-artifact": frozenset({"name", "path", "include-hidden-files", "if-no-files-found", "overwrite"}),
     "actions/download-artifact": frozenset({"name", "pattern", "path"}),

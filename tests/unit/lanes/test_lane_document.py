@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from itertools import permutations
 from pathlib import Path
@@ -11,8 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from imageyard.errors import ConfigurationError
 from imageyard.lanes import document
+from imageyard.lanes.channels import NIGHTLY, STABLE
 from imageyard.lanes.grammar import workflow_repository
-from imageyard.lanes.model import ChannelSettings, RoleJob, normal_name
+from imageyard.lanes.lane_rules import lane_channel
+from imageyard.lanes.model import RoleJob
+from imageyard.lanes.places import index_prefix, lane_prefix, requests_prefix
+from imageyard.lanes.standard import normal_name
 from support.lanes.catalogues import HEAD, LANES, UPLOAD, of
 
 ONE = f"{HEAD}lanes:\n  acme: acme-ai/torch-acme@812345678\n"
@@ -24,8 +29,6 @@ def test_one_line_is_a_vendor() -> None:
     assert (lane.repository, lane.number, lane.packages) == ("acme-ai/torch-acme", "812345678", ("torch-acme",))
     assert lane.job == RoleJob(UPLOAD, "lane-upload")
     assert (lane.quota, lane.contacts, lane.state) == (50 * 2**30, (), "active")
-    assert (lane.prefix, lane.requests) == ("lanes/acme/", "requests/acme/")
-    assert (lane.folder("nightly"), lane.index("stable")) == ("lanes/acme/nightly/", "simple/acme/stable/")
     assert found.role_arn(found.role_of("acme")) == "arn:aws:iam::123456789012:role/wheels-lane-acme"
     assert str(found.image_repository(lane)).endswith("/lanes/acme/images")
     assert str(found.cache_repository(lane)).endswith("/lanes/acme/cache")
@@ -43,8 +46,8 @@ def test_the_long_form() -> None:
 def test_the_top() -> None:
     found = of(f"{ONE}channels: {{nightly: {{keep: 7, provenance: optional}}, stable: {{provenance: required}}}}\n")
     assert found.price == Decimal("0.023")
-    assert found.channels == {"nightly": ChannelSettings(7), "stable": ChannelSettings(None, True)}
-    assert of(ONE).channels == {"nightly": ChannelSettings(document.NIGHTLIES), "stable": ChannelSettings()}
+    assert found.channels == {"nightly": replace(NIGHTLY, keep=7), "stable": replace(STABLE, demands_provenance=True)}
+    assert of(ONE).channels == {"nightly": NIGHTLY, "stable": STABLE}
     assert found.main_index == "https://wheels.example.org/simple/"
     assert found.indexer == RoleJob(UPLOAD.replace("upload", "index"), "lane-index")
     assert found.purge == RoleJob(UPLOAD.replace("upload", "purge"), "lane-purge")
@@ -81,12 +84,35 @@ def test_no_lane_shares_a_prefix_with_another(names: list[str]) -> None:
     """Whatever they are called: neither files, requests, indexes, roles nor repositories of one are of another."""
     found = of(HEAD + "lanes:\n" + "".join(f'  "{name}": o/{name}@{n + 1}\n' for n, name in enumerate(names)))
     for one, other in permutations(found.lanes.values(), 2):
-        assert not one.prefix.startswith(other.prefix)
-        assert not one.requests.startswith(other.requests)
-        assert not one.index("stable").startswith(other.index("stable"))
+        for place in (lane_prefix, requests_prefix):
+            assert not place(one.name).startswith(place(other.name))
+        assert not index_prefix(one.name, "stable").startswith(index_prefix(other.name, "stable"))
         assert found.role_of(one.name) != found.role_of(other.name)
         assert found.image_repository(one) != found.cache_repository(other)
         assert {found.indexer_role, found.purge_role}.isdisjoint({found.role_of(one.name)})
+
+
+@pytest.mark.parametrize(
+    ("lane", "packages", "local"),
+    [
+        ("acme", ("torch-acme",), "acme"),
+        ("acme-evil", ("torch-acme-evil",), "acme.evil"),
+        ("globex", ("torch-globex", "globex-kernels"), "globex"),
+    ],
+)
+def test_the_rules_of_a_channel(lane: str, packages: tuple[str, ...], local: str) -> None:
+    found = of()
+    rules = lane_channel(found, lane, "nightly")
+    assert (rules.lane, rules.channel, rules.quota) == (lane, NIGHTLY, found.lane(lane).quota)
+    assert (rules.wheels.packages, rules.wheels.local) == (packages, local)
+    assert rules.tracks == {name: (f"https://wheels.example.org/simple/{name}/",) for name in packages}
+    with pytest.raises(ConfigurationError, match="no lane"):
+        lane_channel(found, "hooli", "stable")
+
+
+def test_no_lane_has_the_folder_of_the_centres_requests() -> None:
+    with pytest.raises(ConfigurationError, match="no lane is called centre"):
+        of(HEAD + "lanes: {centre: o/x@1}\n")
 
 
 BAD_NAMES = ["Acme", "-acme", "acme-", "ac--me", "ac_me", "ac/me", "ac.me", "..", "1acme", "ac%2fme", "ac*", "acme é"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from imageyard.errors import EnvironmentLacks, PolicyRefused
-from imageyard.lanes.channels import NIGHTLY, Channel
+from imageyard.lanes.channels import NIGHTLY, STABLE, Channel
 from imageyard.lanes.index_pages import files_base
 from imageyard.lanes.index_update import IndexReport, update_index
 from imageyard.lanes.lane_rules import LaneChannel
@@ -27,6 +28,7 @@ from support.lanes.memory_s3 import Killed, MemoryS3, page_lies
 from support.lanes.wheels import RULES, wheel
 
 RULES_HERE = lane_channel()
+WITHDRAWN_TAG = {"imageyard-state": "withdrawn"}
 JSON_PAGE = "index/acme/stable/simple/torch-acme/index.v1_json"
 ONE, TWO, THREE = names("1.0+acme", "1.1+acme", "1.2+acme")
 
@@ -40,7 +42,7 @@ class Yard:
         self.s3.after = self.check
 
     def check(self) -> None:
-        assert page_lies({key: found.body for key, found in self.s3.objects.items()}) == []
+        assert page_lies({key: found.body for key, found in self.s3.handed_out.items()}) == []
 
     def upload(self, filename: str, rules: LaneChannel = RULES_HERE, **more: Any) -> Uploaded:
         path = wheel_file(self.folder, filename, **more)
@@ -267,7 +269,7 @@ def test_a_file_without_metadata_beside_it_is_listed_without(yard: Yard) -> None
 
 
 def test_provenance_can_be_demanded_and_has_a_full_url(yard: Yard) -> None:
-    rules = lane_channel(demands_provenance=True, files_url="https://files.example.com/")
+    rules = lane_channel(replace(STABLE, demands_provenance=True), files_url="https://files.example.com/")
     yard.s3.after = lambda: None  # its links lead elsewhere
     key = yard.upload(ONE, rules).key
     yard.upload(TWO, rules)
@@ -348,24 +350,24 @@ def test_yanked_and_not_yanked_again(yard: Yard) -> None:
     yard.ask("1", request("yank", ONE, reason="wrong <ABI>"))
     yard.index()
     assert [file["yanked"] for file in yard.page()["files"]] == ["wrong <ABI>"]
-    yard.ask("2", request("unyank", ONE))
+    yard.ask("2", request("restore", ONE))
     yard.index()
     assert [file["yanked"] for file in yard.page()["files"]] == [False]
-    assert [entry["action"] for entry in yard.log()] == ["yank", "unyank"]
+    assert [entry["action"] for entry in yard.log()] == ["yank", "restore"]
 
 
-def test_withdrawn_is_out_of_the_index_and_kept_where_nobody_installs_it(yard: Yard) -> None:
+def test_withdrawn_is_out_of_the_index_and_kept_so_that_nobody_installs_it(yard: Yard) -> None:
     for name in (ONE, TWO):
         yard.upload(name)
     yard.index()
     yard.ask("bad", request("withdraw", ONE, disclosure="2026-12-01"))
     report = yard.index()
     assert yard.listed() == [TWO]
-    assert report.moved == (ONE, f"{ONE}.metadata", f"{ONE}.upload.json")
-    kept = [key for key, found in yard.s3.objects.items() if found.body == wheel(ONE)]
-    assert len(kept) == 1
-    assert kept[0].startswith("withdrawn/acme/stable/")
-    assert kept[0].endswith(f"/{ONE}")
+    assert report.marked == (ONE, f"{ONE}.metadata", f"{ONE}.upload.json")
+    key = file_key("acme", "stable", ONE)
+    assert yard.s3.tags == dict.fromkeys((key, f"{key}.metadata", f"{key}.upload.json"), WITHDRAWN_TAG)
+    assert yard.s3.objects[key].body == wheel(ONE)
+    assert yard.index().marked == ()
     (entry,) = yard.log()
     expected = {
         "id": "acme/bad",
@@ -386,17 +388,36 @@ def test_a_withdrawn_name_does_not_come_back_with_other_bytes(yard: Yard) -> Non
     yard.upload(ONE)
     yard.ask("1", request("withdraw", ONE))
     yard.index()
-    yard.upload(ONE, files={"torch_acme/more.py": b"evil"})
+    with pytest.raises(FileRefused) as refused:
+        yard.upload(ONE, files={"torch_acme/more.py": b"evil"})
+    assert refused.value.rule == "other-bytes"
     yard.index()
     assert yard.listed() == []
-    assert not [key for key in yard.s3.objects if key.startswith("files/")]
+
+
+@pytest.mark.parametrize("is_state_lost", [False, True])
+def test_the_centre_alone_restores_what_is_withdrawn(yard: Yard, is_state_lost: bool) -> None:
+    yard.upload(ONE)
+    yard.ask("1", request("withdraw", ONE))
+    yard.index()
+    if is_state_lost:
+        yard.s3.put("state/acme/stable.json", b"lost")
+    yard.ask("2", request("restore", ONE))
+    yard.index()
+    assert yard.listed() == []
+    yard.ask("3", request("restore", ONE, lane="acme"), lane="centre")
+    report = yard.index()
+    assert report.read == (ONE,)
+    assert yard.listed() == [ONE]
+    assert yard.s3.tags == {}
+    assert [entry["refused"] for entry in yard.log()] == ["", "the centre alone restores a file that is withdrawn", ""]
 
 
 def test_a_request_is_executed_once(yard: Yard) -> None:
     yard.upload(ONE)
     yard.ask("1", request("yank", ONE))
     yard.index()
-    yard.ask("2", request("unyank", ONE))
+    yard.ask("2", request("restore", ONE))
     for _ in range(3):
         yard.index()
     yard.s3.put("state/acme/stable.json", b"lost")
@@ -522,7 +543,7 @@ def test_whoever_is_killed_at_any_request_leaves_pages_that_are_true(tmp_path: P
     whole = Yard(tmp_path / "dist")
     story(whole)
     count = len(whole.s3.calls)
-    assert count > 50
+    assert count > 40
     for die_at in range(count):
         yard = Yard(tmp_path / "dist")
         yard.s3.die_at, yard.s3.dies_after = die_at, dies_after
@@ -530,13 +551,14 @@ def test_whoever_is_killed_at_any_request_leaves_pages_that_are_true(tmp_path: P
             story(yard)
         yard.check()
         yard.index()
-        if "withdrawn" not in {key.partition("/")[0] for key in yard.s3.objects}:
-            story(yard)
+        story(yard)
         assert yard.listed() == [ONE]
         assert [file["yanked"] for file in yard.page()["files"]] == ["it crashes"]
         assert [entry["id"] for entry in yard.log()] == ["acme/1", "acme/2"], "each once, whoever was killed"
-        kept = [key for key in yard.s3.objects if key.startswith("withdrawn/")]
-        assert len(kept) == len([key for key in yard.s3.objects if key.startswith("files/")]) == 3
+        assert sorted(yard.s3.tags) == [
+            key for key in sorted(yard.s3.objects) if key.startswith("files/") and TWO in key
+        ]
+        assert len(yard.s3.tags) == 3
 
 
 def test_a_state_reads_back() -> None:

@@ -37,29 +37,32 @@ def put(who: str, key: str, context: Mapping[str, str] = NEW) -> bool:
     return may(who, "PutObject", key, **context)
 
 
-FILE = "lanes/acme/nightly/torch_acme-1.0-py3-none-any.whl"
+FILE = "files/acme/nightly/torch_acme-1.0-py3-none-any.whl"
 
 WRITERS = [
     (FILE, "acme"),
-    ("lanes/acme/x", "acme"),
-    ("lanes/acme-evil/x", "acme-evil"),
-    ("lanes/acme", ""),
-    ("lanes/acme-", ""),
-    ("lanes/x", ""),
-    ("lanes/", ""),
-    ("lanes/initech/x", ""),
-    ("lanes/globex/a/b", "globex"),
-    ("lanes/globex/../acme/x", "globex"),
-    ("lanes/globex%2f..%2facme/x", ""),
-    ("lanes//acme/x", ""),
-    ("lanes/ACME/x", ""),
-    ("lanes/acme%2Fx", ""),
-    ("/lanes/acme/x", ""),
+    ("files/acme/x", "acme"),
+    ("files/acme-evil/x", "acme-evil"),
+    ("files/acme", ""),
+    ("files/acme-", ""),
+    ("files/x", ""),
+    ("files/", ""),
+    ("files/initech/x", ""),
+    ("files/globex/a/b", "globex"),
+    ("files/globex/../acme/x", "globex"),
+    ("files/globex%2f..%2facme/x", ""),
+    ("files//acme/x", ""),
+    ("files/ACME/x", ""),
+    ("files/acme%2Fx", ""),
+    ("/files/acme/x", ""),
     ("requests/acme/1.json", "acme"),
     ("requests/acme-evil/1.json", "acme-evil"),
     ("requests/acme.json", ""),
-    ("simple/acme/nightly/torch-acme/index.html", "indexer"),
-    ("simple/lanes/acme/x", "indexer"),
+    ("index/acme/nightly/torch-acme/index.html", "indexer"),
+    ("index/files/acme/x", "indexer"),
+    ("index/acme", "indexer"),
+    ("state/acme/stable.json", "indexer"),
+    ("requests/centre/1.json", ""),
     ("log/2026/1.json", "indexer purge"),
     ("other", ""),
     ("", ""),
@@ -75,12 +78,12 @@ def test_who_may_create_what(key: str, writers: str) -> None:
 
 def test_who_creates_in_another_bucket() -> None:
     for who, bucket in product(EVERYBODY, (f"{BUCKET}-evil", "other", f"x-{BUCKET}")):
-        arn = f"arn:aws:s3:::{bucket}/lanes/{who}/x"
+        arn = f"arn:aws:s3:::{bucket}/files/{who}/x"
         assert not allowed([ROLES[who]["policy"]], "s3:PutObject", arn, {**TLS, **NEW})
 
 
 @pytest.mark.parametrize("who", [*EVERYBODY, "administrator"])
-@pytest.mark.parametrize("key", [FILE, "requests/acme/1.json", "log/1.json", "lanes/x", "other", "simple"])
+@pytest.mark.parametrize("key", [FILE, "requests/acme/1.json", "log/1.json", "files/x", "other", "index"])
 def test_nobody_replaces_anything_but_an_index(who: str, key: str) -> None:
     """PutObject and CompleteMultipartUpload without the header; a copy without it is the same action."""
     assert not may(who, "PutObject", key)
@@ -96,11 +99,13 @@ def test_the_steps_of_an_upload_in_parts_need_no_header(who: str, may_put: bool)
 
 @pytest.mark.parametrize("who", [*EVERYBODY, "administrator"])
 def test_the_indexer_alone_writes_indexes(who: str) -> None:
-    page = "simple/acme/stable/index.html"
-    assert may(who, "PutObject", page) is (who == "indexer")
-    assert put(who, page) is (who == "indexer")
+    page, state = "index/acme/stable/index.html", "state/acme/stable.json"
+    for key in (page, state):
+        assert may(who, "PutObject", key) is (who == "indexer")
+        assert put(who, key) is (who == "indexer")
+        assert not may(who, "DeleteObjectVersion", key)
     assert may(who, "DeleteObject", page) is (who == "indexer")
-    assert not may(who, "DeleteObjectVersion", page)
+    assert not may(who, "DeleteObject", state)
 
 
 @pytest.mark.parametrize("who", [*EVERYBODY, "administrator"])
@@ -121,13 +126,13 @@ def test_nobody_sets_an_acl(who: str) -> None:
     for action in ("PutObjectAcl", "PutObjectVersionAcl"):
         assert not may(who, action, FILE)
     assert not put(who, FILE, {**NEW, "s3:x-amz-acl": "public-read"})
-    assert not put(who, "simple/acme/index.html", {"s3:x-amz-acl": "bucket-owner-full-control"})
+    assert not put(who, "index/acme/index.html", {"s3:x-amz-acl": "bucket-owner-full-control"})
     assert not allowed([ADMINISTRATOR, BUCKET_POLICY], "s3:PutBucketAcl", ARN, TLS)
 
 
 @pytest.mark.parametrize("who", [*EVERYBODY, "administrator"])
 def test_nobody_comes_without_tls(who: str) -> None:
-    for action, key in product(("GetObject", "PutObject", "DeleteObject"), (FILE, "simple/x", "requests/acme/1.json")):
+    for action, key in product(("GetObject", "PutObject", "DeleteObject"), (FILE, "index/x", "requests/acme/1.json")):
         assert not may(who, action, key, **NEW, **{"aws:SecureTransport": "false"})
     plain = {"aws:SecureTransport": "false"}
     assert not allowed([ADMINISTRATOR, BUCKET_POLICY], "s3:ListBucket", ARN, plain)
@@ -168,7 +173,7 @@ EDGE = {
     ("key", "context", "may_read"),
     [
         (FILE, {}, True),
-        ("simple/acme/stable/index.html", {}, True),
+        ("index/acme/stable/index.html", {}, True),
         ("requests/acme/1.json", {}, False),
         ("log/1.json", {}, False),
         (FILE, {"s3:ExistingObjectTag/imageyard-state": "withdrawn"}, False),
@@ -210,8 +215,8 @@ def _listed(value: Any) -> list[str]:
     return value if isinstance(value, list) else [value]
 
 
-LISTED = ["lanes/acme/", "lanes/acme/nightly/", "requests/acme/"]
-NOT_LISTED = ["", "lanes/", "lanes/acme", "lanes/acme-evil/", "requests/", "simple/", "log/", "lanes/*", None]
+LISTED = ["files/acme/", "files/acme/nightly/", "requests/acme/"]
+NOT_LISTED = ["", "files/", "files/acme", "files/acme-evil/", "requests/", "index/", "log/", "files/*", None]
 
 
 @pytest.mark.parametrize("prefix", [*LISTED, *NOT_LISTED])

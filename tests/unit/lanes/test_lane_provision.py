@@ -152,7 +152,8 @@ def test_only_what_differs_is_changed_and_shown(address: str) -> None:
         "  + LanesReplaceNothing Effect = Deny",
         "  + LanesReplaceNothing Principal = *",
         "  + LanesReplaceNothing Action = s3:PutObject",
-        "  + LanesReplaceNothing NotResource = arn:aws:s3:::example-wheels/simple/*",
+        "  + LanesReplaceNothing NotResource = arn:aws:s3:::example-wheels/index/*",
+        "  + LanesReplaceNothing NotResource = arn:aws:s3:::example-wheels/state/*",
         "  + LanesReplaceNothing Condition Null s3:if-none-match = true",
         "  + LanesReplaceNothing Condition Bool s3:ObjectCreationOperation = true",
         "who may take the role wheels-lane-acme:",
@@ -230,7 +231,7 @@ def test_a_lane_is_suspended_and_comes_back(address: str) -> None:
 
 
 def test_a_lane_that_is_gone_is_named_and_taken_away(address: str) -> None:
-    asked("s3").put_object(Bucket=BUCKET, Key="lanes/acme-evil/x", Body=b"x")  # moto reads no condition of a Deny
+    asked("s3").put_object(Bucket=BUCKET, Key="files/acme-evil/x", Body=b"x")  # moto reads no condition of a Deny
     Run(LANES, yes=True)
     asked("iam").create_role(RoleName="wheels-lane-theirs", AssumeRolePolicyDocument=json.dumps(EVERYTHING))
     less = "\n".join(line for line in LANES.splitlines() if "acme-evil/" not in line) + "\n"
@@ -244,7 +245,7 @@ def test_a_lane_that_is_gone_is_named_and_taken_away(address: str) -> None:
     assert "wheels-lane-acme-evil" in stands_names()
     assert Run(less, gone="acme-evil", yes=True).heads
     assert "wheels-lane-acme-evil" not in stands_names()
-    assert [one["Key"] for one in asked("s3").list_objects_v2(Bucket=BUCKET)["Contents"]] == ["lanes/acme-evil/x"]
+    assert [one["Key"] for one in asked("s3").list_objects_v2(Bucket=BUCKET)["Contents"]] == ["files/acme-evil/x"]
     assert "lanes/acme-evil/images" in {
         one["repositoryName"] for one in asked("ecr").describe_repositories()["repositories"]
     }

@@ -11,7 +11,7 @@ from imageyard.lanes.channels import NIGHTLY, STABLE, kept_versions
 from imageyard.lanes.lane_log import LogPlace
 from imageyard.lanes.lane_requests import Request, content_of, entry_from, executed, is_id, read_request, taken_back
 from imageyard.lanes.listed_files import used_bytes
-from imageyard.lanes.places import file_key, log_key, withdrawn_key
+from imageyard.lanes.places import file_key, log_key, request_key
 from support.lanes.channels import names, request
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=timezone.utc)
@@ -19,7 +19,7 @@ NOW = datetime(2026, 11, 28, 12, tzinfo=timezone.utc)
 
 def test_places() -> None:
     assert file_key("acme", "stable", "x.whl") == "files/acme/stable/x.whl"
-    assert withdrawn_key("acme", "stable", "ab", "x.whl") == "withdrawn/acme/stable/ab/x.whl"
+    assert request_key("acme", "1") == "requests/acme/1.json"
     assert sorted(map(log_key, (10, 9, 100))) == ["log/00000009.json", "log/00000010.json", "log/00000100.json"]
     assert LogPlace() == LogPlace(0, "")
 
@@ -47,11 +47,11 @@ def test_used_bytes_are_of_files_that_are_kept() -> None:
 def test_a_request_and_its_entry() -> None:
     asked = read_request("acme", request("withdraw", "x.whl", lane="other"))
     assert asked == Request("acme", "stable", "withdraw", ("x.whl",), "it crashes", "release@acme", "")
-    entry = executed(7, "acme/1", asked, {"x.whl"}, NOW, "hash")
+    entry = executed(7, "acme/1", asked, {"x.whl"}, set(), NOW, "hash")
     assert (entry.refused, entry.disclose_by) == ("", "2026-12-05")
     assert entry_from(json.loads(json.dumps(content_of(entry))), "log/7") == entry
     assert taken_back([entry], {}, {}) == ({}, {"x.whl": "it crashes"})
-    refused = executed(7, "acme/1", asked, set(), NOW, "hash")
+    refused = executed(7, "acme/1", asked, set(), set(), NOW, "hash")
     assert (refused.refused, refused.disclose_by) == ("the channel has no file x.whl", "")
     assert taken_back([refused], {}, {}) == ({}, {})
 

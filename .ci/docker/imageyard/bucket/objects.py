@@ -135,11 +135,6 @@ class Bucket:
         doing = f"writing {self.path(key)}"
         self.call("put_object", key, doing, Body=body, ContentType=media_type, **checksum(body))
 
-    def copy(self, key: str, target: str) -> None:
-        """Copy an object of up to 5 GB within the bucket. Raises NotFound where there is none."""
-        source = {"Bucket": self._bucket, "Key": self._prefix + key}
-        self.call("copy_object", target, f"copying {self.path(key)}", CopySource=source)
-
     def delete(self, key: str) -> None:
         """Delete an object; it may be gone already."""
         self.call("delete_object", key, f"deleting {self.path(key)}")

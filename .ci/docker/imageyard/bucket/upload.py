@@ -26,11 +26,13 @@ _ROUNDS = 4
 _MEDIA_TYPE = "application/octet-stream"
 
 
-def upload(bucket: Bucket, key: str, blob: Descriptor, content: IO[bytes], origin: str) -> None:
+def upload(bucket: Bucket, key: str, blob: Descriptor, content: IO[bytes], origin: str, *, resume: bool = True) -> None:
     """Put a blob under a key that has nothing yet; `origin` names the place of `content`, which is seekable.
 
     Raises Transient for bytes of another digest, of which nothing is kept, and what reading and the bucket raise. An
     upload that is stopped anywhere stays in the bucket, and the next one sends only the parts that are not there.
+    Without `resume` it begins anew: S3 lets nobody list the unfinished uploads of one prefix alone (Service
+    Authorization Reference, ListBucketMultipartUploads: no `s3:prefix`).
     """
     part = max(PART, -(-blob.size // _MOST_PARTS))
     if blob.size <= part:
@@ -42,7 +44,7 @@ def upload(bucket: Bucket, key: str, blob: Descriptor, content: IO[bytes], origi
     with bucket.writing:
         for _ in range(_ROUNDS):
             try:
-                _in_parts(bucket, key, blob, content, part, origin)
+                _in_parts(bucket, key, blob, content, part, origin, resume=resume)
                 return
             except _Lost:  # completed, or given up, by another writer of the same blob
                 if bucket.head(key) is not None:
@@ -54,9 +56,11 @@ class _Lost(Exception):
     """The upload is not there any more."""
 
 
-def _in_parts(bucket: Bucket, key: str, blob: Descriptor, content: IO[bytes], part: int, origin: str) -> None:
+def _in_parts(
+    bucket: Bucket, key: str, blob: Descriptor, content: IO[bytes], part: int, origin: str, *, resume: bool
+) -> None:
     doing = f"writing {bucket.path(key)}"
-    upload_id, sent = _begin(bucket, key, doing)
+    upload_id, sent = _begin(bucket, key, doing, resume=resume)
     given = {"UploadId": upload_id}
     whole = hashlib.sha256()
     parts: list[dict[str, Any]] = []
@@ -81,9 +85,9 @@ def _in_parts(bucket: Bucket, key: str, blob: Descriptor, content: IO[bytes], pa
         give_up(bucket, key, upload_id)
 
 
-def _begin(bucket: Bucket, key: str, doing: str) -> tuple[str, Mapping[int, Mapping[str, Any]]]:
+def _begin(bucket: Bucket, key: str, doing: str, *, resume: bool) -> tuple[str, Mapping[int, Mapping[str, Any]]]:
     """An upload of the key that an earlier run left, with its parts by number, else a new one."""
-    left = [upload_id for found, upload_id, _ in bucket.unfinished(key) if found == key]
+    left = [upload_id for found, upload_id, _ in bucket.unfinished(key) if found == key] if resume else []
     if not left:
         begun = bucket.call("create_multipart_upload", key, doing, ContentType=_MEDIA_TYPE, ChecksumAlgorithm="SHA256")
         return begun["UploadId"], {}

@@ -1,20 +1,31 @@
-"""Lanes of vendors: what has to stand for them at AWS, as text, and made."""
+"""Lanes of vendors: what has to stand for them at AWS, their files, their indexes, and what is taken back."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from invoke.context import Context
+from invoke.exceptions import Exit
 
 from imageyard.cli.entry import JSON, task
+from imageyard.errors import ImageyardError, exit_code
 
 if TYPE_CHECKING:
     from imageyard.ci.providers.base import Provider
+    from imageyard.console import Story
+    from imageyard.lanes.channels import ChannelName
+    from imageyard.lanes.lane_access import LaneAccess
+    from imageyard.lanes.lane_requests import Action
     from imageyard.lanes.model import LaneCatalogue
 
 __all__ = ["TASKS"]
 
 LANES = "another catalogue of lanes than lanes.yml beside the catalogue of images"
+FILE = "the name of the file, as the page of the lane has it"
+REASON = "why; everybody reads it who looks at the file"
+CENTRE = "ask as the centre, which may take back and restore files of every lane"
+YES = "ask for it; without it only the request is printed"
 
 
 @task(
@@ -61,6 +72,153 @@ def deprovision(context: Context, lane: str, yes: bool = False, lanes: str | Non
     return flow(found, lane, LaneAccount(found.bucket, found.region), Story.detect(), yes=yes) or None
 
 
+@task(
+    changes=True,
+    instead="inv lane.render LANE: what the lane may do",
+    files="a pattern of paths of wheels, such as 'dist/*.whl'",
+    lane="the lane",
+    channel="nightly, for development releases, or stable, for others",
+    more="a further pattern of paths; may be given more than once",
+    iterable=("more",),
+    lanes=LANES,
+)
+def upload(
+    context: Context, files: str, lane: str = "", channel: str = "", more: Sequence[str] = (), lanes: str | None = None
+) -> None:
+    """Check wheels by the rules of a lane and put them into its channel; what is there is never replaced."""
+    from imageyard.console import Story
+    from imageyard.errors import ConfigurationError
+    from imageyard.lanes.lane_rules import lane_channel
+    from imageyard.lanes.publish import files_of
+    from imageyard.lanes.publish import upload as flow
+
+    found = _lanes(lanes)
+    if not lane:
+        raise ConfigurationError("no lane is named", hint=("name one: --lane LANE", *found.lanes))
+    rules = lane_channel(found, lane, _channel(channel))
+    reporter = Story.detect()
+    _tell(flow(found, rules, files_of([files, *more]), _access(found, reporter), reporter))
+
+
+@task(
+    changes=True,
+    instead="inv lane.render: what the indexer may do",
+    may_be_first="lane",
+    lane="one lane alone; default: all",
+    lanes=LANES,
+)
+def index(context: Context, lane: str | None = None, lanes: str | None = None) -> None:
+    """Read new files of lanes, execute requests, and write the indexes; what is as it was is not written."""
+    from imageyard.console import Story
+    from imageyard.lanes.publish import index as flow
+
+    found = _lanes(lanes)
+    reporter = Story.detect()
+    _tell(flow(found, lane, _access(found, reporter).bucket(found.indexer_role), reporter))
+
+
+@task(changes="yes", lane="the lane", file=FILE, reason=REASON, centre=CENTRE, yes=YES, lanes=LANES)
+def yank(
+    context: Context,
+    lane: str,
+    file: str,
+    reason: str = "",
+    centre: bool = False,
+    yes: bool = False,
+    lanes: str | None = None,
+) -> object:
+    """Ask that nobody gets a file who does not pin it; the next `lane.index` does it."""
+    return _ask("yank", lane, file, reason, lanes, centre=centre, yes=yes)
+
+
+@task(
+    changes="yes",
+    lane="the lane",
+    file=FILE,
+    reason=REASON,
+    disclosure="the date on which it is told to everybody, as 2026-12-31",
+    centre=CENTRE,
+    yes=YES,
+    lanes=LANES,
+)
+def withdraw(
+    context: Context,
+    lane: str,
+    file: str,
+    reason: str = "",
+    disclosure: str = "",
+    centre: bool = False,
+    yes: bool = False,
+    lanes: str | None = None,
+) -> object:
+    """Ask that nobody gets a file at all, and that it is kept; the next `lane.index` does it."""
+    return _ask("withdraw", lane, file, reason, lanes, disclosure, centre=centre, yes=yes)
+
+
+@task(changes="yes", lane="the lane", file=FILE, reason=REASON, centre=CENTRE, yes=YES, lanes=LANES)
+def restore(
+    context: Context,
+    lane: str,
+    file: str,
+    reason: str = "",
+    centre: bool = False,
+    yes: bool = False,
+    lanes: str | None = None,
+) -> object:
+    """Ask that a yanked file, or with --centre a withdrawn one, is listed again; the next `lane.index` does it."""
+    return _ask("restore", lane, file, reason, lanes, centre=centre, yes=yes)
+
+
+def _ask(
+    action: Action,
+    lane: str,
+    file: str,
+    reason: str,
+    lanes: str | None,
+    disclosure: str = "",
+    *,
+    centre: bool,
+    yes: bool,
+) -> object:
+    from imageyard.console import Story
+    from imageyard.lanes.asking import Wanted, ask
+
+    found = _lanes(lanes)
+    reporter = Story.detect()
+    access = _access(found, reporter)
+    wanted = Wanted(action, found.lane(lane).name, file, reason, access.by_in_words(), centre, disclosure)
+    bucket = access.bucket(None if centre else found.role_of(lane))
+    return ask(bucket, wanted, reporter, yes=yes)
+
+
+def _channel(text: str) -> ChannelName:
+    from imageyard.errors import ConfigurationError
+
+    match text:
+        case "nightly" | "stable":
+            return text
+        case _:
+            raise ConfigurationError(f"{text[:40]!r} is no channel", hint="--channel nightly, or --channel stable")
+
+
+def _access(found: LaneCatalogue, reporter: Story) -> LaneAccess:
+    from imageyard.http.transport import Http
+    from imageyard.lanes.lane_access import LaneAccess
+
+    return LaneAccess(found, _provider(), Http(), reporter.mask)
+
+
+def _tell(ended: tuple[Sequence[str], ImageyardError | None]) -> None:
+    """Print what was done, and end with the exit code of the first error, which was told."""
+    from imageyard.console import Story
+
+    done, error = ended
+    if done:
+        Story.result("\n".join(done))
+    if error is not None:
+        raise Exit(code=exit_code(error))
+
+
 def _lanes(lanes: str | None) -> LaneCatalogue:
     from pathlib import Path
 
@@ -81,4 +239,4 @@ def _provider() -> Provider:
     return provider_of(os.environ)
 
 
-TASKS = [render, provision, deprovision]
+TASKS = [render, provision, deprovision, upload, index, yank, withdraw, restore]

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from imageyard.lanes.refusal import FileRefused
 from imageyard.lanes.standard import is_development, newest_first
 
-__all__ = ["NIGHTLY", "STABLE", "Channel", "check_channel", "kept_versions"]
+__all__ = ["NIGHTLY", "STABLE", "Channel", "ChannelName", "check_channel", "kept_versions"]
+
+
+ChannelName: TypeAlias = Literal["nightly", "stable"]
 
 
 @dataclass(frozen=True)
 class Channel:
-    """A channel: `keep` is how many versions of each project are listed, the newest; None for all.
+    """A channel of every lane: `keep` is how many versions of each project are listed, the newest; None for all.
 
     `max_age` is for how many seconds a cache may hold its pages. Pages are asked for again after that, files never:
-    a name has the same bytes for ever.
+    a name has the same bytes for ever. `demands_provenance` leaves out files that have no provenance beside them.
     """
 
-    name: str
+    name: ChannelName
     keep: int | None
     max_age: int
     is_development: bool
+    demands_provenance: bool = False
 
     @property
     def page_cache(self) -> str:
@@ -30,7 +35,7 @@ class Channel:
         return f"public, max-age={self.max_age}"
 
 
-NIGHTLY = Channel("nightly", 60, 60, is_development=True)
+NIGHTLY = Channel("nightly", 30, 60, is_development=True)
 STABLE = Channel("stable", None, 600, is_development=False)
 
 

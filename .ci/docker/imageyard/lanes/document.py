@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,14 +11,14 @@ from imageyard.catalogue.kinds import check
 from imageyard.catalogue.nodes import Map, Node, error_at, place, plain
 from imageyard.catalogue.scalars import FieldFault
 from imageyard.ci.providers.base import Home
+from imageyard.lanes.channels import NIGHTLY, STABLE, Channel, ChannelName
 from imageyard.lanes.grammar import TOP, NamedRepository, package_name, workflow_repository
-from imageyard.lanes.model import ChannelName, ChannelSettings, Lane, LaneCatalogue, LaneState, RoleJob
+from imageyard.lanes.model import Lane, LaneCatalogue, LaneState, RoleJob
+from imageyard.lanes.places import CENTRE
 from imageyard.names import Reference, parse_reference
 
-__all__ = ["NIGHTLIES", "load", "parse"]
+__all__ = ["load", "parse"]
 
-NIGHTLIES = 30
-"""How many versions of a package the nightly channel keeps where the catalogue does not say."""
 _ROLE_NAME_LIMIT = 64  # characters (AWS IAM User Guide, "IAM and AWS STS quotas", "Name length limits")
 _INDEX_FILE, _PURGE_FILE = "lane-index.yml", "lane-purge.yml"
 _INDEX_ENVIRONMENT, _PURGE_ENVIRONMENT = "lane-index", "lane-purge"
@@ -61,6 +62,9 @@ def _decode(root: Map, file: str) -> LaneCatalogue:
         distribution=said.get("distribution"),
         lanes={name: _lane(name, lanes.items[name], lanes, said) for name in lanes.items},
     )
+    if CENTRE in found.lanes:
+        hint = "call it something else: requests of the centre are in this folder"
+        raise error_at(lanes, f"no lane is called {CENTRE}", key=CENTRE, hint=hint)
     _refuse_long_roles(found, lanes)
     _refuse_shared(found, lanes)
     return found
@@ -88,11 +92,12 @@ def _refuse_outsider(node: Map, key: str, workflow: str, centre: str) -> None:
         )
 
 
-def _channels(said: Any) -> dict[ChannelName, ChannelSettings]:
+def _channels(said: Any) -> dict[ChannelName, Channel]:
     nightly, stable = said.get("nightly", {}), said.get("stable", {})
+    keep = int(nightly.get("keep", NIGHTLY.keep))
     return {
-        "nightly": ChannelSettings(int(nightly.get("keep", NIGHTLIES)), nightly.get("provenance") == "required"),
-        "stable": ChannelSettings(None, stable.get("provenance") == "required"),
+        "nightly": replace(NIGHTLY, keep=keep, demands_provenance=nightly.get("provenance") == "required"),
+        "stable": replace(STABLE, demands_provenance=stable.get("provenance") == "required"),
     }
 
 

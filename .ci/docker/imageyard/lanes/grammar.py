@@ -10,7 +10,7 @@ from imageyard.catalogue import scalars
 from imageyard.catalogue.forms import FILLED, REPOSITORY, words
 from imageyard.catalogue.kinds import Either, Field, ListOf, MapOf, RecordKind, Scalar
 from imageyard.catalogue.scalars import FieldFault
-from imageyard.lanes.model import normal_name
+from imageyard.lanes.standard import normal_name
 
 __all__ = ["TOP", "NamedRepository", "package_name", "workflow_repository"]
 

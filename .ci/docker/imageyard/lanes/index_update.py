@@ -1,14 +1,15 @@
 """The indexer: reads the files that are new in a channel, executes what was asked for, and writes the pages.
 
 The order keeps every page true wherever a run is killed: a request is in the log first, pages that no longer name a
-file are written next, and only then the file goes where nobody can install it. The log and the files are the truth; the
+file are written next, and only then the file is marked, so that nobody can install it (the bucket's policy); a mark is
+taken off before a page names the file again. The log and the files are the truth; the
 state is a cache. One indexer at a time is meant; where two run, the one that finds that the log grew begins again.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
@@ -18,12 +19,14 @@ from imageyard.errors import Transient
 from imageyard.http.backoff import Clock
 from imageyard.lanes.index_pages import files_base, index_pages
 from imageyard.lanes.lane_log import append, read_on
-from imageyard.lanes.lane_requests import CENTRE, LogEntry, executed, is_id, read_request, taken_back
+from imageyard.lanes.lane_requests import LogEntry, Request, executed, is_id, read_request, taken_back
 from imageyard.lanes.lane_rules import LaneChannel
 from imageyard.lanes.lane_state import LaneState, Seen, WrittenPage, content_of_state, fingerprint, state_from
-from imageyard.lanes.listed_files import Accepted, Listing, StoredFile, TakenBack, listing_of
+from imageyard.lanes.listed_files import Accepted, Listing, Rejected, StoredFile, TakenBack, listing_of
+from imageyard.lanes.model import STATE_TAG, WITHDRAWN
 from imageyard.lanes.places import (
     BESIDE,
+    CENTRE,
     LOG,
     METADATA,
     PROVENANCE,
@@ -32,7 +35,6 @@ from imageyard.lanes.places import (
     log_key,
     requests_prefix,
     state_key,
-    withdrawn_key,
 )
 from imageyard.lanes.stored_wheel import judge
 
@@ -47,14 +49,14 @@ _KEEP_EVERY = 200
 class IndexReport:
     """What a run of the indexer did: files that it read, requests that it executed, keys of pages that it wrote.
 
-    `moved` are the withdrawn files that went where nothing is served.
+    `marked` are the withdrawn files, and what lies beside them, that nobody can install any more.
     """
 
     listing: Listing
     read: tuple[str, ...]
     executed: tuple[LogEntry, ...]
     written: tuple[str, ...]
-    moved: tuple[str, ...]
+    marked: tuple[str, ...]
 
 
 def update_index(bucket: Bucket, rules: LaneChannel, clock: Clock | None = None) -> IndexReport:
@@ -87,6 +89,7 @@ class _Run:
         """One round; None where the log grew under it."""
         objects = {entry.key.removeprefix(self.prefix): entry for entry in self.bucket.list(self.prefix)}
         done = self._execute(objects)
+        self._unmark(objects)
         read = self._read_files(objects)
         base = files_base(self.rules)
         listing = listing_of(
@@ -96,7 +99,9 @@ class _Run:
         self._keep()
         if any(entry.key > log_key(self.state.log.number) for entry in self.bucket.list(LOG)):
             return None
-        return IndexReport(listing, tuple(read), tuple(done), tuple(written), tuple(self._move(objects)))
+        marked = self._mark(objects)
+        self._keep()
+        return IndexReport(listing, tuple(read), tuple(done), tuple(written), tuple(marked))
 
     def _execute(self, objects: Mapping[str, ObjectEntry]) -> list[LogEntry]:
         """Write into the log what is asked for and not in it yet; the first request is the first that is executed."""
@@ -117,25 +122,29 @@ class _Run:
             mine = (self.rules.lane, self.rules.channel.name)
             if not isinstance(asked, str) and (asked.lane, asked.channel) != mine:
                 continue
-            known = {name for name in (*objects, *self.state.withdrawn) if not name.endswith(BESIDE)}
-            now = datetime.fromtimestamp(self.clock.now(), timezone.utc)
-            entries, place = append(
-                self.bucket,
-                self.state.log,
-                id,
-                lambda number, previous: executed(number, id, asked, known, now, previous),  # noqa: B023
-            )
+            entries, place = append(self.bucket, self.state.log, id, self._entry(id, asked, objects))
             self.state = replace(self.state, log=place)
             self._take(entries)
             done += [entry for entry in entries if entry.id == id]
         return done
 
+    def _entry(
+        self, id: str, asked: Request | str, objects: Mapping[str, ObjectEntry]
+    ) -> Callable[[int, str], LogEntry]:
+        known = {name for name in (*objects, *self.state.withdrawn) if not name.endswith(BESIDE)}
+        now = datetime.fromtimestamp(self.clock.now(), timezone.utc)
+        withdrawn = self.state.withdrawn.keys()
+        return lambda number, previous: executed(number, id, asked, known, withdrawn, now, previous)
+
     def _take(self, entries: list[LogEntry]) -> None:
         askers = (f"{self.rules.lane}/", f"{CENTRE}/")
         ids = {entry.id for entry in entries if entry.id.startswith(askers)}
         mine = [e for e in entries if (e.lane, e.channel) == (self.rules.lane, self.rules.channel.name)]
-        yanked, withdrawn = taken_back(mine, self.state.yanked, self.state.withdrawn)
-        self.state = replace(self.state, yanked=yanked, withdrawn=withdrawn, executed=self.state.executed | ids)
+        self.state = replace(self.state, executed=self.state.executed | ids)
+        for entry in mine:
+            yanked, withdrawn = taken_back([entry], self.state.yanked, self.state.withdrawn)
+            restored = (self.state.restored | self.state.withdrawn.keys()) - withdrawn.keys()
+            self.state = replace(self.state, yanked=yanked, withdrawn=withdrawn, restored=restored)
 
     def _read_files(self, objects: Mapping[str, ObjectEntry]) -> list[str]:
         """Read what is new, and what was read under other rules; what is gone is forgotten."""
@@ -146,7 +155,9 @@ class _Run:
             seen = self.state.files.get(name)
             if is_same and seen is not None and (seen.etag, seen.size) == (objects[name].etag, objects[name].size):
                 files[name] = seen
-        new = [name for name in names if name not in files and name not in self.state.withdrawn]
+        for name in self.state.withdrawn.keys() & set(names):  # the listing says why, and nobody reads it
+            files[name] = Seen(objects[name].etag, objects[name].size, Rejected("withdrawn", "withdrawn"))
+        new = [name for name in names if name not in files]
         for count, name in enumerate(new, 1):
             entry = objects[name]
             files[name] = Seen(entry.etag, entry.size, judge(self.bucket, entry, name, self.rules))
@@ -216,19 +227,35 @@ class _Run:
             self.bucket.replace(self.key, dumps(content_of_state(self.state)))
             self.before = self.state
 
-    def _move(self, objects: Mapping[str, ObjectEntry]) -> list[str]:
-        """Put withdrawn files, and what lies beside them, where nothing is served; no page names them any more."""
-        moved = []
-        for name in sorted(self.state.withdrawn):
-            for part in (name, *(name + ending for ending in BESIDE)):
-                entry = objects.get(part)
-                if entry is None:
-                    continue
-                target = withdrawn_key(self.rules.lane, self.rules.channel.name, entry.etag, part)
-                self.bucket.copy(entry.key, target)
-                self.bucket.delete(entry.key)
-                moved.append(part)
-        return moved
+    def _mark(self, objects: Mapping[str, ObjectEntry]) -> list[str]:
+        """Mark withdrawn files, and what lies beside them; no page names them any more."""
+        marked = dict(self.state.marked)
+        new = []
+        for entry, part in _parts(objects, self.state.withdrawn):
+            if marked.get(part) == entry.etag:
+                continue
+            tags = {"TagSet": [{"Key": STATE_TAG, "Value": WITHDRAWN}]}
+            doing = f"withdrawing {self.bucket.path(entry.key)}"
+            self.bucket.call("put_object_tagging", entry.key, doing, Tagging=tags)
+            marked[part] = entry.etag
+            new.append(part)
+        self.state = replace(self.state, marked=marked)
+        return new
+
+    def _unmark(self, objects: Mapping[str, ObjectEntry]) -> None:
+        """Take the marks off what was restored, and read it anew."""
+        marked, files = dict(self.state.marked), dict(self.state.files)
+        for entry, part in _parts(objects, self.state.restored):
+            self.bucket.call("delete_object_tagging", entry.key, f"restoring {self.bucket.path(entry.key)}")
+            marked.pop(part, None)
+            files.pop(part, None)
+        self.state = replace(self.state, marked=marked, files=files, restored=frozenset())
+
+
+def _parts(objects: Mapping[str, ObjectEntry], names: Iterable[str]) -> list[tuple[ObjectEntry, str]]:
+    """Files, and what lies beside each, that are there, with their names."""
+    parts = [name + ending for name in sorted(names) for ending in ("", *BESIDE)]
+    return [(objects[part], part) for part in parts if part in objects]
 
 
 def _read_state(bucket: Bucket, key: str) -> LaneState:

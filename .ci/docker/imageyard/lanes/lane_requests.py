@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Set
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Literal, TypeAlias, get_args
 
 from imageyard.errors import PolicyRefused
+from imageyard.lanes.channels import ChannelName
+from imageyard.lanes.places import CENTRE
 from imageyard.layout import one_line
 
 __all__ = [
-    "CENTRE",
     "CHANNELS",
     "Action",
     "LogEntry",
@@ -30,13 +31,11 @@ __all__ = [
     "taken_back",
 ]
 
-CENTRE = "centre"
-"""Whose requests are about any lane: `requests/centre/`. No lane has this name."""
-CHANNELS = ("nightly", "stable")
+CHANNELS = get_args(ChannelName)
 DISCLOSURE = timedelta(days=7)
 """How long after a withdrawal it may stay untold."""
 
-Action: TypeAlias = Literal["yank", "unyank", "withdraw"]
+Action: TypeAlias = Literal["yank", "withdraw", "restore"]
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _MOST_FILES = 1000
 _MOST_BYTES = 256 * 1024
@@ -109,14 +108,25 @@ def read_request(asker: str, body: bytes) -> Request | str:
 
 
 def executed(
-    number: int, id: str, asked: Request | str, known: Collection[str], now: datetime, previous: str
+    number: int,
+    id: str,
+    asked: Request | str,
+    known: Collection[str],
+    withdrawn: Set[str],
+    now: datetime,
+    previous: str,
 ) -> LogEntry:
-    """The entry for a request; `known` are the files that can be taken back, `now` is in UTC."""
+    """The entry for a request; `known` are the files that can be taken back, `now` is in UTC.
+
+    The centre alone restores what is in `withdrawn`: it may be the centre that took it back.
+    """
     asker = id.partition("/")[0]
     request = Request(asker, "", "yank", (), "", "", "") if isinstance(asked, str) else asked
     refused = asked if isinstance(asked, str) else ""
     if missing := [name for name in request.files if name not in known]:
         refused = f"the channel has no file {missing[0]}"
+    elif request.action == "restore" and asker != CENTRE and not withdrawn.isdisjoint(request.files):
+        refused = "the centre alone restores a file that is withdrawn"
     action = "" if isinstance(asked, str) else request.action
     is_withdrawal = action == "withdraw" and not refused
     return LogEntry(
@@ -159,8 +169,9 @@ def taken_back(
         for name in () if entry.refused else entry.files:
             if entry.action == "yank":
                 now_yanked[name] = entry.reason
-            elif entry.action == "unyank":
+            elif entry.action == "restore":
                 now_yanked.pop(name, None)
+                now_withdrawn.pop(name, None)
             else:
                 now_withdrawn[name] = entry.reason
     return now_yanked, now_withdrawn

@@ -1,14 +1,16 @@
-"""What uploading and indexing need of a lane, whatever document it comes from."""
+"""What uploading and indexing need of a lane."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from imageyard.lanes.channels import Channel
+from imageyard.lanes.channels import Channel, ChannelName
+from imageyard.lanes.model import LaneCatalogue
+from imageyard.lanes.standard import local_part
 from imageyard.lanes.wheel import WheelRules
 
-__all__ = ["LaneChannel"]
+__all__ = ["LaneChannel", "lane_channel"]
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,7 @@ class LaneChannel:
 
     `quota` is the bytes of all files of the channel together. `tracks` has the URLs of projects at the main index that
     the lane extends, by normalised name (PEP 708). `files_url` is the URL below which `files/` is served, where that is
-    not relative to the pages. `demands_provenance` leaves out files that have no provenance beside them.
+    not relative to the pages.
     """
 
     lane: str
@@ -27,4 +29,20 @@ class LaneChannel:
     tracks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     alternates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     files_url: str = ""
-    demands_provenance: bool = False
+
+
+def lane_channel(found: LaneCatalogue, lane: str, channel: ChannelName) -> LaneChannel:
+    """The rules of a channel of a lane: its local versions begin with its name, and it extends the main index.
+
+    In a local version a dash is written as a dot ("Version specifiers", "Local version identifiers"). Raises
+    ConfigurationError for a lane that there is not.
+    """
+    one = found.lane(lane)
+    index = found.main_index
+    return LaneChannel(
+        lane=one.name,
+        channel=found.channels[channel],
+        wheels=WheelRules(one.packages, local_part(f"0+{one.name}")),
+        quota=one.quota,
+        tracks={name: (f"{index}{name}/",) for name in one.packages} if index else {},
+    )

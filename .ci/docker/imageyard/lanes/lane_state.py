@@ -38,7 +38,8 @@ class WrittenPage:
 class LaneState:
     """`rules` is the fingerprint of those under which files were read; `beside` has the ETag and SHA-256 of metadata.
 
-    `yanked` and `withdrawn` have reasons by file name, `executed` the ids of requests, all up to `log`.
+    `yanked` and `withdrawn` have reasons by file name, `executed` the ids of requests, all up to `log`. `marked`
+    has the ETags of objects that are marked as withdrawn, `restored` the files whose marks are still to be taken off.
     """
 
     rules: str = ""
@@ -47,6 +48,8 @@ class LaneState:
     pages: Mapping[str, WrittenPage] = field(default_factory=dict)
     yanked: Mapping[str, str] = field(default_factory=dict)
     withdrawn: Mapping[str, str] = field(default_factory=dict)
+    marked: Mapping[str, str] = field(default_factory=dict)
+    restored: frozenset[str] = frozenset()
     executed: frozenset[str] = frozenset()
     log: LogPlace = field(default_factory=LogPlace)
 
@@ -67,6 +70,8 @@ def content_of_state(state: LaneState) -> Mapping[str, Any]:
         "pages": {key: [page.sha256, page.etag] for key, page in state.pages.items()},
         "yanked": dict(state.yanked),
         "withdrawn": dict(state.withdrawn),
+        "marked": dict(state.marked),
+        "restored": sorted(state.restored),
         "executed": sorted(state.executed),
         "log": [state.log.number, state.log.sha256],
     }
@@ -81,6 +86,8 @@ def state_from(content: Mapping[str, Any]) -> LaneState:
         {key: WrittenPage(*page) for key, page in content["pages"].items()},
         dict(content["yanked"]),
         dict(content["withdrawn"]),
+        dict(content["marked"]),
+        frozenset(content["restored"]),
         frozenset(content["executed"]),
         LogPlace(*content["log"]),
     )

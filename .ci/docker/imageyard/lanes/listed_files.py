@@ -134,7 +134,7 @@ def _own_fate(file: StoredFile, taken: TakenBack, rules: LaneChannel) -> Fate:
         return Rejected("withdrawn", f"withdrawn: {taken.withdrawn[file.filename]}")
     if isinstance(file.verdict, Rejected):
         return file.verdict
-    if rules.demands_provenance and not file.has_provenance:
+    if rules.channel.demands_provenance and not file.has_provenance:
         return Rejected("provenance", f"it has no {PROVENANCE} beside it")
     if file.metadata_sha256 not in (None, file.verdict.metadata_sha256):
         return Rejected("metadata-beside", f"its {METADATA} is not the METADATA in it")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,44 +11,23 @@ from imageyard.catalogue.model import Where
 from imageyard.catalogue.suggest import did_you_mean
 from imageyard.ci.providers.base import Home
 from imageyard.errors import ConfigurationError
+from imageyard.lanes.channels import Channel, ChannelName
 from imageyard.names import Reference
 
 __all__ = [
-    "FILES",
-    "INDEXES",
-    "LOG",
-    "REQUESTS",
     "STATE_TAG",
     "WITHDRAWN",
-    "ChannelName",
-    "ChannelSettings",
     "Lane",
     "LaneCatalogue",
     "LaneState",
     "RoleJob",
-    "normal_name",
 ]
-
-FILES = "lanes/"
-"""Published files stand below it, those of each lane in a folder of its own. Whoever may write creates, and no more."""
-REQUESTS = "requests/"
-"""What lanes ask the centre for (to yank a file, say), as objects, those of each lane in a folder of its own."""
-INDEXES = "simple/"
-"""Indexes and pages: the indexer alone writes here, and only here may anybody write an object anew."""
-LOG = "log/"
-"""What was done and why, an object for each entry, created and never replaced."""
 
 STATE_TAG = "imageyard-state"
 WITHDRAWN = "withdrawn"
 """The tag and its value of a published file that nobody may download: its name stays taken, and its bytes are kept."""
 
 LaneState: TypeAlias = Literal["active", "suspended"]
-ChannelName: TypeAlias = Literal["nightly", "stable"]
-
-
-def normal_name(text: str) -> str:
-    """The normal form of a project's name (PEP 503, "Normalized Names")."""
-    return re.sub(r"[-_.]+", "-", text).lower()
 
 
 @dataclass(frozen=True)
@@ -64,21 +42,10 @@ class RoleJob:
 
 
 @dataclass(frozen=True)
-class ChannelSettings:
-    """A channel of every lane.
-
-    `keep`: how many versions of a package stay, None for all. `provenance_required`: the index lists no file without.
-    """
-
-    keep: int | None = None
-    provenance_required: bool = False
-
-
-@dataclass(frozen=True)
 class Lane:
     """A vendor: `repository` is OWNER/NAME, `number` what GitHub numbers it by, None where nobody said it.
 
-    `packages` are in their normal form, `quota` is in bytes.
+    `packages` are in their normal form, `quota` is what each of its channels may have, in bytes.
     """
 
     name: str
@@ -92,27 +59,9 @@ class Lane:
     where: Where
 
     @property
-    def prefix(self) -> str:
-        """The folder of its files. It ends with a slash, so that no lane's is the beginning of another's."""
-        return f"{FILES}{self.name}/"
-
-    @property
-    def requests(self) -> str:
-        """The folder of its requests."""
-        return f"{REQUESTS}{self.name}/"
-
-    @property
     def is_suspended(self) -> bool:
         """Whether nobody may publish in it; its files stay."""
         return self.state == "suspended"
-
-    def folder(self, channel: ChannelName) -> str:
-        """The folder of the files of a channel."""
-        return f"{self.prefix}{channel}/"
-
-    def index(self, channel: ChannelName) -> str:
-        """The folder of the index of a channel."""
-        return f"{INDEXES}{self.name}/{channel}/"
 
     def publisher(self) -> Home:
         """The repository whose jobs publish. Raises ConfigurationError where nobody said its number.
@@ -150,7 +99,7 @@ class LaneCatalogue:
     indexer: RoleJob
     purge: RoleJob
     price: Decimal | None
-    channels: Mapping[ChannelName, ChannelSettings]
+    channels: Mapping[ChannelName, Channel]
     images: Reference | None
     main_index: str | None
     distribution: str | None

@@ -1,4 +1,7 @@
-"""Where in the bucket the objects of a lane are: one function for each kind of key."""
+"""Where in the bucket the objects of lanes are: one function for each kind of key.
+
+Policies grant what begins with these folders, and uploading and indexing write there; nothing else knows a key.
+"""
 
 from __future__ import annotations
 
@@ -6,30 +9,55 @@ import re
 
 __all__ = [
     "BESIDE",
+    "CENTRE",
+    "FILES",
+    "INDEXES",
     "LOG",
     "METADATA",
     "PROVENANCE",
+    "REQUESTS",
+    "STATE",
     "UPLOAD",
     "file_key",
     "files_prefix",
     "index_prefix",
+    "lane_prefix",
     "log_key",
+    "request_key",
     "requests_prefix",
     "state_key",
-    "withdrawn_key",
 ]
+
+FILES = "files/"
+"""Published files stand below it, those of each lane in a folder of its own. Whoever may write creates, and no more."""
+REQUESTS = "requests/"
+"""What lanes and the centre ask the indexer for (to yank a file, say), each in a folder of its own."""
+INDEXES = "index/"
+"""Indexes and pages: the indexer alone writes here, and may write an object anew."""
+STATE = "state/"
+"""What the indexer keeps of each channel: it alone writes here, and may write an object anew."""
+LOG = "log/"
+"""The one log of all lanes: an object for each entry, created and never replaced."""
+CENTRE = "centre"
+"""Whose requests are about any lane: `requests/centre/`. No lane has this name."""
 
 METADATA, PROVENANCE, UPLOAD = ".metadata", ".provenance", ".upload.json"
 """What a key beside that of a file ends with: its METADATA (PEP 658), its provenance (PEP 740), who uploaded it."""
 BESIDE = (METADATA, PROVENANCE, UPLOAD)
-LOG = "log/"
-"""The one log of all lanes."""
 _WORD = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 
 
+def lane_prefix(lane: str) -> str:
+    """Where the files of a lane begin; its role creates objects below it.
+
+    It ends with a slash, so that no lane's is the beginning of another's.
+    """
+    return f"{FILES}{_word(lane)}/"
+
+
 def files_prefix(lane: str, channel: str) -> str:
-    """Where the files of a channel begin; the lane's role creates objects below it."""
-    return f"files/{_word(lane)}/{_word(channel)}/"
+    """Where the files of a channel begin."""
+    return f"{lane_prefix(lane)}{_word(channel)}/"
 
 
 def file_key(lane: str, channel: str, filename: str) -> str:
@@ -39,27 +67,27 @@ def file_key(lane: str, channel: str, filename: str) -> str:
 
 def index_prefix(lane: str, channel: str) -> str:
     """Where the pages of a channel begin; the indexer alone writes there."""
-    return f"index/{_word(lane)}/{_word(channel)}/"
+    return f"{INDEXES}{_word(lane)}/{_word(channel)}/"
 
 
 def requests_prefix(lane: str) -> str:
     """Where the requests of a lane begin; its role creates objects below it."""
-    return f"requests/{_word(lane)}/"
+    return f"{REQUESTS}{_word(lane)}/"
+
+
+def request_key(lane: str, name: str) -> str:
+    """The key of a request; `lane` is who asks, a lane or the centre."""
+    return f"{requests_prefix(lane)}{name}.json"
 
 
 def state_key(lane: str, channel: str) -> str:
     """The key of what the indexer keeps of a channel."""
-    return f"state/{_word(lane)}/{_word(channel)}.json"
+    return f"{STATE}{_word(lane)}/{_word(channel)}.json"
 
 
 def log_key(number: int) -> str:
     """The key of an entry of the log; they sort by number."""
     return f"{LOG}{number:08}.json"
-
-
-def withdrawn_key(lane: str, channel: str, etag: str, filename: str) -> str:
-    """Where a file is kept that was withdrawn: nothing there is served."""
-    return f"withdrawn/{_word(lane)}/{_word(channel)}/{etag}/{filename}"
 
 
 def _word(text: str) -> str:

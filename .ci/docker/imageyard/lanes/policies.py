@@ -27,7 +27,8 @@ from imageyard.iam import (
     policy_length,
     trust,
 )
-from imageyard.lanes.model import FILES, INDEXES, LOG, REQUESTS, STATE_TAG, WITHDRAWN, Lane, LaneCatalogue, RoleJob
+from imageyard.lanes.model import STATE_TAG, WITHDRAWN, Lane, LaneCatalogue, RoleJob
+from imageyard.lanes.places import FILES, INDEXES, LOG, REQUESTS, STATE, lane_prefix, requests_prefix
 
 __all__ = ["bucket_policy", "indexer_policy", "lane_policy", "lane_trust", "purge_policy", "role_trust"]
 
@@ -60,13 +61,14 @@ def lane_policy(found: LaneCatalogue, lane: Lane) -> PolicyDocument:
     """
     if lane.is_suspended:
         return document({"Sid": "Suspended", "Effect": "Deny", "Action": "*", "Resource": "*"})
-    own = [found.bucket_arn(f"{folder}*") for folder in (lane.prefix, lane.requests)]
+    folders = [f"{folder}*" for folder in (lane_prefix(lane.name), requests_prefix(lane.name))]
+    own = [found.bucket_arn(folder) for folder in folders]
     listing = {
         "Sid": "ListOwn",
         "Effect": "Allow",
         "Action": "s3:ListBucket",
         "Resource": found.bucket_arn(),
-        "Condition": {"StringLike": {"s3:prefix": [f"{lane.prefix}*", f"{lane.requests}*"]}},
+        "Condition": {"StringLike": {"s3:prefix": folders}},
     }
     places = (found.image_repository(lane), found.cache_repository(lane))
     images = [arn for place in places if place and (arn := arn_of_repository(found.partition, place))]
@@ -85,12 +87,14 @@ def role_trust(found: LaneCatalogue, role: str, job: RoleJob, provider: Provider
 
 
 def indexer_policy(found: LaneCatalogue) -> PolicyDocument:
-    """What the indexer may do: read all, write indexes and the log, and mark files; it writes and deletes no file."""
-    files, requests, indexes, log = (found.bucket_arn(f"{one}*") for one in (FILES, REQUESTS, INDEXES, LOG))
+    """What the indexer may do: read all, write indexes, its state and the log, and mark files; it writes no file."""
+    folders = (FILES, REQUESTS, INDEXES, LOG, STATE)
+    files, requests, indexes, log, state = (found.bucket_arn(f"{one}*") for one in folders)
     return document(
         *allow("List", ("s3:ListBucket",), [found.bucket_arn()]),
-        *allow("Read", ("s3:GetObject", "s3:GetObjectTagging"), [files, requests, indexes, log]),
+        *allow("Read", ("s3:GetObject", "s3:GetObjectTagging"), [files, requests, indexes, log, state]),
         *allow("WriteIndexes", (*_CREATING, "s3:DeleteObject"), [indexes]),
+        *allow("Remember", ("s3:PutObject",), [state]),
         *allow("Log", ("s3:PutObject",), [log]),
         *allow("Withdraw", ("s3:PutObjectTagging", "s3:DeleteObjectTagging"), [files]),
     )
@@ -110,19 +114,19 @@ def purge_policy(found: LaneCatalogue) -> PolicyDocument:
 def bucket_policy(found: LaneCatalogue) -> PolicyDocument:
     """What nobody may do to the bucket, whatever a role allows; and where there is a distribution, what it reads.
 
-    Everywhere but below the indexes an object is written only where there is none. `NotResource` covers keys that
-    nobody thought of. A copy is the same action, and is refused without the header too.
+    Everywhere but below the indexes and the state an object is written only where there is none. `NotResource` covers
+    keys that nobody thought of. A copy is the same action, and is refused without the header too.
     """
     everything = [found.bucket_arn(), found.bucket_arn("*")]
-    indexes = found.bucket_arn(f"{INDEXES}*")
+    indexes = [found.bucket_arn(f"{folder}*") for folder in (INDEXES, STATE)]
     indexer, purge = (found.role_arn(role) for role in (found.indexer_role, found.purge_role))
     new = {"Null": {"s3:if-none-match": "true"}, "Bool": {"s3:ObjectCreationOperation": "true"}}
     withdrawn = {f"s3:ExistingObjectTag/{STATE_TAG}": WITHDRAWN}
     return document(
         _deny("LanesOnlyByTls", ("s3:*",), everything, {"Bool": {"aws:SecureTransport": "false"}}),
-        _deny("LanesReplaceNothing", ("s3:PutObject",), [indexes], new, resource="NotResource"),
-        _deny("LanesDeleteByPurge", _DELETING, [indexes], _but(purge), resource="NotResource"),
-        _deny("LanesIndexByIndexer", ("s3:PutObject", *_DELETING), [indexes], _but(indexer)),
+        _deny("LanesReplaceNothing", ("s3:PutObject",), indexes, new, resource="NotResource"),
+        _deny("LanesDeleteByPurge", _DELETING, indexes, _but(purge), resource="NotResource"),
+        _deny("LanesIndexByIndexer", ("s3:PutObject", *_DELETING), indexes, _but(indexer)),
         _deny("LanesMarkByIndexer", _TAGGING, [found.bucket_arn("*")], _but(indexer)),
         _deny("LanesNoAcl", _ACLS, everything),
         _deny("LanesNoAclOnWriting", ("s3:PutObject",), everything[1:], {"Null": {"s3:x-amz-acl": "false"}}),

@@ -76,7 +76,7 @@ def _upload(
         _check_quota(rules, facts, sizes)
         file.seek(0)
         blob = Descriptor("application/octet-stream", Digest(f"sha256:{facts.sha256}"), facts.size)
-        put_blob(bucket, key, blob, file, filename)
+        put_blob(bucket, key, blob, file, filename, resume=False)
         outcome = "created"
     _check_bytes(bucket, key, facts)
     bucket.put(key + METADATA, facts.metadata, "text/plain; charset=utf-8")

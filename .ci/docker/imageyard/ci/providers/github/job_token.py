@@ -20,7 +20,10 @@ ISSUER = "https://token.actions.githubusercontent.com"
 
 _URL, _BEARER = "ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"
 _DOING = "asking GitHub for the token of this job"
-_CLAIMS = ("iss", "aud", "repository_id", "environment", "job_workflow_ref", "sub")
+_CLAIMS = (
+    "iss", "aud", "repository", "repository_id", "environment", "job_workflow_ref", "sub", "ref", "sha", "run_id",
+    "run_attempt", "actor",
+)  # fmt: skip
 
 
 def in_reach(environ: Mapping[str, str]) -> bool:

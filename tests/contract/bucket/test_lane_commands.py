@@ -1,0 +1,111 @@
+"""The commands of a lane at S3 as moto has it: upload, index, what pip gets, yank, withdraw, restore."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+from support.aws.bucket import KEYS, StrictS3
+from support.lanes.catalogues import BUCKET, LANES
+from support.lanes.channels import names, wheel_file
+from support.lanes.memory_s3 import Stored
+from support.lanes.served_index import served_index
+
+TOP = Path(__file__).parents[3]
+ONE, TWO = names("1.0+acme", "1.1+acme")
+PAGE = "index/acme/stable/simple/torch-acme/index.v1_json"
+NO_JOB = ("GITHUB_", "ACTIONS_", "AWS_")
+
+
+class Commands:
+    """A catalogue of lanes, wheels, and `inv` with S3 in reach."""
+
+    def __init__(self, folder: Path, s3: StrictS3) -> None:
+        self.folder = folder
+        self.s3 = s3
+        (folder / "lanes.yml").write_text(LANES)
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(NO_JOB)}
+        here = {"AWS_ENDPOINT_URL": s3.endpoint, "AWS_ACCESS_KEY_ID": KEYS.id, "AWS_SECRET_ACCESS_KEY": KEYS.secret}
+        self.env = {**kept, **here, "LOGNAME": "releaser"}
+
+    def inv(self, *argv: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "imageyard", *argv, "--lanes", str(self.folder / "lanes.yml")]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=TOP, env=self.env)
+        assert done.returncode == code, done.stderr
+        return done
+
+    def yanked(self) -> dict[str, object]:
+        """The files of the page, with the reason of those that are yanked."""
+        files = json.loads(self.s3.objects(BUCKET)[PAGE])["files"]
+        return {file["filename"]: file["yanked"] for file in files}
+
+    def pip_gets(self, requirement: str) -> list[str]:
+        """What pip downloads from the index, as the bucket is now."""
+        target = self.folder / "got"
+        now = datetime.now(timezone.utc)
+        stored = {key: Stored(body, now, _media_type(key)) for key, body in self.s3.objects(BUCKET).items()}
+        with served_index(stored, has_json=True) as server:
+            argv = ["-m", "pip", "download", "-q", "--no-deps", "--no-cache-dir", "-d", str(target), "-i", server.url()]
+            subprocess.run(
+                [sys.executable, *argv, requirement], check=True, env={**self.env, "PIP_CONFIG_FILE": os.devnull}
+            )
+        found = sorted(path.name for path in target.iterdir())
+        for path in target.iterdir():
+            path.unlink()
+        return found
+
+
+def _media_type(key: str) -> str:
+    types = {".html": "text/html", ".v1_json": "application/vnd.pypi.simple.v1+json"}
+    return next((kind for ending, kind in types.items() if key.endswith(ending)), "application/octet-stream")
+
+
+@pytest.fixture
+def commands(tmp_path: Path, moto_s3: StrictS3) -> Commands:
+    moto_s3.create(BUCKET)
+    return Commands(tmp_path, moto_s3)
+
+
+def test_the_life_of_a_file(commands: Commands) -> None:
+    dist = commands.folder / "dist"
+    for name in (ONE, TWO):
+        wheel_file(dist, name)
+    upload = ("lane.upload", f"{dist}/*.whl", "--lane", "acme", "--channel")
+
+    done = commands.inv(*upload, "stable")
+    assert [line.split()[::2] for line in done.stdout.splitlines()] == [[ONE, "created"], [TWO, "created"]]
+    statement = json.loads(commands.s3.objects(BUCKET)[f"files/acme/stable/{ONE}.upload.json"])
+    assert statement["by"] == {"system": "local", "user": "releaser"}
+    assert "already there" in commands.inv(*upload, "stable").stdout
+    refused = commands.inv(*upload, "nightly", code=10)
+    assert (refused.stdout, refused.stderr.count("is no development release")) == ("", 2)
+
+    assert "acme stable files=2 requests=0 pages=5" in commands.inv("lane.index").stdout
+    assert commands.yanked() == {ONE: False, TWO: False}
+    assert commands.pip_gets("torch-acme") == [TWO]
+
+    asked = ("lane.yank", "acme", TWO, "--reason", "wrong ABI")
+    before = commands.s3.objects(BUCKET)
+    assert '"action": "yank"' in commands.inv(*asked).stdout
+    assert commands.s3.objects(BUCKET) == before, "without --yes nothing is written"
+    commands.inv(*asked, "--yes")
+    assert "acme stable files=2 requests=1 pages=3" in commands.inv("lane.index", "acme").stdout
+    assert commands.yanked() == {ONE: False, TWO: "wrong ABI"}
+    assert commands.pip_gets("torch-acme") == [ONE]
+    assert commands.pip_gets("torch-acme==1.1+acme") == [TWO]
+
+    commands.inv("lane.withdraw", "acme", TWO, "--reason", "leaks a key", "--yes")
+    commands.inv("lane.index", "--lane", "acme")
+    assert commands.yanked() == {ONE: False}
+    tags = commands.s3.client().get_object_tagging(Bucket=BUCKET, Key=f"files/acme/stable/{TWO}")["TagSet"]
+    assert tags == [{"Key": "imageyard-state", "Value": "withdrawn"}]
+
+    commands.inv("lane.restore", "acme", TWO, "--reason", "it was another key", "--centre", "--yes")
+    commands.inv("lane.index", "acme")
+    assert commands.yanked() == {ONE: False, TWO: False}
+    assert commands.s3.client().get_object_tagging(Bucket=BUCKET, Key=f"files/acme/stable/{TWO}")["TagSet"] == []
