@@ -13,6 +13,8 @@ from imageyard.engine import ImageStore, LoadedImage
 from imageyard.keep.recover import entries_of_pattern
 from imageyard.keep.recover_engine import recover_to_engine
 from imageyard.names import Digest, Reference
+from imageyard.oci.revocation import Revocation, mark
+from imageyard.registry.store import RegistryStore
 from support.aws.bucket import StrictS3
 from support.services import services
 from support.yard.kept import BASE, Kept, make_kept
@@ -94,8 +96,20 @@ def test_the_classic_store_gets_ids_and_of_an_index_the_image_for_its_own_platfo
     assert ids[whole] == ids[arm64] != ids[amd64]
     told = capsys.readouterr().err
     assert "images get their ids back, and no digests" in told
-    assert "a signature: an engine keeps images only" in told
+    assert "it lies beside an image: an engine keeps images only" in told
     assert recover(kept, engine) == ([], 0), "it is there"
+
+
+@pytest.mark.parametrize("store", ["containerd", "classic"])
+def test_what_is_revoked_is_refused_and_the_others_come_back(kept: Kept, store: ImageStore) -> None:
+    amd64, arm64, whole = rows_and_whole(kept)
+    place = RegistryStore(kept.registry.client(), kept.registry.reference("ci/image"))
+    mark(place, Revocation(Digest(kept.there()[0][amd64]), "it has a hole"))
+    kept.back_up()
+    engine = LoadingEngine(store)
+    done, code = recover(kept, engine)
+    assert (code, {tag for tag, _ in done}) == (10, {arm64, whole})
+    assert not any(name.endswith(amd64) for name in engine.loaded)
 
 
 def test_the_classic_store_has_no_image_over_other_platforms(kept: Kept, capsys: pytest.CaptureFixture[str]) -> None:

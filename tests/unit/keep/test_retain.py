@@ -240,6 +240,23 @@ def test_without_history_nothing_is_known(home: Path, scene: Workplace, tmp_path
         run(scene)
 
 
+def test_a_tip_that_cannot_be_read_ends_it_and_one_without_a_catalogue_keeps_nothing(
+    scene: Workplace, registry: MemoryRegistry, tmp_path: Path
+) -> None:
+    readable = (tmp_path / "images.yml").read_bytes()
+    (tmp_path / "images.yml").write_text("images: {base: [of an older grammar]}\n")
+    sh(tmp_path, "commit", "-qam", "broken")
+    published(scene, registry)
+    before = registry.manifests(IMAGES)
+    with pytest.raises(EnvironmentLacks, match="the tip of a kept branch, cannot be read"):
+        run(scene)
+    assert registry.manifests(IMAGES) == before
+    (tmp_path / "images.yml").unlink()
+    sh(tmp_path, "commit", "-qam", "none")
+    (tmp_path / "images.yml").write_bytes(readable)
+    assert read_kept_commits(scene.project, scene.services.reporter, LATER).claims.reachable == {}
+
+
 def test_the_policy_of_a_catalogue(home: Path, tmp_path: Path) -> None:
     section = "retention: {trusted: 60d, grace: 3h, most: 7, share: 20%, window: 2d, backed_up: [content]}\n"
     catalogue = scene_of(tmp_path, **{"images.yml": section + CATALOGUE}).project.catalogue

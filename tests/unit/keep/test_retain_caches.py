@@ -73,6 +73,7 @@ def test_a_pull_request_that_the_list_lacks_is_asked_for(hub: GitHub, scene: Wor
     hub.pulls[1]["state"] = "closed"
     assert open_pulls(services, {2, 3}) == {3}
     assert "GET pulls/2" in hub.asked
+    assert open_pulls(services, {999}) == {999}, "of a number that is none nothing is known"
 
 
 def test_without_a_token_caches_of_pull_requests_stay(scene: Workplace, registry: MemoryRegistry) -> None:

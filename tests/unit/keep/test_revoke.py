@@ -315,6 +315,10 @@ def test_a_forced_build_does_not_take_a_revoked_tag_over(scene: Scene) -> None:
     scene.revoke(scene.tag())
     with pytest.raises(RevokedImage, match=WHY):
         scene.place(force=True).require_writable(scene.work.facts(BASE))
+    scene.trusted.faults = [Fault(r"\.revoked", 503, times=99)]
+    with pytest.raises(Transient):
+        scene.place(force=True).require_writable(scene.work.facts(BASE))
+    scene.trusted.faults = []
     scene.revoke(scene.tag(), undo=True)
     scene.place(force=True).require_writable(scene.work.facts(BASE))
 

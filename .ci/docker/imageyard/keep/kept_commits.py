@@ -16,7 +16,7 @@ from imageyard.keep.retention_facts import Claims
 from imageyard.keep.retention_policy import kept_branches, window_of
 from imageyard.names import parse_reference
 from imageyard.plan.trust import is_protected
-from imageyard.project.recipes import recipes_at
+from imageyard.project.recipes import has_catalogue, recipes_at
 from imageyard.repository_paths import from_top
 
 if TYPE_CHECKING:
@@ -64,7 +64,8 @@ def read_kept_commits(project: Project, reporter: Story, now: datetime) -> KeptC
     """Find the commits, and work out the tags of each that changed an image's inputs; the first of the window counts.
 
     A revision that cannot be read is told and left out: what was built of it has its record beside it. Raises
-    EnvironmentLacks where the clone lacks the branches or their history: images would seem to be nobody's.
+    EnvironmentLacks where the clone lacks the branches or their history, or the tip of one cannot be read: images would
+    seem to be nobody's.
     """
     tips = _tips(project)
     since = int((now - window_of(project.catalogue)).timestamp())
@@ -83,6 +84,12 @@ def read_kept_commits(project: Project, reporter: Story, now: datetime) -> KeptC
         for commit in sorted(wanted):
             read.add(commit)
             recipes = _recipes(project, reporter, commit)
+            if recipes is None and commit in tips.values() and has_catalogue(project, commit):
+                raise EnvironmentLacks(
+                    f"the catalogue at {commit[:12]}, the tip of a kept branch, cannot be read",
+                    doing="looking for kept commits",
+                    hint="mend it there, or name other branches in the catalogue: retention: {branches: [main]}",
+                )
             if recipes is None:
                 continue
             images |= set(recipes.catalogue.images)

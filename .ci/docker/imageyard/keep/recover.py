@@ -57,12 +57,14 @@ def entries_of_pattern(project: Project, recipes: Recipes, bucket: Bucket, patte
             detail=lacking,
             hint="inv recover-generation COMMIT    (the images of another commit)",
         )
-    manifests = [digest for entry in entries for digest in entry.manifests]
-    return [*map(store.required, companions(store.tags(), manifests)), *entries]
+    return with_companions(bucket, entries)
 
 
 def entries_of_generation(bucket: Bucket, id: str) -> list[TagEntry]:
-    """The entries of a generation. Raises NotFound with those that there are."""
+    """The entries of a generation, and what was saved of their manifests since: signatures, revocations.
+
+    Raises NotFound with the generations that there are.
+    """
     generation = read_generation(bucket, id)
     if generation is None:
         there = [listed.key.rpartition("/")[2].removesuffix(".json") for listed in bucket.list("generations/")]
@@ -71,7 +73,17 @@ def entries_of_generation(bucket: Bucket, id: str) -> list[TagEntry]:
             doing="recovering a generation",
             hint=[f"inv recover-generation {one}" for one in there[-10:]] or "inv backup",
         )
-    return list(generation.tags)
+    return with_companions(bucket, generation.tags)
+
+
+def with_companions(bucket: Bucket, entries: Sequence[TagEntry]) -> list[TagEntry]:
+    """Entries with what the bucket has now of their manifests under cosign's tags and those of revocations."""
+    beside: dict[tuple[str, str], TagEntry] = {}
+    for name in dict.fromkeys(entry.repository for entry in entries):
+        store = BucketStore(bucket, name)
+        manifests = [digest for entry in entries if entry.repository == name for digest in entry.manifests]
+        beside |= {(name, tag): store.required(tag) for tag in companions(store.tags(), manifests)}
+    return [*beside.values(), *(entry for entry in entries if (entry.repository, entry.tag) not in beside)]
 
 
 def recover(

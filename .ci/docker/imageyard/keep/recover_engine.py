@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imageyard.bucket.store import BucketStore
-from imageyard.errors import ImageyardError, NotFound, PolicyRefused, exit_code
+from imageyard.errors import ImageyardError, NotFound, PolicyRefused, RevokedImage, exit_code
 from imageyard.keep.backup_copy import is_companion
 from imageyard.layout import size
 from imageyard.names import Digest, Reference, parse_reference, platform_text
 from imageyard.oci.loadable import manifest_for, write_loadable
 from imageyard.oci.manifests import Manifest
+from imageyard.oci.revocation import revocation_of
 from imageyard.records import worst
 
 if TYPE_CHECKING:
@@ -61,10 +62,19 @@ def recover_to_engine(
 
 
 def _one(engine: Engine, bucket: Bucket, entry: TagEntry, *, yes: bool) -> tuple[str, str]:
-    """What becomes of an entry, and why. Raises PolicyRefused where its name is another image in the engine."""
+    """What becomes of an entry, and why. Raises PolicyRefused where its name is another image in the engine.
+
+    Raises RevokedImage for one that is revoked: an engine has no place for its marker.
+    """
     if is_companion(entry.tag):
-        return "left out", "a signature: an engine keeps images only"
+        return "left out", "it lies beside an image: an engine keeps images only"
     source, name = BucketStore(bucket, entry.repository), str(_name(entry))
+    if found := revocation_of(source, entry.digest):
+        raise RevokedImage(
+            f"{entry.tag} must not be used: {found.reason}",
+            doing=f"recovering {entry.tag}",
+            hint="raise `epoch` in the catalogue, which gives the same inputs a new tag",
+        )
     root = source.manifest(entry.digest)
     if root is None:
         raise NotFound(f"{bucket.name} has no manifest {entry.digest}", doing=f"recovering {entry.tag}")

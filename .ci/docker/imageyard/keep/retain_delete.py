@@ -47,6 +47,12 @@ def delete(
     try:
         while True:
             again = look()
+            if again.hands_off is not None:
+                raise errors.Transient(
+                    f"{reader.repository.name} is left alone from here on: {again.hands_off.value}",
+                    doing="deleting what nothing keeps",
+                    hint="run it again",
+                )
             for digest in bound_to(again, came.refused):
                 came.refused.setdefault(digest, _BOUND)
             tried = {*came.deleted, *came.refused}

@@ -27,10 +27,11 @@ def policy_of(
 ) -> RetentionPolicy:
     """The policy for a repository; `most` and `share` (0 to 1) replace the catalogue's caps for one run."""
     section = _section(catalogue)
+    backed_up = section.get("backed_up", ()) if kind == "trusted" else ()  # `inv backup` saves what is trusted
     policy = RetentionPolicy(
         pins=tuple(section.get("pins", ())),
         temporaries=tuple(section.get("temporaries", ())),
-        backed_up=frozenset(section.get("backed_up", ())),
+        backed_up=frozenset(backed_up),
     )
     ages: dict[str, Any] = {name: timedelta(seconds=section[name]) for name in _AGES if name in section}
     content = section.get("branch" if kind == "branch" else "trusted")

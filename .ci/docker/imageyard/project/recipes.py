@@ -20,7 +20,7 @@ from imageyard.stack.stand_ins import read_stand_ins
 from imageyard.tree import GitTree, WorkTree
 from imageyard.treebase import Placed
 
-__all__ = ["UNLOCKED", "pins_of", "read_lock", "recipes_at", "recipes_of"]
+__all__ = ["UNLOCKED", "has_catalogue", "pins_of", "read_lock", "recipes_at", "recipes_of"]
 
 UNLOCKED = Lock({})
 """The lock of a weekly build, which pins no base: it is made from whatever its bases are now."""
@@ -90,6 +90,11 @@ def recipes_at(project: Project, rev: str, *, pins: Locked | None = None) -> Rec
         assumed=locked,  # what it did not know of bases then is no reason to say nothing of it now
         place_for=place_for,
     )
+
+
+def has_catalogue(project: Project, commit: str) -> bool:
+    """Say whether a commit has the catalogue's file, readable or not."""
+    return project.file.name in GitTree(project.top, commit, from_top(project.folder)).entries()
 
 
 def _read(placed: Placed) -> bytes:

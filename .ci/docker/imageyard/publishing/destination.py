@@ -58,13 +58,17 @@ class Destination:
         """Where a tag is given.
 
         Raises PolicyRefused where one that is there is to be moved, and cannot be or names a revoked image: another
-        build of the same inputs would have in it what that was revoked for.
+        build of the same inputs would have in it what that was revoked for. Raises Denied or Transient where the
+        registry does not say what is there.
         """
         target = self.repository.with_tag(tag)
         if self.moves:
             vendor_of(target.registry).refuse_immutable(target)
-            if isinstance(there := state(client, target), Revoked):
-                raise revoked(there, target, f"building {row.name} {row.arch} by force", row.image)
+            there, doing = state(client, target), f"building {row.name} {row.arch} by force"
+            if isinstance(there, Revoked):
+                raise revoked(there, target, doing, row.image)
+            if isinstance(there, Unknown):
+                raise unknown(there, target, doing)
         return target
 
 
