@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from imageyard.bucket.objects import Bucket
 from imageyard.lanes.index_update import update_index
+from imageyard.lanes.model import STATE_TAG, WITHDRAWN
 from imageyard.lanes.refusal import FileRefused
 from imageyard.lanes.upload import upload_file
 from imageyard.lanes.wheel import WheelRules
@@ -73,7 +74,7 @@ def test_a_large_file_goes_in_parts_and_is_known_again(
     assert json.loads(page[0])["files"][0]["hashes"]["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_pages_have_types_and_cache_headers_and_withdrawn_files_move(
+def test_pages_have_types_and_cache_headers_and_withdrawn_files_are_marked(
     make_bucket: Callable[[], Bucket], s3: StrictS3, tmp_path: Path
 ) -> None:
     bucket = make_bucket()
@@ -84,8 +85,9 @@ def test_pages_have_types_and_cache_headers_and_withdrawn_files_move(
     assert (head["ContentType"], head["CacheControl"]) == ("application/vnd.pypi.simple.v1+json", "public, max-age=600")
     assert update_index(bucket, LARGE).written == ()
     bucket.put("requests/acme/1.json", request("withdraw", ONE))
-    assert update_index(bucket, LARGE).moved == (ONE, f"{ONE}.metadata", f"{ONE}.upload.json")
+    assert update_index(bucket, LARGE).marked == (ONE, f"{ONE}.metadata", f"{ONE}.upload.json")
     objects = {key.removeprefix("ci/"): body for key, body in s3.objects(s3.buckets[-1]).items()}
     assert page_lies(objects) == []
     assert [file["filename"] for file in json.loads(objects[PAGE])["files"]] == [TWO]
-    assert len([key for key in objects if key.startswith("withdrawn/")]) == 3
+    tagged = s3.client().get_object_tagging(Bucket=s3.buckets[-1], Key=f"ci/files/acme/stable/{ONE}")["TagSet"]
+    assert tagged == [{"Key": STATE_TAG, "Value": WITHDRAWN}]

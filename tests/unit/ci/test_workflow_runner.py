@@ -109,8 +109,8 @@ def test_a_status_function_where_there_is_no_status() -> None:
         ("      - run: echo one", "      - uses: actions/checkout@v7", "actions/checkout without a commit"),
         (
             "      - run: echo one",
-            f"      - {{uses: actions/checkout@{'a' * 40}, with: {{ref: x}}}}",
-            "the input ref of",
+            f"      - {{uses: actions/checkout@{'a' * 40}, with: {{lfs: true}}}}",
+            "the input lfs of",
         ),
         ("      - run: echo one", "      - name: nothing", "a step that is not either"),
         ("    steps:", "    strategy: {matrix: {os: [a]}}\n    steps:", "a matrix that is not the whole"),
