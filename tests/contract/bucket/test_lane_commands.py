@@ -11,11 +11,15 @@ from pathlib import Path
 
 import pytest
 from support.aws.bucket import KEYS, StrictS3
-from support.lanes.catalogues import BUCKET, LANES
+from support.lanes.catalogues import BUCKET as USUAL
+from support.lanes.catalogues import LANES as USUAL_LANES
 from support.lanes.channels import names, wheel_file
 from support.lanes.memory_s3 import Stored
 from support.lanes.served_index import served_index
 
+BUCKET = "wheels-of-commands"
+"""One of its own: moto's buckets are those of the process, and other tests put policies on the usual one."""
+LANES = USUAL_LANES.replace(USUAL, BUCKET)
 TOP = Path(__file__).parents[3]
 ONE, TWO = names("1.0+acme", "1.1+acme")
 PAGE = "index/acme/stable/simple/torch-acme/index.v1_json"
