@@ -32,6 +32,7 @@ __all__ = [
     "platform_of",
     "platform_text",
     "tree_tag",
+    "weekly_image",
 ]
 
 Arch: TypeAlias = Literal["amd64", "arm64", "i386", "armv7", "armv6", "ppc64le", "s390x", "riscv64", "loong64"]
@@ -70,6 +71,7 @@ _CONTENT_HEX = 20
 _TREE_HEX = 40
 _CONTENT_TAG = re.compile(r"(?P<image>.+)-(?P<hex>[0-9a-f]{20})(?P<local>-local)?")
 _TREE_TAG = re.compile(r"(?P<image>.+)-(?P<hex>[0-9a-f]{40})(-(?P<arch>" + "|".join(ARCHES) + "))?")
+_WEEKLY_TAG = re.compile(r"(?P<image>.+)-weekly-[0-9]{8}(-[a-z0-9]+)?")
 
 
 def as_arch(text: str) -> Arch:
@@ -229,6 +231,12 @@ def parse_tag(tag: str, images: Iterable[str] | None = None) -> ParsedTag | None
     if found and images is not None and found.image not in set(images):
         return None
     return found
+
+
+def weekly_image(tag: str) -> str | None:
+    """Return the image that the tag of a weekly build is of, `IMAGE-weekly-YYYYMMDD` or with `-ARCH`; else None."""
+    match = _WEEKLY_TAG.fullmatch(tag)
+    return match["image"] if match else None
 
 
 @dataclass(frozen=True)

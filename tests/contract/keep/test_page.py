@@ -19,11 +19,10 @@ from imageyard.project.page_files import DATA, FILES, HTML
 from imageyard.registry.store import RegistryStore
 from support.aws.bucket import KEYS, REGION, StrictS3, bucket_of
 from support.building.checkout import CATALOGUE, Workplace, scene_of
-from support.git import sh
+from support.git import commit_all, sh
 from support.registry.memory import MemoryRegistry
 from support.registry.served import put_image
 
-AUTHOR = ("-c", "user.name=Test", "-c", "user.email=test@example.invalid")
 NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
 IMAGES = "ci/image"
 
@@ -42,8 +41,7 @@ def section(s3: StrictS3, name: str, prefix: str = "ci") -> str:
 def scene(top: Path, registry: MemoryRegistry, sections: str) -> Workplace:
     """A checkout, and two images at the registry."""
     made = scene_of(top, registry.client(), **{"images.yml": f"{CATALOGUE}{sections}"})
-    sh(top, "add", "-A")
-    sh(top, *AUTHOR, "commit", "-qm", "first")
+    commit_all(top)
     sh(top, "branch", "-M", "main")
     client, place = registry.client(), registry.reference(IMAGES)
     for tag in ("linux-base", "theirs"):

@@ -15,13 +15,12 @@ from imageyard.names import Digest
 from imageyard.registry.store import RegistryStore
 from support.aws.bucket import KEYS, REGION, StrictS3, bucket_of
 from support.building.checkout import CATALOGUE, Workplace, scene_of
-from support.git import sh
+from support.git import commit_all, sh
 from support.registry.memory import MemoryRegistry
 from support.registry.served import put_image
 
 REPOSITORY = "ci/image"
 OLD = f"linux-base-{'0' * 20}"
-AUTHOR = ("-c", "user.name=Test", "-c", "user.email=test@example.invalid")
 FIRST = datetime(2026, 1, 1, tzinfo=timezone.utc)
 LATER = FIRST + timedelta(days=400)
 
@@ -35,8 +34,7 @@ def scene(top: Path, registry: MemoryRegistry, backup: str) -> Workplace:
     """A checkout whose content may go with a backup only, and an old image that nothing else keeps."""
     text = f"{CATALOGUE}retention: {{share: 100%, backed_up: [content]}}\n{backup}"
     made = scene_of(top, registry.client(), **{"images.yml": text})
-    sh(top, "add", "-A")
-    sh(top, *AUTHOR, "commit", "-qm", "first")
+    commit_all(top)
     sh(top, "branch", "-M", "main")
     client, place = registry.client(), registry.reference(REPOSITORY)
     raw = client.get(place.with_digest(put_image(client, place, note="old")))

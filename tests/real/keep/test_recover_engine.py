@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from imageyard.errors import EnvironmentLacks
-from imageyard.names import Arch
+from imageyard.names import Arch, Reference
 from imageyard.oci.manifests import digest_of
 from imageyard.stack.emulation import ensure_emulation
 from support.aws.bucket import StrictS3, s3_served
@@ -75,13 +75,14 @@ def described(engine: PrivateEngine, name: object) -> Mapping[str, object]:
     return found
 
 
+def row_and_whole(scene: Scene) -> tuple[Reference, Reference]:
+    return scene.place.with_tag(scene.yard.row_tag(BOTH, "amd64")), scene.place.with_tag(scene.yard.index_tag(BOTH))
+
+
 def test_images_come_back_to_the_engine_and_run(scene: Scene, engine: PrivateEngine) -> None:
     scene.env |= engine.env
     before = lose(scene)
-    row, whole = (
-        scene.place.with_tag(scene.yard.row_tag(BOTH, "amd64")),
-        scene.place.with_tag(scene.yard.index_tag(BOTH)),
-    )
+    row, whole = row_and_whole(scene)
     try:
         assert scene.inv("recover", BOTH, "--to", "engine") == 0, scene.said
         assert scene.said.count("comes back") == 3, "and not the signature"
@@ -108,10 +109,7 @@ def test_images_come_back_to_the_engine_and_run(scene: Scene, engine: PrivateEng
 def test_a_name_that_is_another_image_in_the_engine_is_left_alone(scene: Scene, engine: PrivateEngine) -> None:
     scene.env |= engine.env
     before = lose(scene)
-    row, whole = (
-        scene.place.with_tag(scene.yard.row_tag(BOTH, "amd64")),
-        scene.place.with_tag(scene.yard.index_tag(BOTH)),
-    )
+    row, whole = row_and_whole(scene)
     try:
         engine.docker("import", "-", str(row), stdin=b"\0" * 10240)
         other = described(engine, row)["Id"]

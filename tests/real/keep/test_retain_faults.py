@@ -21,8 +21,8 @@ from imageyard.project.project import load_project
 from imageyard.project.recipes import recipes_of
 from imageyard.registry.client import Client
 from support.building.checkout import scene_of
-from support.git import sh
-from support.keep.modelled import Repository
+from support.git import commit_all, sh
+from support.keep.modelled import CATALOGUE, Repository
 from support.keep.second_model import survivors
 from support.registry.faults import Fault, running
 from support.registry.paged import Paged
@@ -31,15 +31,6 @@ from support.services import services
 
 LATER = datetime.now(timezone.utc)
 START = LATER - timedelta(days=400)
-AUTHOR = ("-c", "user.name=Test", "-c", "user.email=test@example.invalid")
-CATALOGUE = """\
-registry: {name}
-tag: content
-retention: {{share: 100%, temporaries: ["tmp-*"]}}
-axes: {{plain: {{linux, base}}}}
-images:
-  base: {{dockerfile: Dockerfile, arches: [amd64], names: {{linux-base: }}}}
-"""
 PATIENCE = Policy(attempts=3, first_wait=0.001, longest_wait=0.01, read=5.0, budget=20.0)
 
 
@@ -101,8 +92,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def test_with_faults_the_end_is_right_or_it_says_so(part: int, tmp_path: Path, own: Served, soak: bool) -> None:
     """Twenty-five seeded schedules in the tests, 500 in the soak."""
     scene_of(tmp_path, **{"images.yml": CATALOGUE.format(name="registry.test/x")})
-    sh(tmp_path, "add", "-A")
-    sh(tmp_path, *AUTHOR, "commit", "-qm", "first")
+    commit_all(tmp_path)
     sh(tmp_path, "branch", "-M", "main")
     ends = []
     with running(Paged(own.host)) as proxy:

@@ -23,7 +23,7 @@ from imageyard.project.project import Project
 from imageyard.project.recipes import recipes_of
 from imageyard.registry.client import Client
 from support.building.checkout import scene_of
-from support.git import sh
+from support.git import commit_all, sh
 from support.registry.pullable import put_pullable, tagged, validate
 from support.registry.served import Served, platform, put_index
 from support.services import services
@@ -38,7 +38,6 @@ images:
   base: {{dockerfile: Dockerfile, arches: [amd64, arm64], names: {{linux-base: }}}}
 """
 OLD = f"linux-base-{'0' * 20}"
-AUTHOR = ("-c", "user.name=Test", "-c", "user.email=test@example.invalid")
 
 
 @dataclass
@@ -77,8 +76,7 @@ def scene(top: Path, registry: Served) -> Scene:
     top.mkdir()
     client, place = registry.client(), registry.reference(f"killed-{top.parent.name}-{top.name}".lower())
     made = scene_of(top, **{"images.yml": CATALOGUE.format(name=place.name)})
-    sh(top, "add", "-A")
-    sh(top, *AUTHOR, "commit", "-qm", "first")
+    commit_all(top)
     sh(top, "branch", "-M", "main")
     recipes = recipes_of(made.project)
     rows = {}

@@ -23,9 +23,9 @@ from imageyard.registry.vendors import ghcr
 from support.aws.images import Archive, EcrImages
 from support.aws.moto import moto_in_reach
 from support.building.checkout import scene_of
-from support.git import sh
+from support.git import commit_all, sh
 from support.github.served import GitHub, github
-from support.keep.modelled import Repository
+from support.keep.modelled import CATALOGUE, Repository
 from support.keep.second_model import DAY, survivors
 from support.registry.faults import running
 from support.registry.named import named
@@ -35,15 +35,6 @@ from support.services import services
 
 NOW = datetime.now(timezone.utc)
 ECR = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
-AUTHOR = ("-c", "user.name=Test", "-c", "user.email=test@example.invalid")
-CATALOGUE = """\
-registry: {name}
-tag: content
-retention: {{share: 100%, temporaries: ["tmp-*"]}}
-axes: {{plain: {{linux, base}}}}
-images:
-  base: {{dockerfile: Dockerfile, arches: [amd64], names: {{linux-base: }}}}
-"""
 
 
 def old(number: int) -> str:
@@ -58,8 +49,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def checkout(top: Path, name: str) -> tuple[Project, str]:
     """A project whose images are at `name`, and the tag of its row."""
     made = scene_of(top, **{"images.yml": CATALOGUE.format(name=name)})
-    sh(top, "add", "-A")
-    sh(top, *AUTHOR, "commit", "-qm", "first")
+    commit_all(top)
     sh(top, "branch", "-M", "main")
     return made.project, recipes_of(made.project).tag(made.project.catalogue.rows[0])
 

@@ -14,7 +14,17 @@ from support.keep.second_model import DAY, World
 from support.registry.pullable import put_pullable
 from support.registry.served import platform
 
-__all__ = ["Repository"]
+__all__ = ["CATALOGUE", "Repository"]
+
+CATALOGUE = """\
+registry: {name}
+tag: content
+retention: {{share: 100%, temporaries: ["tmp-*"]}}
+axes: {{plain: {{linux, base}}}}
+images:
+  base: {{dockerfile: Dockerfile, arches: [amd64], names: {{linux-base: }}}}
+"""
+"""A catalogue of which the repository `name` is; its images are those of the model."""
 
 
 class Repository:

@@ -22,7 +22,7 @@ from imageyard.project.recipes import recipes_of
 from imageyard.publishing import record_artifact
 from imageyard.records import Record
 from support.building.checkout import CATALOGUE, Workplace, scene_of
-from support.git import sh
+from support.git import commit_all, sh
 from support.keep.published import BRANCH, IMAGES, LATER, OLD, START, published, put, run, seen
 from support.registry.memory import Fault, MemoryRegistry
 from support.registry.served import platform, put_index
@@ -36,8 +36,7 @@ def registry() -> MemoryRegistry:
 @pytest.fixture
 def scene(home: Path, tmp_path: Path, registry: MemoryRegistry) -> Workplace:
     made = scene_of(tmp_path, registry.client())
-    sh(tmp_path, "add", "-A")
-    sh(tmp_path, "commit", "-qm", "first")
+    commit_all(tmp_path)
     return made
 
 
@@ -88,8 +87,7 @@ def test_wherever_a_run_dies_the_next_one_ends_well(
         top = tmp_path / str(point)
         top.mkdir()
         scene = scene_of(top, registry.client())
-        sh(top, "add", "-A")
-        sh(top, "commit", "-qm", "first")
+        commit_all(top)
         found = published(scene, registry)
         seen(scene)
         registry.faults = [Fault("^DELETE", times=1, error=Killed(), after=after)]
@@ -224,8 +222,7 @@ def test_commits_and_files_of_kept_branches(scene: Workplace, tmp_path: Path, mo
     (tmp_path / "deploy.yml").write_text(
         f"image: registry.test/ci/image:{OLD}1\nother: registry.test/ci/image@{digest}\nTAG={OLD}2\n"
     )
-    sh(tmp_path, "add", "-A")
-    sh(tmp_path, "commit", "-qm", "refers")
+    commit_all(tmp_path, "refers")
     now = datetime(2026, 7, 1, tzinfo=timezone.utc)
     kept = read_kept_commits(scene.project, scene.services.reporter, now)
     assert [tag in kept.claims.reachable for tag in tags] == [False, False, True, True]

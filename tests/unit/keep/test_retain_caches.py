@@ -12,7 +12,7 @@ from imageyard.ci.providers.table import provider_of
 from imageyard.errors import ImageyardError
 from imageyard.keep.open_pulls import open_pulls
 from support.building.checkout import CATALOGUE, Workplace, scene_of
-from support.git import sh
+from support.git import commit_all
 from support.github.served import GitHub, github
 from support.keep.published import ALL, START, put, run, seen
 from support.registry.memory import MemoryRegistry
@@ -40,8 +40,7 @@ def scene(home: Path, tmp_path: Path, registry: MemoryRegistry) -> Workplace:
     """Caches that were seen, and one whose tag has moved on."""
     text = f"cache: {{branch: registry.test/{CACHE}}}\n{CATALOGUE}"
     made = scene_of(tmp_path, registry.client(), **{"images.yml": text})
-    sh(tmp_path, "add", "-A")
-    sh(tmp_path, "commit", "-qm", "first")
+    commit_all(tmp_path)
     put(registry, MAIN, "before", CACHE)
     for tag in TAGS[1:]:
         put(registry, tag, tag, CACHE)

@@ -19,7 +19,7 @@ from imageyard.keep.retention_plan import (
     first_apart,
 )
 from support.building.checkout import Workplace, scene_of
-from support.git import sh
+from support.git import commit_all
 from support.keep.published import IMAGES, LATER, OLD, START, RetainRequest, published, put, run, seen
 from support.registry.memory import Fault, MemoryRegistry
 
@@ -32,8 +32,7 @@ def registry() -> MemoryRegistry:
 @pytest.fixture
 def scene(home: Path, tmp_path: Path, registry: MemoryRegistry) -> Workplace:
     made = scene_of(tmp_path, registry.client())
-    sh(tmp_path, "add", "-A")
-    sh(tmp_path, "commit", "-qm", "first")
+    commit_all(tmp_path)
     return made
 
 

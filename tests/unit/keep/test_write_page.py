@@ -28,7 +28,7 @@ from imageyard.registry.referrers import attach
 from imageyard.registry.store import RegistryStore
 from imageyard.registry.upload import push_bytes
 from support.building.checkout import CATALOGUE, Workplace, scene_of
-from support.git import sh
+from support.git import commit_all, sh
 from support.registry.memory import Fault, MemoryRegistry
 from support.registry.served import platform, put_image, put_index
 
@@ -46,8 +46,7 @@ def registry() -> MemoryRegistry:
 @pytest.fixture
 def scene(home: Path, tmp_path: Path, registry: MemoryRegistry) -> Workplace:
     made = scene_of(tmp_path, registry.client())
-    sh(tmp_path, "add", "-A")
-    sh(tmp_path, "commit", "-qm", "first")
+    commit_all(tmp_path)
     return made
 
 
@@ -304,8 +303,7 @@ def test_a_shallow_clone_costs_the_time_left_and_nothing_else(
 def test_caches_are_no_images(home: Path, tmp_path: Path, registry: MemoryRegistry) -> None:
     text = f"{CATALOGUE}cache: {{trusted: registry.test/ci/cache, branch: registry.test/ci/cache-branch}}\n"
     scene = scene_of(tmp_path, registry.client(), **{"images.yml": text})
-    sh(tmp_path, "add", "-A")
-    sh(tmp_path, "commit", "-qm", "first")
+    commit_all(tmp_path)
     assert [one["kind"] for one in run(scene, tmp_path)["repositories"]] == ["trusted", "branch"]
 
 

@@ -282,10 +282,10 @@ def test_provenance_can_be_demanded_and_has_a_full_url(yard: Yard) -> None:
 
 
 def test_projects_of_the_main_index_are_tracked(yard: Yard) -> None:
-    rules = lane_channel(tracks={"torch-acme": ("https://pypi.org/simple/torch-acme/",)})
+    rules = lane_channel(tracks={"torch-acme": ("https://index.example.com/simple/torch-acme/",)})
     yard.upload(ONE)
     yard.index(rules)
-    assert yard.page()["meta"]["tracks"] == ["https://pypi.org/simple/torch-acme/"]
+    assert yard.page()["meta"]["tracks"] == ["https://index.example.com/simple/torch-acme/"]
 
 
 @pytest.mark.parametrize("hostile", HOSTILE, ids=str)

@@ -45,7 +45,7 @@ PROJECT = IndexProject(
     "torch-acme",
     FILES,
     "../../files/",
-    tracks=("https://pypi.org/simple/torch-acme/",),
+    tracks=("https://index.example.com/simple/torch-acme/",),
     alternates=("https://mirror.example.com/simple/torch-acme/",),
 )
 

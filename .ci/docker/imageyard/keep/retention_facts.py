@@ -10,7 +10,7 @@ from functools import cache, cached_property
 from typing import Literal, TypeAlias
 
 from imageyard.errors import assert_never
-from imageyard.names import parse_tag
+from imageyard.names import parse_tag, weekly_image
 from imageyard.plan.caches import parse_cache_tag
 from imageyard.plan.decision import MAIN
 
@@ -36,7 +36,6 @@ TagClass: TypeAlias = Literal["pinned", "temporary", "weekly", "content", "float
 """`floating`: the name of an image, or the cache of the protected branches. `attached`: a tag that only names what
 refers to another manifest. `foreign`: a tag of none of our forms, or of no image that any kept catalogue has."""
 
-_WEEKLY = re.compile(r"(?P<image>.+)-weekly-[0-9]{8}(-[a-z0-9]+)?")
 _ATTACHED = re.compile(r"(?P<algorithm>sha256|sha512)-(?P<hex>[0-9a-f]{64,128})(\.[a-z0-9]+)?")
 
 
@@ -142,15 +141,15 @@ def class_of(tag: str, policy: RetentionPolicy, claims: Claims, kind: Repository
         return "content"
     if image_of(tag, claims) is None:
         return "foreign"
-    return "weekly" if _WEEKLY.fullmatch(tag) else "content"
+    return "weekly" if weekly_image(tag) else "content"
 
 
 def image_of(tag: str, claims: Claims) -> str | None:
     """The name of the image that a tag is of, None for a tag of another form and of an image of no kept catalogue."""
     if tag in claims.images:
         return tag
-    if (weekly := _WEEKLY.fullmatch(tag)) and weekly["image"] in claims.images:
-        return weekly["image"]
+    if (weekly := weekly_image(tag)) in claims.images:
+        return weekly
     parsed = parse_tag(tag)
     return parsed.image if parsed and parsed.image in claims.images else None
 

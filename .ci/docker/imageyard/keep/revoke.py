@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from imageyard.errors import ConfigurationError, ImageyardError, NotFound, PolicyRefused
 from imageyard.layout import one_line
-from imageyard.names import Digest, Reference, parse_reference, parse_tag
+from imageyard.names import Digest, Reference, parse_reference, parse_tag, weekly_image
 from imageyard.oci.manifests import Index, Manifest
 from imageyard.oci.revocation import Revocation, mark, marker_tag, revocation_of, revocations
 from imageyard.parallel import each
@@ -33,7 +32,6 @@ __all__ = ["RevokeRequest", "family", "revoke"]
 
 _REASON_LIMIT = 500
 _WORKERS = 16
-_WEEKLY = re.compile(r"(?P<image>.+)-weekly-[0-9]{8}(-[a-z0-9]+)?")
 
 
 @dataclass(frozen=True)
@@ -138,10 +136,8 @@ def _images(store: ReadableStore, raw: Raw) -> Iterator[Digest]:
 
 
 def _image_of(tag: str) -> str | None:
-    if parsed := parse_tag(tag):
-        return parsed.image
-    match = _WEEKLY.fullmatch(tag)
-    return match["image"] if match else None
+    parsed = parse_tag(tag)
+    return parsed.image if parsed else weekly_image(tag)
 
 
 def _repositories(project: Project) -> tuple[Reference, ...]:

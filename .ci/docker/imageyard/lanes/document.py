@@ -13,7 +13,7 @@ from imageyard.catalogue.scalars import FieldFault
 from imageyard.ci.providers.base import Home
 from imageyard.lanes.channels import NIGHTLY, STABLE, Channel, ChannelName
 from imageyard.lanes.grammar import TOP, NamedRepository, package_name, workflow_repository
-from imageyard.lanes.model import Lane, LaneCatalogue, LaneState, RoleJob
+from imageyard.lanes.model import Lane, LaneActivity, LaneCatalogue, RoleJob
 from imageyard.lanes.places import CENTRE
 from imageyard.names import Reference, parse_reference
 
@@ -124,7 +124,7 @@ def _lane(name: str, node: Node, lanes: Map, said: dict[str, Any]) -> Lane:
         job=RoleJob(own.get("workflow", said["workflow"]), own.get("environment", said["environment"])),
         quota=own.get("quota", said["quota"]),
         contacts=own.get("contacts", ()),
-        state=cast("LaneState", own.get("state", "active")),
+        state=cast("LaneActivity", own.get("state", "active")),
         where=place(lanes, name),
     )
 

@@ -18,8 +18,8 @@ __all__ = [
     "STATE_TAG",
     "WITHDRAWN",
     "Lane",
+    "LaneActivity",
     "LaneCatalogue",
-    "LaneState",
     "RoleJob",
 ]
 
@@ -27,7 +27,7 @@ STATE_TAG = "imageyard-state"
 WITHDRAWN = "withdrawn"
 """The tag and its value of a published file that nobody may download: its name stays taken, and its bytes are kept."""
 
-LaneState: TypeAlias = Literal["active", "suspended"]
+LaneActivity: TypeAlias = Literal["active", "suspended"]
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Lane:
     job: RoleJob
     quota: int
     contacts: tuple[str, ...]
-    state: LaneState
+    state: LaneActivity
     where: Where
 
     @property

@@ -21,7 +21,6 @@ from imageyard.lanes.standard import newest_first
 
 __all__ = [
     "API_VERSION",
-    "HTML_TYPE",
     "JSON_TYPE",
     "IndexFile",
     "IndexProject",
@@ -33,7 +32,6 @@ __all__ = [
 ]
 
 API_VERSION = "1.3"
-HTML_TYPE = "application/vnd.pypi.simple.v1+html"
 JSON_TYPE = "application/vnd.pypi.simple.v1+json"
 
 
