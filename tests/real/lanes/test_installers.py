@@ -48,7 +48,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> MemoryS3:
 
 @pytest.fixture(params=["json", "html"])
 def index(request: pytest.FixtureRequest, shop: MemoryS3) -> Iterator[ServedIndex]:
-    with served_index(dict(shop.objects), has_json=request.param == "json") as served:
+    with served_index(dict(shop.handed_out), has_json=request.param == "json") as served:
         yield served
 
 
@@ -166,5 +166,5 @@ def test_uv_takes_nothing_newer_than_a_time(
 ) -> None:
     """The times are in JSON alone (PEP 700)."""
     uv_pip = Installer([uv(), "pip", "install", "--no-cache", "--python", own_pip, "--exclude-newer", until], [])
-    with served_index(dict(shop.objects), has_json=True) as index:
+    with served_index(dict(shop.handed_out), has_json=True) as index:
         assert uv_pip.install(index, tmp_path, "torch-acme", "--no-deps") == {"torch_acme": version}

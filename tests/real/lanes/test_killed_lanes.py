@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from imageyard.lanes.model import STATE_TAG, WITHDRAWN
 from support.aws.bucket import StrictS3, s3_served
 from support.lanes.channels import names, request
 from support.lanes.memory_s3 import page_lies
@@ -20,7 +21,7 @@ from support.lanes.zips import STORED, Part, write_zip
 from support.registry.faults import running
 from support.registry.stalling import Stalling
 
-ONE, TWO, THREE = names("1.0+acme", "1.1+acme", "1.2+acme")
+ONE, TWO, THREE, FOUR = names("1.0+acme", "1.1+acme", "1.2+acme", "1.3+acme")
 PAGE = "index/acme/stable/simple/torch-acme/index.v1_json"
 TESTS = Path(__file__).parents[2]
 
@@ -111,21 +112,28 @@ def test_an_upload_that_is_killed_is_done_again(scene: Scene) -> None:
     assert objects[f"files/acme/stable/{ONE}"] == body
     assert [file["filename"] for file in json.loads(objects[PAGE])["files"]] == [ONE]
     assert [file["core-metadata"] for file in json.loads(objects[PAGE])["files"]] != [False]
-    assert scene.s3.client().list_multipart_uploads(Bucket=scene.name).get("Uploads", []) == []
+    left = scene.s3.client().list_multipart_uploads(Bucket=scene.name).get("Uploads", [])
+    assert {upload["Key"] for upload in left} == {f"files/acme/stable/{ONE}"}, "for the lifecycle rule of the bucket"
 
 
 def test_an_indexer_that_is_killed_executes_every_request_once(scene: Scene) -> None:
-    for name in (ONE, TWO):
+    for name in (ONE, TWO, FOUR):
         scene.run("upload", scene.file(name, wheel(name)))
     scene.run("index")
     scene.run("upload", scene.file(THREE, wheel(THREE)))
     scene.ask("1", request("yank", ONE))
     scene.ask("2", request("withdraw", TWO))
+    scene.ask("3", request("withdraw", FOUR))
     assert scene.killed_everywhere("index") >= 5
     objects = scene.objects
     files = json.loads(objects[PAGE])["files"]
     assert [(file["filename"], file["yanked"]) for file in files] == [(THREE, False), (ONE, "it crashes")]
     log = [json.loads(body)["content"]["id"] for key, body in sorted(objects.items()) if key.startswith("log/")]
-    assert log == ["acme/1", "acme/2"]
-    assert [key.rpartition("/")[2] for key, body in objects.items() if body == wheel(TWO)] == [TWO]
-    assert not [key for key in objects if key.startswith(f"files/acme/stable/{TWO}")]
+    assert log == ["acme/1", "acme/2", "acme/3"]
+    for name in (TWO, FOUR):
+        assert [key.rpartition("/")[2] for key, body in objects.items() if body == wheel(name)] == [name]
+    beside = [key for key in objects if key.startswith((f"files/acme/stable/{TWO}", f"files/acme/stable/{FOUR}"))]
+    assert len(beside) == 6
+    for key in beside:
+        tagged = scene.s3.client().get_object_tagging(Bucket=scene.name, Key=key)["TagSet"]
+        assert tagged == [{"Key": STATE_TAG, "Value": WITHDRAWN}], "the policy of the bucket lets nobody read it"
