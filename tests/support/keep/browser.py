@@ -46,6 +46,7 @@ def chromium(folder: Path) -> Iterator[Chrome]:
         options.add_argument("--no-sandbox")  # Chromium has none for root
     driver = Chrome(options=options, service=Service(str(programs[1]), log_output=str(folder / "chromedriver.log")))
     driver.set_script_timeout(300)
+    driver.get("about:blank")  # the browser's own first page still loads: what it asks for is not of the page
     try:
         yield driver
     finally:
