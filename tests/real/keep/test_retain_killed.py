@@ -28,7 +28,6 @@ from support.registry.pullable import put_pullable, tagged, validate
 from support.registry.served import Served, platform, put_index
 from support.services import services
 
-NOW = datetime.now(timezone.utc)
 CATALOGUE = """\
 registry: {name}
 tag: content
@@ -88,7 +87,7 @@ def scene(top: Path, registry: Served) -> Scene:
     own, loose = (put_pullable(client, place, f"{top} {note}") for note in ("own", "loose"))
     nested = put_index(client, place.with_tag("tmp"), {loose: platform("amd64")})
     old = put_index(client, place.with_tag(OLD), {own: platform("amd64"), shared: platform("arm64"), nested: {}})
-    retain(made.project, services(client), RetainRequest(), NOW - timedelta(days=400))
+    retain(made.project, services(client), RetainRequest(), datetime.now(timezone.utc) - timedelta(days=400))
     raw = client.get(place.with_digest(shared))
     client.put(place.with_tag("tmp"), raw.body, raw.media_type)
     return Scene(top, client, place, made.project, {*rows, index, shared, floating}, {old, nested, own, loose})
@@ -100,7 +99,7 @@ def check(found: Scene, *, pulled: bool) -> None:
     assert found.stay <= there
     written = {item["digest"] for record in found.records() for item in record["items"]}
     assert found.go - there <= written, "the record is written before anything is deleted"
-    retain(found.project, services(found.client), RetainRequest(yes=True), NOW)
+    retain(found.project, services(found.client), RetainRequest(yes=True), datetime.now(timezone.utc))
     assert found.there() == found.stay
     records = found.records()
     assert {record["state"] for record in records} <= {"complete", "completed later"}

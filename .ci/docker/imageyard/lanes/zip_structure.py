@@ -27,6 +27,7 @@ _FULL32, _FULL16 = 0xFFFFFFFF, 0xFFFF
 _MOST_ENTRIES = 60_000
 _MOST_DIRECTORY = 32 * 1024 * 1024
 _UTF8 = 0x800
+_VERSIONS = (10, 20, 45)  # stored, deflated, zip64 (APPNOTE 4.4.3.2): other readers refuse what they do not know
 _LEVEL = 0x6  # which level deflated it: it says nothing about how to read it
 _ENCRYPTED = 0x1 | 0x40 | 0x2000
 _DESCRIPTOR = 0x8
@@ -96,9 +97,10 @@ def read_directory(file: IO[bytes]) -> Directory:
 
 def check_local(entry: ZipEntry, header: bytes, rest: bytes) -> None:
     """Refuse a local header, and the name and extra fields behind it, that differ from the directory."""
-    signature, _, flags, method, _, _, crc, packed, size, name_length, _ = _LOCAL.unpack(header)
+    signature, needs, flags, method, _, _, crc, packed, size, name_length, _ = _LOCAL.unpack(header)
     if signature != b"PK\3\4":
         raise _refused("zip-local", f"no entry begins where the directory has {entry.name!r}")
+    _check_version(entry.name, needs)
     extra = rest[name_length:]
     if rest[:name_length] != entry.raw:
         raise _refused("zip-local", f"the entry {entry.name!r} has another name at its own place")
@@ -154,7 +156,7 @@ def _entries(raw: bytes, count: int) -> list[ZipEntry]:
 
 def _entry(raw: bytes, at: int) -> tuple[ZipEntry, int]:
     found = _ENTRY.unpack_from(raw, at)
-    signature, made_by, _, flags, method, _, _, crc, packed, size = found[:10]
+    signature, made_by, needs, flags, method, _, _, crc, packed, size = found[:10]
     name_length, extra_length, comment_length, disk, _, attributes, offset = found[10:]
     begin = at + _ENTRY.size
     end = begin + name_length + extra_length + comment_length
@@ -167,6 +169,7 @@ def _entry(raw: bytes, at: int) -> tuple[ZipEntry, int]:
     fields = _fields(raw[begin + name_length : begin + name_length + extra_length], text)
     if _ZIP64 in fields:
         size, packed, offset = _zip64(fields[_ZIP64], size, packed, offset, text)
+    _check_version(text, needs)
     _check_kind(text, flags, method, made_by >> 8, attributes)
     entry = ZipEntry(text, name, flags, method, crc, packed, size, offset)
     if method == STORED and packed != size:
@@ -185,6 +188,11 @@ def _text(name: bytes, flags: int) -> str:
     if "\0" in text:
         raise _refused("zip-name", f"the entry {text[:100]!r} has a NUL in its name")
     return text
+
+
+def _check_version(name: str, needs: int) -> None:
+    if needs not in _VERSIONS:
+        raise _refused("zip-version", f"the entry {name!r} asks for version {needs / 10} of the format to be unpacked")
 
 
 def _check_kind(name: str, flags: int, method: int, system: int, attributes: int) -> None:
