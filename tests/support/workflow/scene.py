@@ -406,7 +406,7 @@ def make_scene(
         lambda file, event, environment: _token(oidc, file, event, environment),
         {MIRROR: {"GHCR_PAT": PASSWORD}},
         {MIRROR: ["refs/heads/main"], TRUSTED: ["refs/heads/main", "refs/tags/ciflow/docker/*"]},
-        PASSWORD,  # what may read a mirror; this one cannot tell who writes
+        token=PASSWORD,  # what may read a mirror; this one cannot tell who writes
     )
     machine.folder.mkdir()
     made = Scene(top, machine, key, aws, oidc, *registries, engine)
