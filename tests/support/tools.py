@@ -16,6 +16,7 @@ TEST_TOOLS = (
     Need("cosign", "cosign", since=13, newer="trixie", ubuntu=False),
     Need("crane", "crane", since=14, newer="forky", ubuntu=False),
     Need("haproxy", "haproxy"),
+    Need("jq", "jq"),
     Need("npm", "npm"),
     Need("openssl", "openssl"),
     Need("oras", "oras", since=13, newer="trixie", ubuntu=False),

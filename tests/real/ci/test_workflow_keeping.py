@@ -184,7 +184,7 @@ GH = """\
 #!/bin/sh
 echo "$@" >> "$GH_CALLS"
 case "$1 $2" in
-    "pr list") cat "$GH_CALLS.open";;
+    "pr list") while test "$1" != --jq; do shift; done; jq --raw-output "$2" "$GH_CALLS.open";;
 esac
 """
 
@@ -198,8 +198,9 @@ def test_the_refresh_is_one_pull_request_of_one_file(keeping: Keeping, tmp_path:
     keeping.machine = replace(keeping.machine, env=env)
     assert keeping.schedule("docker-refresh.yml").started == []
     keeping.let("refresh")
-    for number, open_before in enumerate(("0", "1")):
-        (tmp_path / "calls.open").write_text(f"{open_before}\n")
+    own, forks = {"isCrossRepository": False}, {"isCrossRepository": True}
+    for open_before in ([], [forks], [own, forks]):
+        (tmp_path / "calls.open").write_text(json.dumps(open_before))
         calls.write_text("")
         run = keeping.schedule("docker-refresh.yml")
         assert not run.failed, pretty(run)
@@ -208,5 +209,5 @@ def test_the_refresh_is_one_pull_request_of_one_file(keeping: Keeping, tmp_path:
         assert changed == [".ci/docker/images.lock"]
         assert keeping.git("show", "docker-refresh:.ci/docker/images.lock").startswith("epoch 20")
         said = calls.read_text()
-        assert said.count("pr create --head docker-refresh --base main") == 1 - number
+        assert said.count("pr create --head docker-refresh --base main") == (own not in open_before)
         assert "workflow run docker-builds.yml --ref docker-refresh" in said

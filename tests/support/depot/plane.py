@@ -122,7 +122,7 @@ def depot_plane(workers: Mapping[str, str]) -> Iterator[Plane]:
     config.bind = [f"fd://{listener.detach()}"]  # the server closes it
     config.accesslog = config.errorlog = None
     config.graceful_timeout = 0.5
-    running = serve(_app(plane), config, shutdown_trigger=over.wait)  # type: ignore[arg-type]
+    running = serve(_app(plane), config, shutdown_trigger=over.wait)
     thread = threading.Thread(target=loop.run_until_complete, args=(running,), daemon=True)
     thread.start()
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 from imageyard.keep.retain import RetainRequest, retain
 from imageyard.names import Digest
@@ -22,7 +23,7 @@ OLD = f"linux-base-{'0' * 19}"
 ALL = RetainRequest(yes=True, share=1.0)
 
 
-def put(registry: MemoryRegistry, tag: str | None, note: str, repository: str = IMAGES, **config: object) -> Digest:
+def put(registry: MemoryRegistry, tag: str | None, note: str, repository: str = IMAGES, **config: Any) -> Digest:
     client, place = registry.client(), registry.reference(repository)
     digest = put_image(client, place, note=note, **config)
     if tag is not None:

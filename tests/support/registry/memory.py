@@ -94,7 +94,7 @@ class MemoryRegistry:
         def credential(host: str) -> Credential | None:
             return Credential("user", passwords[host]) if passwords.get(host) else None
 
-        given = {"policy": Policy(attempts=3), "clock": moving_clock()[0], "credentials": credential}
+        given: dict[str, Any] = {"policy": Policy(attempts=3), "clock": moving_clock()[0], "credentials": credential}
         return Client(make_pool=make_pool, **(given | options))
 
     def reference(self, repository: str, tag: str | None = None) -> Reference:

@@ -146,7 +146,7 @@ def make_python(folder: Path) -> Path:
     """
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     programs = folder / "bin"
-    ask = [programs / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "setuptools>=77"]
+    ask = [str(programs / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "setuptools>=77"]
     subprocess.run(ask, check=True, capture_output=True)
     own = next((folder / "lib").iterdir()) / "site-packages"
     (own / "outer.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
@@ -410,7 +410,13 @@ def make_scene(
     )
     machine.folder.mkdir()
     made = Scene(top, machine, key, aws, oidc, *registries, engine)
-    own = {"ghcr": registries[1].host, "user": USER, "name": made.name, **workers, **roles}
+    own = {
+        "ghcr": registries[1].host,
+        "user": USER,
+        "name": made.name,
+        **{str(arch): at for arch, at in workers.items()},
+    }
+    own |= {str(level): arn for level, arn in roles.items()}
     made.write("images.yml", CATALOGUE.format(ecr=f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com", **own))
     catalogue = expand.load(made.top / ".ci" / "docker" / "images.yml", made.top)
     for level, role in policies(catalogue, provider_of({}), HOME, tags=True).items():

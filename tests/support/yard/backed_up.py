@@ -97,7 +97,12 @@ class Scene:
         proxy.at, proxy.count = point, 0
         proxy.reached.clear()
         with self.yard.start(["inv", *argv], env=self.env) as child:
-            waiting = threading.Thread(target=lambda: (child.communicate(), proxy.reached.set()))
+
+            def wait() -> None:
+                child.communicate()
+                proxy.reached.set()
+
+            waiting = threading.Thread(target=wait)
             waiting.start()
             proxy.reached.wait(120)
             reached = child.poll() is None

@@ -116,7 +116,10 @@ def make_remote_yard(
     """
     plain = make_yard(engine, folder)
     made = RemoteYard(plain.top, plain.home, plain.engine, plain.key, plain.env, registry.host, workers)
-    made.write("images.yml", CATALOGUE.format(host=registry.host, name=made.name, **workers))
+    made.write(
+        "images.yml",
+        CATALOGUE.format(host=registry.host, name=made.name, **{str(arch): at for arch, at in workers.items()}),
+    )
     made.write("base/Dockerfile", BASE_DOCKERFILE.format(key=made.key))
     for arch, root in roots.items():
         made.write(f"base/root-{arch}.tar", root)
