@@ -23,6 +23,9 @@ __all__ = ["Container", "Engine", "ImageStore", "LoadedImage", "Ran"]
 
 ImageStore: TypeAlias = Literal["containerd", "classic"]
 
+_REMOVAL = 60.0
+"""Seconds that somebody else's removal of a container is waited for."""
+
 
 @dataclass(frozen=True)
 class LoadedImage:
@@ -174,8 +177,15 @@ class Engine:
         return tuple(Container(*line.split("\t")) for line in self._ask("ps", *options).text.splitlines())
 
     def remove(self, container: str) -> None:
-        """Kill and remove a container; that there is none is no error."""
-        answer = self._run("rm", "--force", "--volumes", container)
+        """Kill and remove a container and wait until it is gone; that there is none is no error.
+
+        Somebody else may be removing it: the engine refuses a second removal until then (moby, daemon/delete.go).
+        """
+        overdue = time.monotonic() + _REMOVAL
+        while _is_being_removed(answer := self._run("rm", "--force", "--volumes", container)):
+            if time.monotonic() > overdue:
+                break
+            time.sleep(0.1)
         if not _no_such(answer):
             _good(answer, f"removing container {container}")
 
@@ -284,6 +294,10 @@ def _good(answer: process.Completed, doing: str) -> process.Completed:
 def _no_such(answer: process.Completed) -> bool:
     """Whether the engine answered that it does not have it; an engine that cannot be reached may say `no such host`."""
     return re.search(r"no such (image|container)", answer.complaint, re.IGNORECASE) is not None
+
+
+def _is_being_removed(answer: process.Completed) -> bool:
+    return answer.code != 0 and "is already in progress" in answer.complaint
 
 
 def _image(found: Mapping[str, Any]) -> LoadedImage:

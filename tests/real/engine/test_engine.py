@@ -7,11 +7,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from imageyard.engine import Engine
+from imageyard.engine import Container, Engine
 from imageyard.errors import EnvironmentLacks, NotFound
 from support.engine.private import PrivateEngine
 
@@ -324,6 +325,19 @@ class TestRunning:
         docker_engine.engine.remove(found.id)
         docker_engine.engine.remove(found.id)
         assert docker_engine.engine.containers(label) == ()
+
+    def test_a_container_that_others_remove(self, docker_engine: PrivateEngine, busybox_base: str, label: str) -> None:
+        """The engine refuses a second removal while the first goes on; whoever returns finds the container gone."""
+        options = ["run", "--detach", "--label", label, "--network", "none"]
+        for _ in range(3):
+            name = docker_engine.docker(*options, busybox_base, "sleep", "100").strip()
+
+            def removed(_: int, name: str = name) -> tuple[Container, ...]:
+                docker_engine.engine.remove(name)
+                return docker_engine.engine.containers(label)
+
+            with ThreadPoolExecutor(6) as pool:
+                assert list(pool.map(removed, range(6))) == [()] * 6
 
     def test_a_shell_without_a_terminal(self, docker_engine: PrivateEngine, busybox_base: str, tmp_path: Path) -> None:
         code = (

@@ -72,12 +72,17 @@ def dead_runs(project: Project, services: Services, engine: Engine | None) -> No
 
 
 def this_run(project: Project, services: Services, engine: Engine) -> None:
-    """Take away what workers of this run left when Nox killed them: containers of checks, and candidates."""
+    """Take away what workers of this run left when Nox killed them: containers of checks, and candidates.
+
+    What cannot be taken away keeps nothing else; a later run takes it.
+    """
     for container in engine.containers(f"{RUN_LABEL}={services.run.id}"):  # first: what runs holds its image fast
-        engine.remove(container.id)
+        with suppress(ImageyardError):
+            engine.remove(container.id)
     for reference, run in _candidates(project, engine):
         if run == services.run.id:
-            engine.untag(reference)
+            with suppress(ImageyardError):
+                engine.untag(reference)
 
 
 def _candidates(project: Project, engine: Engine) -> list[tuple[str, str]]:
