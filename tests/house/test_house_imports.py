@@ -44,7 +44,7 @@ FLOORS = """
     registry
     ci.providers
     iam
-    daemon
+    daemon docker_answers
     engine
     builders
     checks
@@ -70,6 +70,7 @@ STRANGERS = {
     "bucket": ("registry", "catalogue", "recipe", "plan"),
     "registry": ("catalogue", "recipe", "plan"),
     "daemon": ("catalogue", "recipe", "plan"),
+    "docker_answers": ("catalogue", "recipe", "plan"),
     "engine": ("catalogue", "recipe", "plan"),
     "builders": ("catalogue", "recipe", "plan"),
     "checks": ("catalogue", "recipe", "plan"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import secrets
 import sys
 import time
@@ -15,8 +14,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from imageyard import daemon, process
-from imageyard.errors import EnvironmentLacks, ImageyardError, NotFound
+from imageyard import daemon, docker_answers, process
+from imageyard.errors import ImageyardError, NotFound
 from imageyard.names import Digest, platform_text
 
 __all__ = ["Container", "Engine", "ImageStore", "LoadedImage", "Ran"]
@@ -113,12 +112,12 @@ class Engine:
         status, found = self._api(f"/images/{daemon.quoted(reference)}/json")
         if status == 200:
             return _image(found)
-        if _lacks_image(status, found):
+        if docker_answers.lacks_image(status, found):
             return None
         answer = self._run("image", "inspect", reference)
-        if answer.code and _no_such(answer):
+        if answer.code and docker_answers.is_absent(answer):
             return None
-        return _image(json.loads(_good(answer, f"inspecting {reference}").out)[0])
+        return _image(json.loads(docker_answers.good(answer, f"inspecting {reference}").out)[0])
 
     def tag(self, source: str, target: str) -> None:
         """Give an image another name. Raises NotFound where there is none under `source`."""
@@ -127,9 +126,9 @@ class Engine:
         if "/" not in tag and self._api(question, "POST")[0] == 201:
             return
         answer = self._run("tag", source, target)
-        if answer.code and _no_such(answer):
+        if answer.code and docker_answers.is_absent(answer):
             raise NotFound(f"the engine has no image {source}", doing=f"tagging it {target}")
-        _good(answer, f"tagging {source}")
+        docker_answers.good(answer, f"tagging {source}")
 
     def load(self, archive: Path) -> None:
         """Take in the images of an archive, under the names that it gives them."""
@@ -138,12 +137,12 @@ class Engine:
     def untag(self, reference: str) -> bool:
         """Take a name away, and the image with its last one; False where there was none."""
         status, found = self._api(f"/images/{daemon.quoted(reference)}", "DELETE")
-        if status == 200 or _lacks_image(status, found):
+        if status == 200 or docker_answers.lacks_image(status, found):
             return status == 200
         answer = self._run("rmi", reference)
-        if answer.code and _no_such(answer):
+        if answer.code and docker_answers.is_absent(answer):
             return False
-        _good(answer, f"removing {reference}")
+        docker_answers.good(answer, f"removing {reference}")
         return True
 
     def images(self, label: str) -> tuple[LoadedImage, ...]:
@@ -182,12 +181,12 @@ class Engine:
         Somebody else may be removing it: the engine refuses a second removal until then (moby, daemon/delete.go).
         """
         overdue = time.monotonic() + _REMOVAL
-        while _is_being_removed(answer := self._run("rm", "--force", "--volumes", container)):
+        while docker_answers.is_being_removed(answer := self._run("rm", "--force", "--volumes", container)):
             if time.monotonic() > overdue:
                 break
             time.sleep(0.1)
-        if not _no_such(answer):
-            _good(answer, f"removing container {container}")
+        if not docker_answers.is_absent(answer):
+            docker_answers.good(answer, f"removing container {container}")
 
     def run(
         self,
@@ -269,7 +268,7 @@ class Engine:
         return process.run([self.program, *argv], env=self.env)
 
     def _ask(self, *argv: str) -> process.Completed:
-        return _good(self._run(*argv), f"asking the engine: docker {argv[0]}")
+        return docker_answers.good(self._run(*argv), f"asking the engine: docker {argv[0]}")
 
 
 def _options(name: str, platform: str | None, labels: Mapping[str, str] | None, network: str | None) -> list[str]:
@@ -277,27 +276,6 @@ def _options(name: str, platform: str | None, labels: Mapping[str, str] | None, 
     options += ["--network", network] if network else []
     options += ["--platform", platform] if platform else []
     return options + [part for key, value in sorted((labels or {}).items()) for part in ("--label", f"{key}={value}")]
-
-
-def _lacks_image(status: int, found: Any) -> bool:
-    return status == 404 and "no such image" in str(found).lower()
-
-
-def _good(answer: process.Completed, doing: str) -> process.Completed:
-    if answer.code == 0:
-        return answer
-    complaint = answer.complaint.splitlines() or [f"exit code {answer.code}"]
-    headline = complaint[0].removeprefix("Error response from daemon: ")
-    raise EnvironmentLacks(f"docker: {headline}", doing=doing, detail=complaint[1:10], hint="inv doctor")
-
-
-def _no_such(answer: process.Completed) -> bool:
-    """Whether the engine answered that it does not have it; an engine that cannot be reached may say `no such host`."""
-    return re.search(r"no such (image|container)", answer.complaint, re.IGNORECASE) is not None
-
-
-def _is_being_removed(answer: process.Completed) -> bool:
-    return answer.code != 0 and "is already in progress" in answer.complaint
 
 
 def _image(found: Mapping[str, Any]) -> LoadedImage:
