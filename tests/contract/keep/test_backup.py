@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 from imageyard.bucket.objects import Bucket
+from imageyard.bucket.store import blob_key
+from imageyard.bucket.upload import upload
 from imageyard.errors import CheckFailed, NotFound, Transient
 from imageyard.keep.backup_expiry import expire
 from imageyard.keep.backup_index import backed_up, read_generations
@@ -16,6 +19,7 @@ from imageyard.keep.backup_place import BackupPlace
 from imageyard.keep.backup_verify import verify
 from imageyard.keep.recover import Recovery, entries_of_generation, recover
 from imageyard.oci.layout import LayoutStore
+from imageyard.oci.manifests import Descriptor, digest_of
 from support.aws.bucket import StrictS3
 from support.registry.memory import MemoryRegistry
 from support.services import services
@@ -157,6 +161,78 @@ def test_verifying_finds_what_could_not_come_back(kept: Kept, s3: StrictS3, how:
         done, code = kept.recover()
         assert code != 0
         assert {tag for tag, _ in done} == set(kept.there()[0]), "no tag over what is not whole"
+
+
+@pytest.mark.parametrize(
+    ("how", "prefix", "in_parts"),
+    [
+        ("deleted", "ci/blobs/", True),
+        ("flipped", "ci/blobs/", True),
+        ("cut", "ci/blobs/", False),
+        ("deleted", "ci/manifests/", False),
+        ("flipped", "ci/manifests/", False),
+    ],
+)
+def test_what_is_damaged_is_written_anew_from_the_registry(
+    kept: Kept, s3: StrictS3, how: str, prefix: str, in_parts: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept.promote()
+    kept.back_up()
+    right = s3.objects(kept.bucket_name)
+    for key in [key for key in right if key.startswith(prefix)]:
+        spoil(s3, kept.bucket_name, key, right[key], how)
+    if in_parts:
+        monkeypatch.setattr("imageyard.bucket.upload.PART", 16)
+        monkeypatch.setattr("moto.s3.models.S3_UPLOAD_PART_MIN_SIZE", 1)
+    around = services(kept.registry.client())
+    with pytest.raises(CheckFailed):
+        verify(around, kept.bucket, jobs=2)
+    verify(around, kept.bucket, jobs=2, mend=True)
+    now = s3.objects(kept.bucket_name)
+    assert {key: now[key] for key in right} == right
+    before = kept.there()
+    kept.empty()
+    assert kept.recover()[1] == 0
+    assert kept.there() == before
+
+
+def test_what_the_registry_has_no_more_is_told_and_left_as_it_is(kept: Kept, s3: StrictS3) -> None:
+    kept.promote()
+    kept.back_up()
+    right = s3.objects(kept.bucket_name)
+    key = next(key for key in right if key.startswith("ci/blobs/"))
+    spoil(s3, kept.bucket_name, key, right[key], "flipped")
+    damaged = s3.objects(kept.bucket_name)
+    kept.empty()
+    with pytest.raises(CheckFailed) as caught:
+        verify(services(kept.registry.client()), kept.bucket, jobs=2, mend=True)
+    assert any("could not give it" in line for line in caught.value.detail)
+    assert s3.objects(kept.bucket_name) == damaged
+
+
+@pytest.mark.parametrize("in_parts", [False, True])
+def test_no_wrong_byte_is_written_over_an_object(
+    kept: Kept, s3: StrictS3, in_parts: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The registry answers with other bytes: what the bucket has stays, whether it is right or not."""
+    monkeypatch.setattr("imageyard.bucket.upload.PART", 2 if in_parts else 8 << 20)
+    blob = Descriptor("application/octet-stream", digest_of(b"right"), 5)
+    key = blob_key(blob.digest)
+    for held in (b"right", b"wrong"):
+        kept.bucket.replace(key, held)
+        with pytest.raises(Transient, match="other bytes"):
+            upload(kept.bucket, key, blob, io.BytesIO(b"never"), "a registry", replace=True)
+        assert kept.bucket.get(key) == (held, "application/json")
+        assert list(kept.bucket.unfinished("")) == []
+
+
+def spoil(s3: StrictS3, bucket: str, key: str, body: bytes, how: str) -> None:
+    """Break an object behind everybody's back."""
+    if how == "deleted":
+        s3.client().delete_object(Bucket=bucket, Key=key)
+    else:
+        wrong = body[:-1] if how == "cut" else body[:-1] + bytes([body[-1] ^ 1])
+        s3.client().put_object(Bucket=bucket, Key=key, Body=wrong)
 
 
 def old(bucket: Bucket, days: int) -> datetime:
