@@ -20,7 +20,11 @@ from imageyard.keep.backup_verify import verify
 from imageyard.keep.recover import Recovery, entries_of_generation, recover
 from imageyard.oci.layout import LayoutStore
 from imageyard.oci.manifests import Descriptor, digest_of
+from imageyard.oci.revocation import NOTICE_TAG, Revocation, mark, marker_tag, revocation_of
+from imageyard.registry.store import RegistryStore
 from support.aws.bucket import StrictS3
+from support.building.checkout import CATALOGUE, scene_of
+from support.git import commit_all, sh
 from support.registry.memory import MemoryRegistry
 from support.services import services
 from support.yard.kept import Kept, make_kept
@@ -161,6 +165,43 @@ def test_verifying_finds_what_could_not_come_back(kept: Kept, s3: StrictS3, how:
         done, code = kept.recover()
         assert code != 0
         assert {tag for tag, _ in done} == set(kept.there()[0]), "no tag over what is not whole"
+
+
+def test_an_image_comes_back_revoked_whose_epoch_was_raised_before_the_next_backup(kept: Kept) -> None:
+    old_image = kept.promote()
+    kept.back_up()
+    commit = sh(kept.top, "rev-parse", "HEAD").strip()
+    store = RegistryStore(kept.registry.client(), kept.registry.reference("ci/image"))
+    mark(store, Revocation(old_image.digest, "broken"))
+    stranger = digest_of(b"never backed up")
+    store.put_manifest(old_image, marker_tag(stranger))
+    kept.work = scene_of(kept.top, **{"images.yml": CATALOGUE.replace("base: {", "base: {epoch: 2, ", 1)})
+    commit_all(kept.top)
+    kept.promote("new")
+    assert kept.back_up()[1] == 0
+    kept.empty()
+    entries = entries_of_generation(kept.bucket, commit)
+    around = services(kept.registry.client())
+    assert recover(kept.work.project, around, kept.bucket, entries, Recovery(yes=True))[1] == 0
+    store = RegistryStore(kept.registry.client(), kept.registry.reference("ci/image"))
+    assert revocation_of(store, old_image.digest) == Revocation(old_image.digest, "broken")
+    assert store.digest_of(NOTICE_TAG) is not None, "what asks for many finds it too"
+
+
+def test_a_cut_list_of_tags_leaves_no_revocation_out(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = kept.promote()
+    store = RegistryStore(kept.registry.client(), kept.registry.reference("ci/image"))
+    mark(store, Revocation(image.digest, "broken"))
+    with monkeypatch.context() as patched:
+        patched.setattr(RegistryStore, "tags", lambda self: iter(()))
+        with pytest.raises(Transient, match="cut its list of tags"):
+            kept.back_up()
+        patched.setattr(RegistryStore, "tags", lambda self: iter((NOTICE_TAG,)))
+        assert kept.back_up()[1] == 0
+    kept.empty()
+    assert kept.recover()[1] == 0
+    store = RegistryStore(kept.registry.client(), kept.registry.reference("ci/image"))
+    assert revocation_of(store, image.digest) is not None
 
 
 @pytest.mark.parametrize(

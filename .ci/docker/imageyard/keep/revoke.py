@@ -220,6 +220,8 @@ def _tell_next(
 ) -> None:
     """Tell what to type next: which image has to get another tag, what is built on it, which floating tags name it."""
     say = services.reporter.step
+    if "backup" in project.catalogue.settings and request.yes:
+        say("the backup knows of it from the next one on, which each night makes: inv backup")
     if request.undo:
         return
     images = _named_now(project, recipes, request.tag)
