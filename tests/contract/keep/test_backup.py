@@ -6,21 +6,24 @@ import io
 import json
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import IO, Any, cast
 
 import pytest
 from imageyard.bucket.objects import Bucket
 from imageyard.bucket.store import blob_key
-from imageyard.bucket.upload import upload
+from imageyard.bucket.upload import PART, upload
 from imageyard.errors import CheckFailed, NotFound, Transient
 from imageyard.keep.backup_expiry import expire
 from imageyard.keep.backup_index import backed_up, read_generations
 from imageyard.keep.backup_marker import LONGEST_BACKUP, backing_up, expiring
 from imageyard.keep.backup_place import BackupPlace
+from imageyard.keep.backup_repair import repair
 from imageyard.keep.backup_verify import verify
 from imageyard.keep.recover import Recovery, entries_of_generation, recover
 from imageyard.oci.layout import LayoutStore
 from imageyard.oci.manifests import Descriptor, digest_of
 from imageyard.oci.revocation import NOTICE_TAG, Revocation, mark, marker_tag, revocation_of
+from imageyard.registry.remote import SpooledBlob
 from imageyard.registry.store import RegistryStore
 from support.aws.bucket import StrictS3
 from support.building.checkout import CATALOGUE, scene_of
@@ -249,6 +252,25 @@ def test_what_the_registry_has_no_more_is_told_and_left_as_it_is(kept: Kept, s3:
         verify(services(kept.registry.client()), kept.bucket, jobs=2, mend=True)
     assert any("could not give it" in line for line in caught.value.detail)
     assert s3.objects(kept.bucket_name) == damaged
+
+
+def test_nothing_is_repaired_while_old_backups_are_being_deleted(kept: Kept) -> None:
+    with expiring(kept.bucket), pytest.raises(Transient, match="old backups are being deleted"):
+        repair(services(kept.registry.client()), kept.bucket, (), {"blobs/sha256/0": "it is missing"}, lambda *_: None)
+
+
+def test_a_piece_of_a_blob_that_is_read_is_a_part_that_is_sent(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A piece is then sent as the bytes that were read: with larger ones each part would be a copy."""
+    asked: list[int] = []
+
+    def blob(client: Any, repository: Any, descriptor: Descriptor, piece: int = 0) -> IO[bytes]:
+        asked.append(piece)
+        return cast("IO[bytes]", SpooledBlob(client, repository, descriptor, piece))
+
+    monkeypatch.setattr("imageyard.registry.store.SpooledBlob", blob)
+    kept.promote()
+    assert kept.back_up()[1] == 0
+    assert set(asked) == {PART}
 
 
 @pytest.mark.parametrize("in_parts", [False, True])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from imageyard import git
 from imageyard.bucket.store import BucketStore
+from imageyard.bucket.upload import PART
 from imageyard.errors import ImageyardError, NotFound, Transient, exit_code
 from imageyard.keep.backup_copy import companions, copy_whole, is_companion, manifests_of
 from imageyard.keep.backup_index import write_generation
@@ -67,7 +68,7 @@ def backup(
     of tags was cut.
     """
     repository = publish_policy.repository(project.catalogue, "trusted")
-    source = RegistryStore(services.registry(), repository)
+    source = RegistryStore(services.registry(), repository, PART)  # a piece is a part: none is copied in memory
     target = BucketStore(bucket, repository.name)
     tags = content_tags(project, recipes, pattern)
     known = tuple(source.tags())

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from imageyard.bucket.store import blob_key, manifest_key
-from imageyard.bucket.upload import upload
+from imageyard.bucket.upload import PART, upload
 from imageyard.errors import ImageyardError, NotFound
 from imageyard.keep.backup_index import keys_of
 from imageyard.keep.backup_marker import backing_up
@@ -43,7 +43,7 @@ def repair(
         for entry in entries:
             if keys_of(entry).isdisjoint(left):
                 continue
-            source = RegistryStore(services.registry(), parse_reference(entry.repository))
+            source = RegistryStore(services.registry(), parse_reference(entry.repository), PART)
             try:
                 for key, size in _written(bucket, source, entry, left, marker):
                     if (why := damage(key, size)) is None:
