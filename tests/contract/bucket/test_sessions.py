@@ -150,9 +150,14 @@ def test_a_backup_and_a_recovery_outlive_many_sessions(tmp_path: Path) -> None:
         assert role.taken > 5
 
 
-def test_the_role_of_the_catalogue_is_taken_by_a_job_that_has_an_identity(
-    tmp_path: Path, s3: Strict, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("told", "taken"), [(None, ROLE), (f"{ROLE}-of-the-job", f"{ROLE}-of-the-job"), ("", None)])
+def test_a_job_that_has_an_identity_takes_the_role_of_its_login_else_that_of_the_catalogue(
+    told: str | None, taken: str | None, tmp_path: Path, s3: Strict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A login by an empty role says that none is taken: then the environment's credentials are used."""
+    monkeypatch.delenv("IMAGEYARD_AWS_ROLE", raising=False)
+    if told is not None:
+        monkeypatch.setenv("IMAGEYARD_AWS_ROLE", told)
     role, asked = Role(s3), list[str]()
 
     def assume(arn: str, settings: Any, *around: Any) -> aws_role.Assumed:
@@ -166,7 +171,13 @@ def test_the_role_of_the_catalogue_is_taken_by_a_job_that_has_an_identity(
     monkeypatch.setattr(type(around.provider), "has_identity", lambda provider: True)
     bucket = backup_place(work.project.catalogue, around).bucket
     assert asked == []
+    if taken is None:
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", f"session-{s3.number}")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+        bucket.put("a", b"a")
+        assert asked == []
+        return
     bucket.put("a", b"a")
     s3.new_session()
     bucket.put("b", b"b")
-    assert asked == [f"{ROLE} 3600.0"] * 2
+    assert asked == [f"{taken} 3600.0"] * 2

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import io
 import json
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import IO, Any, cast
 
 import pytest
 from imageyard.bucket.objects import Bucket
+from imageyard.bucket.store import blob_key
+from imageyard.bucket.upload import PART, upload
 from imageyard.errors import CheckFailed, NotFound, Transient
 from imageyard.keep.backup_expiry import expire
 from imageyard.keep.backup_index import backed_up, read_generations
 from imageyard.keep.backup_marker import LONGEST_BACKUP, backing_up, expiring
 from imageyard.keep.backup_place import BackupPlace
+from imageyard.keep.backup_repair import repair
 from imageyard.keep.backup_verify import verify
 from imageyard.keep.recover import Recovery, entries_of_generation, recover
 from imageyard.oci.layout import LayoutStore
+from imageyard.oci.manifests import Descriptor, digest_of
+from imageyard.oci.revocation import NOTICE_TAG, Revocation, mark, marker_tag, revocation_of
+from imageyard.registry.remote import SpooledBlob
+from imageyard.registry.store import RegistryStore
 from support.aws.bucket import StrictS3
+from support.building.checkout import CATALOGUE, scene_of
+from support.git import commit_all, sh
 from support.registry.memory import MemoryRegistry
 from support.services import services
 from support.yard.kept import Kept, make_kept
@@ -157,6 +168,134 @@ def test_verifying_finds_what_could_not_come_back(kept: Kept, s3: StrictS3, how:
         done, code = kept.recover()
         assert code != 0
         assert {tag for tag, _ in done} == set(kept.there()[0]), "no tag over what is not whole"
+
+
+def test_an_image_comes_back_revoked_whose_epoch_was_raised_before_the_next_backup(kept: Kept) -> None:
+    old_image = kept.promote()
+    kept.back_up()
+    commit = sh(kept.top, "rev-parse", "HEAD").strip()
+    store = RegistryStore(kept.registry.client(), kept.registry.reference("ci/image"))
+    mark(store, Revocation(old_image.digest, "broken"))
+    stranger = digest_of(b"never backed up")
+    store.put_manifest(old_image, marker_tag(stranger))
+    kept.work = scene_of(kept.top, **{"images.yml": CATALOGUE.replace("base: {", "base: {epoch: 2, ", 1)})
+    commit_all(kept.top)
+    kept.promote("new")
+    assert kept.back_up()[1] == 0
+    kept.empty()
+    entries = entries_of_generation(kept.bucket, commit)
+    around = services(kept.registry.client())
+    assert recover(kept.work.project, around, kept.bucket, entries, Recovery(yes=True))[1] == 0
+    store = RegistryStore(kept.registry.client(), kept.registry.reference("ci/image"))
+    assert revocation_of(store, old_image.digest) == Revocation(old_image.digest, "broken")
+    assert store.digest_of(NOTICE_TAG) is not None, "what asks for many finds it too"
+
+
+def test_a_cut_list_of_tags_leaves_no_revocation_out(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = kept.promote()
+    store = RegistryStore(kept.registry.client(), kept.registry.reference("ci/image"))
+    mark(store, Revocation(image.digest, "broken"))
+    with monkeypatch.context() as patched:
+        patched.setattr(RegistryStore, "tags", lambda self: iter(()))
+        with pytest.raises(Transient, match="cut its list of tags"):
+            kept.back_up()
+        patched.setattr(RegistryStore, "tags", lambda self: iter((NOTICE_TAG,)))
+        assert kept.back_up()[1] == 0
+    kept.empty()
+    assert kept.recover()[1] == 0
+    store = RegistryStore(kept.registry.client(), kept.registry.reference("ci/image"))
+    assert revocation_of(store, image.digest) is not None
+
+
+@pytest.mark.parametrize(
+    ("how", "prefix", "in_parts"),
+    [
+        ("deleted", "ci/blobs/", True),
+        ("flipped", "ci/blobs/", True),
+        ("cut", "ci/blobs/", False),
+        ("deleted", "ci/manifests/", False),
+        ("flipped", "ci/manifests/", False),
+    ],
+)
+def test_what_is_damaged_is_written_anew_from_the_registry(
+    kept: Kept, s3: StrictS3, how: str, prefix: str, in_parts: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept.promote()
+    kept.back_up()
+    right = s3.objects(kept.bucket_name)
+    for key in [key for key in right if key.startswith(prefix)]:
+        spoil(s3, kept.bucket_name, key, right[key], how)
+    if in_parts:
+        monkeypatch.setattr("imageyard.bucket.upload.PART", 16)
+        monkeypatch.setattr("moto.s3.models.S3_UPLOAD_PART_MIN_SIZE", 1)
+    around = services(kept.registry.client())
+    with pytest.raises(CheckFailed):
+        verify(around, kept.bucket, jobs=2)
+    verify(around, kept.bucket, jobs=2, mend=True)
+    now = s3.objects(kept.bucket_name)
+    assert {key: now[key] for key in right} == right
+    before = kept.there()
+    kept.empty()
+    assert kept.recover()[1] == 0
+    assert kept.there() == before
+
+
+def test_what_the_registry_has_no_more_is_told_and_left_as_it_is(kept: Kept, s3: StrictS3) -> None:
+    kept.promote()
+    kept.back_up()
+    right = s3.objects(kept.bucket_name)
+    key = next(key for key in right if key.startswith("ci/blobs/"))
+    spoil(s3, kept.bucket_name, key, right[key], "flipped")
+    damaged = s3.objects(kept.bucket_name)
+    kept.empty()
+    with pytest.raises(CheckFailed) as caught:
+        verify(services(kept.registry.client()), kept.bucket, jobs=2, mend=True)
+    assert any("could not give it" in line for line in caught.value.detail)
+    assert s3.objects(kept.bucket_name) == damaged
+
+
+def test_nothing_is_repaired_while_old_backups_are_being_deleted(kept: Kept) -> None:
+    with expiring(kept.bucket), pytest.raises(Transient, match="old backups are being deleted"):
+        repair(services(kept.registry.client()), kept.bucket, (), {"blobs/sha256/0": "it is missing"}, lambda *_: None)
+
+
+def test_a_piece_of_a_blob_that_is_read_is_a_part_that_is_sent(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A piece is then sent as the bytes that were read: with larger ones each part would be a copy."""
+    asked: list[int] = []
+
+    def blob(client: Any, repository: Any, descriptor: Descriptor, piece: int = 0) -> IO[bytes]:
+        asked.append(piece)
+        return cast("IO[bytes]", SpooledBlob(client, repository, descriptor, piece))
+
+    monkeypatch.setattr("imageyard.registry.store.SpooledBlob", blob)
+    kept.promote()
+    assert kept.back_up()[1] == 0
+    assert set(asked) == {PART}
+
+
+@pytest.mark.parametrize("in_parts", [False, True])
+def test_no_wrong_byte_is_written_over_an_object(
+    kept: Kept, s3: StrictS3, in_parts: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The registry answers with other bytes: what the bucket has stays, whether it is right or not."""
+    monkeypatch.setattr("imageyard.bucket.upload.PART", 2 if in_parts else 8 << 20)
+    blob = Descriptor("application/octet-stream", digest_of(b"right"), 5)
+    key = blob_key(blob.digest)
+    for held in (b"right", b"wrong"):
+        kept.bucket.replace(key, held)
+        with pytest.raises(Transient, match="other bytes"):
+            upload(kept.bucket, key, blob, io.BytesIO(b"never"), "a registry", replace=True)
+        assert kept.bucket.get(key) == (held, "application/json")
+        assert list(kept.bucket.unfinished("")) == []
+
+
+def spoil(s3: StrictS3, bucket: str, key: str, body: bytes, how: str) -> None:
+    """Break an object behind everybody's back."""
+    if how == "deleted":
+        s3.client().delete_object(Bucket=bucket, Key=key)
+    else:
+        wrong = body[:-1] if how == "cut" else body[:-1] + bytes([body[-1] ^ 1])
+        s3.client().put_object(Bucket=bucket, Key=key, Body=wrong)
 
 
 def old(bucket: Bucket, days: int) -> datetime:

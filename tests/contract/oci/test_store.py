@@ -24,7 +24,15 @@ from imageyard.oci.layout import LayoutStore
 from imageyard.oci.manifests import OCI_INDEX, OCI_MANIFEST, Descriptor, Index, digest_of
 from imageyard.oci.memory import MemoryStore
 from imageyard.oci.raw import Raw
-from imageyard.oci.revocation import REVOCATION_TYPE, Revocation, mark, marker_tag, revocation_of, revocations
+from imageyard.oci.revocation import (
+    NOTICE_TAG,
+    REVOCATION_TYPE,
+    Revocation,
+    mark,
+    marker_tag,
+    revocation_of,
+    revocations,
+)
 from imageyard.oci.store import ReadableStore, Store, copy, copy_referrers
 from imageyard.registry.referrers import detach
 from imageyard.registry.store import RegistryStore
@@ -397,7 +405,7 @@ def test_a_revocation_holds_until_it_is_taken_back(make: Make) -> None:
     revoked = Revocation(image.digest, "broken, \u00e4", "2026-01-01T00:00:00Z")
     mark(store, revoked)
     assert revocations(store, [image.digest, other.digest], ["a-tag"]) == {image.digest: revoked}
-    assert set(store.tags()) == {"a-tag", marker_tag(image.digest)}
+    assert set(store.tags()) == {"a-tag", marker_tag(image.digest), NOTICE_TAG}
     assert {one.artifact_type for one in store.referrers(image.digest)} == {REVOCATION_TYPE}
     mark(store, Revocation(image.digest, "it was right", undone=True))
     assert revocation_of(store, image.digest) is None

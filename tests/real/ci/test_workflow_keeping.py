@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import cast
 from uuid import uuid4
@@ -120,6 +121,20 @@ def test_retention_deletes_nothing_before_it_is_let(keeping: Keeping) -> None:
     assert "retention/report.json --yes" in scripts(keeping)
     assert keeping.digests() == before, "a registry that tells no times was seen for the first time"
     assert not keeping.leaks(run)
+
+    saved = keeping.machine.folder / "caches" / "refs_heads_main"
+    newest = max(saved.iterdir(), key=lambda one: one.stat().st_mtime_ns)
+    long_ago = datetime.now(timezone.utc) - timedelta(days=400)
+    cached: set[str] = set()
+    for state in (newest / ".imageyard/retention").iterdir():
+        content = json.loads(state.read_text())
+        cached |= set(content["first_seen"])
+        content["first_seen"] = dict.fromkeys(content["first_seen"], long_ago.isoformat())
+        state.write_text(json.dumps(content))
+    assert cached >= set(before.values())
+    run = keeping.schedule("docker-retention.yml")
+    assert not run.failed, pretty(run)
+    assert {tag: digest for tag, digest in before.items() if tag != OLD} == keeping.digests(), "it got old by the cache"
 
 
 def scripts(scene: Scene) -> str:

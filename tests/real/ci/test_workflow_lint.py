@@ -103,10 +103,14 @@ def test_a_secret_is_in_reach_of_jobs_in_an_environment_only() -> None:
 
 
 def test_what_deletes_or_brings_back_is_never_stopped_half_way() -> None:
-    """One at a time, each in its own environment, whose role is in no file; and nothing deletes before it is let."""
+    """One at a time, recoveries of the same images at least; each in its own environment, whose role is in no file.
+
+    And nothing deletes before it is let.
+    """
     for name, job, environment in KEEPING:
         text = (TOP / ".github" / "workflows" / f"{name}.yml").read_text()
-        assert f"  group: {name} #" in text
+        own = "-${{ inputs.bring-back }}-${{ inputs.pattern }}\n"  # one that waits must not be dropped for another
+        assert f"  group: {name}{own if name == 'docker-recover' else ' #'}" in text
         assert "  cancel-in-progress: false\n" in text
         steps = load(TOP / ".github" / "workflows" / f"{name}.yml").jobs[job].steps
         (login,) = [step for step in steps if step.run.startswith("inv login")]
@@ -114,6 +118,27 @@ def test_what_deletes_or_brings_back_is_never_stopped_half_way() -> None:
         assert environment in {one for one, _ in KEEPING_JOBS.values()}
     deleting = load(TOP / ".github" / "workflows" / "docker-retention.yml").jobs["retain"]
     assert deleting.condition.startswith("${{ vars.DOCKER_RETENTION == 'on'")
+
+
+def test_a_cache_is_written_by_retention_alone_and_has_times_only() -> None:
+    """In its environment, which only protected refs are in; each run has a key of its own."""
+    jobs = {f"{path.name} {job.id}": job for path in WORKFLOWS for job in load(path).jobs.values()}
+    used = {(name, step.uses): step.with_ for name, job in jobs.items() for step in job.steps if "cache" in step.uses}
+    retain, page = "docker-retention.yml retain", "docker-retention.yml page"
+    assert set(used) == {
+        (retain, "actions/cache/restore"),
+        (retain, "actions/cache/save"),
+        (page, "actions/cache/restore"),
+    }
+    assert len({given["path"] for given in used.values()}) == 1, "another path would be another cache"
+    assert used[retain, "actions/cache/save"]["path"].split() == [
+        ".imageyard/retention/*.json",
+        "!.imageyard/retention/report.json",
+        "!.imageyard/retention/*.restore.json",
+    ]
+    assert {given["key"] for given in used.values()} == {"retention-${{ github.run_id }}-${{ github.run_attempt }}"}
+    uses = [step.uses for step in jobs[retain].steps]
+    assert uses.index("actions/cache/restore") < uses.index("actions/cache/save")
 
 
 def test_what_may_write_the_repository_runs_nothing_of_ours() -> None:
@@ -149,13 +174,15 @@ def test_every_action_is_pinned_with_its_version() -> None:
     uses = [line.strip() for path in files for line in path.read_text().splitlines() if "uses:" in line]
     pins = {line.partition("uses: ")[2] for line in uses} - {"./.github/actions/build-rows"}
     assert {pin.partition("@")[0] for pin in pins} == {
+        "actions/cache/restore",
+        "actions/cache/save",
         "actions/checkout",
         "actions/setup-python",
         "actions/upload-artifact",
         "actions/download-artifact",
         "depot/setup-action",
     }
-    assert len(pins) == 5
+    assert len(pins) == 7
     assert all(len(pin.partition("@")[2].split(" # v")[0]) == 40 for pin in pins)
 
 

@@ -94,12 +94,54 @@ def download_artifact(job: JobMachine, given: Mapping[str, str]) -> list[str]:
     return [f"downloaded {len(found)} artifacts"]
 
 
+def cache_save(job: JobMachine, given: Mapping[str, str]) -> list[str]:
+    """Files under a key that is new, for runs of this ref; nothing of it fails (actions/cache, save/README.md)."""
+    files = _chosen(job.workspace, given["path"])
+    folder = _caches(job, job.event.ref) / given["key"]
+    if not files or folder.exists():
+        return [f"Warning: no cache is saved as {given['key']}"]
+    for file in files:
+        target = folder / file.relative_to(job.workspace)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, target)
+    return [f"{len(files)} files are cached as {given['key']}"]
+
+
+def cache_restore(job: JobMachine, given: Mapping[str, str]) -> list[str]:
+    """The cache of the key, else the newest of a prefix; those of this ref come before those of the default branch.
+
+    Those of other refs are out of reach (docs.github.com, "Dependency caching reference", restrictions for accessing a
+    cache, and cache key matching).
+    """
+    for ref in dict.fromkeys((job.event.ref, "refs/heads/main")):
+        caches = sorted(_caches(job, ref).glob("*"), key=lambda one: one.stat().st_mtime_ns, reverse=True)
+        wanted = [one for one in caches if one.name == given["key"]]
+        wanted += [one for one in caches for prefix in given["restore-keys"].split() if one.name.startswith(prefix)]
+        if wanted:
+            shutil.copytree(wanted[0], job.workspace, dirs_exist_ok=True)
+            return [f"Cache restored from key: {wanted[0].name}"]
+    return [f"Cache not found for input keys: {given['key']}, {given['restore-keys']}"]
+
+
+def _caches(job: JobMachine, ref: str) -> Path:
+    return job.machine.folder / "caches" / ref.replace("/", "_")
+
+
+def _chosen(workspace: Path, patterns: str) -> list[Path]:
+    """The files of patterns, a line each, without those of the ones that begin with `!` (actions/toolkit, glob)."""
+    lines = patterns.split()
+    left_out = {file for line in lines if line.startswith("!") for file in workspace.glob(line[1:])}
+    return sorted({file for line in lines if not line.startswith("!") for file in workspace.glob(line)} - left_out)
+
+
 def depot_setup(job: JobMachine, given: Mapping[str, str]) -> list[str]:
     """Depot's CLI is tried elsewhere; no catalogue of these tests chooses it."""
     raise Unsupported(f"depot/setup-action is not supported, version {given['version']}")
 
 
 EMULATED: Mapping[str, Callable[[JobMachine, Mapping[str, str]], list[str]]] = {
+    "actions/cache/restore": cache_restore,
+    "actions/cache/save": cache_save,
     "actions/checkout": checkout,
     "actions/setup-python": setup_python,
     "actions/upload-artifact": upload_artifact,

@@ -251,6 +251,7 @@ class _Running:
                 "sha": event.sha,
                 "repository": machine.repository,
                 "run_id": str(made.number),
+                "run_attempt": "2" if rerun else "1",
                 "token": machine.token,
             },
             "needs": {id_: {"result": made.result(id_), "outputs": _outputs(made, id_)} for id_ in job.needs},

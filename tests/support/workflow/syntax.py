@@ -38,6 +38,8 @@ INPUT = {"description", "type", "default", "required"}
 ACTION = {"name", "description", "inputs", "runs"}
 
 ACTIONS: Mapping[str, frozenset[str]] = {
+    "actions/cache/restore": frozenset({"path", "key", "restore-keys"}),
+    "actions/cache/save": frozenset({"path", "key"}),
     "actions/checkout": frozenset({"fetch-depth", "persist-credentials", "repository", "ref"}),
     "actions/setup-python": frozenset({"python-version"}),
     "actions/upload-artifact": frozenset({"name", "path", "include-hidden-files", "if-no-files-found", "overwrite"}),

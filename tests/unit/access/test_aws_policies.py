@@ -20,7 +20,7 @@ from imageyard.ci.providers.github.token_claims import KEEPING_JOBS
 from imageyard.ci.providers.table import provider_of
 from imageyard.errors import ConfigurationError, EnvironmentLacks
 from imageyard.iam import TRUST_LIMIT, policy_length
-from imageyard.plan.trust import is_protected
+from imageyard.plan.trust import Event, decide, is_protected
 from support.aws.policy import allowed, may_assume
 from support.aws.trust import PROVIDER
 from support.yard.policies import CATALOGUE, ECR, ROLES, claims, rendered
@@ -235,6 +235,27 @@ def test_without_a_bucket_there_is_nobody_who_backs_up() -> None:
     assert {"backup", "recovery"}.isdisjoint(rendered(CATALOGUE))
     for role in ("retention", "page"):
         assert "s3" not in json.dumps(rendered(CATALOGUE)[role])
+
+
+RUNS = [
+    Event("push", ref="refs/heads/main"),
+    Event("push", ref=RELEASE),
+    Event("push", ref=TOPIC),
+    Event("push", ref="refs/tags/ciflow/docker/1", commit_on="main"),
+    Event("push", ref="refs/tags/v1", commit_on="main"),
+    Event("manual", ref="refs/heads/main", force=True),
+    Event("manual", ref="refs/tags/v1", commit_on="main"),
+    Event("merge queue", ref="refs/heads/gh-readonly-queue/main/pr-17-0"),
+]
+
+
+@pytest.mark.parametrize("tags", [False, True])
+@pytest.mark.parametrize("event", RUNS, ids=lambda event: f"{event.kind} {event.ref}")
+def test_a_run_backs_up_where_its_job_gets_the_role_for_that(event: Event, tags: bool) -> None:
+    """A job that no role takes would fail each time, and one that is not planned is not missed."""
+    role = rendered(SAVED, tags=tags)["backup"]["trust"]
+    job = claims(event.ref, environment="docker-backup")
+    assert decide(event, ["main", "release/*"]).backup == may_assume(role, PROVIDER, job)
 
 
 SHOWN = SAVED + "page: {bucket: acme-site, prefix: ci, region: us-east-1}\n"

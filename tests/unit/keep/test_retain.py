@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
-from imageyard.errors import ConfigurationError, Denied, EnvironmentLacks, PolicyRefused, Transient
+from imageyard.errors import ConfigurationError, Denied, EnvironmentLacks, ImageyardError, PolicyRefused, Transient
 from imageyard.keep.inventory import InventoryReader
 from imageyard.keep.kept_commits import read_kept_commits
 from imageyard.keep.recipe_versions import unversioned
@@ -17,10 +18,13 @@ from imageyard.keep.retain import RetainRequest, repositories
 from imageyard.keep.retain_state import RepositoryState
 from imageyard.keep.retention_ecr import CANNOT, ecr_policies
 from imageyard.keep.retention_policy import policy_of, window_of
+from imageyard.names import Digest, Reference
 from imageyard.oci.manifests import digest_of
 from imageyard.project.recipes import recipes_of
 from imageyard.publishing import record_artifact
 from imageyard.records import Record
+from imageyard.registry import blobs
+from imageyard.registry.client import Client
 from support.building.checkout import CATALOGUE, Workplace, scene_of
 from support.git import commit_all, sh
 from support.keep.published import BRANCH, IMAGES, LATER, OLD, START, published, put, run, seen
@@ -292,6 +296,67 @@ def test_an_inventory_finds_what_has_no_tag(registry: MemoryRegistry) -> None:
     assert loose in InventoryReader(client, place, {loose: START}).read(LATER).manifests, "it was seen before"
     assert InventoryReader(client, registry.reference("no/such"), {}).read(START).manifests == {}
     assert unversioned(reader, [index]) == {index}
+
+
+SIGHTINGS: dict[str, tuple[str | None, type[ImageyardError] | None]] = {
+    # what a cache gives back instead of the times that were kept, and how the run ends
+    "it was lost": (None, None),
+    "it is of before anything was seen": ("{}", None),
+    "it knows other images": (json.dumps({f"sha256:{'a' * 64}": START.isoformat()}), None),
+    "its times are later than now": ("LATE", EnvironmentLacks),
+    "its times have no zone": ("NAIVE", ConfigurationError),
+    "its times are words": ("WORDS", ConfigurationError),
+}
+
+
+@pytest.mark.parametrize(("given", "error"), SIGHTINGS.values(), ids=SIGHTINGS)
+def test_times_that_were_lost_or_are_wrong_make_nothing_old(
+    scene: Workplace, registry: MemoryRegistry, given: str | None, error: type[ImageyardError] | None
+) -> None:
+    """But for times that are too early: who writes them makes images old, and there is nothing to compare them with."""
+    published(scene, registry)
+    seen(scene)
+    before = registry.manifests(IMAGES)
+    state = RepositoryState(scene.project.state / "retention", registry.reference(IMAGES))
+    times = {"LATE": (LATER + timedelta(days=1)).isoformat(), "NAIVE": "2026-01-01T00:00:00", "WORDS": "long ago"}
+    if given is None:
+        state.file.unlink()
+    else:
+        wrong = dict.fromkeys(state.first_seen, times[given]) if given in times else json.loads(given)
+        content = json.loads(state.file.read_text())
+        state.file.write_text(json.dumps({**content, "first_seen": wrong}))
+    if error is None:
+        run(scene)
+    else:
+        with pytest.raises(error):
+            run(scene)
+    assert registry.manifests(IMAGES) == before
+
+
+def test_records_are_read_side_by_side_each_once(registry: MemoryRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No read ends before another has begun: one by one they would wait for ever. What failed is read again."""
+    client, place = registry.client(), registry.reference(IMAGES)
+    images = [put(registry, f"linux-base-{note}", note) for note in ("one", "two", "three")]
+    for digest in images:
+        record = Record("linux-base", "amd64", "built", 0, "", started="2026-01-01T00:00:00.000+00:00", commit="c0ffee")
+        record_artifact.attach(client, place, client.get(place.with_digest(digest)), record)
+    reader, asked, together = InventoryReader(client, place, {}), list[str](), threading.Barrier(3)
+    real = blobs.read
+
+    def read(client: Client, repository: Reference, digest: Digest) -> bytes:
+        asked.append(digest)
+        together.wait(timeout=60)
+        if len(asked) <= len(images):
+            raise Transient("502")
+        return real(client, repository, digest)
+
+    monkeypatch.setattr("imageyard.keep.inventory.blobs.read", read)
+    with pytest.raises(Transient):
+        reader.read(START)
+    for _ in range(2):
+        commits = [one.commit for one in reader.read(START).manifests.values() if one.commit]
+        assert commits == ["c0ffee"] * 3
+    assert len(asked) == 2 * len(images)
 
 
 def test_no_restore_record_is_written_over(tmp_path: Path, registry: MemoryRegistry) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from imageyard.ci.providers.table import provider_of
 from imageyard.errors import ImageyardError
-from imageyard.keep.open_pulls import open_pulls
+from imageyard.keep.open_pulls import OpenPulls
 from support.building.checkout import CATALOGUE, Workplace, scene_of
 from support.git import commit_all
 from support.github.served import GitHub, github
@@ -66,13 +66,16 @@ def test_old_caches_go_but_for_those_of_open_pull_requests(
 
 def test_a_pull_request_that_the_list_lacks_is_asked_for(hub: GitHub, scene: Workplace) -> None:
     hub.pulls = [{"number": number, "state": "open"} for number in range(1, 4)]
-    services = asking(scene, hub).services
-    assert open_pulls(services, ()) == frozenset()
-    assert open_pulls(services, {2, 3}) == {2, 3}
+    pulls = OpenPulls(asking(scene, hub).services)
+    assert pulls.among(()) == frozenset()
+    assert pulls.among({2, 3}) == {2, 3}
     hub.pulls[1]["state"] = "closed"
-    assert open_pulls(services, {2, 3}) == {3}
-    assert "GET pulls/2" in hub.asked
-    assert open_pulls(services, {999}) == {999}, "of a number that is none nothing is known"
+    for _ in range(3):
+        assert pulls.among({2, 3}) == {3}
+    assert hub.asked.count("GET pulls/2") == 1, "one that is closed is asked for once in a run"
+    hub.pulls[1]["state"] = "open"
+    assert pulls.among({2, 3}) == {2, 3}, "one that opens again is in the list"
+    assert pulls.among({999}) == {999}, "of a number that is none nothing is known"
 
 
 def test_without_a_token_caches_of_pull_requests_stay(scene: Workplace, registry: MemoryRegistry) -> None:

@@ -28,7 +28,7 @@ from imageyard.keep.backup_copy import companions
 from imageyard.keep.retain import RetainRequest, retain
 from imageyard.keep.revoke import RevokeRequest, revoke
 from imageyard.names import Present, Reference, Revoked, State, Unknown
-from imageyard.oci.revocation import marker_tag, revocation_of
+from imageyard.oci.revocation import NOTICE_TAG, is_marker_tag, marker_tag, revocation_of
 from imageyard.plan.decision import LOCAL, Decision
 from imageyard.project.options import BuildOptions
 from imageyard.publishing.mirror import MirrorRequest, mirror
@@ -103,7 +103,7 @@ class Scene:
 
     def revoked(self, place: Reference) -> set[str]:
         """The tags of a repository whose images are revoked, as a state is asked for."""
-        tags = [tag for tag in RegistryStore(self.client, place).tags() if not tag.endswith(".revoked")]
+        tags = [tag for tag in RegistryStore(self.client, place).tags() if tag != NOTICE_TAG and not is_marker_tag(tag)]
         told = states(self.client, [place.with_tag(tag) for tag in tags])
         return {str(one.tag) for one, found in told.items() if isinstance(found, Revoked)}
 
@@ -336,6 +336,19 @@ def test_it_is_not_promoted(scene: Scene, arch: str | None) -> None:
     for force in (False, True):
         with pytest.raises(RevokedImage, match=WHY):
             promote(work.project, work.recipes, work.services, BASE, "trusted", force=force)
+
+
+def test_a_list_of_tags_that_was_cut_spares_nothing(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the image's tags are now is asked for by name; a list without the tag itself is no list."""
+    whole, row = scene.whole(BASE), scene.tag("amd64")
+    monkeypatch.setattr(RegistryStore, "tags", lambda self: iter([row]))
+    assert scene.revoke(row) is None
+    monkeypatch.undo()
+    assert scene.revoked(scene.places[0]) == {row, whole}
+    monkeypatch.setattr(RegistryStore, "tags", lambda self: iter([whole]))
+    error = scene.revoke(scene.tag("arm64"))
+    assert isinstance(error, Transient)
+    assert "cut its list of tags" in error.headline
 
 
 def test_it_is_not_mirrored(scene: Scene) -> None:

@@ -24,6 +24,7 @@ from imageyard.oci.revocation import Revocation, mark, marker_tag
 from imageyard.project.page_files import DATA, FILES, HTML
 from imageyard.publishing import record_artifact
 from imageyard.records import Finding, Record
+from imageyard.registry.client import Client
 from imageyard.registry.referrers import attach
 from imageyard.registry.store import RegistryStore
 from imageyard.registry.upload import push_bytes
@@ -163,6 +164,16 @@ def test_a_revoked_image_says_why_until_it_is_taken_back(
     page = read(tmp_path)
     assert {image["revoked"] for image in page["images"]} == {None}
     assert page["repositories"][0]["troubles"][0].startswith("which of its images are revoked is not known: ")
+
+
+def test_the_page_misses_no_revocation_where_the_list_of_tags_was_cut(
+    scene: Workplace, registry: MemoryRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = publish(scene, registry, "linux-leaf", "amd64")
+    tag(registry, digest, "linux-leaf-one")
+    mark(RegistryStore(registry.client(), registry.reference(IMAGES)), Revocation(digest, "it has a hole"))
+    monkeypatch.setattr(Client, "tags", lambda self, place: ("linux-leaf-one",) if place.name.endswith(IMAGES) else ())
+    assert [image["revoked"] for image in run(scene, tmp_path)["images"]] == ["it has a hole"]
 
 
 def test_a_row_alone_is_of_the_platform_that_its_record_or_its_config_names(

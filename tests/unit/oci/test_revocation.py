@@ -1,4 +1,4 @@
-"""Which images are revoked, by the markers beside them: one by one, or by a list of tags that can be believed."""
+"""Which images are revoked, by the markers beside them, and that no list of tags hides one."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from imageyard.oci.manifests import OCI_EMPTY, OCI_MANIFEST, Descriptor, digest_
 from imageyard.oci.memory import MemoryStore
 from imageyard.oci.raw import Raw
 from imageyard.oci.revocation import (
+    NOTICE_TAG,
     REVOCATION_TYPE,
     Revocation,
+    give_notice,
     mark,
     marker_tag,
     revocation_of,
@@ -85,30 +87,73 @@ def test_few_are_asked_one_by_one_in_one_request_each(store: Counting, many: lis
     assert sorted(store.asked) == sorted(marker_tag(one) for one in few)
 
 
-def test_many_are_read_off_the_list_of_tags(store: Counting, many: list[Raw]) -> None:
-    found = revocations(store, [one.digest for one in many], tags_of(many))
-    assert found == {many[7].digest: Revocation(many[7].digest, "broken", "2026-01-01T00:00:00Z")}
-    assert store.asked == ["tags", marker_tag(many[7].digest)]
+def test_where_nothing_was_ever_revoked_two_requests_answer_for_all(store: Counting) -> None:
+    images = [put(store, str(number), f"image-{number}") for number in range(MANY)]
+    assert revocations(store, [one.digest for one in images], tags_of(images)) == {}
+    assert store.asked == [NOTICE_TAG, "tags"]
 
 
-@pytest.mark.parametrize("fault", ["refused", "cut", "long", "nothing known"])
-def test_a_list_that_proves_nothing_is_not_believed(
-    store: Counting, many: list[Raw], fault: str, monkeypatch: pytest.MonkeyPatch
+HOLDS = "broken"
+LISTS: dict[str, tuple[bool, tuple[str, ...] | None, str]] = {
+    # whether the notice is there, what the list of tags leaves out (None: it is refused), which tags are known to be
+    "a whole list": (True, (), "all"),
+    "a list that is refused": (True, None, "all"),
+    "a list without the marker, and with all that is known": (True, ("MARKER",), "all"),
+    "a list without the marker and the notice": (True, ("MARKER", NOTICE_TAG), "all"),
+    "a list without a tag that is known": (True, ("MARKER", NOTICE_TAG, "image-39"), "all"),
+    "an empty list": (True, ("*",), "all"),
+    "a list without the marker, and nothing that is known": (True, ("MARKER",), "none"),
+    "the notice was deleted": (False, (), "all"),
+    "the notice was deleted, and the list is refused": (False, None, "all"),
+    "the notice was deleted, and the list lacks a tag that is known": (False, ("MARKER", "image-39"), "all"),
+    "the notice was deleted, and nothing is known": (False, ("MARKER",), "none"),
+}
+
+
+@pytest.mark.parametrize(("noticed", "hidden", "known"), LISTS.values(), ids=LISTS)
+def test_no_list_of_tags_hides_a_revocation(
+    store: Counting, many: list[Raw], noticed: bool, hidden: tuple[str, ...] | None, known: str
 ) -> None:
-    """What the list leaves out would be taken for not revoked: every marker is asked for instead."""
-    known = tags_of(many)
-    match fault:
-        case "refused":
-            store.refuses = True
-        case "cut":
-            store.hidden = ("image-39", marker_tag(many[7].digest))
-        case "long":
-            monkeypatch.setattr("imageyard.oci.revocation._TAGS_EACH", 1)
-        case _:
-            known = []
-            store.hidden = (marker_tag(many[7].digest),)
-    assert set(revocations(store, [one.digest for one in many], known)) == {many[7].digest}
-    assert len(store.asked) >= MANY
+    """The notice is asked for by its name, as no list proves that it is whole; where either speaks, all markers are."""
+    marker = marker_tag(many[7].digest)
+    if not noticed:
+        del store.tagged[NOTICE_TAG]
+    store.refuses = hidden is None
+    store.hidden = (
+        list(store.tagged) if hidden == ("*",) else [marker if one == "MARKER" else one for one in hidden or ()]
+    )
+    found = revocations(store, [one.digest for one in many], tags_of(many) if known == "all" else ())
+    assert found == {many[7].digest: Revocation(many[7].digest, HOLDS, "2026-01-01T00:00:00Z")}
+    assert set(store.asked) - {"tags", NOTICE_TAG} == {marker_tag(one.digest) for one in many}
+
+
+def test_a_list_that_costs_more_than_it_saves_is_not_read_to_its_end(
+    store: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("imageyard.oci.revocation._TAGS_EACH", 0)
+    images = [put(store, str(number), f"image-{number}") for number in range(MANY)]
+    assert revocations(store, [one.digest for one in images], tags_of(images)) == {}
+    assert len(store.asked) == 2 + MANY
+
+
+def test_the_notice_comes_before_the_marker_and_stays_as_it_is(store: Counting) -> None:
+    image = put(store, "one", "a-tag")
+    mark(store, Revocation(image.digest, HOLDS))
+    assert list(store.tagged) == ["a-tag", NOTICE_TAG, marker_tag(image.digest)]
+    notice = store.tagged[NOTICE_TAG]
+    mark(store, Revocation(image.digest, "", undone=True))
+    assert store.tagged[NOTICE_TAG] == notice
+    again = MemoryStore()
+    give_notice(again)
+    assert again.tagged == {NOTICE_TAG: notice}, "two writers write the same"
+
+
+def test_nothing_is_marked_where_no_notice_is_kept(store: Counting, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = put(store, "one", "a-tag")
+    monkeypatch.setattr(store, "put_manifest", lambda manifest, tag=None: None)
+    with pytest.raises(Transient, match="does not keep _revocations"):
+        mark(store, Revocation(image.digest, HOLDS))
+    assert list(store.tagged) == ["a-tag"]
 
 
 def test_a_place_that_does_not_answer_is_no_answer(

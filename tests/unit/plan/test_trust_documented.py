@@ -72,6 +72,7 @@ def shown(decision: Decision) -> list[str]:
         builds,
         decision.push or nothing,
         "yes" if decision.mirror else "no",
+        "yes" if decision.backup else "no",
         f"{', '.join(scopes[:-1]) or 'none'} / {scopes[-1]}",
         decision.tags,
     ]

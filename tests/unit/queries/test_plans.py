@@ -13,6 +13,7 @@ from imageyard.ci.providers.github import matrix
 from imageyard.errors import Denied, ImageyardError, NotFound, NothingToDo, PolicyRefused, Transient
 from imageyard.names import Absent, Present, Unknown
 from imageyard.plan.decision import LOCAL, Decision
+from imageyard.plan.trust import Event, decide
 from imageyard.project import publish_policy
 from imageyard.project.places import place_of
 from imageyard.project.recipes import UNLOCKED, recipes_of
@@ -33,6 +34,8 @@ BASE, MIDDLE, TWO, LEAF = "linux-base", "linux-middle-one", "linux-middle-two", 
 ARCHES = ("amd64", "arm64")
 MIRRORED = f"mirrors: [mirror.test/img]\n{CATALOGUE}"
 PUSH = Decision("trusted", "push", "main is protected", "missing", "trusted", ("trusted",), mirror=True)
+SAVED = replace(PUSH, backup=True)
+TAG = decide(Event("push", ref="refs/tags/ciflow/docker/1", commit_on="main"), ["main"])
 CANARY = Decision(
     "trusted", "schedule", "a canary", "all", "trusted", ("trusted",), tags="weekly", force=True, day="20261127"
 )
@@ -161,18 +164,18 @@ def test_a_push_builds_promotes_and_mirrors_what_is_missing(scene: Scene) -> Non
     assert {row["job"] for row in cast("list[dict[str, str]]", shown["images"])} == {MIDDLE}
 
 
-@pytest.mark.parametrize("decision", [PUSH, CANARY, replace(PUSH, trust="branch", push="branch")])
+@pytest.mark.parametrize("decision", [SAVED, CANARY, TAG, replace(PUSH, trust="branch", push="branch")])
 def test_what_is_trusted_is_backed_up_where_there_is_a_bucket(tmp_path: Path, decision: Decision) -> None:
     """In one job, whatever the number of images: it writes down what is published at the commit."""
     scene = Scene(tmp_path, f"backup: {{bucket: acme}}\n{MIRRORED}")
     scene.publish(BASE, *ARCHES)
     plan = scene.workflow(decision)
     (job,) = matrix.jobs(plan.jobs, plan.delivered).steps["backup"] or [None]
-    if decision is PUSH:
+    if decision is SAVED:
         assert job is not None
         assert job.images == (MIDDLE, TWO, LEAF)
     else:
-        assert job is None, "a canary is gone in two weeks, and a branch has no right to the bucket"
+        assert job is None, "a canary is gone in two weeks; a branch and a tag have no right to the bucket"
 
 
 def test_a_canary_builds_every_row_whatever_is_there(scene: Scene) -> None:

@@ -99,7 +99,7 @@ class _Desk:
         # what the machine's owner may do elsewhere is not for a fork either
         self.config = PrivateConfig(private_folder(environ, provider), config_folder(), credentials=decision.may_log_in)
         self.handover = Handover(provider, self.config)
-        if as_role and provider.has_identity():
+        if as_role is not None and provider.has_identity():
             self.handover.aws_role(as_role)
         self._secrets: list[str] = []
         self._dealt_with: set[str] = set()

@@ -13,7 +13,8 @@ from imageyard.registry.private_config import PrivateConfig
 __all__ = ["ROLE", "Handover", "private_folder"]
 
 ROLE = "IMAGEYARD_AWS_ROLE"
-"""The variable that names the role which a login took by its ARN: later steps of the job take the same one."""
+"""The variable that names the role which a login took by its ARN: later steps of the job take the same one, and
+none where it is empty."""
 
 
 def private_folder(environ: Mapping[str, str], provider: Provider) -> Path:

@@ -198,7 +198,7 @@ class BucketStore:
     def _damaged(self, key: str) -> Damaged:
         return Damaged(
             f"{self.bucket.path(key)} holds other bytes than its name says",
-            hint=(f"aws s3 rm {self.bucket.path(key)}", "inv backup    (puts it there again)"),
+            hint="inv backup --verify --repair    (writes it anew from the registry)",
         )
 
 

@@ -23,31 +23,45 @@ PART = 8 * 1024 * 1024
 """Bytes of a part, but for blobs that would have too many of them."""
 _MOST_PARTS = 10_000
 _ROUNDS = 4
+_COMPLETE = "complete_multipart_upload"
 _MEDIA_TYPE = "application/octet-stream"
 
 
-def upload(bucket: Bucket, key: str, blob: Descriptor, content: IO[bytes], origin: str, *, resume: bool = True) -> None:
+def upload(
+    bucket: Bucket,
+    key: str,
+    blob: Descriptor,
+    content: IO[bytes],
+    origin: str,
+    *,
+    resume: bool = True,
+    replace: bool = False,
+) -> None:
     """Put a blob under a key that has nothing yet; `origin` names the place of `content`, which is seekable.
 
     Raises Transient for bytes of another digest, of which nothing is kept, and what reading and the bucket raise. An
     upload that is stopped anywhere stays in the bucket, and the next one sends only the parts that are not there.
     Without `resume` it begins anew: S3 lets nobody list the unfinished uploads of one prefix alone (Service
-    Authorization Reference, ListBucketMultipartUploads: no `s3:prefix`).
+    Authorization Reference, ListBucketMultipartUploads: no `s3:prefix`). With `replace` an object that is there gives
+    way, once all bytes were hashed: one that is damaged.
     """
     part = max(PART, -(-blob.size // _MOST_PARTS))
     if blob.size <= part:
         body = _read(content, blob.size + 1)  # one more: a blob that is longer than it should be is another one
         if f"sha256:{hashlib.sha256(body).hexdigest()}" != blob.digest:
             raise _other_bytes(blob, origin)
-        bucket.put(key, body, _MEDIA_TYPE)
+        if replace:
+            bucket.replace(key, body, _MEDIA_TYPE)
+        else:
+            bucket.put(key, body, _MEDIA_TYPE)
         return
     with bucket.writing:
         for _ in range(_ROUNDS):
             try:
-                _in_parts(bucket, key, blob, content, part, origin, resume=resume)
+                _in_parts(bucket, key, blob, content, part, origin, resume=resume, replace=replace)
                 return
             except _Lost:  # completed, or given up, by another writer of the same blob
-                if bucket.head(key) is not None:
+                if not replace and bucket.head(key) is not None:
                     return
     raise Transient(f"{bucket.name} loses every upload of {blob.digest}", doing=f"writing {bucket.path(key)}")
 
@@ -57,7 +71,15 @@ class _Lost(Exception):
 
 
 def _in_parts(
-    bucket: Bucket, key: str, blob: Descriptor, content: IO[bytes], part: int, origin: str, *, resume: bool
+    bucket: Bucket,
+    key: str,
+    blob: Descriptor,
+    content: IO[bytes],
+    part: int,
+    origin: str,
+    *,
+    resume: bool,
+    replace: bool,
 ) -> None:
     doing = f"writing {bucket.path(key)}"
     upload_id, sent = _begin(bucket, key, doing, resume=resume)
@@ -77,8 +99,12 @@ def _in_parts(
     if content.read(1) or f"sha256:{whole.hexdigest()}" != blob.digest:
         give_up(bucket, key, upload_id)
         raise _other_bytes(blob, origin)
+    ended = {**given, "MultipartUpload": {"Parts": parts}}
+    if replace:
+        _on(bucket, _COMPLETE, key, doing, **ended)
+        return
     try:
-        created = bucket.create("complete_multipart_upload", key, doing, **given, MultipartUpload={"Parts": parts})
+        created = bucket.create(_COMPLETE, key, doing, **ended)
     except NotFound:
         raise _Lost from None
     if not created:

@@ -31,6 +31,7 @@ JOBS = "how many images are copied at once"
     pattern=f"{PATTERN}; default: all",
     j=JOBS,
     verify="hash all that the bucket holds anew, and list what could not come back",
+    repair="with --verify: write what is damaged anew, from the registry",
     expire="list the backups whose lifetime is over, and what only they need",
     yes="with --expire: delete it",
     catalogue=CATALOGUE,
@@ -40,6 +41,7 @@ def backup(
     pattern: str = "*",
     j: int = 4,
     verify: bool = False,
+    repair: bool = False,
     expire: bool = False,
     yes: bool = False,
     catalogue: str | None = None,
@@ -54,13 +56,15 @@ def backup(
     from imageyard.project.recipes import recipes_of
     from imageyard.run.services import begin
 
-    if (verify and expire) or (yes and not expire):
-        raise ConfigurationError("--yes belongs to --expire, and --verify is alone", hint="inv --help backup")
+    if (verify and expire) or (yes and not expire) or (repair and not verify):
+        raise ConfigurationError(
+            "--yes belongs to --expire, --repair to --verify, and these two to no other", hint="inv --help backup"
+        )
     project = find_project(catalogue)
     services = begin(project)
     place = backup_place(project.catalogue, services)
     if verify:
-        verify_flow(services, place.bucket, jobs=j)
+        verify_flow(services, place.bucket, jobs=j, mend=repair)
     elif expire:
         expire_flow(services, place, yes=yes)
     else:

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 from imageyard import git
 from imageyard.bucket.store import BucketStore
-from imageyard.errors import ImageyardError, NotFound, exit_code
-from imageyard.keep.backup_copy import companions, copy_whole, manifests_of
+from imageyard.bucket.upload import PART
+from imageyard.errors import ImageyardError, NotFound, Transient, exit_code
+from imageyard.keep.backup_copy import companions, copy_whole, is_companion, manifests_of
 from imageyard.keep.backup_index import write_generation
 from imageyard.keep.backup_marker import Marker, backing_up
 from imageyard.layout import size
 from imageyard.names import Digest, Reference, parse_reference
+from imageyard.oci.revocation import NOTICE_TAG, is_marker_tag, marker_tag
 from imageyard.parallel import each
 from imageyard.project import publish_policy
 from imageyard.records import worst
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from imageyard.board import Board
     from imageyard.bucket.entries import TagEntry
     from imageyard.bucket.objects import Bucket
+    from imageyard.oci.raw import Raw
     from imageyard.project.project import Project
     from imageyard.recipe.recipe import Recipes
     from imageyard.run.services import Services
@@ -60,19 +63,27 @@ def backup(
     """Copy what the trusted repository has of a pattern's images; returns each by digest, and the exit code.
 
     An image that fails stops no other. A generation, of the commit and of the week, is written last, and only where
-    nothing failed. What is not published is told, and is no failure. Raises NotFound where nothing is published.
+    nothing failed. What is not published is told, and is no failure. Revocations are saved of all that the bucket has,
+    also of images that are none of the pattern's. Raises NotFound where nothing is published, Transient where the list
+    of tags was cut.
     """
     repository = publish_policy.repository(project.catalogue, "trusted")
-    source = RegistryStore(services.registry(), repository)
+    source = RegistryStore(services.registry(), repository, PART)  # a piece is a part: none is copied in memory
     target = BucketStore(bucket, repository.name)
     tags = content_tags(project, recipes, pattern)
     known = tuple(source.tags())
+    revoking = source.digest_of(NOTICE_TAG) is not None
+    if revoking and NOTICE_TAG not in known:
+        raise Transient(f"{source.name} cut its list of tags", doing="backing up", hint="run it again")
     with backing_up(bucket) as marker, services.reporter.board(f"backup to {bucket.name}") as board:
         progress = _Progress(board, target, len(tags))
-        copying = _Copying(source, target, known, marker)
+        copying = _Copying(source, target, known, revoking, marker)
         outcomes = each(list(tags), lambda tag: _save(copying, tag, progress), jobs)
-        marker.confirm()  # or what the entries name may be gone
         entries = [entry for one in outcomes for entry in one.entries]
+        saved = {entry.tag for entry in entries}
+        others = [tag for tag in known if is_marker_tag(tag) and is_companion(tag) and tag not in saved]
+        outcomes += each(others, lambda tag: _save_marker(copying, tag), jobs)
+        marker.confirm()  # or what the entries name may be gone
         errors = [one.error for one in outcomes if one.error is not None]
         if entries and not errors:
             _write_generations(project, bucket, entries)
@@ -112,11 +123,15 @@ class _Progress:
 
 @dataclass(frozen=True)
 class _Copying:
-    """From where images are copied to where: `known` are the tags of the source, `marker` says that a backup runs."""
+    """From where images are copied to where: `known` are the tags of the source, `marker` says that a backup runs.
+
+    `revoking`: something was revoked at the source once.
+    """
 
     source: RegistryStore
     target: BucketStore
     known: Sequence[str]
+    revoking: bool
     marker: Marker
 
 
@@ -138,16 +153,32 @@ def _copied(copying: _Copying, tag: str, root: Digest) -> Iterator[TagEntry]:
     """Copy an image, and what cosign keeps under tags of its own, which comes first; the entries that were written."""
     source, target = copying.source, copying.target
     raw = copy_whole(source, target, root)
-    for beside in companions(copying.known, manifests_of(target, raw)):
+    manifests = tuple(manifests_of(target, raw))
+    markers = map(marker_tag, manifests) if copying.revoking else ()
+    for beside in sorted({*companions(copying.known, manifests), *markers}):
         digest = source.digest_of(beside)
         if digest is not None:
-            signature = copy_whole(source, target, digest)
-            copying.marker.confirm()
-            target.put_manifest(signature, beside)
-            yield target.required(beside)
+            yield _tagged(copying, copy_whole(source, target, digest), beside)
+    yield _tagged(copying, raw, tag)
+
+
+def _save_marker(copying: _Copying, tag: str) -> _Outcome:
+    """Save a revocation whose image the bucket has, and no image of this backup is: recovered, it stays revoked."""
+    try:
+        digest = copying.source.digest_of(tag)
+        raw = copying.source.manifest(digest) if digest else None
+        subject = raw.parsed().subject if raw else None
+        if digest is None or subject is None or copying.target.digest_of(subject.digest) is None:
+            return _Outcome(tag)
+        return _Outcome(tag, (_tagged(copying, copy_whole(copying.source, copying.target, digest), tag),))
+    except ImageyardError as error:
+        return _Outcome(tag, error=error)
+
+
+def _tagged(copying: _Copying, raw: Raw, tag: str) -> TagEntry:
     copying.marker.confirm()
-    target.put_manifest(raw, tag)
-    yield target.required(tag)
+    copying.target.put_manifest(raw, tag)
+    return copying.target.required(tag)
 
 
 def _write_generations(project: Project, bucket: Bucket, entries: Sequence[TagEntry]) -> None:
@@ -167,7 +198,8 @@ def _tell(services: Services, outcomes: Sequence[_Outcome], target: BucketStore)
             entry = one.entries[-1]
             rows.append(("backed up", one.tag, entry.digest, f"{len(entry.blobs)} blobs, {size(entry.size)}"))
         else:
-            rows.append(("absent", one.tag, "", "it is not published: there is nothing to copy"))
+            why = "the bucket has no such image" if is_marker_tag(one.tag) else "it is not published"
+            rows.append(("absent", one.tag, "", f"{why}: there is nothing to copy"))
     services.reporter.table(("", "tag", "digest", "what"), rows, cut=("what",))
     services.reporter.step(f"{size(target.sent)} of blobs were sent to {target.bucket.name}")
 

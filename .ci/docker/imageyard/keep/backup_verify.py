@@ -1,4 +1,7 @@
-"""`inv backup --verify`: read every object of a backup, hash it anew, and say which images could not come back."""
+"""`inv backup --verify`: read every object of a backup, hash it anew, and say which images could not come back.
+
+With `--repair` what is damaged is written anew from the registry (`backup_repair.py`).
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from imageyard.bucket.objects import Bucket
 from imageyard.bucket.store import read_entry
 from imageyard.errors import CheckFailed, Denied, ImageyardError, NotFound
 from imageyard.keep.backup_index import keys_of, objects, read_generation
+from imageyard.keep.backup_repair import repair
 from imageyard.layout import size
 from imageyard.parallel import each
 
@@ -22,10 +26,11 @@ __all__ = ["damage", "verify"]
 _PIECE = 8 * 1024 * 1024
 
 
-def verify(services: Services, bucket: Bucket, *, jobs: int) -> None:
+def verify(services: Services, bucket: Bucket, *, jobs: int, mend: bool = False) -> None:
     """Hash all that the entries of tags and generations name. Raises CheckFailed with what could not come back.
 
-    Raises Denied or Transient where the bucket cannot be listed; an object that cannot be read counts as damaged.
+    `mend`: what is damaged or missing is written anew where the registry still has it. Raises Denied or Transient
+    where the bucket cannot be listed; an object that cannot be read counts as damaged.
     """
     entries, faults = _entries(bucket)
     sizes = {listed.key: listed.size for listed in objects(bucket)}
@@ -35,6 +40,9 @@ def verify(services: Services, bucket: Bucket, *, jobs: int) -> None:
     )
     results = each(keys, lambda key: damage(bucket, key, sizes), jobs)
     faulty = {key: why for key, why in zip(keys, results, strict=True) if why}
+    if faulty and mend:
+        tagged = [entry for _, entry in entries]
+        faulty = repair(services, bucket, tagged, faulty, lambda key, size: damage(bucket, key, {key: size}))
     faults += [(name, _why(entry, faulty)) for name, entry in entries if keys_of(entry) & set(faulty)]
     if not entries and not faults:
         raise NotFound(f"{bucket.name} holds no backup", doing="verifying backups", hint="inv backup")
@@ -45,8 +53,13 @@ def verify(services: Services, bucket: Bucket, *, jobs: int) -> None:
             f"{len(faults)} of the entries of {bucket.name} could not come back",
             doing="verifying backups",
             detail=[f"{bucket.path(key)}: {why}" for key, why in faulty.items()],
-            hint="delete the damaged objects with aws s3 rm, then: inv backup    (puts them there again)",
+            hint=_hints(mend),
         )
+
+
+def _hints(mended: bool) -> tuple[str, ...]:
+    again = ("inv backup    (the entries of the tags that there are now are written anew)",)
+    return again if mended else ("inv backup --verify --repair    (writes damaged objects anew)", *again)
 
 
 def damage(bucket: Bucket, key: str, sizes: Mapping[str, int]) -> str | None:

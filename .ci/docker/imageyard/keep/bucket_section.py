@@ -23,11 +23,12 @@ _SESSION = 3600.0
 def bucket_of(settings: Mapping[str, Any], services: Services) -> Bucket:
     """The bucket of a section with `bucket`, `prefix`, `region`, `endpoint` and `role`.
 
-    A job that has an identity takes its own role, or the section's, when the bucket is asked for the first time, and
-    again before its session ends: asking raises Denied or Transient where the role is refused.
+    A job that has an identity takes the role that its login was told, none where that was empty, else the section's:
+    when the bucket is asked for the first time, and again before its session ends. Asking raises Denied or Transient
+    where the role is refused.
     """
     caller: Caller = "environment"
-    if (role := os.environ.get(ROLE) or settings.get("role")) and services.provider.has_identity():
+    if (role := os.environ.get(ROLE, settings.get("role"))) and services.provider.has_identity():
         chosen = {"region": settings.get("region", "us-east-1"), "duration": _SESSION}
         http, hide = services.registry().http, services.reporter.mask
 

@@ -95,6 +95,7 @@ class InventoryReader:
             self.fetch(todo)
             done |= todo
             there = [digest for digest in todo if self.documents[digest] is not None]
+            self._read_records(there)
             for digest in there:
                 if digest not in self.listed:
                     self.listed[digest] = ListedManifest(Digest(digest), (), self.first_seen.setdefault(digest, now))
@@ -128,6 +129,7 @@ class InventoryReader:
         return self.documents[digest]
 
     def _stored(self) -> Mapping[str, StoredManifest]:
+        self._read_records(self.listed)
         found = {digest: self._described(digest) for digest in self.listed}
         for digest in list(found):
             for child, subject in self._attested(digest).items():
@@ -169,16 +171,24 @@ class InventoryReader:
             return {}
         return {entry.digest: entry.attests for entry in document.manifests if entry.attests}
 
+    def _read_records(self, digests: Iterable[str]) -> None:
+        """Read the records among these, so that nobody reads them one by one; one that was read is not read again."""
+        raws = {digest: self.documents.get(digest) for digest in digests if digest not in self._commits}
+        documents = [(digest, raw.parsed()) for digest, raw in raws.items() if raw is not None]
+        records = [(digest, document) for digest, document in documents if document.artifact_type == ARTIFACT_TYPE]
+        each(records, lambda one: self._commit(*one), _WORKERS)
+
     def _commit(self, digest: str, document: Index | Manifest) -> str | None:
         """The commit of a record; None where the record cannot be read: whoever may write may put artifacts there."""
         if digest not in self._commits:
-            self._commits[digest] = None
+            commit = None
             if isinstance(document, Manifest) and len(document.layers) == 1:
                 try:
                     content = blobs.read(self.client, self.repository, document.layers[0].digest)
-                    self._commits[digest] = from_json(content, "the record").commit
+                    commit = from_json(content, "the record").commit
                 except (ConfigurationError, NotFound, UnicodeDecodeError):
                     pass
+            self._commits[digest] = commit
         return self._commits[digest]
 
 

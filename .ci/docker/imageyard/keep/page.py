@@ -14,6 +14,7 @@ from imageyard.keep.retention_left import time_left
 from imageyard.keep.retention_plan import HandsOff
 from imageyard.layout import one_line
 from imageyard.oci.manifests import is_digest
+from imageyard.oci.revocation import NOTICE_TAG
 from imageyard.records import Record
 
 __all__ = ["CheckState", "Page", "PageImage", "PagePlatform", "PageRepository", "Stay", "moment", "page_of", "plain"]
@@ -155,7 +156,8 @@ def _notes(one: ShownRepository) -> Iterator[str]:
 
 def _named(one: ShownRepository, manifest: StoredManifest) -> list[str]:
     """The tags under which somebody pulls a manifest."""
-    return [tag for tag in manifest.tags if class_of(tag, one.policy, one.claims, one.kind) != "attached"]
+    tags = (tag for tag in manifest.tags if tag != NOTICE_TAG)
+    return [tag for tag in tags if class_of(tag, one.policy, one.claims, one.kind) != "attached"]
 
 
 def _images(one: ShownRepository, backups: BackupFacts, now: datetime) -> Iterator[PageImage]:

@@ -16,6 +16,7 @@ from imageyard.keep.recover_engine import recover_to_engine
 from imageyard.layout import size
 from imageyard.names import Reference
 from imageyard.oci.layout import LayoutStore
+from imageyard.oci.revocation import give_notice, is_marker_tag
 from imageyard.parallel import each
 from imageyard.project import publish_policy
 from imageyard.records import worst
@@ -167,6 +168,8 @@ def _bring(bucket: Bucket, target: Store, entry: TagEntry) -> None:
             hint="a tag is never moved by a recovery: delete it first, or recover to layout:PATH",
         )
     raw = copy_whole(source, target, entry.digest)
+    if is_marker_tag(entry.tag):
+        give_notice(target)
     if held is None:
         target.put_manifest(raw, entry.tag)
     if target.digest_of(entry.tag) != entry.digest:

@@ -15,7 +15,7 @@ from imageyard.keep.backup_place import backup_place
 from imageyard.keep.inventory import InventoryReader
 from imageyard.keep.judgement import Judgement
 from imageyard.keep.kept_commits import read_kept_commits
-from imageyard.keep.open_pulls import open_pulls
+from imageyard.keep.open_pulls import OpenPulls
 from imageyard.keep.retain_delete import delete, items_of
 from imageyard.keep.retain_state import Deletions, RepositoryState, lines_of, write_report
 from imageyard.keep.retention_facts import Claims, Inventory, RepositoryKind, pull_of
@@ -80,9 +80,10 @@ def retain(project: Project, services: Services, request: RetainRequest, now: da
         write_report(request.report, began, (), yes=request.yes)  # a path that cannot be written ends it here
     kept = read_kept_commits(project, services.reporter, began)
     saved, unread = _saved(project, services)
+    pulls = OpenPulls(services)
     try:
         for repository, kind in repositories(project.catalogue):
-            outcomes.append(_Repository(project, services, request, kept, saved, repository, kind, now).run())
+            outcomes.append(_Repository(project, services, request, kept, saved, pulls, repository, kind, now).run())
     finally:
         if request.report is not None:
             write_report(request.report, began, (one.plain for one in outcomes), yes=request.yes)
@@ -132,6 +133,7 @@ class _Repository:
         request: RetainRequest,
         kept: KeptCommits,
         saved: frozenset[Digest] | None,
+        pulls: OpenPulls,
         repository: Reference,
         kind: RepositoryKind,
         now: datetime | None,
@@ -140,6 +142,7 @@ class _Repository:
         self.services = services
         self.request = request
         self.kept = kept
+        self.pulls = pulls
         self.kind: RepositoryKind = kind
         self.repository = repository
         self.fixed = now
@@ -199,7 +202,7 @@ class _Repository:
         if self.kind == "cache" and found.hands_off is not HandsOff.CLOCK:
             old = [one for one in found.verdicts.values() if one.reason in (DeleteReason.CACHE, KeepReason.OPEN)]
             numbers = {number for one in old for tag in one.manifest.tags if (number := pull_of(tag)) is not None}
-            claims = replace(self.judgement.claims, open_pulls=open_pulls(self.services, numbers))
+            claims = replace(self.judgement.claims, open_pulls=self.pulls.among(numbers))
             self.judgement.claims = claims
             found = self.judgement.plan(inventory, reader, self._now())
         return found

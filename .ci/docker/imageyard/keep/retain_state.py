@@ -167,4 +167,8 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text)
+    """Raises ValueError for a time without a zone, which nobody can compare."""
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None:
+        raise ValueError(text)
+    return time

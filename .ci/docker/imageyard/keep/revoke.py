@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from imageyard.errors import ConfigurationError, ImageyardError, NotFound, PolicyRefused
+from imageyard.errors import ConfigurationError, ImageyardError, NotFound, PolicyRefused, Transient
 from imageyard.layout import one_line
 from imageyard.names import Digest, Reference, parse_reference, parse_tag, weekly_image
 from imageyard.oci.manifests import Index, Manifest
@@ -78,11 +78,14 @@ def revoke(
             f"this run revokes nothing: {decision.reason}", doing="revoking an image", hint="inv ci.decide    (why)"
         )
     repositories = _repositories(project)
+    tags: Collection[str] = ()
+    with suppress(ImageyardError):  # a recipe that is refused is no reason to leave an image usable
+        tags = _tags_now(project, recipes, request.tag)
     failed: list[ImageyardError] = []
     markers: list[_Marker] = []
     for repository in repositories:
         try:
-            markers += _markers(RegistryStore(services.registry(), repository), request)
+            markers += _markers(RegistryStore(services.registry(), repository), request, tags)
         except ImageyardError as error:
             failed.append(error)
             services.reporter.error(error)
@@ -98,11 +101,12 @@ def revoke(
     return done, gravest(failed)
 
 
-def family(store: ReadableStore, tag: str, *, undo: bool = False) -> dict[Digest, str]:
+def family(store: ReadableStore, tag: str, also: Collection[str] = (), *, undo: bool = False) -> dict[Digest, str]:
     """The manifests that a revocation of a tag is about, each with the tag or the words by which people know it.
 
     They are what the tag names, the images in it, and what other tags of the same image name that has one of these
-    images in it. With `undo` an index stays out that has another revoked image in it. Empty where there is no such tag.
+    images in it. `also` are tags that are looked at whatever the list of tags says. With `undo` an index stays out that
+    has another revoked image in it. Empty where there is no such tag. Raises Transient where the list of tags was cut.
     """
     raw = store.manifest(tag)
     if raw is None:
@@ -110,7 +114,12 @@ def family(store: ReadableStore, tag: str, *, undo: bool = False) -> dict[Digest
     images = frozenset(_images(store, raw))
     found = {raw.digest: tag}
     name = _image_of(tag)
-    others = [other for other in store.tags() if name and other != tag and _image_of(other) == name]
+    listed = tuple(store.tags()) if name else ()
+    if name and tag not in listed:
+        raise Transient(
+            f"{store.name} cut its list of tags: {tag} is there and not in it", doing="revoking it", hint="run it again"
+        )
+    others = [other for other in dict.fromkeys((*listed, *also)) if name and other != tag and _image_of(other) == name]
     for other, named in zip(others, each(others, store.manifest, _WORKERS), strict=True):
         held = frozenset(_images(store, named)) if named else frozenset()
         if named and held & images and not (undo and revocations(store, held - images)):
@@ -145,8 +154,8 @@ def _repositories(project: Project) -> tuple[Reference, ...]:
     return tuple(dict.fromkeys((*own, *map(parse_reference, project.catalogue.mirrors))))
 
 
-def _markers(store: RegistryStore, request: RevokeRequest) -> list[_Marker]:
-    known = family(store, request.tag, undo=request.undo)
+def _markers(store: RegistryStore, request: RevokeRequest, also: Collection[str]) -> list[_Marker]:
+    known = family(store, request.tag, also, undo=request.undo)
     held = each(list(known), lambda digest: revocation_of(store, digest), _WORKERS)
     return [_Marker(store, *one, told) for one, told in zip(known.items(), held, strict=True)]
 
@@ -211,6 +220,8 @@ def _tell_next(
 ) -> None:
     """Tell what to type next: which image has to get another tag, what is built on it, which floating tags name it."""
     say = services.reporter.step
+    if "backup" in project.catalogue.settings and request.yes:
+        say("the backup knows of it from the next one on, which each night makes: inv backup")
     if request.undo:
         return
     images = _named_now(project, recipes, request.tag)
@@ -233,12 +244,17 @@ def _tell_next(
 
 def _named_now(project: Project, recipes: Recipes, tag: str) -> list[Image]:
     """The images of the catalogue that have a tag now, as a whole or in a row."""
-    name = _image_of(tag)
-    image = project.catalogue.images.get(name or "")
+    image = project.catalogue.images.get(_image_of(tag) or "")
+    return [image] if image and tag in _tags_now(project, recipes, tag) else []
+
+
+def _tags_now(project: Project, recipes: Recipes, tag: str) -> frozenset[str]:
+    """The tags that the image of a tag has now, as a whole and in its rows; none where the catalogue has no such."""
+    image = project.catalogue.images.get(_image_of(tag) or "")
     if image is None:
-        return []
-    tags = {recipes.index_tag(image), *(recipes.tag(row) for row in project.catalogue.rows if row.name == name)}
-    return [image] if tag in tags else []
+        return frozenset()
+    rows = (row for row in project.catalogue.rows if row.name == image.name)
+    return frozenset((recipes.index_tag(image), *map(recipes.tag, rows)))
 
 
 def _built_on(project: Project, recipes: Recipes, name: str) -> list[str]:

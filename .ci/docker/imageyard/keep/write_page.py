@@ -21,12 +21,13 @@ from imageyard.keep.page_html import html
 from imageyard.keep.recorded_bases import recorded_bases
 from imageyard.keep.retain import repositories
 from imageyard.keep.retain_state import RepositoryState
-from imageyard.keep.retention_facts import Claims
+from imageyard.keep.retention_facts import Claims, subject_of_tag
 from imageyard.keep.retention_plan import HandsOff
 from imageyard.keep.retention_policy import policy_of
 from imageyard.keep.static_site import site_of, write_files
 from imageyard.names import Digest
-from imageyard.oci.revocation import marker_tag, revocation_of
+from imageyard.oci.manifests import is_digest
+from imageyard.oci.revocation import revocations
 from imageyard.project.page_files import DATA, HTML
 from imageyard.records import gravest
 from imageyard.registry.store import RegistryStore
@@ -195,14 +196,17 @@ class _RepositoryReader:
         )
 
     def _revoked(self, manifests: Mapping[str, StoredManifest]) -> Mapping[str, str]:
-        """The reason for which a manifest is revoked, of those beside which a marker lies."""
+        """The reason for which a manifest is revoked, of those that have a tag."""
         store = RegistryStore(self.services.registry(), self.repository)
-        tags = {tag for one in manifests.values() for tag in one.tags}
-        marked = [Digest(digest) for digest in manifests if marker_tag(Digest(digest)) in tags]
+        named = {
+            digest: tags
+            for digest, one in manifests.items()
+            if is_digest(digest) and (tags := [tag for tag in one.tags if subject_of_tag(tag) is None])
+        }
+        known = [tag for tags in named.values() for tag in tags]
         try:
-            return {
-                digest: one.reason or "nobody said why" for digest in marked if (one := revocation_of(store, digest))
-            }
+            found = revocations(store, [Digest(digest) for digest in named], known)
+            return {digest: one.reason or "nobody said why" for digest, one in found.items()}
         except (Denied, Transient) as error:
             self._tell(error, "which of its images are revoked is not known")
             return {}

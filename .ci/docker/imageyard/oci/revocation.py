@@ -4,6 +4,9 @@ A marker is an artifact whose `subject` is the image, under a tag that is made o
 own (sigstore/cosign, `specs/SIGNATURE_SPEC.md`): `sha256-HEX.revoked`. One request finds it or finds it absent, two
 writers never write the same document, and a repository whose tags are immutable takes it. As a referrer it is kept,
 copied and deleted with the image (OCI image-spec 1.1, `subject`).
+
+Before its first marker a repository gets a notice, under a tag of its own that stays: where one request finds no
+notice nothing is revoked, and nobody has to believe a list of tags, which may be cut without a sign.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 from imageyard.errors import Denied, NotFound, Transient
 from imageyard.names import Digest
@@ -21,9 +25,24 @@ from imageyard.oci.raw import Raw
 from imageyard.oci.store import ReadableStore, Store
 from imageyard.parallel import each
 
-__all__ = ["REVOCATION_TYPE", "Revocation", "mark", "marker_tag", "revocation_of", "revocations"]
+__all__ = [
+    "NOTICE_TAG",
+    "REVOCATION_TYPE",
+    "Revocation",
+    "give_notice",
+    "is_marker_tag",
+    "mark",
+    "marker_tag",
+    "revocation_of",
+    "revocations",
+]
 
 REVOCATION_TYPE = "application/vnd.imageyard.revocation.v1+json"
+NOTICE_TAG = "_revocations"
+"""The tag of the notice; no image can have this name."""
+
+_NOTICE_TYPE = "application/vnd.imageyard.revocations.v1+json"
+_MARKER_ENDING = ".revoked"
 
 _REASON = "io.imageyard.revocation.reason"
 _STATE = "io.imageyard.revocation.state"
@@ -31,9 +50,9 @@ _CREATED = "org.opencontainers.image.created"
 _EMPTY = b"{}"
 _WORKERS = 32
 _FEW = 32
-"""Markers that are asked for one by one; of more the list of tags tells at once which there are."""
+"""Markers that are asked for one by one; of more it is asked first whether there is any."""
 _TAGS_EACH = 10
-"""Tags in a list for each marker that it saves a request: a page of 1,000 takes about as long as 100 requests."""
+"""Tags in a list for each request that it saves: a page of 1,000 takes about as long as 100 requests."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +68,24 @@ class Revocation:
 def marker_tag(digest: Digest) -> str:
     """The tag of a manifest's marker; of a digest it has 64 hex, as the tag of the referrers has."""
     algorithm, _, text = digest.partition(":")
-    return f"{algorithm}-{text[:64]}.revoked"
+    return f"{algorithm}-{text[:64]}{_MARKER_ENDING}"
+
+
+def is_marker_tag(tag: str) -> bool:
+    """Whether a tag is that of a marker, of whatever manifest."""
+    return tag.endswith(_MARKER_ENDING)
+
+
+def give_notice(store: Store) -> None:
+    """Put the notice where it is not there yet, which comes before any marker. Two writers put the same bytes.
+
+    Raises Transient where it is not there in the end, and what the store raises.
+    """
+    if store.manifest(NOTICE_TAG) is not None:
+        return
+    store.put_manifest(_artifact(_NOTICE_TYPE, _put_empty(store)), NOTICE_TAG)
+    if store.digest_of(NOTICE_TAG) is None:
+        raise Transient(f"{store.name} does not keep {NOTICE_TAG}", doing="revoking an image", hint="run it again")
 
 
 def mark(store: Store, revocation: Revocation) -> Raw:
@@ -62,10 +98,8 @@ def mark(store: Store, revocation: Revocation) -> Raw:
     subject = store.manifest(revocation.digest)
     if subject is None:
         raise NotFound(f"{store.name} has no {revocation.digest}", doing="revoking it")
-    empty = Descriptor(OCI_EMPTY, digest_of(_EMPTY), len(_EMPTY))
-    if not store.has_blob(empty.digest):
-        store.put_blob(empty, io.BytesIO(_EMPTY), store)
-    raw = _marker(subject, revocation, _entry(empty))
+    give_notice(store)
+    raw = _marker(subject, revocation, _put_empty(store))
     tag = marker_tag(revocation.digest)
     store.put_manifest(raw, tag)
     if store.digest_of(tag) != raw.digest:
@@ -90,14 +124,23 @@ def revocations(
 ) -> Mapping[Digest, Revocation]:
     """The revocations of many manifests, by digest; `tags` are tags that the place has.
 
-    The list of all tags answers for many, unless it is refused, long, or lacks one of `tags`: a list that is not whole
-    proves nothing. Raises what the store raises: what is not known is not taken for "not revoked".
+    Each marker is asked for by its name, but where two answers agree that there is none: there is no notice, and the
+    list of tags has no marker. A list that is refused, long, or lacks one of `tags` agrees with nothing. Raises what
+    the store raises: what is not known is not taken for "not revoked".
     """
-    wanted = {marker_tag(digest): digest for digest in digests}
-    if len(wanted) > _FEW and (listed := _listed(store, _TAGS_EACH * len(wanted), tags)) is not None:
-        wanted = {tag: digest for tag, digest in wanted.items() if tag in listed}
-    marks = each(tuple(wanted.values()), lambda digest: revocation_of(store, digest), _WORKERS)
+    wanted = tuple(dict.fromkeys(digests))
+    if len(wanted) > _FEW and _nothing_is_revoked(store, _TAGS_EACH * len(wanted), tags):
+        return {}
+    marks = each(wanted, lambda digest: revocation_of(store, digest), _WORKERS)
     return {one.digest: one for one in marks if one is not None}
+
+
+def _nothing_is_revoked(store: ReadableStore, most: int, known: Collection[str]) -> bool:
+    """Whether a place has no notice and lists no marker: who lost the notice may still have the markers."""
+    if store.manifest(NOTICE_TAG) is not None:
+        return False
+    listed = _listed(store, most, known)
+    return listed is not None and not any(map(is_marker_tag, listed))
 
 
 def _listed(store: ReadableStore, most: int, known: Collection[str]) -> frozenset[str] | None:
@@ -109,20 +152,33 @@ def _listed(store: ReadableStore, most: int, known: Collection[str]) -> frozense
     return listed if known and len(listed) <= most and listed.issuperset(known) else None
 
 
+def _put_empty(store: Store) -> dict[str, object]:
+    """The entry of the empty blob, which is put where it is not there."""
+    empty = Descriptor(OCI_EMPTY, digest_of(_EMPTY), len(_EMPTY))
+    if not store.has_blob(empty.digest):
+        store.put_blob(empty, io.BytesIO(_EMPTY), store)
+    return _entry(empty)
+
+
 def _marker(subject: Raw, revocation: Revocation, empty: dict[str, object]) -> Raw:
-    """The artifact (OCI image-spec 1.1, "Guidelines for Artifact Usage": what has no content has the empty layer)."""
+    said = {
+        _REASON: revocation.reason,
+        _STATE: "undone" if revocation.undone else "revoked",
+        _CREATED: revocation.created,
+    }
+    about = Descriptor(subject.media_type, subject.digest, len(subject.body))
+    return _artifact(REVOCATION_TYPE, empty, subject=_entry(about), annotations=said)
+
+
+def _artifact(kind: str, empty: dict[str, object], **more: Any) -> Raw:
+    """An artifact (OCI image-spec 1.1, "Guidelines for Artifact Usage": what has no content has the empty layer)."""
     content = {
         "schemaVersion": 2,
         "mediaType": OCI_MANIFEST,
-        "artifactType": REVOCATION_TYPE,
+        "artifactType": kind,
         "config": empty,
         "layers": [empty],
-        "subject": _entry(Descriptor(subject.media_type, subject.digest, len(subject.body))),
-        "annotations": {
-            _REASON: revocation.reason,
-            _STATE: "undone" if revocation.undone else "revoked",
-            _CREATED: revocation.created,
-        },
+        **more,
     }
     body = json.dumps(content, separators=(",", ":")).encode()
     return Raw(OCI_MANIFEST, digest_of(body), body)

@@ -35,7 +35,7 @@ class Decision:
     `push` is the repository that it writes, `reads` are those in which a row counts as there. Caches are named by
     scope: `main`, `pr-17`, `ref-<12 hex>`; `cache_written` None writes none. `force`: the state is not asked;
     `no_cache`: no layer cache is read; `pull`: bases are what their tags name now. `day` (YYYYMMDD, UTC) is in the
-    tags of a weekly build.
+    tags of a weekly build. `backup`: what the run publishes is copied to the bucket by a job of its own.
     """
 
     trust: Trust
@@ -53,6 +53,7 @@ class Decision:
     pull: bool = False
     pattern: str = "*"
     day: str = ""
+    backup: bool = False
 
     @property
     def is_local(self) -> bool:

@@ -164,7 +164,7 @@ def _schedule(event: Event, protected: Sequence[str]) -> Decision:
     if trust == "fork":
         return decision
     fresh = replace(decision, builds="all", no_cache=True, pull=True, caches_read=())
-    return replace(fresh, tags="weekly", day=event.day)
+    return replace(fresh, tags="weekly", day=event.day, backup=False)  # gone in two weeks
 
 
 def _dispatch(event: Event, protected: Sequence[str]) -> Decision:
@@ -200,7 +200,9 @@ def _trust_of_ref(event: Event, protected: Sequence[str]) -> tuple[Trust, str]:
 def _by_trust(event: Event, trust: Trust, reason: str) -> Decision:
     """Rows that are missing, built, pushed and cached as this trust may."""
     if trust == "trusted":
-        return Decision(trust, event.name, reason, "missing", trust, (trust,), False, (MAIN,), MAIN)
+        # no claim tells that a tag's commit is protected, so the role of backups takes no tags
+        backup = event.ref.startswith(_HEADS)
+        return Decision(trust, event.name, reason, "missing", trust, (trust,), False, (MAIN,), MAIN, backup=backup)
     if trust == "branch" and event.ref.startswith(_TAGS):
         # a tag is pushed once: nobody would read a cache of its own again
         return Decision(trust, event.name, reason, "missing", trust, ("trusted", "branch"), False, (MAIN,), None)

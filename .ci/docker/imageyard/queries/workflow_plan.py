@@ -122,7 +122,7 @@ def workflow_plan(
     if decision.builds_nothing:
         return WorkflowPlan(decision, "", (), (), ())
     weekly = not decision.uses_locked_bases
-    saved = "backup" in project.catalogue.settings and decision.publishes_to("trusted") and not weekly
+    saved = "backup" in project.catalogue.settings and decision.backup
     selected = {RowKey(row.name, row.arch) for row in project.rows(pattern)}
     rows = with_ancestors(project.catalogue, recipes, selected)
     images = {key.image: project.catalogue.images[key.image] for key in rows}

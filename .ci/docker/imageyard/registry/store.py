@@ -12,7 +12,7 @@ from imageyard.oci.raw import Raw
 from imageyard.oci.store import ReadableStore
 from imageyard.registry import blobs, referrers
 from imageyard.registry.client import Client
-from imageyard.registry.remote import SpooledBlob
+from imageyard.registry.remote import PIECE, SpooledBlob
 from imageyard.registry.upload import push
 
 __all__ = ["RegistryStore"]
@@ -21,8 +21,10 @@ __all__ = ["RegistryStore"]
 class RegistryStore:
     """One repository. Methods raise Denied, PolicyRefused or Transient with the registry's words."""
 
-    def __init__(self, client: Client, repository: Reference) -> None:
+    def __init__(self, client: Client, repository: Reference, piece: int = PIECE) -> None:
+        """`piece`: how many bytes of a blob are read at once, and held in memory twice."""
         self.client = client
+        self.piece = piece
         self.repository = Reference(repository.registry, repository.repository)
         self.name = self.repository.name
 
@@ -43,7 +45,7 @@ class RegistryStore:
 
     def blob(self, blob: Descriptor) -> IO[bytes]:
         """The blob as a file that is read in ranges; no more than two pieces of it are in memory."""
-        return cast("IO[bytes]", SpooledBlob(self.client, self.repository, blob))
+        return cast("IO[bytes]", SpooledBlob(self.client, self.repository, blob, self.piece))
 
     def referrers(self, digest: Digest) -> Sequence[Descriptor]:
         """The manifests whose `subject` is this one, by the API or the fallback tag."""
