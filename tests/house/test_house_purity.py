@@ -48,6 +48,7 @@ PURE = (
     "lanes.lane_requests",
     "lanes.lane_rules",
     "lanes.lane_state",
+    "lanes.lane_status",
     "lanes.listed_files",
     "lanes.people_page",
     "lanes.places",

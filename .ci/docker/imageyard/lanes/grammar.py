@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from imageyard.catalogue import scalars
-from imageyard.catalogue.forms import FILLED, LANE_NAME, REPOSITORY, words
+from imageyard.catalogue.forms import DURATION, FILLED, LANE_NAME, REPOSITORY, words
 from imageyard.catalogue.kinds import Either, Field, ListOf, MapOf, RecordKind, Scalar
 from imageyard.catalogue.scalars import FieldFault
 from imageyard.lanes.standard import normal_name
@@ -127,6 +127,7 @@ _CHANNELS = RecordKind(
                 {
                     "keep": Field(_COUNT, "how many versions of a package it keeps; 30 unless told"),
                     "provenance": _PROVENANCE,
+                    "every": Field(DURATION, "how often a lane uploads; one that is older is told to be late"),
                 },
             ),
             "files of every night, of which the last are kept",

@@ -123,9 +123,7 @@ def workflow_plan(
     """
     if decision.builds_nothing:
         return WorkflowPlan(decision, "", (), (), ())
-    weekly = not decision.uses_locked_bases
-    lane = project.catalogue.lane
-    saved = "backup" in project.catalogue.settings and decision.publishes_to("trusted") and not weekly and lane is None
+    saved = _is_saved(project.catalogue, decision)
     selected = {RowKey(row.name, row.arch) for row in project.rows(pattern)}
     rows = with_ancestors(project.catalogue, recipes, selected)
     images = {key.image: project.catalogue.images[key.image] for key in rows}
@@ -134,15 +132,10 @@ def workflow_plan(
     place = " or ".join(place_of(project.catalogue, one).name for one in decision.reads)
     before = Before.at(project, since) if since else None
     touched = _touched(recipes, rows, before) if before else {}
-    asked = _asked(project.catalogue, recipes, rows, touched)
-    own = [name for name, image in images.items() if image.lane == lane]
-    wanted = (
-        *(tags[key] for key in asked if images[key.image].lane == lane),
-        *(wholes[name] for name in own if touched.get(name, True)),
-    )
-    states = _at(project, services, decision, wanted) if decision.asks_for_state else {}
-    if lane is not None and decision.publishes:
-        states |= states_below(project, services, {key: rows[key] for key in asked}, tags)
+    asked = {key: rows[key] for key in _asked(project.catalogue, recipes, rows, touched)}
+    own = _own(asked, images, touched, project.catalogue.lane, tags, wholes)
+    states = _at(project, services, decision, own) if decision.asks_for_state else {}
+    states |= states_below(project, services, asked, tags) if decision.publishes else {}
     candidates = [
         Candidate(
             key,
@@ -150,7 +143,7 @@ def workflow_plan(
             tuple(RowKey(parent.name, parent.arch) for parent in recipes.parent_rows(row)),
             states.get(tags[key]),
             before.changed(key, recipes.of(row)) if before else None,
-            refused(project.catalogue, recipes, row, weekly=weekly) if decision.publishes else "",
+            _refused(project.catalogue, recipes, row, decision),
             key in selected,
             _forced(decision),
             touched_only=before is not None and not touched.get(key.image, True) and decision.asks_for_state,
@@ -173,6 +166,32 @@ def workflow_plan(
     jobs = row_jobs(actions, {k: _surroundings(project.catalogue, decision, runners, row) for k, row in rows.items()})
     depot = bool(jobs) and _at_depot(project.catalogue, decision)
     return WorkflowPlan(decision, place, actions, delivered, jobs, depot, left_out(project.catalogue))
+
+
+def _refused(catalogue: Catalogue, recipes: Recipes, row: Row, decision: Decision) -> str:
+    """Why a row must not be built where the run publishes, in words; empty where it may be."""
+    return refused(catalogue, recipes, row, weekly=not decision.uses_locked_bases) if decision.publishes else ""
+
+
+def _is_saved(catalogue: Catalogue, decision: Decision) -> bool:
+    """Whether this run copies what it publishes to the bucket; the lane's role may not write there."""
+    is_trusted = decision.publishes_to("trusted") and decision.uses_locked_bases
+    return "backup" in catalogue.settings and is_trusted and catalogue.lane is None
+
+
+def _own(
+    asked: Mapping[RowKey, Row],
+    images: Mapping[str, Image],
+    touched: Mapping[str, bool],
+    lane: str | None,
+    tags: Mapping[RowKey, str],
+    wholes: Mapping[str, str],
+) -> tuple[str, ...]:
+    """The tags of rows and of images that are of this lane, or of none, and whose state matters."""
+    return (
+        *(tags[key] for key, row in asked.items() if row.image.lane == lane),
+        *(wholes[name] for name, image in images.items() if image.lane == lane and touched.get(name, True)),
+    )
 
 
 def _forced(decision: Decision) -> str:
