@@ -55,6 +55,7 @@ PURE = (
     "lanes.refusal",
     "lanes.simple_index",
     "lanes.standard",
+    "lanes.status_page",
     "lanes.wheel*",
     "lanes.zip_*",
 )

@@ -134,6 +134,27 @@ def status(context: Context, lane: str | None = None, json: bool = False, lanes:
         raise Exit(code=exit_code(error))
 
 
+@task(
+    changes=True,
+    instead="inv lane.status: the same, and writes nothing",
+    to="a folder; default: above the indexes in the bucket of lanes",
+    lanes=LANES,
+)
+def page(context: Context, to: str | None = None, lanes: str | None = None) -> None:
+    """Write the page of all lanes, index.html and status.json; ends as `lane.status` does."""
+    from pathlib import Path
+
+    from imageyard.console import Story
+    from imageyard.lanes.status_writing import write_status_page
+
+    found, reporter = _lanes(lanes), Story.detect()
+    bucket = _access(found, reporter).bucket(found.indexer_role)
+    name, error = write_status_page(found, Path(to) if to else None, bucket, reporter)
+    Story.result(name)
+    if error is not None:
+        raise Exit(code=exit_code(error))
+
+
 @task(changes="yes", lane="the lane", file=FILE, reason=REASON, centre=CENTRE, yes=YES, lanes=LANES)
 def yank(
     context: Context,
@@ -256,4 +277,4 @@ def _provider() -> Provider:
     return provider_of(os.environ)
 
 
-TASKS = [render, provision, deprovision, upload, index, status, yank, withdraw, restore]
+TASKS = [render, provision, deprovision, upload, index, status, page, yank, withdraw, restore]
