@@ -73,6 +73,27 @@ def test_who_may_start_from_whom(child: str | None, parent: str | None, words: s
 
 
 @pytest.mark.parametrize(
+    ("said", "refused"),
+    [
+        ('args: {BASE: "registry.test/lanes/acme/images:tag"}', True),
+        ('contexts: {c: "docker-image://registry.test/lanes/acme/images@sha256:' + 64 * "0" + '"}', True),
+        ('lane: acme-evil, args: {BASE: "registry.test/lanes/acme/images:tag"}', True),
+        ('lane: acme, args: {BASE: "registry.test/lanes/acme/images:tag"}', False),
+        ('args: {BASE: "registry.test/lanes-of-others/acme/images:tag"}', False),
+        ('args: {BASE: "registry.test/lanes"}', False),
+    ],
+)
+def test_an_image_that_names_a_repository_of_a_lane(said: str, refused: bool) -> None:
+    images = f"{family('vendor', 'acme')}  top: {{{said}, names: {{linux-top: }}}}\n"
+    if not refused:
+        assert len(catalogue(images).rows) == 2
+        return
+    with pytest.raises(ConfigurationError, match=r"linux-top names registry\.test/lanes/acme/images") as told:
+        catalogue(images)
+    assert str(told.value.at).startswith("images.yml:12:")
+
+
+@pytest.mark.parametrize(
     ("lane", "lanes", "headline", "where"),
     [
         ("acme-evli", LANES, "there is no lane 'acme-evli' in lanes.yml", "images.yml:"),

@@ -16,7 +16,7 @@ from imageyard.catalogue.fill import Known
 from imageyard.catalogue.grammar import TOP
 from imageyard.catalogue.image import NOTHING, arches_of, build
 from imageyard.catalogue.kinds import check
-from imageyard.catalogue.lane_images import LANES_FILE, check_parents, lane_of
+from imageyard.catalogue.lane_images import LANES_FILE, check_parents, check_references, lane_of
 from imageyard.catalogue.model import Catalogue, Image, LaneImages, Row
 from imageyard.catalogue.nodes import Map, Text, error_at, place, plain
 from imageyard.catalogue.parents import ordered
@@ -103,6 +103,8 @@ def expand(
         images[name] = rows[name, arches[0]].image
     _refuse_family_called_as_arch(cast(Map, root.items["images"]), {arch for _, arch in rows})
     check_parents(rows.values())
+    named_lanes = _lanes(sentences, images, lanes) if lanes else {}
+    check_references(rows.values(), named_lanes)
     catalogue = Catalogue(
         file=file,
         folder=folder,
@@ -117,7 +119,7 @@ def expand(
         rows=ordered(rows, prefix),
         axes=words.axes,
         mentioned=frozenset(mentioned(root)),
-        lanes=_lanes(sentences, images, lanes) if lanes else {},
+        lanes=named_lanes,
     )
     return Expansion(catalogue, sentences, known)
 

@@ -19,6 +19,7 @@ from imageyard.names import Arch
 __all__ = [
     "LANES_FILE",
     "check_parents",
+    "check_references",
     "in_lane",
     "lane_of",
     "lane_repository",
@@ -27,6 +28,7 @@ __all__ = [
     "role_arn",
 ]
 
+_IMAGE = "docker-image://"
 LANES_FILE = "lanes.yml"
 """The catalogue of lanes, which stands beside that of images."""
 
@@ -102,6 +104,27 @@ def check_parents(rows: Iterable[Row]) -> None:
                 doing=f"resolving {arg}: image:{name}",
                 hint=("let it start from an image of no lane", *told),
             )
+
+
+def check_references(rows: Iterable[Row], lanes: Mapping[str, LaneImages]) -> None:
+    """Raise ConfigurationError for an arg or a context that names an image at a repository of another lane.
+
+    It is what `check_parents` refuses, in other words. What a Dockerfile itself names is not seen here.
+    """
+    above = {lane.images.removesuffix(lane_repository("", name, "images")) for name, lane in lanes.items()}
+    for image in (row.image for row in rows):
+        named = {**image.args, **{name: text.removeprefix(_IMAGE) for name, text in image.contexts.items()}}
+        for key, value in named.items():
+            prefix = next((one for one in above if value.startswith(f"{one}/")), None)
+            if prefix is None:
+                continue
+            lane = value.removeprefix(f"{prefix}/").partition("/")[0]
+            if lane != image.lane:
+                raise ConfigurationError(
+                    f"{image.name} names {value[:200]}, which is of the lane {lane}",
+                    at=image.where_of(key) or image.where,
+                    hint="let it start from an image of no lane",
+                )
 
 
 def in_lane(whole: Catalogue, lane: str | None) -> Catalogue:
