@@ -72,6 +72,8 @@ def _media_type(key: str) -> str:
 @pytest.fixture
 def commands(tmp_path: Path, moto_s3: StrictS3) -> Commands:
     moto_s3.create(BUCKET)
+    for key in moto_s3.objects(BUCKET):  # of an earlier test of this process
+        moto_s3.client().delete_object(Bucket=BUCKET, Key=key)
     return Commands(tmp_path, moto_s3)
 
 
@@ -113,3 +115,26 @@ def test_the_life_of_a_file(commands: Commands) -> None:
     commands.inv("lane.index", "acme")
     assert commands.yanked() == {ONE: False, TWO: False}
     assert commands.s3.client().get_object_tagging(Bucket=BUCKET, Key=f"files/acme/stable/{TWO}")["TagSet"] == []
+
+
+def test_the_status_of_a_lane(commands: Commands) -> None:
+    wheel_file(commands.folder / "dist", ONE)
+    commands.inv("lane.upload", f"{commands.folder}/dist/*.whl", "--lane", "acme", "--channel", "stable")
+    (stable,) = _stable(commands.inv("lane.status", "acme", "--json").stdout)
+    assert (stable["waiting"], stable["listed"], stable["consistent"]) == ([ONE], 0, True)
+    commands.inv("lane.index", "acme")
+
+    before = commands.s3.objects(BUCKET)
+    (stable,) = _stable(commands.inv("lane.status", "--lane", "acme", "--json").stdout)
+    assert (stable["waiting"], stable["listed"], stable["consistent"], stable["cost"]) == ([], 1, True, "0.00")
+    assert len(commands.inv("lane.status").stdout.splitlines()) == 1 + 4 * 2, "a line for each channel of each lane"
+    assert commands.s3.objects(BUCKET) == before, "nothing is written"
+
+    commands.s3.client().delete_object(Bucket=BUCKET, Key=f"files/acme/stable/{ONE}")
+    lost = commands.inv("lane.status", "acme", code=10)
+    assert f"acme stable: torch-acme/index.html names {ONE}, which is not there" in lost.stdout.splitlines()
+    assert "the index is not true of acme stable" in lost.stderr
+
+
+def _stable(text: str) -> list[dict[str, object]]:
+    return [one for one in json.loads(text)["channels"] if one["channel"] == "stable"]

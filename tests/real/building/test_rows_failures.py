@@ -194,15 +194,6 @@ def test_what_is_mistyped_is_refused_with_what_was_meant(yard: Yard, argv: tuple
     assert not yard.state.exists() or yard.runs == []
 
 
-def test_what_the_local_builder_cannot_do_is_refused_by_name(yard: Yard) -> None:
-    yard.edit("images.yml", "    dockerfile: plain/Dockerfile", "    dockerfile: plain/Dockerfile\n    lane: acme")
-    yard.edit("images.yml", "defaults:\n", "lanes: {acme: {registry: ghcr.io/acme/lane}}\ndefaults:\n")
-    done = yard.inv("build", "linux-plain")
-    assert done.code == 2
-    assert "linux-plain says `lane`, which the local builder cannot do" in done.err
-    assert yard.tags() == set()
-
-
 def test_a_build_that_takes_too_long(yard: Yard) -> None:
     yard.edit("images.yml", "    dockerfile: plain/Dockerfile", "    dockerfile: plain/Dockerfile\n    timeout: 2s")
     yard.dockerfile("plain/Dockerfile", "RUN echo begun; sleep 3600")

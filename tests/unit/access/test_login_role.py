@@ -13,10 +13,12 @@ from imageyard.access import login
 from imageyard.access.aws_role import Assumed
 from imageyard.access.step_environment import ROLE
 from imageyard.catalogue import expand
+from imageyard.catalogue.lane_images import in_lane
 from imageyard.ci.providers.base import Provider
 from imageyard.console import Story
 from imageyard.names import Reference
 from imageyard.plan.trust import Decision, Event, decide
+from imageyard.project.checkout import LANE
 from imageyard.registry.client import Client
 from imageyard.registry.credentials import Credential
 from imageyard.registry.vendors.base import Password
@@ -109,6 +111,44 @@ def test_the_role_that_is_taken(
     assert asked == ([f"arn:aws:iam::123456789012:role/{role}"] if role else [])
     assert ecr.made == made
     assert job.handed.get(ROLE) == options.get("as_role"), "for the bucket: an empty one says that none is taken"
+
+
+LANES = """\
+bucket: example-wheels
+region: us-east-1
+account: "123456789012"
+roles: wheels
+images: {images}
+lanes: {{acme: acme-ai/torch-acme@812345678}}
+"""
+VENDOR = "{v: {dockerfile: D, lane: acme, names: {acme: }}, a: "
+
+
+@pytest.mark.parametrize(("images", "asks"), [(f"{ECR}/lanes", True), ("registry.test/lanes", False)])
+def test_a_run_of_a_lane_takes_the_lanes_role_where_its_repositories_are(
+    images: str, asks: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def assume(role: str, settings: Mapping[str, Any], *_: object) -> Assumed:
+        asked.append(role)
+        return Assumed(aws.Keys("AK", "SK", "ST", "2026-01-01"), role)
+
+    ecr = Ecr()
+    monkeypatch.setattr(login, "AWS_LOGINS", {"ecr": ecr})
+    monkeypatch.setattr(login.aws_role, "assume", assume)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
+    file = tmp_path / "images.yml"
+    file.write_text(CATALOGUE.replace("{a: ", VENDOR).replace("{plain: {linux: ", "{plain: {linux: , acme: "))
+    (tmp_path / "lanes.yml").write_text(LANES.format(images=images))
+    job, environ = Job(), {"XDG_RUNTIME_DIR": str(tmp_path)}
+    loaded = in_lane(expand.load(file, tmp_path), "acme")
+    story = Story("plain", io.StringIO())
+    login.log_in(loaded, story, Client(), cast("Provider", job), MAIN, environ)
+
+    assert asked == (["arn:aws:iam::123456789012:role/wheels-lane-acme"] if asks else [])
+    assert ecr.made == [], "`inv lane.provision` makes them"
+    assert job.handed[LANE] == "acme"
 
 
 class Registry:

@@ -9,7 +9,7 @@ from imageyard.building.builder import EngineImage
 from imageyard.building.engine_place import EnginePlace, parent_in_engine
 from imageyard.building.local import LocalBuilder
 from imageyard.engine import ImageStore
-from imageyard.errors import ConfigurationError, EnvironmentLacks, NotFound
+from imageyard.errors import EnvironmentLacks, NotFound
 from imageyard.plan.decision import Decision
 from imageyard.project.options import BuildOptions
 from support.building.checkout import CATALOGUE, Workplace, scene_of
@@ -100,12 +100,3 @@ def test_what_the_store_cannot_hold_is_refused_before_it_is_built(tmp_path: Path
         builder.build([workplace.row(BASE)]),
     ):
         pass
-
-
-def test_no_engine_builds_an_image_of_a_lane(tmp_path: Path) -> None:
-    catalogue = CATALOGUE.replace("base: {dockerfile", "base: {lane: vendor, dockerfile")
-    lanes = "lanes: {vendor: {registry: vendor.test/image}}\n"
-    workplace = scene_of(tmp_path, **{"images.yml": lanes + catalogue})
-    builder = LocalBuilder(workplace.project, workplace.services, BuildOptions(), publishes=False)
-    with pytest.raises(ConfigurationError, match="says `lane`, which the local builder cannot do"):
-        builder.require_supported(workplace.project.row(BASE, "amd64"))

@@ -317,7 +317,6 @@ def test_every_field_can_be_said():
         lane: acme
         tags: [nightly, "{os}"]""",
         "arches: [arm64]",
-        "lanes: {acme: {registry: ghcr.io/acme/lane}}\n",
     )
     assert (image.context, image.dockerfile, image.target, image.arches) == (
         "ci",
@@ -447,7 +446,6 @@ ghcr: {user: acme-bot}
 retention: {trusted: 90d, pins: ["*-release-*"]}
 backup: {bucket: acme-images, prefix: ci/records}
 page: {bucket: acme-site, region: us-east-1}
-lanes: {acme: {registry: ghcr.io/acme/lane, package: acme-lane, keys: [keys/acme.pub]}}
 """,
     )
     assert settings_.registry == Registry("ghcr.io/acme/ci", "ghcr.io/acme/ci-branch")
@@ -462,7 +460,6 @@ lanes: {acme: {registry: ghcr.io/acme/lane, package: acme-lane, keys: [keys/acme
         "retention": {"trusted": 90 * 86400, "pins": ("*-release-*",)},
         "backup": {"bucket": "acme-images", "prefix": "ci/records"},
         "page": {"bucket": "acme-site", "region": "us-east-1"},
-        "lanes": {"acme": {"registry": "ghcr.io/acme/lane", "package": "acme-lane", "keys": ("keys/acme.pub",)}},
     }
 
 

@@ -101,12 +101,16 @@ class _Desk:
         self.handover = Handover(provider, self.config)
         if as_role is not None and provider.has_identity():
             self.handover.aws_role(as_role)
+        if catalogue.lane:
+            self.handover.lane(catalogue.lane)
         self._secrets: list[str] = []
         self._dealt_with: set[str] = set()
 
     def with_aws(self, section: str, way: AwsLogin) -> None:
         """Log in with AWS credentials where the catalogue says how, and make the repositories that are missing."""
         settings: Any = self.catalogue.settings.get(section)
+        if self.catalogue.lane and not any(way.region_of(place.registry) for place in self._own()):
+            return  # the lane's role may log in where its repositories are, and nowhere else
         if settings is None:
             for host in sorted({place.registry for place in self._places() if way.region_of(place.registry)}):
                 self.story.warn(f"no login at {host}: the catalogue has no `{section}`, which says by which role")
@@ -212,6 +216,9 @@ class _Desk:
         with_mirrors = self.mirrors if mirrors is None else mirrors
         names = [*self._own_places(), *(self.catalogue.mirrors if with_mirrors else ())]
         return tuple(parse_reference(name) for name in dict.fromkeys(names))
+
+    def _own(self) -> list[Reference]:
+        return [parse_reference(name) for name in self._own_places()]
 
     def _own_places(self) -> list[str]:
         """Images and caches of the levels of trust that this run deals with; a job with a role of its own: of all."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from imageyard.aws import KEPT, Keys
 from imageyard.ci.providers.base import Provider
 from imageyard.files import user_cache
+from imageyard.project.checkout import LANE
 from imageyard.registry.private_config import PrivateConfig
 
 __all__ = ["ROLE", "Handover", "private_folder"]
@@ -50,6 +51,10 @@ class Handover:
     def aws_role(self, role: str) -> None:
         """Name the role of this job, which it takes anew where it needs credentials for longer than a session lasts."""
         self._name(ROLE, role)
+
+    def lane(self, lane: str) -> None:
+        """Name the lane of this job, so that later steps are about no other images."""
+        self._name(LANE, lane)
 
     def _name(self, variable: str, path: Path | str) -> None:
         if self._following:

@@ -59,7 +59,7 @@ class EnginePlace:
 
 def reference_of(project: Project, facts: RowFacts) -> Reference:
     """Name a row as the engine has it, under its tag."""
-    return project.repository.with_tag(facts.tag)
+    return project.repository_of(facts.row).with_tag(facts.tag)
 
 
 def image_in_engine(project: Project, services: Services, facts: RowFacts) -> LoadedImage | None:

@@ -11,7 +11,6 @@ from imageyard.building.builder import BuiltImage, EngineImage
 from imageyard.building.engine_place import EnginePlace, image_in_engine, reference_of
 from imageyard.building.unchecked_image import unchecked_image
 from imageyard.checks.run import run_checks, run_command
-from imageyard.errors import ConfigurationError
 from imageyard.names import platform_of
 from imageyard.project.labels import RUN_LABEL
 
@@ -37,15 +36,7 @@ class LocalBuilder:
     publishes: bool
 
     def require_supported(self, row: Row) -> None:
-        """Raise ConfigurationError where the catalogue asks for what no engine does: never less, silently."""
-        image = row.image
-        if image.lane is not None:
-            raise ConfigurationError(
-                f"{image.name} says `lane`, which the local builder cannot do",
-                doing=f"building {row.name} {row.arch}",
-                at=image.where,
-                hint="remove it from the image for local builds",
-            )
+        """An engine builds whatever a catalogue asks for."""
 
     def groups(self, rows: Sequence[RowBuild]) -> list[list[RowBuild]]:
         """Build each row by itself."""

@@ -44,13 +44,16 @@ class RepositoryPlace:
     def find(self, facts: RowFacts) -> Found | None:
         """Ask the repositories in which the row counts as there."""
         image = self.destination.find(self.services.registry(), facts.tag, facts.row)
-        return None if image is None else Found(f"at {image.name}", digest=image.digest)
+        if image is None:
+            publish_policy.refuse_started_from(self.project.catalogue, facts.row)
+            return None
+        return Found(f"at {image.name}", digest=image.digest)
 
     def parent(self, facts: RowFacts, child: RowFacts) -> str:
         """Return the parent by digest, from the first repository that has it."""
         image = self.destination.find(self.services.registry(), facts.tag, facts.row)
         if image is None:
-            where = " nor ".join(repository.name for repository in self.destination.reads)
+            where = " nor ".join(repository.name for repository in self.destination.reads_of(facts.row))
             raise NotFound(
                 f"{facts.tag} is gone: not at {where}", doing=f"building {child.title} on it", hint="run it again"
             )
@@ -58,7 +61,9 @@ class RepositoryPlace:
 
     def missing_parent(self, facts: RowFacts) -> str:
         """Say that the repository has no such parent."""
-        return f"{facts.tag} is not at {self.destination.repository.name}"
+        own = facts.row.image.lane == self.destination.lane
+        where = (self.destination.repository,) if own else self.destination.below
+        return f"{facts.tag} is not at {' nor '.join(one.name for one in where)}"
 
     def require_writable(self, facts: RowFacts) -> None:
         """Ask what the registry says of the row's tag, where it may have to move."""

@@ -9,7 +9,7 @@ from imageyard.catalogue.nodes import Map, Node, Text, error_at, plain
 
 __all__ = ["SETTINGS", "registry", "settings"]
 
-SETTINGS = ("cache", "ecr", "ghcr", "retention", "backup", "page", "lanes")
+SETTINGS = ("cache", "ecr", "ghcr", "retention", "backup", "page")
 """Keys that are decoded and handed on as plain values, for the floors that use them."""
 
 

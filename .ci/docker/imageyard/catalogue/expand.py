@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NamedTuple, cast
 
 from imageyard.catalogue import decode, text
@@ -16,12 +16,12 @@ from imageyard.catalogue.fill import Known
 from imageyard.catalogue.grammar import TOP
 from imageyard.catalogue.image import NOTHING, arches_of, build
 from imageyard.catalogue.kinds import check
-from imageyard.catalogue.model import Catalogue, Image, Row
-from imageyard.catalogue.nodes import Map, Text, error_at, plain
+from imageyard.catalogue.lane_images import LANES_FILE, check_parents, check_references, lane_of
+from imageyard.catalogue.model import Catalogue, Image, LaneImages, Row
+from imageyard.catalogue.nodes import Map, Text, error_at, place, plain
 from imageyard.catalogue.parents import ordered
 from imageyard.catalogue.removals import known_args, mentioned, refuse_vain_removals
 from imageyard.catalogue.sentence import Sentence, sentences_of
-from imageyard.catalogue.suggest import did_you_mean
 from imageyard.catalogue.words import Words
 from imageyard.errors import ConfigurationError
 from imageyard.names import Arch
@@ -61,7 +61,8 @@ def open_catalogue(path: Path, top: Path, overrides: Mapping[str, str] = NOTHING
             hint = "keep it in the repository: contexts are relative to its folder"
             raise ConfigurationError(f"the catalogue is outside the repository {top}", at=path, hint=hint) from None
     file, folder = inside.as_posix(), inside.parent.as_posix()
-    return expand(text.load(path, file), file, folder, overrides, ArgFiles(folder, partial(_on_disk, top)))
+    files = ArgFiles(folder, partial(_on_disk, top))
+    return expand(text.load(path, file), file, folder, overrides, files, partial(_lanes_beside, path, inside))
 
 
 def expand(
@@ -70,14 +71,21 @@ def expand(
     folder: str = ".",
     overrides: Mapping[str, str] = NOTHING,
     files: ArgFiles = _NO_FILES,
+    lanes: Callable[[], Map] | None = None,
 ) -> Expansion:
-    """Check and expand a catalogue's nodes; `files` are those that args may be read from. Raises ConfigurationError."""
+    """Check and expand a catalogue's nodes; `files` are those that args may be read from.
+
+    `lanes` reads the catalogue of lanes, once, where an image is of one; None where nobody asks where such images go.
+    Raises ConfigurationError.
+    """
+    if "lanes" in root.items:
+        hint = f"remove it: {LANES_FILE} beside this file has all lanes, and an image says `lane: NAME`"
+        raise error_at(root, "lanes are not declared here", key="lanes", hint=hint)
     check(TOP, root)
     words = Words(cast("Map | None", root.items.get("axes")))
     known = Known(known_args(root, words), (axis for axis in words.axes if axis != "plain"), files)
     refuse_vain_removals(root, words, known.args)
     prefix = plain(root.items.get("prefix"), "")
-    lanes = root.items.get("lanes")
     sentences = {sentence.name: sentence for sentence in sentences_of(root, words, prefix)}
     plans = Plans(known)
     images: dict[str, Image] = {}
@@ -86,7 +94,6 @@ def expand(
         arches = arches_of(sentence)
         image, differs = build(sentence, arches[0], arches, known, plans, overrides)
         images[name] = image
-        _refuse_unknown_lane(sentence, image, lanes if isinstance(lanes, Map) else None)
         for arch in arches:
             if differs and arch != arches[0]:
                 image, _ = build(sentence, arch, arches, known, plans, overrides)
@@ -95,6 +102,9 @@ def expand(
             rows[name, arch] = Row(image, arch)
         images[name] = rows[name, arches[0]].image
     _refuse_family_called_as_arch(cast(Map, root.items["images"]), {arch for _, arch in rows})
+    check_parents(rows.values())
+    named_lanes = _lanes(sentences, images, lanes) if lanes else {}
+    check_references(rows.values(), named_lanes)
     catalogue = Catalogue(
         file=file,
         folder=folder,
@@ -109,6 +119,7 @@ def expand(
         rows=ordered(rows, prefix),
         axes=words.axes,
         mentioned=frozenset(mentioned(root)),
+        lanes=named_lanes,
     )
     return Expansion(catalogue, sentences, known)
 
@@ -133,11 +144,22 @@ def _refuse_family_called_as_arch(families: Map, arches: Collection[str]) -> Non
         raise error_at(families, headline, key=family, hint="give the family another name")
 
 
-def _refuse_unknown_lane(sentence: Sentence, image: Image, lanes: Map | None) -> None:
-    node = sentence.fields.get("lane")
-    if image.lane is None or not isinstance(node, Text):
-        return
-    known = lanes.items if lanes else {}
-    if image.lane not in known:
-        hint = did_you_mean(image.lane, known) or f"declare it: lanes: {{{image.lane}: {{registry: HOST/REPOSITORY}}}}"
-        raise error_at(node, f"unknown lane {image.lane!r}", hint=hint)
+def _lanes_beside(path: Path, inside: PurePath) -> Map:
+    """Read the catalogue of lanes beside that of images."""
+    file = inside.with_name(LANES_FILE).as_posix()
+    absent = f"write one (docs/lanes.md), or remove `lane` from the images of {inside.as_posix()}"
+    return text.load(path.with_name(LANES_FILE), file, begin="bucket:", absent=absent)
+
+
+def _lanes(
+    sentences: Mapping[str, Sentence], images: Mapping[str, Image], lanes: Callable[[], Map]
+) -> Mapping[str, LaneImages]:
+    """Each lane that images are of."""
+    root: Map | None = None
+    found: dict[str, LaneImages] = {}
+    for name, image in images.items():
+        if image.lane is not None and image.lane not in found:
+            root = root or lanes()
+            node = sentences[name].fields.get("lane")
+            found[image.lane] = lane_of(root, image.lane, place(node) if isinstance(node, Text) else image.where)
+    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from imageyard.catalogue import scalars
 from imageyard.catalogue.builder_sections import BUILDER_SECTIONS
 from imageyard.catalogue.expectations.table import EXPECTATIONS
-from imageyard.catalogue.forms import ARG, ARG_NAME, DURATION, FILLED, REPOSITORY, YES_NO, words
+from imageyard.catalogue.forms import ARG, ARG_NAME, DURATION, FILLED, LANE_NAME, REPOSITORY, YES_NO, words
 from imageyard.catalogue.kinds import Either, Field, ListOf, MapOf, RecordKind, Scalar
 from imageyard.names import ARCHES
 
@@ -127,7 +127,10 @@ _FIELDS: dict[str, Field] = {
         ),
         "any word; a new one makes a new tag from the same inputs",
     ),
-    "lane": Field(Scalar("the name of a lane", scalars.pattern(_LABEL, "the name of a lane")), "the lane it is in"),
+    "lane": Field(
+        Scalar("the name of a lane", scalars.pattern(LANE_NAME, "the name of a lane")),
+        "the lane of lanes.yml that it is of: published there, and nowhere else",
+    ),
 }
 
 _OF_AN_ARCH = RecordKind(
@@ -241,18 +244,6 @@ _BACKUP = RecordKind(
 )
 _PAGE = RecordKind("page", _in_bucket("the bucket that the page is written to", "read images and write the page"))
 _REGISTRY = Either(REPOSITORY, _by_trust("registry", REPOSITORY, "the repository"))
-_LANE = RecordKind(
-    "a lane",
-    {
-        "registry": Field(_REGISTRY, "where the lane publishes, and nowhere else", required=True),
-        "package": Field(
-            Scalar("a distribution", scalars.pattern(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", "a distribution")),
-            "the Python distribution that brings the lane",
-        ),
-        "keys": Field(ListOf(Scalar("a path", scalars.file_path)), "public keys that its images are signed with"),
-    },
-)
-
 _AXES = MapOf(
     r"[a-z][a-z0-9_]*",
     "the name of an axis: lower-case letters, digits and '_'",
@@ -284,7 +275,6 @@ TOP = RecordKind(
         "retention": Field(_RETENTION, "how long things are kept"),
         "backup": Field(_BACKUP, "where copies go"),
         "page": Field(_PAGE, "where the page of all images goes"),
-        "lanes": Field(MapOf(_LABEL, "the name of a lane", _LANE), "out-of-tree platforms, by name"),
         "defaults": Field(RecordKind("defaults", FIELDS), "fields of every image"),
         "axes": Field(_AXES, "every word of every name, and the build args it stands for"),
         "images": Field(

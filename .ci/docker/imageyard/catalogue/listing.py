@@ -35,9 +35,10 @@ class Listed(NamedTuple):
     tags: tuple[str, ...]
 
 
-def listed(expansion: Expansion) -> Kept:
-    """The rows of a catalogue, parents first, and the files that it was read with."""
-    rows = (Listed(row.name, row.arch, row.image.family, row.image.tags) for row in expansion.catalogue.rows)
+def listed(expansion: Expansion, lane: str | None = None) -> Kept:
+    """The rows of a catalogue that are of a lane, or of none, parents first, and the files that it was read with."""
+    own = (row for row in expansion.catalogue.rows if row.image.lane == lane)
+    rows = (Listed(row.name, row.arch, row.image.family, row.image.tags) for row in own)
     files = expansion.known.files.read
     return Kept(tuple(rows), {path: digest(data) for path, data in files.items()})
 

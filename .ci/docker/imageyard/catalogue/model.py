@@ -16,6 +16,7 @@ __all__ = [
     "Check",
     "FactCommand",
     "Image",
+    "LaneImages",
     "Provenance",
     "Registry",
     "Row",
@@ -153,6 +154,18 @@ class Row:
 
 
 @dataclass(frozen=True)
+class LaneImages:
+    """Where images of a lane go: repositories of images and of layer caches, and the ARN of the role that pushes."""
+
+    name: str
+    images: str
+    cache: str
+    role: str
+    region: str
+    where: Where
+
+
+@dataclass(frozen=True)
 class Registry:
     """Repositories by trust, `HOST/REPOSITORY`; one for both where the catalogue names one."""
 
@@ -183,8 +196,23 @@ class Catalogue:
     tag: Literal["content", "tree"]
     builders: BuilderSettings
     protected: tuple[str, ...]  # branch patterns
-    settings: Mapping[str, object]  # cache, ecr, ghcr, retention, backup, page, lanes: validated, for the floors above
+    settings: Mapping[str, object]  # cache, ecr, ghcr, retention, backup, page: validated, for the floors above
     images: Mapping[str, Image]  # by name, in catalogue order; each as its first architecture has it
     rows: tuple[Row, ...]  # parents first, else catalogue order
     axes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # the words of each axis, braces expanded
     mentioned: frozenset[str] = frozenset()  # names in placeholders, and those that checks ask for
+    lanes: Mapping[str, LaneImages] = field(default_factory=dict)  # those that images are of, by name
+    lane: str | None = None  # whose rows these are, with what they start from; None where they are of no lane
+    main: Registry | None = None  # in a lane: where images of no lane are published
+    elsewhere: Mapping[str, str | None] = field(default_factory=dict)  # images that are left out -> their lane
+
+    @property
+    def own_images(self) -> tuple[str, ...]:
+        """The images that runs of this lane, or of none, build and publish; the others are only started from."""
+        return tuple(name for name, image in self.images.items() if image.lane == self.lane)
+
+    @property
+    def lanes_elsewhere(self) -> Mapping[str, int]:
+        """How many images of each lane are left out."""
+        lanes = [lane for lane in self.elsewhere.values() if lane is not None]
+        return {lane: lanes.count(lane) for lane in dict.fromkeys(lanes)}

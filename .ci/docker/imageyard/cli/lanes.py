@@ -117,6 +117,44 @@ def index(context: Context, lane: str | None = None, lanes: str | None = None) -
     _tell(flow(found, lane, _access(found, reporter).bucket(found.indexer_role), reporter))
 
 
+@task(changes=False, may_be_first="lane", lane="one lane alone; default: all", json=JSON, lanes=LANES)
+def status(context: Context, lane: str | None = None, json: bool = False, lanes: str | None = None) -> None:
+    """Print how lanes are: last upload, size against quota, cost, index, provenance, what is late, and open requests.
+
+    Ends with 10 where an index is not true of what is there, and with the code of the error where one cannot be read.
+    """
+    from imageyard.console import Story
+    from imageyard.lanes.lane_status import content_of_status, table_of
+    from imageyard.lanes.status_reading import lane_statuses
+
+    found, reporter = _lanes(lanes), Story.detect()
+    done, error = lane_statuses(found, lane, _access(found, reporter).bucket(found.indexer_role), reporter)
+    Story.result({"channels": [content_of_status(one) for one in done]} if json else table_of(done))
+    if error is not None:
+        raise Exit(code=exit_code(error))
+
+
+@task(
+    changes=True,
+    instead="inv lane.status: the same, and writes nothing",
+    to="a folder; default: above the indexes in the bucket of lanes",
+    lanes=LANES,
+)
+def page(context: Context, to: str | None = None, lanes: str | None = None) -> None:
+    """Write the page of all lanes, index.html and status.json; ends as `lane.status` does."""
+    from pathlib import Path
+
+    from imageyard.console import Story
+    from imageyard.lanes.status_writing import write_status_page
+
+    found, reporter = _lanes(lanes), Story.detect()
+    bucket = _access(found, reporter).bucket(found.indexer_role)
+    name, error = write_status_page(found, Path(to) if to else None, bucket, reporter)
+    Story.result(name)
+    if error is not None:
+        raise Exit(code=exit_code(error))
+
+
 @task(changes="yes", lane="the lane", file=FILE, reason=REASON, centre=CENTRE, yes=YES, lanes=LANES)
 def yank(
     context: Context,
@@ -239,4 +277,4 @@ def _provider() -> Provider:
     return provider_of(os.environ)
 
 
-TASKS = [render, provision, deprovision, upload, index, yank, withdraw, restore]
+TASKS = [render, provision, deprovision, upload, index, status, page, yank, withdraw, restore]

@@ -63,6 +63,8 @@ def plan(
     asked = planning.Asked(pattern, arch, None if offline else at or "engine", changed_since)
     actions = planning.plan(project, recipes_of(project), begin(project), asked)
     Story.result(planning.rendered(project.catalogue, actions, as_json=json))
+    if said := planning.left_out(project.catalogue):
+        Story.detect().step(said)
     planning.check(actions, nothing_is_news=exit_code)
 
 
@@ -89,6 +91,8 @@ def _for_workflow(project: Project, pattern: str, since: str | None) -> None:
     for (code, why), names in alike.items():  # GitHub shows the first ten of a step
         more = f" and {len(names) - 1} more" if names[1:] else ""
         services.reporter.annotate("error", f"[{code}] {names[0]}{more} cannot be planned: {why}")
+    if plan.left_out:
+        services.reporter.step(plan.left_out)
     jobs = provider.workflow_jobs(plan.jobs, plan.delivered)
     found = provider.plan_outputs(jobs, blocked=bool(plan.blocked))
     told = {"push": decided.push or "", "day": decided.day, "depot": "true" if plan.depot else "false"}

@@ -21,6 +21,7 @@ class Channel:
 
     `max_age` is for how many seconds a cache may hold its pages. Pages are asked for again after that, files never:
     a name has the same bytes for ever. `demands_provenance` leaves out files that have no provenance beside them.
+    `every` is the interval, in seconds, in which something is uploaded, None where nobody expects any.
     """
 
     name: ChannelName
@@ -28,6 +29,7 @@ class Channel:
     max_age: int
     is_development: bool
     demands_provenance: bool = False
+    every: float | None = None
 
     @property
     def page_cache(self) -> str:

@@ -96,7 +96,12 @@ def _channels(said: Any) -> dict[ChannelName, Channel]:
     nightly, stable = said.get("nightly", {}), said.get("stable", {})
     keep = int(nightly.get("keep", NIGHTLY.keep))
     return {
-        "nightly": replace(NIGHTLY, keep=keep, demands_provenance=nightly.get("provenance") == "required"),
+        "nightly": replace(
+            NIGHTLY,
+            keep=keep,
+            demands_provenance=nightly.get("provenance") == "required",
+            every=nightly.get("every"),
+        ),
         "stable": replace(STABLE, demands_provenance=stable.get("provenance") == "required"),
     }
 

@@ -7,14 +7,13 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from imageyard.catalogue import scalars
-from imageyard.catalogue.forms import FILLED, REPOSITORY, words
+from imageyard.catalogue.forms import DURATION, FILLED, LANE_NAME, REPOSITORY, words
 from imageyard.catalogue.kinds import Either, Field, ListOf, MapOf, RecordKind, Scalar
 from imageyard.catalogue.scalars import FieldFault
 from imageyard.lanes.standard import normal_name
 
 __all__ = ["TOP", "NamedRepository", "package_name", "workflow_repository"]
 
-_NAME = r"[a-z][a-z0-9]*(-[a-z0-9]+)*"
 _OWNED = r"[A-Za-z0-9_-]+/(?!\.{1,2}(?:@|/|$))[A-Za-z0-9._-]+"
 _REPOSITORY = re.compile(rf"(?P<name>{_OWNED})(@(?P<number>[1-9][0-9]*))?")
 _WORKFLOW = re.compile(
@@ -128,6 +127,7 @@ _CHANNELS = RecordKind(
                 {
                     "keep": Field(_COUNT, "how many versions of a package it keeps; 30 unless told"),
                     "provenance": _PROVENANCE,
+                    "every": Field(DURATION, "how often a lane uploads; one that is older is told to be late"),
                 },
             ),
             "files of every night, of which the last are kept",
@@ -185,7 +185,7 @@ TOP = RecordKind(
             "the ARN of the CloudFront distribution that hands out files and indexes",
         ),
         "lanes": Field(
-            MapOf(_NAME, "the name of a lane: a-z, 0-9 and single dashes", Either(_REPOSITORY_FORM, _LANE)),
+            MapOf(LANE_NAME, "the name of a lane: a-z, 0-9 and single dashes", Either(_REPOSITORY_FORM, _LANE)),
             "vendors by name: OWNER/NAME@NUMBER, or more",
             required=True,
         ),

@@ -38,7 +38,7 @@ from imageyard.lanes.places import (
 )
 from imageyard.lanes.stored_wheel import judge
 
-__all__ = ["IndexReport", "update_index"]
+__all__ = ["IndexReport", "read_state", "update_index"]
 
 _ROUNDS = 5
 _KEEP_EVERY = 200
@@ -82,7 +82,7 @@ class _Run:
         self.clock = clock
         self.prefix = files_prefix(rules.lane, rules.channel.name)
         self.key = state_key(rules.lane, rules.channel.name)
-        self.state = _read_state(bucket, self.key)
+        self.state = read_state(bucket, self.key)
         self.before = self.state
 
     def run(self) -> IndexReport | None:
@@ -258,7 +258,7 @@ def _parts(objects: Mapping[str, ObjectEntry], names: Iterable[str]) -> list[tup
     return [(objects[part], part) for part in parts if part in objects]
 
 
-def _read_state(bucket: Bucket, key: str) -> LaneState:
+def read_state(bucket: Bucket, key: str) -> LaneState:
     """The state that the last run left; an empty one where it is missing or cannot be read."""
     found = bucket.get(key)
     try:

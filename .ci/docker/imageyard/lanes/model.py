@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, TypeAlias
 
+from imageyard.catalogue.lane_images import lane_repository, lane_role, partition_of, role_arn
 from imageyard.catalogue.model import Where
 from imageyard.catalogue.suggest import did_you_mean
 from imageyard.ci.providers.base import Home
@@ -107,9 +108,8 @@ class LaneCatalogue:
 
     @property
     def partition(self) -> str:
-        """The part of AWS that the region is in (AWS General Reference, "Amazon Resource Names")."""
-        kinds = {"cn": "aws-cn", "us-gov": "aws-us-gov"}
-        return next((kind for start, kind in kinds.items() if self.region.startswith(f"{start}-")), "aws")
+        """The part of AWS that the region is in."""
+        return partition_of(self.region)
 
     @property
     def indexer_role(self) -> str:
@@ -123,11 +123,11 @@ class LaneCatalogue:
 
     def role_of(self, name: str) -> str:
         """The name of the role of a lane; no lane can be named so that it is that of the indexer or of the purge."""
-        return f"{self.roles}-lane-{name}"
+        return lane_role(self.roles, name)
 
     def role_arn(self, role: str) -> str:
         """A role as IAM names it."""
-        return f"arn:{self.partition}:iam::{self.account}:role/{role}"
+        return role_arn(self.region, self.account, role)
 
     def bucket_arn(self, pattern: str | None = None) -> str:
         """The bucket as IAM names it, or its objects whose keys a pattern matches."""
@@ -153,4 +153,4 @@ class LaneCatalogue:
     def _repository(self, lane: Lane, ending: str) -> Reference | None:
         if self.images is None:
             return None
-        return Reference(self.images.registry, f"{self.images.repository}/{lane.name}/{ending}")
+        return Reference(self.images.registry, lane_repository(self.images.repository, lane.name, ending))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,14 +12,21 @@ from imageyard.errors import ConfigurationError, EnvironmentLacks
 from imageyard.names import Arch, as_arch
 from imageyard.repository_paths import from_top
 
-__all__ = ["Checkout", "find_checkout", "this_arch"]
+__all__ = ["LANE", "Checkout", "chosen_lane", "find_checkout", "this_arch"]
 
+LANE = "IMAGEYARD_LANE"
+"""The variable that names the lane whose images a run is about; without it a run is about images of no lane."""
 _DEFAULT = Path(".ci", "docker", "images.yml")
 
 
 def this_arch() -> Arch:
     """The architecture of this machine. Raises ConfigurationError where no image is ever built for it."""
     return as_arch(platform.machine())
+
+
+def chosen_lane(environ: Mapping[str, str] = os.environ) -> str | None:
+    """The lane that a run is about, None where it is about images of no lane."""
+    return environ.get(LANE) or None
 
 
 @dataclass(frozen=True)

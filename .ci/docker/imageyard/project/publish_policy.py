@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imageyard.errors import ConfigurationError, PolicyRefused
+from imageyard.names import parse_reference
 from imageyard.project.places import place_of
 
 if TYPE_CHECKING:
@@ -14,7 +15,16 @@ if TYPE_CHECKING:
     from imageyard.project.options import BuildOptions
     from imageyard.recipe.recipe import Recipes
 
-__all__ = ["at_option", "commands", "refuse", "repository", "why_not"]
+__all__ = [
+    "at_option",
+    "commands",
+    "not_of_lane",
+    "refuse",
+    "refuse_started_from",
+    "repository",
+    "repository_read",
+    "why_not",
+]
 
 
 @dataclass(frozen=True)
@@ -78,10 +88,31 @@ def refuse(recipes: Recipes, row: Row, options: BuildOptions | None = None, *, w
         raise PolicyRefused(f"{tag} is never published: {local}", doing=doing, hint=hint)
 
 
-def refuse_lane(row: Row) -> None:
-    """Raise ConfigurationError for a row of a lane: only the lane's own workflow publishes it."""
-    if row.image.lane is not None:
-        raise ConfigurationError(f"{row.name} is of a lane", at=row.image.where, hint="build it there")
+def refuse_started_from(catalogue: Catalogue, row: Row) -> None:
+    """Raise PolicyRefused for a row that a run of a lane starts from and finds nowhere: it may not publish it."""
+    if row.image.lane != catalogue.lane:
+        raise PolicyRefused(
+            f"{row.name} {row.arch} {not_of_lane(catalogue)}",
+            doing=f"building an image of the lane {catalogue.lane}",
+            at=row.image.where,
+            hint="wait for a run of a protected branch that publishes it, and run this again",
+        )
+
+
+def not_of_lane(catalogue: Catalogue) -> str:
+    """Why a run of a lane builds no image of none, in words that follow its name."""
+    return f"is of no lane, and is not at {repository_read(catalogue).name}: a run of the lane does not publish it"
+
+
+def repository_read(catalogue: Catalogue) -> Reference:
+    """In a lane: the repository of images of none, that its own start from. Raises ConfigurationError without one."""
+    if catalogue.main is None:
+        raise ConfigurationError(
+            "the catalogue names no registry, so that images of lanes have nothing to start from",
+            at=catalogue.file,
+            hint="add to it: registry: HOST/REPOSITORY",
+        )
+    return parse_reference(catalogue.main.trusted)
 
 
 def why_not(recipes: Recipes, row: Row, *, weekly: bool = False) -> str:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from imageyard import git, git_changes
 from imageyard.catalogue import expand, lock, text
 from imageyard.catalogue.arg_files import ArgFiles
+from imageyard.catalogue.lane_images import in_lane
 from imageyard.catalogue.lock import Lock
 from imageyard.errors import ConfigurationError
 from imageyard.plan.decision import Decision
@@ -49,7 +50,9 @@ def recipes_of(
     takes its bases to leave what the locked ones do); `stand_ins` replace those of the local stack.
     Raises ConfigurationError for a lock that cannot be read.
     """
-    catalogue = expand.load(project.file, project.top, set_args) if set_args else project.catalogue
+    catalogue = project.catalogue
+    if set_args:
+        catalogue = in_lane(expand.load(project.file, project.top, set_args), catalogue.lane)
     stand_ins = read_stand_ins() if stand_ins is None else stand_ins
     return Recipes(
         catalogue,

@@ -23,12 +23,21 @@ __all__ = ["Destination", "destination", "place"]
 
 @dataclass(frozen=True)
 class Destination:
-    """`reads` are asked in order; `moves`: a tag that is there may be given to another image."""
+    """`reads` are asked in order; `moves`: a tag that is there may be given to another image.
+
+    `lane` is whose rows are published; what these start from is of no lane, and is in the repositories `below`.
+    """
 
     at: Repository
     repository: Reference
     reads: tuple[Reference, ...]
     moves: bool = False
+    lane: str | None = None
+    below: tuple[Reference, ...] = ()
+
+    def reads_of(self, row: Row) -> tuple[Reference, ...]:
+        """The repositories in which a row counts as there."""
+        return self.reads if row.image.lane == self.lane else self.below
 
     def find(self, client: Client, tag: str, row: Row) -> Reference | None:
         """The row by digest, in the first repository that has its tag; None where it is in none of them.
@@ -36,7 +45,7 @@ class Destination:
         Raises Denied or Transient where one does not say, PolicyRefused where the tag is for another platform, or the
         image is revoked.
         """
-        for repository in self.reads:
+        for repository in self.reads_of(row):
             wanted = repository.with_tag(tag)
             match state(client, wanted):
                 case Present(digest=digest, platforms=platforms):
@@ -109,4 +118,5 @@ def destination(catalogue: Catalogue, options: BuildOptions) -> Destination:
     found = dict.fromkeys(publish_policy.repository(catalogue, one) for one in reads)
     trusted = publish_policy.repository(catalogue, "trusted")
     moves = options.forced and (decision.may_replace_trusted or repository != trusted)
-    return Destination(at, repository, tuple(found), moves)
+    below = (publish_policy.repository_read(catalogue),) if catalogue.lane and catalogue.main else ()
+    return Destination(at, repository, tuple(found), moves, catalogue.lane, below)

@@ -105,4 +105,4 @@ def _save(services: Services, name: str, file: Path) -> None:
 
 
 def _name(project: Project, facts: RowFacts) -> str:
-    return str(project.repository.with_tag(facts.tag))
+    return str(project.repository_of(facts.row).with_tag(facts.tag))

@@ -23,7 +23,10 @@ def states_at(project: Project, services: Services, place: Place, tags: Iterable
     """
     wanted = tuple(dict.fromkeys(tags))
     if place.repository is None:
-        found = services.engine().tags(project.repository.name)
+        names = dict.fromkeys(
+            (project.repository.name, *(project.repository_of(row).name for row in project.catalogue.rows))
+        )
+        found = {tag: digest for name in names for tag, digest in services.engine().tags(name).items()}
         return {tag: Present(found[tag]) if tag in found else Absent() for tag in wanted}
     references = {tag: place.repository.with_tag(tag) for tag in wanted}
     told = states(services.registry(), references.values(), platforms=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from imageyard.errors import ConfigurationError, Denied, NothingToDo, PolicyRefu
 from imageyard.layout import aligned
 from imageyard.plan.plan import Action, Candidate, Changed, RowKey, alike, decide, failing
 from imageyard.project import publish_policy
+from imageyard.project.checkout import LANE
 from imageyard.project.places import Place, place_of
 from imageyard.project.recipes import recipes_at
 from imageyard.queries.place_states import states_at
@@ -21,12 +22,24 @@ from imageyard.tree import GitTree
 
 if TYPE_CHECKING:
     from imageyard.catalogue.model import Catalogue, Row, Runner
+    from imageyard.names import State
     from imageyard.project.project import Project
     from imageyard.recipe.model import Recipe
     from imageyard.recipe.recipe import Recipes
     from imageyard.run.services import Services
 
-__all__ = ["Asked", "Before", "bump_of", "check", "plan", "rendered", "with_ancestors"]
+__all__ = [
+    "Asked",
+    "Before",
+    "bump_of",
+    "check",
+    "left_out",
+    "plan",
+    "refused",
+    "rendered",
+    "states_below",
+    "with_ancestors",
+]
 
 
 @dataclass(frozen=True)
@@ -49,7 +62,10 @@ def plan(project: Project, recipes: Recipes, services: Services, asked: Asked) -
     selected = {RowKey(row.name, row.arch) for row in project.rows(asked.pattern, asked.arch)}
     rows = with_ancestors(project.catalogue, recipes, selected)
     tags = {key: recipes.tag(row) for key, row in rows.items()}
-    states = states_at(project, services, place, tags.values()) if place else {}
+    own = [tag for key, tag in tags.items() if rows[key].image.lane == project.catalogue.lane]
+    states = dict(states_at(project, services, place, own if place.repository else tags.values())) if place else {}
+    if place and place.repository:
+        states |= states_below(project, services, rows, tags)
     before = Before.at(project, asked.since) if asked.since else None
     candidates = [
         Candidate(
@@ -58,13 +74,31 @@ def plan(project: Project, recipes: Recipes, services: Services, asked: Asked) -
             tuple(RowKey(parent.name, parent.arch) for parent in recipes.parent_rows(row)),
             states.get(tags[key]),
             before.changed(key, recipes.of(row)) if before else _last(project, row, recipes.of(row), place),
-            publish_policy.why_not(recipes, row) if place and place.repository else "",
+            refused(project.catalogue, recipes, row) if place and place.repository else "",
             key in selected,
             bump=bump_of(row),
         )
         for key, row in rows.items()
     ]
     return decide(candidates, place.name if place else "")
+
+
+def states_below(
+    project: Project, services: Services, rows: Mapping[RowKey, Row], tags: Mapping[RowKey, str]
+) -> Mapping[str, State]:
+    """In a lane, the states of what its rows start from: of no lane, and published in a repository of theirs."""
+    wanted = [tags[key] for key, row in rows.items() if row.image.lane != project.catalogue.lane]
+    if not wanted:
+        return {}
+    repository = publish_policy.repository_read(project.catalogue)
+    return states_at(project, services, Place(repository.name, repository), wanted)
+
+
+def refused(catalogue: Catalogue, recipes: Recipes, row: Row, *, weekly: bool = False) -> str:
+    """Why a row must not be built for a repository, in words; empty where it may be."""
+    if row.image.lane != catalogue.lane:
+        return publish_policy.not_of_lane(catalogue)
+    return publish_policy.why_not(recipes, row, weekly=weekly)
 
 
 def check(actions: Sequence[Action], *, nothing_is_news: bool = False) -> None:
@@ -112,6 +146,16 @@ def _plain(one: Action, runner: Runner | None) -> dict[str, object]:
         "level": one.level,
         "runner": runner.plain if runner else None,
     }
+
+
+def left_out(catalogue: Catalogue) -> str:
+    """What a run leaves out because it is not about its lane, in a sentence; empty where there is nothing."""
+    lanes = catalogue.lanes_elsewhere
+    if not lanes:
+        return ""
+    images = sum(lanes.values())
+    named = f"the lane {next(iter(lanes))}" if len(lanes) == 1 else f"the lanes {', '.join(lanes)}"
+    return f"{images} image{'s' if images > 1 else ''} of {named} left out: a run with {LANE}=NAME is about one"
 
 
 def with_ancestors(catalogue: Catalogue, recipes: Recipes, selected: set[RowKey]) -> dict[RowKey, Row]:

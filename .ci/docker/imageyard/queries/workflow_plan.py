@@ -15,11 +15,10 @@ from imageyard.plan.delivery import Copies, Delivery, Whole, deliveries
 from imageyard.plan.matrix import RowJob, Surroundings, row_jobs
 from imageyard.plan.plan import Action, Candidate, RowKey, decide
 from imageyard.plan.waves import WorkflowJobs
-from imageyard.project import publish_policy
 from imageyard.project.places import place_of
 from imageyard.project.tags import index_tag, row_tag
 from imageyard.queries.place_states import states_at
-from imageyard.queries.plan import Before, bump_of, with_ancestors
+from imageyard.queries.plan import Before, bump_of, left_out, refused, states_below, with_ancestors
 from imageyard.registry.states import states as ask
 
 if TYPE_CHECKING:
@@ -39,7 +38,8 @@ _MARGIN = 15
 class WorkflowPlan:
     """All that is to be done for an event; `place` is where, in words.
 
-    `depot`: rows are built at Depot, whose CLI their jobs need.
+    `depot`: rows are built at Depot, whose CLI their jobs need. `left_out` says what is not planned because it is of
+    another lane; empty where nothing is.
     """
 
     decision: Decision
@@ -48,6 +48,7 @@ class WorkflowPlan:
     delivered: tuple[Delivery, ...]
     jobs: tuple[RowJob, ...]
     depot: bool = False
+    left_out: str = ""
 
     @property
     def blocked(self) -> tuple[tuple[int, str, str], ...]:
@@ -101,6 +102,7 @@ def plain(plan: WorkflowPlan, jobs: WorkflowJobs, attempt: int) -> dict[str, obj
             if one.do != "skip"
         ],
         "skipped": sum(one.do == "skip" for one in plan.actions),
+        **({"left_out": plan.left_out} if plan.left_out else {}),
     }
 
 
@@ -121,8 +123,7 @@ def workflow_plan(
     """
     if decision.builds_nothing:
         return WorkflowPlan(decision, "", (), (), ())
-    weekly = not decision.uses_locked_bases
-    saved = "backup" in project.catalogue.settings and decision.backup
+    saved = _is_saved(project.catalogue, decision)
     selected = {RowKey(row.name, row.arch) for row in project.rows(pattern)}
     rows = with_ancestors(project.catalogue, recipes, selected)
     images = {key.image: project.catalogue.images[key.image] for key in rows}
@@ -131,9 +132,10 @@ def workflow_plan(
     place = " or ".join(place_of(project.catalogue, one).name for one in decision.reads)
     before = Before.at(project, since) if since else None
     touched = _touched(recipes, rows, before) if before else {}
-    asked = _asked(project.catalogue, recipes, rows, touched)
-    wanted = (*(tags[key] for key in asked), *(wholes[name] for name in images if touched.get(name, True)))
-    states = _at(project, services, decision, wanted) if decision.asks_for_state else {}
+    asked = {key: rows[key] for key in _asked(project.catalogue, recipes, rows, touched)}
+    own = _own(asked, images, touched, project.catalogue.lane, tags, wholes)
+    states = _at(project, services, decision, own) if decision.asks_for_state else {}
+    states |= states_below(project, services, asked, tags) if decision.publishes else {}
     candidates = [
         Candidate(
             key,
@@ -141,7 +143,7 @@ def workflow_plan(
             tuple(RowKey(parent.name, parent.arch) for parent in recipes.parent_rows(row)),
             states.get(tags[key]),
             before.changed(key, recipes.of(row)) if before else None,
-            publish_policy.why_not(recipes, row, weekly=weekly) if decision.publishes else "",
+            _refused(project.catalogue, recipes, row, decision),
             key in selected,
             _forced(decision),
             touched_only=before is not None and not touched.get(key.image, True) and decision.asks_for_state,
@@ -163,7 +165,32 @@ def workflow_plan(
     runners = services.provider.runners
     jobs = row_jobs(actions, {k: _surroundings(project.catalogue, decision, runners, row) for k, row in rows.items()})
     depot = bool(jobs) and _at_depot(project.catalogue, decision)
-    return WorkflowPlan(decision, place, actions, delivered, jobs, depot)
+    return WorkflowPlan(decision, place, actions, delivered, jobs, depot, left_out(project.catalogue))
+
+
+def _refused(catalogue: Catalogue, recipes: Recipes, row: Row, decision: Decision) -> str:
+    """Why a row must not be built where the run publishes, in words; empty where it may be."""
+    return refused(catalogue, recipes, row, weekly=not decision.uses_locked_bases) if decision.publishes else ""
+
+
+def _is_saved(catalogue: Catalogue, decision: Decision) -> bool:
+    """Whether this run copies what it publishes to the bucket; the lane's role may not write there."""
+    return "backup" in catalogue.settings and decision.backup and catalogue.lane is None
+
+
+def _own(
+    asked: Mapping[RowKey, Row],
+    images: Mapping[str, Image],
+    touched: Mapping[str, bool],
+    lane: str | None,
+    tags: Mapping[RowKey, str],
+    wholes: Mapping[str, str],
+) -> tuple[str, ...]:
+    """The tags of rows and of images that are of this lane, or of none, and whose state matters."""
+    return (
+        *(tags[key] for key, row in asked.items() if row.image.lane == lane),
+        *(wholes[name] for name, image in images.items() if image.lane == lane and touched.get(name, True)),
+    )
 
 
 def _forced(decision: Decision) -> str:
@@ -185,7 +212,7 @@ def _touched(recipes: Recipes, rows: Mapping[RowKey, Row], before: Before) -> di
     return found
 
 
-def _at(project: Project, services: Services, decision: Decision, tags: Iterable[str]) -> Mapping[str, State]:
+def _at(project: Project, services: Services, decision: Decision, tags: Iterable[str]) -> dict[str, State]:
     """The state of each tag, in the first of the readable repositories that does not lack it."""
     found: dict[str, State] = {tag: Absent() for tag in tags}
     for at in decision.reads:

@@ -84,7 +84,7 @@ def bring(project: Project, recipes: Recipes, services: Services, row: Row) -> s
         story.step(f"{title}: built here, because {tag} was found nowhere")
 
     _, recipes = build_row(project, recipes, services, row)
-    return str(project.repository.with_tag(recipes.tag(row)))
+    return str(project.repository_of(row).with_tag(recipes.tag(row)))
 
 
 def split(posargs: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -1,0 +1,195 @@
+"""`inv lane.status`: read what the bucket and the index of a lane say, channel by channel."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timezone
+from html import unescape
+from urllib.parse import unquote
+
+from imageyard.bucket.objects import Bucket, ObjectEntry
+from imageyard.console import Story
+from imageyard.errors import ImageyardError, PolicyRefused
+from imageyard.http.backoff import Clock
+from imageyard.lanes.index_update import read_state
+from imageyard.lanes.lane_log import read_on
+from imageyard.lanes.lane_requests import is_id, read_request, taken_back
+from imageyard.lanes.lane_rules import LaneChannel, lane_channel
+from imageyard.lanes.lane_status import (
+    ChannelFacts,
+    ChannelStatus,
+    ListedFile,
+    ObjectFacts,
+    OpenRequest,
+    Verified,
+    status_of,
+)
+from imageyard.lanes.lane_verification import Verify, beside
+from imageyard.lanes.listed_files import Accepted
+from imageyard.lanes.model import LaneActivity, LaneCatalogue
+from imageyard.lanes.places import BESIDE, CENTRE, files_prefix, index_prefix, requests_prefix, state_key
+from imageyard.parallel import each
+
+__all__ = ["lane_statuses", "listed_in"]
+
+_WORKERS = 8
+_PIECE = 8 * 1024 * 1024
+_LINK = re.compile(r'<a href="(?P<url>[^"]*)"')
+
+
+def lane_statuses(
+    found: LaneCatalogue,
+    lane: str | None,
+    bucket: Bucket,
+    reporter: Story,
+    clock: Clock | None = None,
+    verify: Verify = beside,
+) -> tuple[list[ChannelStatus], ImageyardError | None]:
+    """How the channels of a lane, or of all, are, and the first error.
+
+    A channel that cannot be read is told, and the others are read; one whose index is not consistent is PolicyRefused.
+    Nothing is written. Raises ConfigurationError for a lane that there is not.
+    """
+    clock = clock or Clock()
+    lanes = [found.lane(lane).name] if lane else list(found.lanes)
+    done: list[ChannelStatus] = []
+    first: ImageyardError | None = None
+    for rules in [lane_channel(found, name, channel) for name in lanes for channel in found.channels]:
+        try:
+            facts = _Reading(bucket, rules, found.lane(rules.lane).state, verify).facts()
+        except ImageyardError as error:
+            reporter.error(error)
+            first = first or error
+            continue
+        done.append(status_of(facts, found.price, datetime.fromtimestamp(clock.now(), timezone.utc)))
+    wrong = [f"{one.lane} {one.channel}" for one in done if not one.is_consistent]
+    if wrong and first is None:
+        headline = f"the index is not true of {', '.join(wrong)}"
+        hint = ("inv lane.index    (writes it anew)", "find out who wrote there: the indexer alone may")
+        first = PolicyRefused(headline, doing="reading the indexes of lanes", hint=hint)
+        reporter.error(first)
+    return done, first
+
+
+def listed_in(page: str, body: bytes) -> list[ListedFile]:
+    """The files that a page of a project names, JSON or HTML; `page` is how faults name it.
+
+    Raises ValueError where it is no page.
+    """
+    try:
+        if page.endswith(".html"):
+            return [_linked(page, unescape(link["url"])) for link in _LINK.finditer(body.decode())]
+        files = json.loads(body)["files"]
+        return [ListedFile(page, str(one["filename"]), str(one["hashes"]["sha256"]), int(one["size"])) for one in files]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise ValueError("it is no page of a project") from None
+
+
+def _linked(page: str, url: str) -> ListedFile:
+    """A file by its link; one without a hash has none that could be that of its bytes."""
+    path, _, sha256 = url.partition("#sha256=")
+    return ListedFile(page, unquote(path.rpartition("/")[2]), sha256)
+
+
+class _Reading:
+    """One channel: what was listed of it, and what its state says. Raises PolicyRefused where the log was changed."""
+
+    def __init__(self, bucket: Bucket, rules: LaneChannel, state: LaneActivity, verify: Verify) -> None:
+        self.bucket = bucket
+        self.rules = rules
+        self.state = state
+        self.verify = verify
+        self.kept = read_state(bucket, state_key(rules.lane, rules.channel.name))
+        self.prefix = files_prefix(rules.lane, rules.channel.name)
+        # In the order in which the indexer writes backwards: what changes meanwhile makes no page untrue.
+        self.log, _ = read_on(bucket, self.kept.log)
+        self.listed, self.unreadable = self._pages()
+        self.entries = {one.key.removeprefix(self.prefix): one for one in bucket.list(self.prefix)}
+
+    def facts(self) -> ChannelFacts:
+        """What there is to decide from. Raises what the bucket raises."""
+        mine = [one for one in self.log if (one.lane, one.channel) == (self.rules.lane, self.rules.channel.name)]
+        _, withdrawn = taken_back(mine, self.kept.yanked, self.kept.withdrawn)
+        hashes = self._hashes()
+        return ChannelFacts(
+            lane=self.rules.lane,
+            channel=self.rules.channel,
+            state=self.state,
+            quota=self.rules.quota,
+            objects={n: ObjectFacts(one.size, one.modified, hashes.get(n)) for n, one in self.entries.items()},
+            listed=self.listed,
+            unreadable=self.unreadable,
+            withdrawn=frozenset(withdrawn),
+            verified=self._verified(hashes),
+            waiting=[name for name in self.entries if not name.endswith(BESIDE) and not self._is_read(name)],
+            requests=list(self._requests(self.kept.executed | {one.id for one in self.log})),
+        )
+
+    def _pages(self) -> tuple[list[ListedFile], list[tuple[str, str]]]:
+        """What the pages of all projects name, and those that say nothing."""
+        below = f"{index_prefix(self.rules.lane, self.rules.channel.name)}simple/"
+        keys = [one.key for one in self.bucket.list(below) if "/" in one.key.removeprefix(below)]
+        listed: list[ListedFile] = []
+        unreadable: list[tuple[str, str]] = []
+        for key, answer in zip(keys, each(keys, self.bucket.get, _WORKERS), strict=True):
+            page = key.removeprefix(below)
+            if answer is None:  # it was listed a moment ago
+                continue
+            try:
+                listed += listed_in(page, answer[0])
+            except ValueError as error:
+                unreadable.append((page, f"cannot be read: {error}"))
+        return listed, unreadable
+
+    def _is_read(self, name: str) -> bool:
+        seen = self.kept.files.get(name)
+        return seen is not None and (seen.etag, seen.size) == (self.entries[name].etag, self.entries[name].size)
+
+    def _hashes(self) -> Mapping[str, str]:
+        """The SHA-256 of each listed file: what the indexer read of this very object, else what the bucket has."""
+        found: dict[str, str] = {}
+        asked: list[str] = []
+        for name in dict.fromkeys(one.filename for one in self.listed if one.filename in self.entries):
+            seen = self.kept.files.get(name)
+            if seen is not None and self._is_read(name) and isinstance(seen.verdict, Accepted):
+                found[name] = seen.verdict.sha256
+            else:
+                asked.append(name)
+        told = each(asked, lambda name: _sha256(self.bucket, self.entries[name]), _WORKERS)
+        return {**found, **dict(zip(asked, told, strict=True))}
+
+    def _verified(self, hashes: Mapping[str, str]) -> dict[str, Verified]:
+        keys = {one.key for one in self.entries.values()}
+        names: Sequence[str] = list(hashes)
+        told = each(names, lambda n: self.verify(self.bucket, self.prefix + n, hashes[n], keys), _WORKERS)
+        return dict(zip(names, told, strict=True))
+
+    def _requests(self, executed: frozenset[str]) -> Iterable[OpenRequest]:
+        mine = (self.rules.lane, self.rules.channel.name)
+        for asker in (self.rules.lane, CENTRE):
+            for entry in self.bucket.list(requests_prefix(asker)):
+                name = entry.key.removeprefix(requests_prefix(asker)).removesuffix(".json")
+                if f"{asker}/{name}" in executed or not is_id(name):
+                    continue
+                answer = self.bucket.get(entry.key)
+                asked = read_request(asker, answer[0] if answer else b"")
+                if isinstance(asked, str):
+                    if asker != CENTRE:
+                        yield OpenRequest(f"{asker}/{name}", asked, entry.modified)
+                elif (asked.lane, asked.channel) == mine:
+                    yield OpenRequest(f"{asker}/{name}", f"{asked.action} {', '.join(asked.files)}", entry.modified)
+
+
+def _sha256(bucket: Bucket, entry: ObjectEntry) -> str:
+    """The SHA-256 of an object in hex: the one that the bucket keeps, or of its bytes where that is of parts."""
+    head = bucket.head(entry.key)
+    if head is not None and head.sha256 is not None:
+        return base64.b64decode(head.sha256).hex()
+    whole = hashlib.sha256()
+    for at in range(0, entry.size, _PIECE):
+        whole.update(bucket.range(entry.key, at, min(at + _PIECE, entry.size) - 1))
+    return whole.hexdigest()
