@@ -51,6 +51,7 @@ PURE = (
     "lanes.listed_files",
     "lanes.people_page",
     "lanes.places",
+    "lanes.purge_plan",
     "lanes.refusal",
     "lanes.simple_index",
     "lanes.standard",

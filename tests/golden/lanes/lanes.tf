@@ -143,18 +143,15 @@ resource "aws_iam_role_policy" "purge" {
         Action = ["s3:GetObject", "s3:GetObjectVersion"]
         Resource = [
           "arn:aws:s3:::example-wheels/files/*",
-          "arn:aws:s3:::example-wheels/requests/*",
+          "arn:aws:s3:::example-wheels/index/*",
           "arn:aws:s3:::example-wheels/log/*",
         ]
       },
       {
-        Sid    = "Purge"
-        Effect = "Allow"
-        Action = ["s3:DeleteObject", "s3:DeleteObjectVersion"]
-        Resource = [
-          "arn:aws:s3:::example-wheels/files/*",
-          "arn:aws:s3:::example-wheels/requests/*",
-        ]
+        Sid      = "Purge"
+        Effect   = "Allow"
+        Action   = ["s3:DeleteObject", "s3:DeleteObjectVersion"]
+        Resource = ["arn:aws:s3:::example-wheels/files/*"]
       },
       {
         Sid      = "Log"

@@ -110,9 +110,26 @@ def test_the_indexer_alone_writes_indexes(who: str) -> None:
 
 @pytest.mark.parametrize("who", [*EVERYBODY, "administrator"])
 @pytest.mark.parametrize("action", ["DeleteObject", "DeleteObjectVersion"])
-@pytest.mark.parametrize("key", [FILE, "requests/acme/1.json"])
-def test_the_purge_alone_deletes_files(who: str, action: str, key: str) -> None:
-    assert may(who, action, key) is (who == "purge")
+def test_the_purge_alone_deletes_files_and_nothing_else(who: str, action: str) -> None:
+    assert may(who, action, FILE) is (who == "purge")
+    for key in ("requests/acme/1.json", "requests/centre/1.json", "log/1.json", "other"):
+        assert not may(who, action, key)
+
+
+@pytest.mark.parametrize(
+    ("key", "may_read"),
+    [
+        (FILE, True),
+        ("index/acme/stable/simple/torch-acme/index.html", True),
+        ("log/1.json", True),
+        ("requests/acme/1.json", False),
+        ("state/acme/stable.json", False),
+    ],
+)
+def test_what_the_purge_reads(key: str, may_read: bool) -> None:
+    assert may("purge", "GetObject", key) is may_read
+    assert may("purge", "PutObject", key, **NEW) is key.startswith("log/")
+    assert not may("purge", "PutObject", key)
 
 
 @pytest.mark.parametrize("who", EVERYBODY)

@@ -9,13 +9,14 @@ from typing import Literal, TypeAlias
 from urllib.parse import quote
 
 from imageyard.lanes.channels import Channel, kept_versions
+from imageyard.lanes.lane_requests import TakenBack
 from imageyard.lanes.lane_rules import LaneChannel
 from imageyard.lanes.places import BESIDE, METADATA, PROVENANCE
 from imageyard.lanes.simple_index import IndexFile, IndexProject
 from imageyard.lanes.standard import NotStandard, read_wheel_name
 from imageyard.layout import size as size_text
 
-__all__ = ["Accepted", "Listing", "Rejected", "StoredFile", "TakenBack", "Verdict", "listing_of", "used_bytes"]
+__all__ = ["Accepted", "Listing", "Rejected", "StoredFile", "Verdict", "listing_of", "used_bytes"]
 
 
 @dataclass(frozen=True)
@@ -50,14 +51,6 @@ class StoredFile:
     verdict: Verdict
     metadata_sha256: str | None
     has_provenance: bool
-
-
-@dataclass(frozen=True)
-class TakenBack:
-    """The files of a channel that were yanked, with the reason, and those that were withdrawn."""
-
-    yanked: Mapping[str, str]
-    withdrawn: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -130,6 +123,8 @@ def used_bytes(sizes: Mapping[str, int], channel: Channel) -> int:
 
 
 def _own_fate(file: StoredFile, taken: TakenBack, rules: LaneChannel) -> Fate:
+    if file.filename in taken.purged:
+        return Rejected("purged", f"purged, and no file gets its name again: {taken.withdrawn[file.filename]}")
     if file.filename in taken.withdrawn:
         return Rejected("withdrawn", f"withdrawn: {taken.withdrawn[file.filename]}")
     if isinstance(file.verdict, Rejected):

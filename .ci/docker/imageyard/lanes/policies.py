@@ -101,12 +101,12 @@ def indexer_policy(found: LaneCatalogue) -> PolicyDocument:
 
 
 def purge_policy(found: LaneCatalogue) -> PolicyDocument:
-    """What the purge may do: delete files and requests with all versions, and log it; it writes no index."""
-    files, requests, log = (found.bucket_arn(f"{one}*") for one in (FILES, REQUESTS, LOG))
+    """What the purge may do: read indexes and the log, delete files with all versions, and log it."""
+    files, indexes, log = (found.bucket_arn(f"{one}*") for one in (FILES, INDEXES, LOG))
     return document(
         *allow("List", ("s3:ListBucket", "s3:ListBucketVersions"), [found.bucket_arn()]),
-        *allow("Read", _READING, [files, requests, log]),
-        *allow("Purge", _DELETING, [files, requests]),
+        *allow("Read", _READING, [files, indexes, log]),
+        *allow("Purge", _DELETING, [files]),
         *allow("Log", ("s3:PutObject",), [log]),
     )
 

@@ -1,0 +1,19 @@
+"""Reading what the indexer keeps of a channel: by the indexer, and by whoever asks which names are taken."""
+
+from __future__ import annotations
+
+from imageyard.bucket.entries import loads
+from imageyard.bucket.objects import Bucket
+from imageyard.errors import Transient
+from imageyard.lanes.lane_state import LaneState, state_from
+
+__all__ = ["read_state"]
+
+
+def read_state(bucket: Bucket, key: str) -> LaneState:
+    """The state that the last run of the indexer left; an empty one where it is missing or cannot be read."""
+    found = bucket.get(key)
+    try:
+        return state_from(loads(found[0], key)) if found else LaneState()
+    except (Transient, KeyError, TypeError, ValueError):
+        return LaneState()
