@@ -52,6 +52,7 @@ PURE = (
     "lanes.people_page",
     "lanes.places",
     "lanes.purge_plan",
+    "lanes.quota",
     "lanes.refusal",
     "lanes.simple_index",
     "lanes.standard",

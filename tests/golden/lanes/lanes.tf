@@ -225,6 +225,7 @@ resource "aws_iam_role_policy" "lane_acme" {
         Resource = [
           "arn:aws:s3:::example-wheels/files/acme/*",
           "arn:aws:s3:::example-wheels/requests/acme/*",
+          "arn:aws:s3:::example-wheels/state/acme/*",
         ]
       },
       {
@@ -234,7 +235,7 @@ resource "aws_iam_role_policy" "lane_acme" {
         Resource = "arn:aws:s3:::example-wheels"
         Condition = {
           StringLike = {
-            "s3:prefix" = ["files/acme/*", "requests/acme/*"]
+            "s3:prefix" = ["files/acme/*", "requests/acme/*", "state/acme/*"]
           }
         }
       },
@@ -328,6 +329,7 @@ resource "aws_iam_role_policy" "lane_acme_evil" {
         Resource = [
           "arn:aws:s3:::example-wheels/files/acme-evil/*",
           "arn:aws:s3:::example-wheels/requests/acme-evil/*",
+          "arn:aws:s3:::example-wheels/state/acme-evil/*",
         ]
       },
       {
@@ -337,7 +339,7 @@ resource "aws_iam_role_policy" "lane_acme_evil" {
         Resource = "arn:aws:s3:::example-wheels"
         Condition = {
           StringLike = {
-            "s3:prefix" = ["files/acme-evil/*", "requests/acme-evil/*"]
+            "s3:prefix" = ["files/acme-evil/*", "requests/acme-evil/*", "state/acme-evil/*"]
           }
         }
       },
@@ -431,6 +433,7 @@ resource "aws_iam_role_policy" "lane_globex" {
         Resource = [
           "arn:aws:s3:::example-wheels/files/globex/*",
           "arn:aws:s3:::example-wheels/requests/globex/*",
+          "arn:aws:s3:::example-wheels/state/globex/*",
         ]
       },
       {
@@ -440,7 +443,7 @@ resource "aws_iam_role_policy" "lane_globex" {
         Resource = "arn:aws:s3:::example-wheels"
         Condition = {
           StringLike = {
-            "s3:prefix" = ["files/globex/*", "requests/globex/*"]
+            "s3:prefix" = ["files/globex/*", "requests/globex/*", "state/globex/*"]
           }
         }
       },

@@ -19,6 +19,7 @@ from imageyard.lanes.index_update import update_index
 from imageyard.lanes.places import log_key, request_key
 from imageyard.lanes.purge import purge
 from imageyard.lanes.purge_plan import Purging
+from imageyard.lanes.refusal import FileRefused
 from imageyard.lanes.upload import upload_file
 from support.aws.policy import allowed
 from support.lanes.catalogues import BUCKET, of, rendered, roles_of
@@ -139,6 +140,8 @@ def test_a_lane_does_not_read_what_is_withdrawn(s3: JudgedS3, tmp_path: Path) ->
     s3.who = "acme"
     with pytest.raises(Denied):
         s3.bucket().get(key)
+    with pytest.raises(FileRefused, match="is withdrawn, and its name stays taken"):
+        upload_file(s3.bucket(), RULES, wheel_file(tmp_path, ONE), BY)
 
 
 PURGING = Purging("acme", "stable", ONE, "a miner is in it", "centre local")

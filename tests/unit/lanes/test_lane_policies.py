@@ -232,8 +232,9 @@ def _listed(value: Any) -> list[str]:
     return value if isinstance(value, list) else [value]
 
 
-LISTED = ["files/acme/", "files/acme/nightly/", "requests/acme/"]
+LISTED = ["files/acme/", "files/acme/nightly/", "requests/acme/", "state/acme/"]
 NOT_LISTED = ["", "files/", "files/acme", "files/acme-evil/", "requests/", "index/", "log/", "files/*", None]
+NOT_LISTED += ["state/", "state/acme-evil/"]
 
 
 @pytest.mark.parametrize("prefix", [*LISTED, *NOT_LISTED])
@@ -280,3 +281,10 @@ def test_a_new_vendor_changes_nothing_of_the_others() -> None:
 
 def _names(estate: Any) -> list[str]:
     return [one.name for one in estate.roles]
+
+
+@pytest.mark.parametrize("who", ["acme", "acme-evil", "globex", "initech"])
+def test_a_lane_reads_which_names_are_taken_in_its_own_channels(who: str) -> None:
+    readable = [lane for lane in ("acme", "acme-evil", "globex") if may(who, "GetObject", f"state/{lane}/stable.json")]
+    assert readable == ([] if who == "initech" else [who])
+    assert not may(who, "PutObject", f"state/{who}/stable.json", **NEW)

@@ -37,6 +37,7 @@ from imageyard.lanes.places import (
     requests_prefix,
     state_key,
 )
+from imageyard.lanes.quota import Counted, counting
 from imageyard.lanes.stored_wheel import judge
 
 __all__ = ["IndexReport", "update_index"]
@@ -93,7 +94,7 @@ class _Run:
         self._unmark(objects)
         read = self._read_files(objects)
         base = files_base(self.rules)
-        listing = listing_of(self._stored(objects), self.state.taken, self.rules, base)
+        listing = listing_of(self._stored(objects), self.state.taken, self.rules, base, self._others(objects))
         written = self._write_pages(listing)
         self._keep()
         if any(entry.key > log_key(self.state.log.number) for entry in self.bucket.list(LOG)):
@@ -199,6 +200,23 @@ class _Run:
             )
             for name, seen in self.state.files.items()
         }
+
+    def _others(self, objects: Mapping[str, ObjectEntry]) -> list[Counted]:
+        """What counts for the quota in other channels; nothing is asked of their states where all files fit."""
+        used = sum(entry.size for entry in objects.values())
+        every = {}
+        for channel in self.rules.other_channels:
+            prefix = files_prefix(self.rules.lane, channel.name)
+            every[channel] = {entry.key.removeprefix(prefix): entry for entry in self.bucket.list(prefix)}
+            used += sum(entry.size for entry in every[channel].values())
+        if used <= self.rules.quota:
+            return []
+        counted = []
+        for channel, there in every.items():
+            withdrawn = read_state(self.bucket, state_key(self.rules.lane, channel.name)).withdrawn
+            names = counting(there, channel, withdrawn)
+            counted += [Counted(there[name].modified, there[name].key, there[name].size) for name in names]
+        return counted
 
     def _write_pages(self, listing: Listing) -> list[str]:
         """Write the pages that differ from what the bucket has, in their order."""

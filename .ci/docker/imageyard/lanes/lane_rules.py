@@ -17,9 +17,9 @@ __all__ = ["LaneChannel", "lane_channel"]
 class LaneChannel:
     """A channel of a lane: what may be published there, and how it is listed.
 
-    `quota` is the bytes of all files of the channel together. `tracks` has the URLs of projects at the main index that
-    the lane extends, by normalised name (PEP 708). `files_url` is the URL below which `files/` is served, where that is
-    not relative to the pages.
+    `quota` is the bytes of all files of the lane together, those of its `other_channels` too. `tracks` has the URLs of
+    projects at the main index that the lane extends, by normalised name (PEP 708). `files_url` is the URL below which
+    `files/` is served, where that is not relative to the pages.
     """
 
     lane: str
@@ -29,6 +29,7 @@ class LaneChannel:
     tracks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     alternates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     files_url: str = ""
+    other_channels: tuple[Channel, ...] = ()
 
 
 def lane_channel(found: LaneCatalogue, lane: str, channel: ChannelName) -> LaneChannel:
@@ -45,4 +46,5 @@ def lane_channel(found: LaneCatalogue, lane: str, channel: ChannelName) -> LaneC
         wheels=WheelRules(one.packages, local_part(f"0+{one.name}")),
         quota=one.quota,
         tracks={name: (f"{index}{name}/",) for name in one.packages} if index else {},
+        other_channels=tuple(each for name, each in found.channels.items() if name != channel),
     )

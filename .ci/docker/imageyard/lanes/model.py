@@ -45,7 +45,7 @@ class RoleJob:
 class Lane:
     """A vendor: `repository` is OWNER/NAME, `number` what GitHub numbers it by, None where nobody said it.
 
-    `packages` are in their normal form, `quota` is what each of its channels may have, in bytes.
+    `packages` are in their normal form, `quota` is what its channels may have together, in bytes.
     """
 
     name: str

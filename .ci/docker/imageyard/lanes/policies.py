@@ -28,7 +28,7 @@ from imageyard.iam import (
     trust,
 )
 from imageyard.lanes.model import STATE_TAG, WITHDRAWN, Lane, LaneCatalogue, RoleJob
-from imageyard.lanes.places import FILES, INDEXES, LOG, REQUESTS, STATE, lane_prefix, requests_prefix
+from imageyard.lanes.places import FILES, INDEXES, LOG, REQUESTS, STATE, lane_prefix, requests_prefix, state_prefix
 
 __all__ = ["bucket_policy", "indexer_policy", "lane_policy", "lane_trust", "purge_policy", "role_trust"]
 
@@ -57,24 +57,27 @@ def lane_trust(found: LaneCatalogue, lane: Lane, provider: Provider) -> PolicyDo
 def lane_policy(found: LaneCatalogue, lane: Lane) -> PolicyDocument:
     """What the role of a lane may do: create its files and requests, read and list its own, and push its images.
 
+    Its own is also what the indexer keeps of it: so it learns which names are taken before it sends anything.
+
     Suspended, it may do nothing: sessions that began before end with it.
     """
     if lane.is_suspended:
         return document({"Sid": "Suspended", "Effect": "Deny", "Action": "*", "Resource": "*"})
     folders = [f"{folder}*" for folder in (lane_prefix(lane.name), requests_prefix(lane.name))]
     own = [found.bucket_arn(folder) for folder in folders]
+    state = f"{state_prefix(lane.name)}*"
     listing = {
         "Sid": "ListOwn",
         "Effect": "Allow",
         "Action": "s3:ListBucket",
         "Resource": found.bucket_arn(),
-        "Condition": {"StringLike": {"s3:prefix": folders}},
+        "Condition": {"StringLike": {"s3:prefix": [*folders, state]}},
     }
     places = (found.image_repository(lane), found.cache_repository(lane))
     images = [arn for place in places if place and (arn := arn_of_repository(found.partition, place))]
     return document(
         *allow("Create", _CREATING, own),
-        *allow("ReadOwn", ("s3:GetObject",), own),
+        *allow("ReadOwn", ("s3:GetObject",), [*own, found.bucket_arn(state)]),
         listing,
         *([LOG_IN] if images else ()),
         *allow("Push", (*ASKING, *WRITING), images),
