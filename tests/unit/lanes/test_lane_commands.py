@@ -107,9 +107,10 @@ def test_a_job_says_what_its_token_claims() -> None:
     assert access.by_in_words().startswith("releaser https://github.com/")
 
 
-def test_the_workflow_runs_the_code_that_its_own_file_is_of(tmp_path: Path) -> None:
+@pytest.mark.parametrize("job", ["upload", "request"])
+def test_the_workflow_runs_the_code_that_its_own_file_is_of(tmp_path: Path, job: str) -> None:
     """Of a reusable workflow these claims name the called file (GitHub Docs, "OpenID Connect reference")."""
-    steps = yaml.safe_load((TOP / ".github" / "workflows" / "lane-upload.yml").read_text())["jobs"]["upload"]["steps"]
+    steps = yaml.safe_load((TOP / ".github" / "workflows" / "lane-upload.yml").read_text())["jobs"][job]["steps"]
     with oidc.served() as tokens:
         tokens.claims = {"job_workflow_ref": UPLOAD, "job_workflow_sha": "a" * 40, "repository": "acme-ai/torch-acme"}
         env = {**os.environ, **tokens.env, "GITHUB_OUTPUT": str(tmp_path / "output")}
