@@ -46,6 +46,15 @@ def test_what_is_no_file_of_a_lane(file: str) -> None:
         channel_of(file)
 
 
+@pytest.mark.parametrize("file", ["evil.exe", "more/evil.exe", "torch_acme-1.0.tar.gz"])
+def test_somebody_says_the_channel_of_what_is_no_wheel(file: str) -> None:
+    assert channel_of(file, "nightly") == "nightly"
+    assert channel_of(ONE, "nightly") == "stable", "a wheel says it itself"
+    with pytest.raises(ConfigurationError) as refused:
+        channel_of(file, "beta")
+    assert "--channel" in refused.value.hint[1]
+
+
 @pytest.mark.parametrize(("centre", "asker"), [(False, "acme"), (True, "centre")])
 def test_a_request_lies_below_who_asks(centre: bool, asker: str) -> None:
     s3 = MemoryS3()

@@ -9,9 +9,18 @@ import pytest
 from imageyard.errors import PolicyRefused
 from imageyard.lanes.channels import NIGHTLY, STABLE, kept_versions
 from imageyard.lanes.lane_log import LogPlace
-from imageyard.lanes.lane_requests import Request, content_of, entry_from, executed, is_id, read_request, taken_back
-from imageyard.lanes.listed_files import used_bytes
+from imageyard.lanes.lane_requests import (
+    Request,
+    TakenBack,
+    content_of,
+    entry_from,
+    executed,
+    is_id,
+    read_request,
+    taken_back,
+)
 from imageyard.lanes.places import file_key, log_key, request_key
+from imageyard.lanes.quota import used_bytes
 from support.lanes.channels import names, request
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=timezone.utc)
@@ -47,13 +56,13 @@ def test_used_bytes_are_of_files_that_are_kept() -> None:
 def test_a_request_and_its_entry() -> None:
     asked = read_request("acme", request("withdraw", "x.whl", lane="other"))
     assert asked == Request("acme", "stable", "withdraw", ("x.whl",), "it crashes", "release@acme", "")
-    entry = executed(7, "acme/1", asked, {"x.whl"}, set(), NOW, "hash")
+    entry = executed(7, "acme/1", asked, {"x.whl"}, TakenBack(), NOW, "hash")
     assert (entry.refused, entry.disclose_by) == ("", "2026-12-05")
     assert entry_from(json.loads(json.dumps(content_of(entry))), "log/7") == entry
-    assert taken_back([entry], {}, {}) == ({}, {"x.whl": "it crashes"})
-    refused = executed(7, "acme/1", asked, set(), set(), NOW, "hash")
+    assert taken_back([entry], TakenBack()) == TakenBack({}, {"x.whl": "it crashes"})
+    refused = executed(7, "acme/1", asked, set(), TakenBack(), NOW, "hash")
     assert (refused.refused, refused.disclose_by) == ("the channel has no file x.whl", "")
-    assert taken_back([refused], {}, {}) == ({}, {})
+    assert taken_back([refused], TakenBack()) == TakenBack()
 
 
 @pytest.mark.parametrize("content", [{}, {"files": []}, {"files": 1}, {"files": ["x"], "number": 1}])

@@ -33,7 +33,7 @@ class LaneChannel:
 
 
 def lane_channel(found: LaneCatalogue, lane: str, channel: ChannelName) -> LaneChannel:
-    """The rules of a channel of a lane: its local versions begin with its name, and it extends the main index.
+    """The rules of a channel of a lane: its local versions begin with its name.
 
     In a local version a dash is written as a dot ("Version specifiers", "Local version identifiers"). Raises
     ConfigurationError for a lane that there is not.
@@ -45,6 +45,7 @@ def lane_channel(found: LaneCatalogue, lane: str, channel: ChannelName) -> LaneC
         channel=found.channels[channel],
         wheels=WheelRules(one.packages, local_part(f"0+{one.name}")),
         quota=one.quota,
-        tracks={name: (f"{index}{name}/",) for name in one.packages} if index else {},
+        tracks={name: (f"{index}{name}/",) for name in one.tracks},
+        files_url=found.files_url,
         other_channels=tuple(each for name, each in found.channels.items() if name != channel),
     )
