@@ -52,6 +52,8 @@ PURE = (
     "lanes.listed_files",
     "lanes.people_page",
     "lanes.places",
+    "lanes.purge_plan",
+    "lanes.quota",
     "lanes.refusal",
     "lanes.simple_index",
     "lanes.standard",

@@ -1,4 +1,4 @@
-"""The commands of a lane at S3 as moto has it: upload, index, what pip gets, yank, withdraw, restore."""
+"""The commands of a lane at S3 as moto has it: upload, index, what pip gets, yank, withdraw, restore, purge."""
 
 from __future__ import annotations
 
@@ -115,6 +115,21 @@ def test_the_life_of_a_file(commands: Commands) -> None:
     commands.inv("lane.index", "acme")
     assert commands.yanked() == {ONE: False, TWO: False}
     assert commands.s3.client().get_object_tagging(Bucket=BUCKET, Key=f"files/acme/stable/{TWO}")["TagSet"] == []
+
+    commands.inv("lane.purge", "acme", TWO, "--reason", "a miner is in it", "--yes", code=10)
+    commands.inv("lane.withdraw", "acme", TWO, "--reason", "a miner is in it", "--centre", "--yes")
+    told = commands.inv("lane.index", "acme").stderr
+    assert "--distribution-id E2EXAMPLE --paths '/files/acme/stable/torch_acme-1.1*' '/index/acme/stable/*'" in told
+    assert "is withdrawn, and its name stays taken" in commands.inv(*upload, "stable", code=10).stderr
+    purge = ("lane.purge", "acme", TWO, "--reason", "a miner is in it")
+    before = commands.s3.objects(BUCKET)
+    assert commands.inv(*purge).stdout.count(f"files/acme/stable/{TWO}") == 3
+    assert commands.s3.objects(BUCKET) == before, "without --yes nothing goes"
+    commands.inv(*purge, "--yes")
+    assert not [key for key in commands.s3.objects(BUCKET) if TWO in key]
+    assert commands.yanked() == {ONE: False}
+    assert "acme stable files=1 requests=0 pages=1" in commands.inv("lane.index", "acme").stdout
+    assert "no file gets its name again" in commands.inv(*upload, "stable", code=10).stderr
 
 
 def test_the_status_of_a_lane(commands: Commands) -> None:

@@ -52,6 +52,7 @@ resource "aws_iam_role_policy" "lane_acme" {
         Resource = [
           "arn:aws:s3:::example-wheels/files/acme/*",
           "arn:aws:s3:::example-wheels/requests/acme/*",
+          "arn:aws:s3:::example-wheels/state/acme/*",
         ]
       },
       {
@@ -61,7 +62,7 @@ resource "aws_iam_role_policy" "lane_acme" {
         Resource = "arn:aws:s3:::example-wheels"
         Condition = {
           StringLike = {
-            "s3:prefix" = ["files/acme/*", "requests/acme/*"]
+            "s3:prefix" = ["files/acme/*", "requests/acme/*", "state/acme/*"]
           }
         }
       },

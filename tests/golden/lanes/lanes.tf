@@ -143,18 +143,15 @@ resource "aws_iam_role_policy" "purge" {
         Action = ["s3:GetObject", "s3:GetObjectVersion"]
         Resource = [
           "arn:aws:s3:::example-wheels/files/*",
-          "arn:aws:s3:::example-wheels/requests/*",
+          "arn:aws:s3:::example-wheels/index/*",
           "arn:aws:s3:::example-wheels/log/*",
         ]
       },
       {
-        Sid    = "Purge"
-        Effect = "Allow"
-        Action = ["s3:DeleteObject", "s3:DeleteObjectVersion"]
-        Resource = [
-          "arn:aws:s3:::example-wheels/files/*",
-          "arn:aws:s3:::example-wheels/requests/*",
-        ]
+        Sid      = "Purge"
+        Effect   = "Allow"
+        Action   = ["s3:DeleteObject", "s3:DeleteObjectVersion"]
+        Resource = ["arn:aws:s3:::example-wheels/files/*"]
       },
       {
         Sid      = "Log"
@@ -228,6 +225,7 @@ resource "aws_iam_role_policy" "lane_acme" {
         Resource = [
           "arn:aws:s3:::example-wheels/files/acme/*",
           "arn:aws:s3:::example-wheels/requests/acme/*",
+          "arn:aws:s3:::example-wheels/state/acme/*",
         ]
       },
       {
@@ -237,7 +235,7 @@ resource "aws_iam_role_policy" "lane_acme" {
         Resource = "arn:aws:s3:::example-wheels"
         Condition = {
           StringLike = {
-            "s3:prefix" = ["files/acme/*", "requests/acme/*"]
+            "s3:prefix" = ["files/acme/*", "requests/acme/*", "state/acme/*"]
           }
         }
       },
@@ -331,6 +329,7 @@ resource "aws_iam_role_policy" "lane_acme_evil" {
         Resource = [
           "arn:aws:s3:::example-wheels/files/acme-evil/*",
           "arn:aws:s3:::example-wheels/requests/acme-evil/*",
+          "arn:aws:s3:::example-wheels/state/acme-evil/*",
         ]
       },
       {
@@ -340,7 +339,7 @@ resource "aws_iam_role_policy" "lane_acme_evil" {
         Resource = "arn:aws:s3:::example-wheels"
         Condition = {
           StringLike = {
-            "s3:prefix" = ["files/acme-evil/*", "requests/acme-evil/*"]
+            "s3:prefix" = ["files/acme-evil/*", "requests/acme-evil/*", "state/acme-evil/*"]
           }
         }
       },
@@ -434,6 +433,7 @@ resource "aws_iam_role_policy" "lane_globex" {
         Resource = [
           "arn:aws:s3:::example-wheels/files/globex/*",
           "arn:aws:s3:::example-wheels/requests/globex/*",
+          "arn:aws:s3:::example-wheels/state/globex/*",
         ]
       },
       {
@@ -443,7 +443,7 @@ resource "aws_iam_role_policy" "lane_globex" {
         Resource = "arn:aws:s3:::example-wheels"
         Condition = {
           StringLike = {
-            "s3:prefix" = ["files/globex/*", "requests/globex/*"]
+            "s3:prefix" = ["files/globex/*", "requests/globex/*", "state/globex/*"]
           }
         }
       },

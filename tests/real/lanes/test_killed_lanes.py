@@ -1,4 +1,4 @@
-"""Whoever uploads or indexes is killed at any request to S3: pages stay true, and the next run does what is missing."""
+"""Whoever uploads, indexes or purges is killed at any request to S3: pages stay true, the next run does the rest."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from imageyard.lanes.model import STATE_TAG, WITHDRAWN
@@ -38,6 +39,7 @@ class Scene:
     def __init__(self, s3: StrictS3, name: str, proxy: Stalling, folder: Path) -> None:
         s3.create(name)
         self.s3, self.name, self.proxy, self.folder = s3, name, proxy, folder
+        self.expected: set[str] = set()
 
     @property
     def objects(self) -> dict[str, bytes]:
@@ -82,9 +84,24 @@ class Scene:
         count = 0
         while self.killed(count + 1, *argv):
             count += 1
-            assert page_lies(self.objects) == []
-        assert page_lies(self.objects) == []
+            self.check()
+        self.check()
         return count
+
+    def check(self) -> None:
+        """No page names what is not there, and nothing is gone that the log does not name."""
+        assert page_lies(self.objects) == []
+        named = {version for entry in self.log() for version in entry["versions"]}
+        assert self.expected - self.versions() <= named
+
+    def log(self) -> list[Any]:
+        return [json.loads(body)["content"] for key, body in sorted(self.objects.items()) if key.startswith("log/")]
+
+    def versions(self) -> set[str]:
+        """Every version of a file, and every mark of a deletion."""
+        listed = self.s3.client().list_object_versions(Bucket=self.name, Prefix="files/")
+        every = [*listed.get("Versions", ()), *listed.get("DeleteMarkers", ())]
+        return {f"{one['Key']} {one['VersionId']}" for one in every}
 
 
 @pytest.fixture(params=[False, True], ids=["before", "after"])
@@ -128,8 +145,7 @@ def test_an_indexer_that_is_killed_executes_every_request_once(scene: Scene) -> 
     objects = scene.objects
     files = json.loads(objects[PAGE])["files"]
     assert [(file["filename"], file["yanked"]) for file in files] == [(THREE, False), (ONE, "it crashes")]
-    log = [json.loads(body)["content"]["id"] for key, body in sorted(objects.items()) if key.startswith("log/")]
-    assert log == ["acme/1", "acme/2", "acme/3"]
+    assert [entry["id"] for entry in scene.log()] == ["acme/1", "acme/2", "acme/3"]
     for name in (TWO, FOUR):
         assert [key.rpartition("/")[2] for key, body in objects.items() if body == wheel(name)] == [name]
     beside = [key for key in objects if key.startswith((f"files/acme/stable/{TWO}", f"files/acme/stable/{FOUR}"))]
@@ -137,3 +153,30 @@ def test_an_indexer_that_is_killed_executes_every_request_once(scene: Scene) -> 
     for key in beside:
         tagged = scene.s3.client().get_object_tagging(Bucket=scene.name, Key=key)["TagSet"]
         assert tagged == [{"Key": STATE_TAG, "Value": WITHDRAWN}], "the policy of the bucket lets nobody read it"
+
+
+def test_a_purge_that_is_killed_is_done_again(scene: Scene) -> None:
+    """In a bucket that keeps versions, of which a file has an older one and a mark of a deletion."""
+    s3 = scene.s3.client()
+    s3.put_bucket_versioning(Bucket=scene.name, VersioningConfiguration={"Status": "Enabled"})
+    key = f"files/acme/stable/{ONE}"
+    s3.put_object(Bucket=scene.name, Key=key, Body=b"older")
+    s3.delete_object(Bucket=scene.name, Key=key)
+    for name in (ONE, TWO):
+        scene.run("upload", scene.file(name, wheel(name)))
+    scene.ask("1", request("withdraw", ONE))
+    scene.run("index")
+    scene.expected = scene.versions()
+    mine = {version for version in scene.expected if version.startswith(key)}
+    assert len(mine) == 5
+    assert scene.killed_everywhere("purge", ONE) >= 7
+    assert scene.versions() == scene.expected - mine
+    assert [(entry["action"], len(entry["versions"])) for entry in scene.log()] == [
+        ("withdraw", 0),
+        ("purge", 5),
+        ("purged", 0),
+    ]
+    scene.expected = scene.versions()
+    s3.put_object(Bucket=scene.name, Key=key, Body=wheel(ONE))
+    assert scene.killed_everywhere("index") >= 1
+    assert [file["filename"] for file in json.loads(scene.objects[PAGE])["files"]] == [TWO], "its name is taken"

@@ -1,4 +1,4 @@
-"""One flow of a lane in a process of its own, which a test kills: ENDPOINT BUCKET `upload` FILE, or `index`."""
+"""One flow of a lane in a process of its own, to be killed: ENDPOINT BUCKET `upload` FILE, `index`, or `purge` NAME."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from pathlib import Path
 
 from imageyard.aws import AwsService
 from imageyard.bucket.objects import Bucket
+from imageyard.console import Story
 from imageyard.lanes.index_update import update_index
+from imageyard.lanes.purge import purge
+from imageyard.lanes.purge_plan import Purging
 from imageyard.lanes.upload import upload_file
 from imageyard.lanes.wheel import WheelRules
 from support.aws.bucket import KEYS, REGION
@@ -20,10 +23,14 @@ LARGE = lane_channel(wheels=WheelRules(["torch-acme"], "acme", 10**8, 10**9), qu
 
 def main(endpoint: str, name: str, what: str, *paths: str) -> None:
     bucket = Bucket(AwsService("s3", REGION, caller=KEYS, endpoint=endpoint), name)
-    if what == "upload":
-        upload_file(bucket, LARGE, Path(*paths), BY)
-    else:
-        update_index(bucket, LARGE)
+    match what:
+        case "upload":
+            upload_file(bucket, LARGE, Path(*paths), BY)
+        case "purge":
+            wanted = Purging("acme", "stable", paths[0], "a miner is in it", "centre local")
+            purge(bucket, wanted, Story.detect(), yes=True)
+        case _:
+            update_index(bucket, LARGE)
 
 
 if __name__ == "__main__":

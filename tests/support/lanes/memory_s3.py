@@ -39,10 +39,14 @@ class Stored:
 
 
 class MemoryS3:
-    """`objects` by key; `calls` are operations with their keys. At call `die_at` the program ends, done or not yet."""
+    """`objects` by key; `calls` are operations with their keys. At call `die_at` the program ends, done or not yet.
+
+    `old` has versions that are not the newest by key and id, None for a mark of a deletion.
+    """
 
     def __init__(self) -> None:
         self.objects: dict[str, Stored] = {}
+        self.old: dict[tuple[str, str], Stored | None] = {}
         self.uploads = 0
         self.parts: dict[tuple[str, int], bytes] = {}
         self.tags: dict[str, Mapping[str, str]] = {}
@@ -145,8 +149,19 @@ class MemoryS3:
         self.tags.pop(given["Key"], None)
         return {}
 
+    def _list_object_versions(self, refused: Callable[[str, str], Any], **given: Any) -> Mapping[str, Any]:
+        now = {(key, found.etag): found for key, found in self.objects.items()}
+        every = [each for each in sorted({**now, **self.old}.items()) if each[0][0].startswith(given["Prefix"])]
+        versions = [{"Key": key, "VersionId": id, "Size": len(found.body)} for (key, id), found in every if found]
+        marks = [{"Key": key, "VersionId": id} for (key, id), found in every if found is None]
+        return {"IsTruncated": False, "Versions": versions, "DeleteMarkers": marks}
+
     def _delete_object(self, refused: Callable[[str, str], Any], **given: Any) -> Mapping[str, Any]:
-        self.objects.pop(given["Key"], None)
+        key = given["Key"]
+        if given.get("VersionId") in (None, getattr(self.objects.get(key), "etag", None)):
+            self.objects.pop(key, None)
+            self.tags.pop(key, None)
+        self.old.pop((key, given.get("VersionId", "")), None)
         return {}
 
     def _found(self, refused: Callable[[str, str], Any], key: str) -> Stored:

@@ -441,7 +441,12 @@ def _token(oidc: Oidc, file: str, event: Event, environment: str) -> Mapping[str
     ref = "pull_request" if event.name == "pull_request" else f"ref:{event.ref}"
     oidc.subject = f"{SUBJECT}:{f'environment:{environment}' if environment else ref}"
     workflow = f"{HOME.name}/.github/workflows/{Path(file).name}@{event.ref}"
-    oidc.claims = {"repository_id": HOME.number, "job_workflow_ref": workflow, "ref": event.ref}
+    oidc.claims = {
+        "repository": HOME.name,
+        "repository_id": HOME.number,
+        "job_workflow_ref": workflow,
+        "ref": event.ref,
+    }
     oidc.claims |= {"environment": environment} if environment else {}
     return oidc.env
 

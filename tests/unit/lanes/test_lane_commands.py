@@ -46,6 +46,15 @@ def test_what_is_no_file_of_a_lane(file: str) -> None:
         channel_of(file)
 
 
+@pytest.mark.parametrize("file", ["evil.exe", "more/evil.exe", "torch_acme-1.0.tar.gz"])
+def test_somebody_says_the_channel_of_what_is_no_wheel(file: str) -> None:
+    assert channel_of(file, "nightly") == "nightly"
+    assert channel_of(ONE, "nightly") == "stable", "a wheel says it itself"
+    with pytest.raises(ConfigurationError) as refused:
+        channel_of(file, "beta")
+    assert "--channel" in refused.value.hint[1]
+
+
 @pytest.mark.parametrize(("centre", "asker"), [(False, "acme"), (True, "centre")])
 def test_a_request_lies_below_who_asks(centre: bool, asker: str) -> None:
     s3 = MemoryS3()
@@ -107,9 +116,10 @@ def test_a_job_says_what_its_token_claims() -> None:
     assert access.by_in_words().startswith("releaser https://github.com/")
 
 
-def test_the_workflow_runs_the_code_that_its_own_file_is_of(tmp_path: Path) -> None:
+@pytest.mark.parametrize("job", ["upload", "request"])
+def test_the_workflow_runs_the_code_that_its_own_file_is_of(tmp_path: Path, job: str) -> None:
     """Of a reusable workflow these claims name the called file (GitHub Docs, "OpenID Connect reference")."""
-    steps = yaml.safe_load((TOP / ".github" / "workflows" / "lane-upload.yml").read_text())["jobs"]["upload"]["steps"]
+    steps = yaml.safe_load((TOP / ".github" / "workflows" / "lane-upload.yml").read_text())["jobs"][job]["steps"]
     with oidc.served() as tokens:
         tokens.claims = {"job_workflow_ref": UPLOAD, "job_workflow_sha": "a" * 40, "repository": "acme-ai/torch-acme"}
         env = {**os.environ, **tokens.env, "GITHUB_OUTPUT": str(tmp_path / "output")}

@@ -14,6 +14,7 @@ from imageyard.errors import ConfigurationError
 from imageyard.lanes import document
 from imageyard.lanes.channels import NIGHTLY, STABLE
 from imageyard.lanes.grammar import workflow_repository
+from imageyard.lanes.index_pages import files_base
 from imageyard.lanes.lane_rules import lane_channel
 from imageyard.lanes.model import RoleJob
 from imageyard.lanes.places import index_prefix, lane_prefix, requests_prefix
@@ -105,9 +106,22 @@ def test_the_rules_of_a_channel(lane: str, packages: tuple[str, ...], local: str
     rules = lane_channel(found, lane, "nightly")
     assert (rules.lane, rules.channel, rules.quota) == (lane, NIGHTLY, found.lane(lane).quota)
     assert (rules.wheels.packages, rules.wheels.local) == (packages, local)
-    assert rules.tracks == {name: (f"https://wheels.example.org/simple/{name}/",) for name in packages}
+    assert (rules.tracks, rules.files_url) == ({}, "")
+    assert rules.other_channels == (STABLE,)
     with pytest.raises(ConfigurationError, match="no lane"):
         lane_channel(found, "hooli", "stable")
+
+
+def test_a_lane_extends_those_projects_of_the_main_index_that_it_names() -> None:
+    """And no other: a name that the main index does not have could be taken there by somebody else."""
+    text = LANES.replace("packages: [torch-globex,", "tracks: [Globex_Kernels]\n    packages: [torch-globex,")
+    rules = lane_channel(of(text), "globex", "stable")
+    assert rules.tracks == {"globex-kernels": ("https://wheels.example.org/simple/globex-kernels/",)}
+
+
+def test_files_can_be_served_elsewhere() -> None:
+    rules = lane_channel(of(f"{ONE}files: https://files.example.org/w/\n"), "acme", "nightly")
+    assert files_base(rules) == "https://files.example.org/w/files/acme/nightly/"
 
 
 def test_no_lane_has_the_folder_of_the_centres_requests() -> None:
@@ -168,6 +182,14 @@ REFUSED = [
     (edited('"123456789012"', "12345"), "twelve digits", "", "3:10"),
     (edited("https://wheels", "http://wheels"), "https://HOST/PATH/", "", "11:8"),
     (edited("environment: lane-upload\n", ""), "needs the key 'environment'", "environment of upload jobs", "1:1"),
+    (f"{ONE}files: http://files.example.org/\n", "https://HOST/PATH/", "", "15:8"),
+    (f"{HEAD}lanes:\n  acme: {{repository: o/r@1, tracks: [x]}}\n", "does not publish x", "name one of r", "14:29"),
+    (
+        f"{HEAD.replace('index: ', '# ')}lanes:\n  acme: {{repository: o/r@1, tracks: [r]}}\n",
+        "no main index to track",
+        "index: URL",
+        "14:29",
+    ),
     ("", "the file is empty", "begin with: bucket:", ""),
     ("- a\n", "this is a list", "begin with: bucket:", "1:1"),
 ]

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from imageyard.errors import EnvironmentLacks, PolicyRefused
+from imageyard.console import Story
+from imageyard.errors import EnvironmentLacks, PolicyRefused, exit_code
 from imageyard.lanes.channels import NIGHTLY, STABLE, Channel
 from imageyard.lanes.index_pages import files_base
 from imageyard.lanes.index_update import IndexReport, update_index
+from imageyard.lanes.kept_state import states_of
 from imageyard.lanes.lane_rules import LaneChannel
 from imageyard.lanes.lane_state import LaneState, content_of_state, state_from
 from imageyard.lanes.places import file_key, files_prefix, log_key, requests_prefix
+from imageyard.lanes.purge import purge
+from imageyard.lanes.purge_plan import Purging
 from imageyard.lanes.refusal import FileRefused
 from imageyard.lanes.simple_index import JSON_TYPE
 from imageyard.lanes.stored_wheel import judge
@@ -135,6 +141,56 @@ def test_a_quota_counts_files_and_not_what_lies_beside(yard: Yard) -> None:
         yard.upload(THREE, rules)
     assert refused.value.rule == "quota"
     assert yard.upload(TWO, rules).outcome == "already there"
+
+
+SIZE = len(wheel(ONE))
+NIGHT_ONE, NIGHT_TWO = names("1.0.dev1+acme", "1.0.dev2+acme")
+
+
+def both(quota: float, keep: int | None = 30) -> dict[str, LaneChannel]:
+    """Both channels of a lane whose quota is so many wheels."""
+    nightly = replace(NIGHTLY, keep=keep)
+    pairs = ((STABLE, nightly), (nightly, STABLE))
+    return {mine.name: lane_channel(mine, quota=int(quota * SIZE), other_channels=(other,)) for mine, other in pairs}
+
+
+@pytest.mark.parametrize(
+    ("quota", "keep", "steps", "listed", "left_out"),
+    [
+        (2.3, 30, [ONE, NIGHT_ONE], [NIGHT_ONE, ONE], []),
+        (1.3, 30, [ONE, NIGHT_ONE], [ONE], [NIGHT_ONE]),
+        (1.3, 30, [NIGHT_ONE, ONE], [NIGHT_ONE], [ONE]),
+        (2.3, 30, [ONE, NIGHT_ONE, TWO], [NIGHT_ONE, ONE], [TWO]),
+        (2.3, 1, [ONE, NIGHT_ONE, NIGHT_TWO], [NIGHT_TWO, ONE], []),
+        (2.3, 30, [ONE, "withdraw", NIGHT_ONE, TWO], [NIGHT_ONE, TWO], []),
+    ],
+    ids=["fits", "stable first", "nightly first", "three", "old nightlies go", "what is withdrawn does not count"],
+)
+@pytest.mark.parametrize("is_ours", [True, False], ids=["uploaded", "put there past our code"])
+def test_the_quota_is_that_of_the_lane(
+    yard: Yard, quota: float, keep: int, steps: list[str], listed: list[str], left_out: list[str], is_ours: bool
+) -> None:
+    """The first files stay, in whichever channel; both channels come to the same answer, whatever is indexed first."""
+    rules = both(quota, keep)
+    refused = []
+    for step in steps:
+        if step == "withdraw":
+            yard.ask("1", request("withdraw", ONE))
+            yard.index(rules["stable"])
+            continue
+        channel = "nightly" if ".dev" in step else "stable"
+        try:
+            if is_ours:
+                yard.upload(step, rules[channel])
+            else:
+                yard.s3.put(file_key("acme", channel, step), wheel(step))
+        except FileRefused as error:
+            refused.append((step, error.rule))
+    reports = [yard.index(rules[channel]) for channel in ("nightly", "stable", "nightly")]
+    pages = [f"index/acme/{channel}/simple/torch-acme/index.v1_json" for channel in rules]
+    assert sorted(name for page in pages for name in yard.listed(page)) == sorted(listed)
+    out = {(name, why.rule) for each in reports for name, why in each.listing.left_out if why.rule == "quota"}
+    assert (refused if is_ours else sorted(out)) == [(name, "quota") for name in left_out]
 
 
 @pytest.mark.parametrize(
@@ -390,9 +446,38 @@ def test_a_withdrawn_name_does_not_come_back_with_other_bytes(yard: Yard) -> Non
     yard.index()
     with pytest.raises(FileRefused) as refused:
         yard.upload(ONE, files={"torch_acme/more.py": b"evil"})
-    assert refused.value.rule == "other-bytes"
+    assert refused.value.rule == "withdrawn"
     yard.index()
     assert yard.listed() == []
+
+
+@pytest.mark.parametrize("more", [{}, {"files": {"torch_acme/more.py": b"x"}}], ids=["same bytes", "other bytes"])
+@pytest.mark.parametrize("rule", ["withdrawn", "purged"])
+def test_a_name_that_was_taken_back_is_refused_before_a_byte_is_sent(yard: Yard, rule: str, more: Any) -> None:
+    """And says why, and what to type next; other files of the same call are uploaded."""
+    yard.upload(ONE)
+    yard.ask("1", request("withdraw", ONE, reason="leaks a key"))
+    yard.index()
+    if rule == "purged":
+        wanted = Purging("acme", "stable", ONE, "a miner is in it", "centre local")
+        purge(yard.s3.bucket(), wanted, Story("plain", StringIO()), yard.s3.clock(), yes=True)
+        yard.index()
+    assert set(states_of(yard.s3.bucket(), "acme")) == {"state/acme/stable.json"}
+    since = len(yard.s3.calls)
+    with pytest.raises(FileRefused, match="leaks a key") as refused:
+        yard.upload(ONE, **more)
+    assert refused.value.rule == rule
+    assert exit_code(refused.value) == 10
+    assert refused.value.hint[0] == "build another version"
+    assert yard.s3.writes(since) == []
+    assert yard.upload(TWO).outcome == "created"
+
+
+def test_what_is_yanked_is_no_new_file(yard: Yard) -> None:
+    yard.upload(ONE)
+    yard.ask("1", request("yank", ONE))
+    yard.index()
+    assert yard.upload(ONE).outcome == "already there"
 
 
 @pytest.mark.parametrize("is_state_lost", [False, True])
@@ -530,7 +615,8 @@ def test_two_indexers_write_one_entry_for_a_request(yard: Yard) -> None:
 def story(yard: Yard) -> None:
     """Uploads, a yank and a withdrawal, each step as often as it takes."""
     yard.upload(ONE)
-    yard.upload(TWO)
+    with suppress(FileRefused):  # where a run before, which was killed later, withdrew it
+        yard.upload(TWO)
     yard.index()
     for name, body in (("1", request("yank", ONE)), ("2", request("withdraw", TWO))):
         if f"requests/acme/{name}.json" not in yard.s3.objects:

@@ -7,13 +7,19 @@ folders that policies name cannot differ.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from imageyard.bucket.objects import ObjectVersion
+from imageyard.console import Story
 from imageyard.errors import Denied
 from imageyard.lanes.index_update import update_index
-from imageyard.lanes.places import request_key
+from imageyard.lanes.places import log_key, request_key
+from imageyard.lanes.purge import purge
+from imageyard.lanes.purge_plan import Purging
+from imageyard.lanes.refusal import FileRefused
 from imageyard.lanes.upload import upload_file
 from support.aws.policy import allowed
 from support.lanes.catalogues import BUCKET, of, rendered, roles_of
@@ -28,9 +34,11 @@ ACTIONS = {
     "abort_multipart_upload": "AbortMultipartUpload",
     "complete_multipart_upload": "PutObject",
     "create_multipart_upload": "PutObject",
+    "delete_object": "DeleteObjectVersion",
     "delete_object_tagging": "DeleteObjectTagging",
     "get_object": "GetObject",
     "head_object": "GetObject",
+    "list_object_versions": "ListBucketVersions",
     "list_multipart_uploads": "ListBucketMultipartUploads",
     "list_objects_v2": "ListBucket",
     "list_parts": "ListMultipartUploadParts",
@@ -57,8 +65,8 @@ class JudgedS3(MemoryS3):
             "aws:SecureTransport": "true",
             "s3:ObjectCreationOperation": "false" if operation in PART_OF_AN_UPLOAD else "true",
         }
-        if self.who == "indexer":
-            context["aws:PrincipalArn"] = f"arn:aws:iam::123456789012:role/{of().indexer_role}"
+        if self.who in ("indexer", "purge"):
+            context["aws:PrincipalArn"] = f"arn:aws:iam::123456789012:role/wheels-{self.who}"
         context |= {name: given[said] for said, name in SAID.items() if said in given}
         context |= {f"s3:ExistingObjectTag/{name}": value for name, value in self.tags.get(str(key), {}).items()}
         policies = [ROLES[self.who]["policy"], BUCKET_POLICY]
@@ -132,3 +140,36 @@ def test_a_lane_does_not_read_what_is_withdrawn(s3: JudgedS3, tmp_path: Path) ->
     s3.who = "acme"
     with pytest.raises(Denied):
         s3.bucket().get(key)
+    with pytest.raises(FileRefused, match="is withdrawn, and its name stays taken"):
+        upload_file(s3.bucket(), RULES, wheel_file(tmp_path, ONE), BY)
+
+
+PURGING = Purging("acme", "stable", ONE, "a miner is in it", "centre local")
+
+
+def test_the_purge_does_all_of_its_work_with_its_own_role(s3: JudgedS3, tmp_path: Path) -> None:
+    """The file is withdrawn by the indexer before; whatever else the bucket has stays."""
+    upload_file(s3.bucket(), RULES, wheel_file(tmp_path, ONE), BY)
+    s3.bucket().put(request_key("acme", "1"), request("withdraw", ONE))
+    s3.who = "indexer"
+    update_index(s3.bucket(), RULES, s3.clock())
+    before = set(s3.objects)
+    s3.who = "purge"
+    assert len(purge(s3.bucket(), PURGING, Story("plain", StringIO()), s3.clock(), yes=True)) == 3
+    gone = {key for key in before if key.startswith("files/")}
+    assert set(s3.objects) == before - gone | {log_key(2), log_key(3)}
+
+
+@pytest.mark.parametrize("who", ["acme", "indexer"])
+def test_nobody_else_purges(s3: JudgedS3, tmp_path: Path, who: str) -> None:
+    upload_file(s3.bucket(), RULES, wheel_file(tmp_path, ONE), BY)
+    s3.bucket().put(request_key("acme", "1"), request("withdraw", ONE))
+    s3.who = "indexer"
+    update_index(s3.bucket(), RULES, s3.clock())
+    before = dict(s3.objects)
+    s3.who = who
+    with pytest.raises(Denied):
+        purge(s3.bucket(), PURGING, Story("plain", StringIO()), s3.clock(), yes=True)
+    with pytest.raises(Denied):
+        s3.bucket().delete_version(ObjectVersion(f"files/acme/stable/{ONE}", "null", 1, is_mark=False))
+    assert s3.objects == before

@@ -110,9 +110,26 @@ def test_the_indexer_alone_writes_indexes(who: str) -> None:
 
 @pytest.mark.parametrize("who", [*EVERYBODY, "administrator"])
 @pytest.mark.parametrize("action", ["DeleteObject", "DeleteObjectVersion"])
-@pytest.mark.parametrize("key", [FILE, "requests/acme/1.json"])
-def test_the_purge_alone_deletes_files(who: str, action: str, key: str) -> None:
-    assert may(who, action, key) is (who == "purge")
+def test_the_purge_alone_deletes_files_and_nothing_else(who: str, action: str) -> None:
+    assert may(who, action, FILE) is (who == "purge")
+    for key in ("requests/acme/1.json", "requests/centre/1.json", "log/1.json", "other"):
+        assert not may(who, action, key)
+
+
+@pytest.mark.parametrize(
+    ("key", "may_read"),
+    [
+        (FILE, True),
+        ("index/acme/stable/simple/torch-acme/index.html", True),
+        ("log/1.json", True),
+        ("requests/acme/1.json", False),
+        ("state/acme/stable.json", False),
+    ],
+)
+def test_what_the_purge_reads(key: str, may_read: bool) -> None:
+    assert may("purge", "GetObject", key) is may_read
+    assert may("purge", "PutObject", key, **NEW) is key.startswith("log/")
+    assert not may("purge", "PutObject", key)
 
 
 @pytest.mark.parametrize("who", EVERYBODY)
@@ -215,8 +232,9 @@ def _listed(value: Any) -> list[str]:
     return value if isinstance(value, list) else [value]
 
 
-LISTED = ["files/acme/", "files/acme/nightly/", "requests/acme/"]
+LISTED = ["files/acme/", "files/acme/nightly/", "requests/acme/", "state/acme/"]
 NOT_LISTED = ["", "files/", "files/acme", "files/acme-evil/", "requests/", "index/", "log/", "files/*", None]
+NOT_LISTED += ["state/", "state/acme-evil/"]
 
 
 @pytest.mark.parametrize("prefix", [*LISTED, *NOT_LISTED])
@@ -263,3 +281,10 @@ def test_a_new_vendor_changes_nothing_of_the_others() -> None:
 
 def _names(estate: Any) -> list[str]:
     return [one.name for one in estate.roles]
+
+
+@pytest.mark.parametrize("who", ["acme", "acme-evil", "globex", "initech"])
+def test_a_lane_reads_which_names_are_taken_in_its_own_channels(who: str) -> None:
+    readable = [lane for lane in ("acme", "acme-evil", "globex") if may(who, "GetObject", f"state/{lane}/stable.json")]
+    assert readable == ([] if who == "initech" else [who])
+    assert not may(who, "PutObject", f"state/{who}/stable.json", **NEW)

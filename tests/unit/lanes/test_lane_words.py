@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from imageyard.errors import PolicyRefused
 from imageyard.lanes.channels import NIGHTLY, STABLE, kept_versions
 from imageyard.lanes.lane_log import LogPlace
-from imageyard.lanes.lane_requests import Request, content_of, entry_from, executed, is_id, read_request, taken_back
-from imageyard.lanes.listed_files import used_bytes
+from imageyard.lanes.lane_requests import (
+    Request,
+    TakenBack,
+    content_of,
+    entry_from,
+    executed,
+    is_id,
+    read_request,
+    taken_back,
+)
+from imageyard.lanes.listed_files import Accepted, StoredFile, listing_of
 from imageyard.lanes.places import file_key, log_key, request_key
-from support.lanes.channels import names, request
+from imageyard.lanes.quota import Counted, used_bytes
+from support.lanes.channels import lane_channel, names, request
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=timezone.utc)
 
@@ -47,13 +57,13 @@ def test_used_bytes_are_of_files_that_are_kept() -> None:
 def test_a_request_and_its_entry() -> None:
     asked = read_request("acme", request("withdraw", "x.whl", lane="other"))
     assert asked == Request("acme", "stable", "withdraw", ("x.whl",), "it crashes", "release@acme", "")
-    entry = executed(7, "acme/1", asked, {"x.whl"}, set(), NOW, "hash")
+    entry = executed(7, "acme/1", asked, {"x.whl"}, TakenBack(), NOW, "hash")
     assert (entry.refused, entry.disclose_by) == ("", "2026-12-05")
     assert entry_from(json.loads(json.dumps(content_of(entry))), "log/7") == entry
-    assert taken_back([entry], {}, {}) == ({}, {"x.whl": "it crashes"})
-    refused = executed(7, "acme/1", asked, set(), set(), NOW, "hash")
+    assert taken_back([entry], TakenBack()) == TakenBack({}, {"x.whl": "it crashes"})
+    refused = executed(7, "acme/1", asked, set(), TakenBack(), NOW, "hash")
     assert (refused.refused, refused.disclose_by) == ("the channel has no file x.whl", "")
-    assert taken_back([refused], {}, {}) == ({}, {})
+    assert taken_back([refused], TakenBack()) == TakenBack()
 
 
 @pytest.mark.parametrize("content", [{}, {"files": []}, {"files": 1}, {"files": ["x"], "number": 1}])
@@ -67,3 +77,17 @@ def test_what_is_no_entry(content: dict[str, object]) -> None:
 )
 def test_ids(text: str, is_one: bool) -> None:
     assert is_id(text) is is_one
+
+
+@pytest.mark.parametrize(("hours", "is_listed"), [((1, 2), False), ((3,), True), ((), True), ((1,), True)])
+def test_files_of_other_channels_take_room_where_they_were_there_before(
+    hours: tuple[int, ...], is_listed: bool
+) -> None:
+    """The quota of the lane is three files, of which this channel has one, uploaded in hour 2."""
+    (name,) = names("1.0+acme")
+    verdict = Accepted("torch-acme", "1.0+acme", None, "0" * 64, "1" * 64)
+    file = StoredFile(name, 10, NOW + timedelta(hours=2), verdict, None, has_provenance=False)
+    others = [Counted(NOW + timedelta(hours=hour), f"files/acme/nightly/{hour}", 15) for hour in hours]
+    listing = listing_of({name: file}, TakenBack(), lane_channel(quota=30), "../", others)
+    assert bool(listing.projects) is is_listed
+    assert [why.rule for _, why in listing.left_out] == ([] if is_listed else ["quota"])

@@ -18,7 +18,7 @@ from imageyard.aws import AwsService
 from imageyard.errors import ImageyardError, NotFound, PolicyRefused, Transient
 from imageyard.http.backoff import Clock
 
-__all__ = ["READERS", "Bucket", "Head", "ObjectEntry", "checksum"]
+__all__ = ["READERS", "Bucket", "Head", "ObjectEntry", "ObjectVersion", "checksum"]
 
 READERS = 4
 """How many large blobs are read, and how many are written, at once: this many times a piece is held in memory."""
@@ -29,6 +29,7 @@ _THERE = ("412", "PreconditionFailed")
 _RACED = ("409", "ConditionalRequestConflict", "OperationAborted")
 
 _NEXT_OBJECTS = {"ContinuationToken": "NextContinuationToken"}
+_NEXT_VERSIONS = {"KeyMarker": "NextKeyMarker", "VersionIdMarker": "NextVersionIdMarker"}
 _NEXT_UPLOADS = {"KeyMarker": "NextKeyMarker", "UploadIdMarker": "NextUploadIdMarker"}
 _NEXT_PARTS = {"PartNumberMarker": "NextPartNumberMarker"}
 
@@ -45,6 +46,19 @@ class Head:
     size: int
     media_type: str
     sha256: str | None
+
+
+@dataclass(frozen=True)
+class ObjectVersion:
+    """A version of an object, or a mark that it was deleted; `key` is without the prefix of the bucket.
+
+    `id` is `null` where the bucket kept no versions when the object was written. `size` is in bytes, 0 for a mark.
+    """
+
+    key: str
+    id: str
+    size: int
+    is_mark: bool
 
 
 @dataclass(frozen=True)
@@ -146,6 +160,23 @@ class Bucket:
             for entry in page.get("Contents", ()):
                 key = entry["Key"].removeprefix(self._prefix)
                 yield ObjectEntry(key, entry["Size"], entry["LastModified"], entry.get("ETag", "").strip('"'))
+
+    def versions(self, prefix: str) -> Iterator[ObjectVersion]:
+        """Every version of the objects whose keys begin so, and every mark of a deletion (ListObjectVersions).
+
+        Raises Transient for a listing that was cut.
+        """
+        doing = f"listing the versions of {self.path(prefix)}"
+        for page in self._pages("list_object_versions", doing, prefix, _NEXT_VERSIONS):
+            for kind, is_mark in (("Versions", False), ("DeleteMarkers", True)):
+                for entry in page.get(kind, ()):
+                    key = entry["Key"].removeprefix(self._prefix)
+                    yield ObjectVersion(key, entry["VersionId"], entry.get("Size", 0), is_mark)
+
+    def delete_version(self, version: ObjectVersion) -> None:
+        """Delete a version for good; it may be gone already."""
+        doing = f"deleting the version {version.id} of {self.path(version.key)}"
+        self.call("delete_object", version.key, doing, VersionId=version.id)
 
     def call(self, operation: str, key: str, doing: str, **given: Any) -> Mapping[str, Any]:
         """One operation on an object, again where it may pass. Raises NotFound for what is not there."""

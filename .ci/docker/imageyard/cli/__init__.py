@@ -26,6 +26,7 @@ def namespace() -> Collection:
         planning,
         publishing,
         sharing,
+        taking_back,
         workflows,
     )
 
@@ -43,7 +44,7 @@ def namespace() -> Collection:
         machine,
         adopting,
     )
-    groups = {"cache": (caching,), "ci": (deciding, workflows), "lane": (lanes,)}
+    groups = {"cache": (caching,), "ci": (deciding, workflows), "lane": (lanes, taking_back)}
     found = Collection(*(task for room in rooms for task in room.TASKS))
     for name, members in groups.items():
         found.add_collection(Collection(name, *(task for room in members for task in room.TASKS)))

@@ -9,23 +9,13 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 
 from imageyard.cli.entry import JSON, task
+from imageyard.cli.lane_catalogue import LANES, access_of, lanes_of, provider
 from imageyard.errors import ImageyardError, exit_code
 
 if TYPE_CHECKING:
-    from imageyard.ci.providers.base import Provider
-    from imageyard.console import Story
     from imageyard.lanes.channels import ChannelName
-    from imageyard.lanes.lane_access import LaneAccess
-    from imageyard.lanes.lane_requests import Action
-    from imageyard.lanes.model import LaneCatalogue
 
 __all__ = ["TASKS"]
-
-LANES = "another catalogue of lanes than lanes.yml beside the catalogue of images"
-FILE = "the name of the file, as the page of the lane has it"
-REASON = "why; everybody reads it who looks at the file"
-CENTRE = "ask as the centre, which may take back and restore files of every lane"
-YES = "ask for it; without it only the request is printed"
 
 
 @task(
@@ -40,7 +30,7 @@ def render(context: Context, lane: str | None = None, json: bool = False, lanes:
     from imageyard.lanes.estate import estate, estate_as_data
     from imageyard.lanes.terraform import render as terraform
 
-    wanted = estate(_lanes(lanes), _provider(), lane)
+    wanted = estate(lanes_of(lanes), provider(), lane)
     return estate_as_data(wanted) if json else terraform(wanted)
 
 
@@ -51,9 +41,9 @@ def provision(context: Context, yes: bool = False, lanes: str | None = None) -> 
     from imageyard.lanes.account import LaneAccount
     from imageyard.lanes.provision import provision as flow
 
-    found = _lanes(lanes)
+    found = lanes_of(lanes)
     account = LaneAccount(found.bucket, found.region)
-    return flow(found, _provider(), account, Story.detect(), yes=yes) or None
+    return flow(found, provider(), account, Story.detect(), yes=yes) or None
 
 
 @task(
@@ -68,7 +58,7 @@ def deprovision(context: Context, lane: str, yes: bool = False, lanes: str | Non
     from imageyard.lanes.account import LaneAccount
     from imageyard.lanes.provision import deprovision as flow
 
-    found = _lanes(lanes)
+    found = lanes_of(lanes)
     return flow(found, lane, LaneAccount(found.bucket, found.region), Story.detect(), yes=yes) or None
 
 
@@ -92,12 +82,12 @@ def upload(
     from imageyard.lanes.publish import files_of
     from imageyard.lanes.publish import upload as flow
 
-    found = _lanes(lanes)
+    found = lanes_of(lanes)
     if not lane:
         raise ConfigurationError("no lane is named", hint=("name one: --lane LANE", *found.lanes))
     rules = lane_channel(found, lane, _channel(channel))
     reporter = Story.detect()
-    _tell(flow(found, rules, files_of([files, *more]), _access(found, reporter), reporter))
+    _tell(flow(found, rules, files_of([files, *more]), access_of(found, reporter), reporter))
 
 
 @task(
@@ -112,9 +102,9 @@ def index(context: Context, lane: str | None = None, lanes: str | None = None) -
     from imageyard.console import Story
     from imageyard.lanes.publish import index as flow
 
-    found = _lanes(lanes)
+    found = lanes_of(lanes)
     reporter = Story.detect()
-    _tell(flow(found, lane, _access(found, reporter).bucket(found.indexer_role), reporter))
+    _tell(flow(found, lane, access_of(found, reporter).bucket(found.indexer_role), reporter))
 
 
 @task(changes=False, may_be_first="lane", lane="one lane alone; default: all", json=JSON, lanes=LANES)
@@ -127,8 +117,8 @@ def status(context: Context, lane: str | None = None, json: bool = False, lanes:
     from imageyard.lanes.lane_status import content_of_status, table_of
     from imageyard.lanes.status_reading import lane_statuses
 
-    found, reporter = _lanes(lanes), Story.detect()
-    done, error = lane_statuses(found, lane, _access(found, reporter).bucket(found.indexer_role), reporter)
+    found, reporter = lanes_of(lanes), Story.detect()
+    done, error = lane_statuses(found, lane, access_of(found, reporter).bucket(found.indexer_role), reporter)
     Story.result({"channels": [content_of_status(one) for one in done]} if json else table_of(done))
     if error is not None:
         raise Exit(code=exit_code(error))
@@ -147,86 +137,12 @@ def page(context: Context, to: str | None = None, lanes: str | None = None) -> N
     from imageyard.console import Story
     from imageyard.lanes.status_writing import write_status_page
 
-    found, reporter = _lanes(lanes), Story.detect()
-    bucket = _access(found, reporter).bucket(found.indexer_role)
+    found, reporter = lanes_of(lanes), Story.detect()
+    bucket = access_of(found, reporter).bucket(found.indexer_role)
     name, error = write_status_page(found, Path(to) if to else None, bucket, reporter)
     Story.result(name)
     if error is not None:
         raise Exit(code=exit_code(error))
-
-
-@task(changes="yes", lane="the lane", file=FILE, reason=REASON, centre=CENTRE, yes=YES, lanes=LANES)
-def yank(
-    context: Context,
-    lane: str,
-    file: str,
-    reason: str = "",
-    centre: bool = False,
-    yes: bool = False,
-    lanes: str | None = None,
-) -> object:
-    """Ask that nobody gets a file who does not pin it; the next `lane.index` does it."""
-    return _ask("yank", lane, file, reason, lanes, centre=centre, yes=yes)
-
-
-@task(
-    changes="yes",
-    lane="the lane",
-    file=FILE,
-    reason=REASON,
-    disclosure="the date on which it is told to everybody, as 2026-12-31",
-    centre=CENTRE,
-    yes=YES,
-    lanes=LANES,
-)
-def withdraw(
-    context: Context,
-    lane: str,
-    file: str,
-    reason: str = "",
-    disclosure: str = "",
-    centre: bool = False,
-    yes: bool = False,
-    lanes: str | None = None,
-) -> object:
-    """Ask that nobody gets a file at all, and that it is kept; the next `lane.index` does it."""
-    return _ask("withdraw", lane, file, reason, lanes, disclosure, centre=centre, yes=yes)
-
-
-@task(changes="yes", lane="the lane", file=FILE, reason=REASON, centre=CENTRE, yes=YES, lanes=LANES)
-def restore(
-    context: Context,
-    lane: str,
-    file: str,
-    reason: str = "",
-    centre: bool = False,
-    yes: bool = False,
-    lanes: str | None = None,
-) -> object:
-    """Ask that a yanked file, or with --centre a withdrawn one, is listed again; the next `lane.index` does it."""
-    return _ask("restore", lane, file, reason, lanes, centre=centre, yes=yes)
-
-
-def _ask(
-    action: Action,
-    lane: str,
-    file: str,
-    reason: str,
-    lanes: str | None,
-    disclosure: str = "",
-    *,
-    centre: bool,
-    yes: bool,
-) -> object:
-    from imageyard.console import Story
-    from imageyard.lanes.asking import Wanted, ask
-
-    found = _lanes(lanes)
-    reporter = Story.detect()
-    access = _access(found, reporter)
-    wanted = Wanted(action, found.lane(lane).name, file, reason, access.by_in_words(), centre, disclosure)
-    bucket = access.bucket(None if centre else found.role_of(lane))
-    return ask(bucket, wanted, reporter, yes=yes)
 
 
 def _channel(text: str) -> ChannelName:
@@ -237,13 +153,6 @@ def _channel(text: str) -> ChannelName:
             return text
         case _:
             raise ConfigurationError(f"{text[:40]!r} is no channel", hint="--channel nightly, or --channel stable")
-
-
-def _access(found: LaneCatalogue, reporter: Story) -> LaneAccess:
-    from imageyard.http.transport import Http
-    from imageyard.lanes.lane_access import LaneAccess
-
-    return LaneAccess(found, _provider(), Http(), reporter.mask)
 
 
 def _tell(ended: tuple[Sequence[str], ImageyardError | None]) -> None:
@@ -257,24 +166,4 @@ def _tell(ended: tuple[Sequence[str], ImageyardError | None]) -> None:
         raise Exit(code=exit_code(error))
 
 
-def _lanes(lanes: str | None) -> LaneCatalogue:
-    from pathlib import Path
-
-    from imageyard.lanes.document import load
-    from imageyard.project.checkout import find_checkout
-
-    if lanes:
-        return load(Path(lanes))
-    checkout = find_checkout()
-    return load(checkout.file.with_name("lanes.yml"), checkout.in_repository("lanes.yml"))
-
-
-def _provider() -> Provider:
-    import os
-
-    from imageyard.ci.providers.table import provider_of
-
-    return provider_of(os.environ)
-
-
-TASKS = [render, provision, deprovision, upload, index, status, page, yank, withdraw, restore]
+TASKS = [render, provision, deprovision, upload, index, status, page]

@@ -20,7 +20,10 @@ __all__ = ["Wanted", "ask", "channel_of"]
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is asked for a file of a lane; `centre`: by the centre, and not by the lane. `disclosure` is a date."""
+    """What is asked for a file of a lane; `centre`: by the centre, and not by the lane. `disclosure` is a date.
+
+    `channel` is empty where the name of the file says it.
+    """
 
     action: Action
     lane: str
@@ -29,15 +32,24 @@ class Wanted:
     by: str
     centre: bool = False
     disclosure: str = ""
+    channel: str = ""
 
 
-def channel_of(file: str) -> ChannelName:
-    """The channel that a file is in, by its version. Raises ConfigurationError for what is no name of a wheel."""
+def channel_of(file: str, channel: str = "") -> ChannelName:
+    """The channel that a file is in, by its version; `channel` says it of a file whose name is no wheel's.
+
+    Raises ConfigurationError where nobody can tell, and for what is no channel.
+    """
+    doing = "reading the name of a file"
     try:
         return "nightly" if is_development(read_wheel_name(file).version) else "stable"
     except NotStandard as wrong:
-        hint = "name a file as the page of the lane has it"
-        raise ConfigurationError(str(wrong), doing="reading the name of a file", hint=hint) from None
+        match channel:
+            case "nightly" | "stable":
+                return channel
+            case _:
+                hint = ("name a file as the page of the lane has it", "or say where it lies: --channel nightly")
+                raise ConfigurationError(str(wrong), doing=doing, hint=hint) from None
 
 
 def ask(bucket: Bucket, wanted: Wanted, reporter: Story, *, yes: bool) -> str:
@@ -49,7 +61,7 @@ def ask(bucket: Bucket, wanted: Wanted, reporter: Story, *, yes: bool) -> str:
     said = {
         "action": wanted.action,
         "lane": wanted.lane,
-        "channel": channel_of(wanted.file),
+        "channel": channel_of(wanted.file, wanted.channel),
         "files": [wanted.file],
         "reason": wanted.reason,
         "by": wanted.by,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -60,6 +61,7 @@ def _decode(root: Map, file: str) -> LaneCatalogue:
         images=_images(said.get("images")),
         main_index=said.get("index"),
         distribution=said.get("distribution"),
+        files_url=said.get("files", ""),
         lanes={name: _lane(name, lanes.items[name], lanes, said) for name in lanes.items},
     )
     if CENTRE in found.lanes:
@@ -131,7 +133,22 @@ def _lane(name: str, node: Node, lanes: Map, said: dict[str, Any]) -> Lane:
         contacts=own.get("contacts", ()),
         state=cast("LaneActivity", own.get("state", "active")),
         where=place(lanes, name),
+        tracks=_tracks(node, own, packages, said),
     )
+
+
+def _tracks(node: Node, own: dict[str, Any], packages: Sequence[str], said: dict[str, Any]) -> tuple[str, ...]:
+    """The packages that extend a project of the main index: what a lane does not publish it does not track."""
+    tracks = tuple(dict.fromkeys(own.get("tracks", ())))
+    if not tracks:
+        return ()
+    assert isinstance(node, Map)
+    if other := [name for name in tracks if name not in packages]:
+        hint = f"name one of {', '.join(packages)}, or add it to `packages`"
+        raise error_at(node, f"the lane does not publish {other[0]}", key="tracks", hint=hint)
+    if "index" not in said:
+        raise error_at(node, "there is no main index to track", key="tracks", hint="write at the top: index: URL")
+    return tracks
 
 
 def _package_of(repository: str, lane: str, lanes: Map) -> tuple[str, ...]:

@@ -90,6 +90,9 @@ _WORKFLOW_FORM = Scalar("a workflow", _workflow)
 _QUOTA = Scalar("a size", _size)
 _REPOSITORY_FORM = Scalar("a repository, OWNER/NAME@NUMBER,", _repository)
 _COUNT = Scalar("a whole number", scalars.pattern("[1-9][0-9]{0,3}", "a whole number from 1 to 9999"))
+_URL = Scalar(
+    "a URL", scalars.pattern(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/", "https://HOST/PATH/")
+)
 _PROVENANCE = Field(words("required", "optional"), "whether the index lists no file without provenance")
 
 _JOB = RecordKind(
@@ -109,6 +112,10 @@ _LANE = RecordKind(
         ),
         "packages": Field(
             ListOf(Scalar("the name of a package", package_name)), "packages that it publishes; [NAME] unless told"
+        ),
+        "tracks": Field(
+            ListOf(Scalar("the name of a package", package_name)),
+            "packages of it that the main index has too (PEP 708)",
         ),
         "workflow": Field(_WORKFLOW_FORM, "the workflow that uploads, where it is another one of the centre"),
         "environment": Field(_ENVIRONMENT, "the environment of its upload jobs, where it is another one"),
@@ -168,13 +175,8 @@ TOP = RecordKind(
         "price": Field(Scalar("a price", _price), "what a GiB costs in a month"),
         "channels": Field(_CHANNELS, "the channels of every lane"),
         "images": Field(REPOSITORY, "where the repositories of images are, HOST/PREFIX"),
-        "index": Field(
-            Scalar(
-                "the URL of an index",
-                scalars.pattern(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/", "https://HOST/PATH/"),
-            ),
-            "the main index, which lanes may extend",
-        ),
+        "index": Field(_URL, "the main index, which lanes may extend"),
+        "files": Field(_URL, "where `files/` is served, where that is not beside `index/`"),
         "distribution": Field(
             Scalar(
                 "a distribution",

@@ -9,20 +9,21 @@ state is a cache. One indexer at a time is meant; where two run, the one that fi
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
-from imageyard.bucket.entries import dumps, loads
+from imageyard.bucket.entries import dumps
 from imageyard.bucket.objects import Bucket, ObjectEntry, checksum
 from imageyard.errors import Transient
 from imageyard.http.backoff import Clock
 from imageyard.lanes.index_pages import files_base, index_pages
+from imageyard.lanes.kept_state import read_state
 from imageyard.lanes.lane_log import append, read_on
-from imageyard.lanes.lane_requests import LogEntry, Request, executed, is_id, read_request, taken_back
+from imageyard.lanes.lane_requests import PURGE, PURGED, LogEntry, Request, executed, is_id, read_request, taken_back
 from imageyard.lanes.lane_rules import LaneChannel
-from imageyard.lanes.lane_state import LaneState, Seen, WrittenPage, content_of_state, fingerprint, state_from
-from imageyard.lanes.listed_files import Accepted, Listing, Rejected, StoredFile, TakenBack, listing_of
+from imageyard.lanes.lane_state import Seen, WrittenPage, content_of_state, fingerprint
+from imageyard.lanes.listed_files import Accepted, Listing, Rejected, StoredFile, listing_of
 from imageyard.lanes.model import STATE_TAG, WITHDRAWN
 from imageyard.lanes.places import (
     BESIDE,
@@ -36,9 +37,10 @@ from imageyard.lanes.places import (
     requests_prefix,
     state_key,
 )
+from imageyard.lanes.quota import Counted, counting
 from imageyard.lanes.stored_wheel import judge
 
-__all__ = ["IndexReport", "read_state", "update_index"]
+__all__ = ["IndexReport", "update_index"]
 
 _ROUNDS = 5
 _KEEP_EVERY = 200
@@ -92,9 +94,7 @@ class _Run:
         self._unmark(objects)
         read = self._read_files(objects)
         base = files_base(self.rules)
-        listing = listing_of(
-            self._stored(objects), TakenBack(self.state.yanked, self.state.withdrawn), self.rules, base
-        )
+        listing = listing_of(self._stored(objects), self.state.taken, self.rules, base, self._others(objects))
         written = self._write_pages(listing)
         self._keep()
         if any(entry.key > log_key(self.state.log.number) for entry in self.bucket.list(LOG)):
@@ -130,11 +130,11 @@ class _Run:
 
     def _entry(
         self, id: str, asked: Request | str, objects: Mapping[str, ObjectEntry]
-    ) -> Callable[[int, str], LogEntry]:
+    ) -> Callable[[int, str, Sequence[LogEntry]], LogEntry]:
         known = {name for name in (*objects, *self.state.withdrawn) if not name.endswith(BESIDE)}
         now = datetime.fromtimestamp(self.clock.now(), timezone.utc)
-        withdrawn = self.state.withdrawn.keys()
-        return lambda number, previous: executed(number, id, asked, known, withdrawn, now, previous)
+        taken = self.state.taken
+        return lambda number, previous, since: executed(number, id, asked, known, taken, now, previous)
 
     def _take(self, entries: list[LogEntry]) -> None:
         askers = (f"{self.rules.lane}/", f"{CENTRE}/")
@@ -142,9 +142,14 @@ class _Run:
         mine = [e for e in entries if (e.lane, e.channel) == (self.rules.lane, self.rules.channel.name)]
         self.state = replace(self.state, executed=self.state.executed | ids)
         for entry in mine:
-            yanked, withdrawn = taken_back([entry], self.state.yanked, self.state.withdrawn)
-            restored = (self.state.restored | self.state.withdrawn.keys()) - withdrawn.keys()
-            self.state = replace(self.state, yanked=yanked, withdrawn=withdrawn, restored=restored)
+            taken = taken_back([entry], self.state.taken)
+            restored = (self.state.restored | self.state.withdrawn.keys()) - taken.withdrawn.keys()
+            self.state = replace(self.state, yanked=taken.yanked, withdrawn=taken.withdrawn, purged=taken.purged)
+            self.state = replace(self.state, restored=restored)
+            if entry.action in (PURGE, PURGED):  # the marks went with the file, and another one could be there now
+                parts = {name + ending for name in entry.files for ending in ("", *BESIDE)}
+                marked = {part: etag for part, etag in self.state.marked.items() if part not in parts}
+                self.state = replace(self.state, marked=marked)
 
     def _read_files(self, objects: Mapping[str, ObjectEntry]) -> list[str]:
         """Read what is new, and what was read under other rules; what is gone is forgotten."""
@@ -195,6 +200,23 @@ class _Run:
             )
             for name, seen in self.state.files.items()
         }
+
+    def _others(self, objects: Mapping[str, ObjectEntry]) -> list[Counted]:
+        """What counts for the quota in other channels; nothing is asked of their states where all files fit."""
+        used = sum(entry.size for entry in objects.values())
+        every = {}
+        for channel in self.rules.other_channels:
+            prefix = files_prefix(self.rules.lane, channel.name)
+            every[channel] = {entry.key.removeprefix(prefix): entry for entry in self.bucket.list(prefix)}
+            used += sum(entry.size for entry in every[channel].values())
+        if used <= self.rules.quota:
+            return []
+        counted = []
+        for channel, there in every.items():
+            withdrawn = read_state(self.bucket, state_key(self.rules.lane, channel.name)).withdrawn
+            names = counting(there, channel, withdrawn)
+            counted += [Counted(there[name].modified, there[name].key, there[name].size) for name in names]
+        return counted
 
     def _write_pages(self, listing: Listing) -> list[str]:
         """Write the pages that differ from what the bucket has, in their order."""
@@ -256,12 +278,3 @@ def _parts(objects: Mapping[str, ObjectEntry], names: Iterable[str]) -> list[tup
     """Files, and what lies beside each, that are there, with their names."""
     parts = [name + ending for name in sorted(names) for ending in ("", *BESIDE)]
     return [(objects[part], part) for part in parts if part in objects]
-
-
-def read_state(bucket: Bucket, key: str) -> LaneState:
-    """The state that the last run left; an empty one where it is missing or cannot be read."""
-    found = bucket.get(key)
-    try:
-        return state_from(loads(found[0], key)) if found else LaneState()
-    except (Transient, KeyError, TypeError, ValueError):
-        return LaneState()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from imageyard.bucket.entries import dumps, loads
@@ -51,16 +51,17 @@ def read_on(bucket: Bucket, place: LogPlace) -> tuple[list[LogEntry], LogPlace]:
 
 
 def append(
-    bucket: Bucket, place: LogPlace, id: str, make: Callable[[int, str], LogEntry]
+    bucket: Bucket, place: LogPlace, id: str, make: Callable[[int, str, Sequence[LogEntry]], LogEntry]
 ) -> tuple[list[LogEntry], LogPlace]:
     """Write the next entry, which `make` makes of its number and the hash before it, unless one has the same id.
 
-    Returns all entries after `place`, those of another indexer too, in order. Where two write at the same time the
-    bucket takes one of them, and the other one reads on: so a request is in the log once.
+    `make` is also given the entries after `place` that others wrote meanwhile, and may refuse by raising. Returns all
+    entries after `place`, those of others too, in order. Where two write at the same time the bucket takes one of them,
+    and the other one reads on: so a request is in the log once.
     """
     since: list[LogEntry] = []
     while True:
-        body = dumps(content_of(make(place.number + 1, place.sha256)))
+        body = dumps(content_of(make(place.number + 1, place.sha256, since)))
         bucket.put(log_key(place.number + 1), body, "application/json")
         entries, place = read_on(bucket, place)
         since += entries

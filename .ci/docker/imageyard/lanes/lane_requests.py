@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping, Set
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -20,13 +20,18 @@ from imageyard.layout import one_line
 
 __all__ = [
     "CHANNELS",
+    "PURGE",
+    "PURGED",
     "Action",
     "LogEntry",
     "Request",
+    "TakenBack",
     "content_of",
     "entry_from",
     "executed",
+    "is_date",
     "is_id",
+    "plain_text",
     "read_request",
     "taken_back",
 ]
@@ -36,6 +41,8 @@ DISCLOSURE = timedelta(days=7)
 """How long after a withdrawal it may stay untold."""
 
 Action: TypeAlias = Literal["yank", "withdraw", "restore"]
+PURGE, PURGED = "purge", "purged"
+"""The actions of the entries before the first deletion of a purge and after its last; nobody asks for them."""
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _MOST_FILES = 1000
 _MOST_BYTES = 256 * 1024
@@ -59,7 +66,7 @@ class LogEntry:
     """An entry of the log: the request `id`, `LANE/NAME`, what came of it, and `previous`, the sha256 of the last one.
 
     `refused` says why nothing was done, and is empty where something was. `disclose_by` is the last day on which a
-    withdrawal is told; times are UTC in ISO 8601.
+    withdrawal is told; times are UTC in ISO 8601. `versions` are those that a purge deletes, each `KEY VERSION`.
     """
 
     number: int
@@ -75,6 +82,19 @@ class LogEntry:
     disclose_by: str
     refused: str
     previous: str
+    versions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TakenBack:
+    """The files of a channel that were yanked and those that were withdrawn, with the reasons, and those purged.
+
+    What is purged is withdrawn too, and stays so.
+    """
+
+    yanked: Mapping[str, str] = field(default_factory=dict)
+    withdrawn: Mapping[str, str] = field(default_factory=dict)
+    purged: frozenset[str] = frozenset()
 
 
 def read_request(asker: str, body: bytes) -> Request | str:
@@ -98,9 +118,9 @@ def read_request(asker: str, body: bytes) -> Request | str:
     files = said.get("files")
     if not isinstance(files, list) or not 0 < len(files) <= _MOST_FILES or not all(map(_is_file, files)):
         return f"the request names no files, or more than {_MOST_FILES}"
-    if texts["disclosure"] and not _is_date(texts["disclosure"]):
+    if texts["disclosure"] and not is_date(texts["disclosure"]):
         return "the request has a disclosure that is no date"
-    reason, by = _plain(texts["reason"]), _plain(texts["by"])
+    reason, by = plain_text(texts["reason"]), plain_text(texts["by"])
     if not reason or not by:
         return "the request does not say why, or by whom"
     lane = texts["lane"] if asker == CENTRE else asker
@@ -112,20 +132,22 @@ def executed(
     id: str,
     asked: Request | str,
     known: Collection[str],
-    withdrawn: Set[str],
+    taken: TakenBack,
     now: datetime,
     previous: str,
 ) -> LogEntry:
     """The entry for a request; `known` are the files that can be taken back, `now` is in UTC.
 
-    The centre alone restores what is in `withdrawn`: it may be the centre that took it back.
+    The centre alone restores what is withdrawn: it may be the centre that took it back. Nobody restores what is purged.
     """
     asker = id.partition("/")[0]
     request = Request(asker, "", "yank", (), "", "", "") if isinstance(asked, str) else asked
     refused = asked if isinstance(asked, str) else ""
     if missing := [name for name in request.files if name not in known]:
         refused = f"the channel has no file {missing[0]}"
-    elif request.action == "restore" and asker != CENTRE and not withdrawn.isdisjoint(request.files):
+    elif request.action == "restore" and not taken.purged.isdisjoint(request.files):
+        refused = "a file that is purged does not come back, and no other file gets its name"
+    elif request.action == "restore" and asker != CENTRE and not taken.withdrawn.keys().isdisjoint(request.files):
         refused = "the centre alone restores a file that is withdrawn"
     action = "" if isinstance(asked, str) else request.action
     is_withdrawal = action == "withdraw" and not refused
@@ -149,7 +171,8 @@ def executed(
 def entry_from(content: Mapping[str, Any], name: str) -> LogEntry:
     """An entry out of its content. Raises PolicyRefused where it is none: somebody wrote there who must not."""
     try:
-        entry = LogEntry(**{**content, "files": tuple(content["files"])})
+        versions = tuple(content.get("versions", ()))
+        entry = LogEntry(**{**content, "files": tuple(content["files"]), "versions": versions})
     except (TypeError, KeyError):
         raise PolicyRefused(f"{name} is no entry of a log", doing="reading the log of all lanes") from None
     return entry
@@ -157,24 +180,28 @@ def entry_from(content: Mapping[str, Any], name: str) -> LogEntry:
 
 def content_of(entry: LogEntry) -> Mapping[str, Any]:
     """An entry as plain data."""
-    return {**asdict(entry), "files": list(entry.files)}
+    return {**asdict(entry), "files": list(entry.files), "versions": list(entry.versions)}
 
 
-def taken_back(
-    entries: Iterable[LogEntry], yanked: Mapping[str, str], withdrawn: Mapping[str, str]
-) -> tuple[dict[str, str], dict[str, str]]:
-    """What is yanked and what is withdrawn, each with the reason, after further entries of one channel, in order."""
-    now_yanked, now_withdrawn = dict(yanked), dict(withdrawn)
+def taken_back(entries: Iterable[LogEntry], before: TakenBack) -> TakenBack:
+    """What is taken back after further entries of one channel, in order; what is purged is not restored."""
+    yanked, withdrawn, purged = dict(before.yanked), dict(before.withdrawn), set(before.purged)
     for entry in entries:
         for name in () if entry.refused else entry.files:
-            if entry.action == "yank":
-                now_yanked[name] = entry.reason
-            elif entry.action == "restore":
-                now_yanked.pop(name, None)
-                now_withdrawn.pop(name, None)
-            else:
-                now_withdrawn[name] = entry.reason
-    return now_yanked, now_withdrawn
+            match entry.action:
+                case "yank":
+                    yanked[name] = entry.reason
+                case "restore" if name not in purged:
+                    yanked.pop(name, None)
+                    withdrawn.pop(name, None)
+                case "withdraw":
+                    withdrawn[name] = entry.reason
+                case "purge":
+                    withdrawn.setdefault(name, entry.reason)
+                    purged.add(name)
+                case _:
+                    pass  # the end of a purge
+    return TakenBack(yanked, withdrawn, frozenset(purged))
 
 
 def is_id(text: str) -> bool:
@@ -183,16 +210,18 @@ def is_id(text: str) -> bool:
 
 
 def _is_file(name: object) -> bool:
-    return isinstance(name, str) and 0 < len(name) <= 300 and name.isprintable() and "/" not in name
+    """Whether it can be the name of a file; one with a slash is never listed, and can lie in the bucket."""
+    return isinstance(name, str) and 0 < len(name) <= 300 and name.isprintable()
 
 
-def _is_date(text: str) -> bool:
+def is_date(text: str) -> bool:
+    """Whether a text is a date in ISO 8601."""
     try:
         return date.fromisoformat(text).isoformat() == text
     except ValueError:
         return False
 
 
-def _plain(text: str) -> str:
-    """What may stand in a page: one line, and nothing that cannot be written."""
+def plain_text(text: str) -> str:
+    """What may stand in a page and in the log: one line, and nothing that cannot be written."""
     return one_line(text.encode(errors="replace").decode(), 500)

@@ -17,9 +17,9 @@ __all__ = ["LaneChannel", "lane_channel"]
 class LaneChannel:
     """A channel of a lane: what may be published there, and how it is listed.
 
-    `quota` is the bytes of all files of the channel together. `tracks` has the URLs of projects at the main index that
-    the lane extends, by normalised name (PEP 708). `files_url` is the URL below which `files/` is served, where that is
-    not relative to the pages.
+    `quota` is the bytes of all files of the lane together, those of its `other_channels` too. `tracks` has the URLs of
+    projects at the main index that the lane extends, by normalised name (PEP 708). `files_url` is the URL below which
+    `files/` is served, where that is not relative to the pages.
     """
 
     lane: str
@@ -29,10 +29,11 @@ class LaneChannel:
     tracks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     alternates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     files_url: str = ""
+    other_channels: tuple[Channel, ...] = ()
 
 
 def lane_channel(found: LaneCatalogue, lane: str, channel: ChannelName) -> LaneChannel:
-    """The rules of a channel of a lane: its local versions begin with its name, and it extends the main index.
+    """The rules of a channel of a lane: its local versions begin with its name.
 
     In a local version a dash is written as a dot ("Version specifiers", "Local version identifiers"). Raises
     ConfigurationError for a lane that there is not.
@@ -44,5 +45,7 @@ def lane_channel(found: LaneCatalogue, lane: str, channel: ChannelName) -> LaneC
         channel=found.channels[channel],
         wheels=WheelRules(one.packages, local_part(f"0+{one.name}")),
         quota=one.quota,
-        tracks={name: (f"{index}{name}/",) for name in one.packages} if index else {},
+        tracks={name: (f"{index}{name}/",) for name in one.tracks},
+        files_url=found.files_url,
+        other_channels=tuple(each for name, each in found.channels.items() if name != channel),
     )

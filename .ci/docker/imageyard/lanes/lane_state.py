@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from imageyard.lanes.lane_log import LogPlace
+from imageyard.lanes.lane_requests import TakenBack
 from imageyard.lanes.lane_rules import LaneChannel
 from imageyard.lanes.listed_files import Accepted, Rejected, Verdict
 
@@ -38,7 +39,8 @@ class WrittenPage:
 class LaneState:
     """`rules` is the fingerprint of those under which files were read; `beside` has the ETag and SHA-256 of metadata.
 
-    `yanked` and `withdrawn` have reasons by file name, `executed` the ids of requests, all up to `log`. `marked`
+    `yanked` and `withdrawn` have reasons by file name, `purged` names, `executed` the ids of requests, all up to `log`.
+    `marked`
     has the ETags of objects that are marked as withdrawn, `restored` the files whose marks are still to be taken off.
     """
 
@@ -48,10 +50,16 @@ class LaneState:
     pages: Mapping[str, WrittenPage] = field(default_factory=dict)
     yanked: Mapping[str, str] = field(default_factory=dict)
     withdrawn: Mapping[str, str] = field(default_factory=dict)
+    purged: frozenset[str] = frozenset()
     marked: Mapping[str, str] = field(default_factory=dict)
     restored: frozenset[str] = frozenset()
     executed: frozenset[str] = frozenset()
     log: LogPlace = field(default_factory=LogPlace)
+
+    @property
+    def taken(self) -> TakenBack:
+        """What is taken back."""
+        return TakenBack(self.yanked, self.withdrawn, self.purged)
 
 
 def fingerprint(rules: LaneChannel) -> str:
@@ -70,6 +78,7 @@ def content_of_state(state: LaneState) -> Mapping[str, Any]:
         "pages": {key: [page.sha256, page.etag] for key, page in state.pages.items()},
         "yanked": dict(state.yanked),
         "withdrawn": dict(state.withdrawn),
+        "purged": sorted(state.purged),
         "marked": dict(state.marked),
         "restored": sorted(state.restored),
         "executed": sorted(state.executed),
@@ -86,6 +95,7 @@ def state_from(content: Mapping[str, Any]) -> LaneState:
         {key: WrittenPage(*page) for key, page in content["pages"].items()},
         dict(content["yanked"]),
         dict(content["withdrawn"]),
+        frozenset(content["purged"]),
         dict(content["marked"]),
         frozenset(content["restored"]),
         frozenset(content["executed"]),

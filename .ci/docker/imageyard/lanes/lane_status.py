@@ -10,9 +10,9 @@ from typing import Any, Literal, TypeAlias
 
 from imageyard.errors import assert_never
 from imageyard.lanes.channels import Channel
-from imageyard.lanes.listed_files import used_bytes
 from imageyard.lanes.model import LaneActivity
 from imageyard.lanes.places import BESIDE
+from imageyard.lanes.quota import used_bytes
 from imageyard.layout import aligned, duration
 from imageyard.layout import size as size_text
 
@@ -141,7 +141,7 @@ def status_of(facts: ChannelFacts, price: Decimal | None, now: datetime) -> Chan
         age=age,
         files=len(files),
         listed=len(listed),
-        used=used_bytes({name: found.size for name, found in files.items()}, facts.channel),
+        used=used_bytes({name: found.size for name, found in files.items()}, facts.channel, facts.withdrawn),
         stored=stored,
         quota=facts.quota,
         cost=None if price is None else monthly_cost(stored, price),

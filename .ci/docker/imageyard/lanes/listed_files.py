@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
 from urllib.parse import quote
 
-from imageyard.lanes.channels import Channel, kept_versions
+from imageyard.lanes.channels import kept_versions
+from imageyard.lanes.lane_requests import TakenBack
 from imageyard.lanes.lane_rules import LaneChannel
-from imageyard.lanes.places import BESIDE, METADATA, PROVENANCE
+from imageyard.lanes.places import METADATA, PROVENANCE, file_key
+from imageyard.lanes.quota import Counted, within
 from imageyard.lanes.simple_index import IndexFile, IndexProject
-from imageyard.lanes.standard import NotStandard, read_wheel_name
 from imageyard.layout import size as size_text
 
-__all__ = ["Accepted", "Listing", "Rejected", "StoredFile", "TakenBack", "Verdict", "listing_of", "used_bytes"]
+__all__ = ["Accepted", "Listing", "Rejected", "StoredFile", "Verdict", "listing_of"]
 
 
 @dataclass(frozen=True)
@@ -53,14 +54,6 @@ class StoredFile:
 
 
 @dataclass(frozen=True)
-class TakenBack:
-    """The files of a channel that were yanked, with the reason, and those that were withdrawn."""
-
-    yanked: Mapping[str, str]
-    withdrawn: Mapping[str, str]
-
-
-@dataclass(frozen=True)
 class Listing:
     """What a channel lists; `left_out` has other files, each with why, `expired` those of old versions."""
 
@@ -72,29 +65,37 @@ class Listing:
 Fate: TypeAlias = Rejected | Literal["expired"] | None
 
 
-def listing_of(files: Mapping[str, StoredFile], taken: TakenBack, rules: LaneChannel, base: str) -> Listing:
-    """Decide for every file; of those that are too many for the quota the first stay. `base` as in IndexProject."""
+def listing_of(
+    files: Mapping[str, StoredFile], taken: TakenBack, rules: LaneChannel, base: str, others: Sequence[Counted] = ()
+) -> Listing:
+    """Decide for every file; of those that are too many for the quota the first stay, `others` of other channels too.
+
+    `base` is as in IndexProject.
+    """
     fates: dict[str, Fate] = {name: _own_fate(file, taken, rules) for name, file in files.items()}
     versions: dict[str, list[str]] = {}
     for name, file in files.items():
         if fates[name] is None and isinstance(file.verdict, Accepted):
             versions.setdefault(file.verdict.name, []).append(file.verdict.version)
     kept = kept_versions(versions, rules.channel)
-    used = 0
-    projects: dict[str, list[IndexFile]] = {}
-    for name, file in sorted(files.items(), key=lambda each: (each[1].uploaded, each[0])):
+    mine = []
+    for name, file in files.items():
         verdict = file.verdict
         if fates[name] is not None or isinstance(verdict, Rejected):
             continue
         if verdict.version not in kept[verdict.name]:
             fates[name] = "expired"
             continue
-        used += file.size
-        if used > rules.quota:
-            used -= file.size
-            fates[name] = Rejected("quota", f"the channel is full: {size_text(rules.quota)} are allowed")
+        mine.append(Counted(file.uploaded, file_key(rules.lane, rules.channel.name, name), file.size))
+    fitting = within(rules.quota, [*mine, *others])
+    projects: dict[str, list[IndexFile]] = {}
+    for name, file in sorted(files.items(), key=lambda each: (each[1].uploaded, each[0])):
+        if fates[name] is not None or isinstance(file.verdict, Rejected):
             continue
-        projects.setdefault(verdict.name, []).append(_entry(file, verdict, taken, base))
+        if file_key(rules.lane, rules.channel.name, name) not in fitting:
+            fates[name] = Rejected("quota", f"the lane is full: {size_text(rules.quota)} are allowed")
+            continue
+        projects.setdefault(file.verdict.name, []).append(_entry(file, file.verdict, taken, base))
     left_out = [(name, fate) for name, fate in sorted(fates.items()) if isinstance(fate, Rejected)]
     expired = tuple(name for name, fate in sorted(fates.items()) if fate == "expired")
     return Listing(
@@ -107,29 +108,9 @@ def listing_of(files: Mapping[str, StoredFile], taken: TakenBack, rules: LaneCha
     )
 
 
-def used_bytes(sizes: Mapping[str, int], channel: Channel) -> int:
-    """The bytes of the files that count for the quota: of a channel that keeps some versions, those of no other.
-
-    `sizes` are by file name; what lies beside a file counts for nothing, and what is no wheel counts.
-    """
-    versions: dict[str, list[str]] = {}
-    named: dict[str, tuple[str, str]] = {}
-    for filename in sizes:
-        try:
-            parts = read_wheel_name(filename)
-        except NotStandard:
-            continue
-        named[filename] = (parts.name, parts.version)
-        versions.setdefault(parts.name, []).append(parts.version)
-    kept = kept_versions(versions, channel)
-    return sum(
-        size
-        for filename, size in sizes.items()
-        if not filename.endswith(BESIDE) and (filename not in named or named[filename][1] in kept[named[filename][0]])
-    )
-
-
 def _own_fate(file: StoredFile, taken: TakenBack, rules: LaneChannel) -> Fate:
+    if file.filename in taken.purged:
+        return Rejected("purged", f"purged, and no file gets its name again: {taken.withdrawn[file.filename]}")
     if file.filename in taken.withdrawn:
         return Rejected("withdrawn", f"withdrawn: {taken.withdrawn[file.filename]}")
     if isinstance(file.verdict, Rejected):

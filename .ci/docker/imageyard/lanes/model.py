@@ -46,7 +46,8 @@ class RoleJob:
 class Lane:
     """A vendor: `repository` is OWNER/NAME, `number` what GitHub numbers it by, None where nobody said it.
 
-    `packages` are in their normal form, `quota` is what each of its channels may have, in bytes.
+    `packages` are in their normal form, and so are `tracks`, those of them that extend a project of the main index.
+    `quota` is what its channels may have together, in bytes.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Lane:
     contacts: tuple[str, ...]
     state: LaneActivity
     where: Where
+    tracks: tuple[str, ...] = ()
 
     @property
     def is_suspended(self) -> bool:
@@ -88,7 +90,8 @@ class LaneCatalogue:
 
     `roles` is what the names of all roles begin with. `price` is what a GiB costs in a month. `images` is where the
     repositories of images are, None where lanes publish none. `main_index` is the URL of the index that lanes extend;
-    `distribution` the ARN of the CloudFront distribution that hands out files and indexes.
+    `distribution` the ARN of the CloudFront distribution that hands out files and indexes. `files_url` is the URL below
+    which `files/` is served, empty where it is beside `index/`.
     """
 
     file: str
@@ -105,6 +108,7 @@ class LaneCatalogue:
     main_index: str | None
     distribution: str | None
     lanes: Mapping[str, Lane]
+    files_url: str = ""
 
     @property
     def partition(self) -> str:

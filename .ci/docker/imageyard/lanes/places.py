@@ -26,6 +26,7 @@ __all__ = [
     "request_key",
     "requests_prefix",
     "state_key",
+    "state_prefix",
 ]
 
 FILES = "files/"
@@ -82,7 +83,12 @@ def request_key(lane: str, name: str) -> str:
 
 def state_key(lane: str, channel: str) -> str:
     """The key of what the indexer keeps of a channel."""
-    return f"{STATE}{_word(lane)}/{_word(channel)}.json"
+    return f"{state_prefix(lane)}{_word(channel)}.json"
+
+
+def state_prefix(lane: str) -> str:
+    """Where what the indexer keeps of a lane begins; the lane reads it, to learn which names are taken."""
+    return f"{STATE}{_word(lane)}/"
 
 
 def log_key(number: int) -> str:

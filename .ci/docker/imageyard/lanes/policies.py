@@ -28,7 +28,7 @@ from imageyard.iam import (
     trust,
 )
 from imageyard.lanes.model import STATE_TAG, WITHDRAWN, Lane, LaneCatalogue, RoleJob
-from imageyard.lanes.places import FILES, INDEXES, LOG, REQUESTS, STATE, lane_prefix, requests_prefix
+from imageyard.lanes.places import FILES, INDEXES, LOG, REQUESTS, STATE, lane_prefix, requests_prefix, state_prefix
 
 __all__ = ["bucket_policy", "indexer_policy", "lane_policy", "lane_trust", "purge_policy", "role_trust"]
 
@@ -57,24 +57,27 @@ def lane_trust(found: LaneCatalogue, lane: Lane, provider: Provider) -> PolicyDo
 def lane_policy(found: LaneCatalogue, lane: Lane) -> PolicyDocument:
     """What the role of a lane may do: create its files and requests, read and list its own, and push its images.
 
+    Its own is also what the indexer keeps of it: so it learns which names are taken before it sends anything.
+
     Suspended, it may do nothing: sessions that began before end with it.
     """
     if lane.is_suspended:
         return document({"Sid": "Suspended", "Effect": "Deny", "Action": "*", "Resource": "*"})
     folders = [f"{folder}*" for folder in (lane_prefix(lane.name), requests_prefix(lane.name))]
     own = [found.bucket_arn(folder) for folder in folders]
+    state = f"{state_prefix(lane.name)}*"
     listing = {
         "Sid": "ListOwn",
         "Effect": "Allow",
         "Action": "s3:ListBucket",
         "Resource": found.bucket_arn(),
-        "Condition": {"StringLike": {"s3:prefix": folders}},
+        "Condition": {"StringLike": {"s3:prefix": [*folders, state]}},
     }
     places = (found.image_repository(lane), found.cache_repository(lane))
     images = [arn for place in places if place and (arn := arn_of_repository(found.partition, place))]
     return document(
         *allow("Create", _CREATING, own),
-        *allow("ReadOwn", ("s3:GetObject",), own),
+        *allow("ReadOwn", ("s3:GetObject",), [*own, found.bucket_arn(state)]),
         listing,
         *([LOG_IN] if images else ()),
         *allow("Push", (*ASKING, *WRITING), images),
@@ -101,12 +104,12 @@ def indexer_policy(found: LaneCatalogue) -> PolicyDocument:
 
 
 def purge_policy(found: LaneCatalogue) -> PolicyDocument:
-    """What the purge may do: delete files and requests with all versions, and log it; it writes no index."""
-    files, requests, log = (found.bucket_arn(f"{one}*") for one in (FILES, REQUESTS, LOG))
+    """What the purge may do: read indexes and the log, delete files with all versions, and log it."""
+    files, indexes, log = (found.bucket_arn(f"{one}*") for one in (FILES, INDEXES, LOG))
     return document(
         *allow("List", ("s3:ListBucket", "s3:ListBucketVersions"), [found.bucket_arn()]),
-        *allow("Read", _READING, [files, requests, log]),
-        *allow("Purge", _DELETING, [files, requests]),
+        *allow("Read", _READING, [files, indexes, log]),
+        *allow("Purge", _DELETING, [files]),
         *allow("Log", ("s3:PutObject",), [log]),
     )
 

@@ -13,6 +13,7 @@ from imageyard.lanes.index_update import IndexReport, update_index
 from imageyard.lanes.lane_access import LaneAccess
 from imageyard.lanes.lane_rules import LaneChannel, lane_channel
 from imageyard.lanes.model import LaneCatalogue
+from imageyard.lanes.purge_plan import invalidation
 from imageyard.lanes.refusal import FileRefused
 from imageyard.lanes.upload import upload_file
 
@@ -89,6 +90,9 @@ def index(
         for entry in report.executed:
             told = f"refused: {entry.refused}" if entry.refused else ", ".join(entry.files)
             reporter.step(f"{rules.lane} {rules.channel.name}: request {entry.id}: {entry.action} {told}")
+        changed = [name for entry in report.executed if not entry.refused for name in entry.files]
+        for line in invalidation(found.distribution, rules.lane, rules.channel.name, changed) if changed else ():
+            reporter.step(line)
         files = sum(len(project.files) for project in report.listing.projects)
         counts = f"files={files} requests={len(report.executed)} pages={len(report.written)}"
         done.append(f"{rules.lane} {rules.channel.name} {counts}")

@@ -15,7 +15,7 @@ from imageyard.bucket.objects import Bucket, ObjectEntry
 from imageyard.console import Story
 from imageyard.errors import ImageyardError, PolicyRefused
 from imageyard.http.backoff import Clock
-from imageyard.lanes.index_update import read_state
+from imageyard.lanes.kept_state import read_state
 from imageyard.lanes.lane_log import read_on
 from imageyard.lanes.lane_requests import is_id, read_request, taken_back
 from imageyard.lanes.lane_rules import LaneChannel, lane_channel
@@ -113,7 +113,7 @@ class _Reading:
     def facts(self) -> ChannelFacts:
         """What there is to decide from. Raises what the bucket raises."""
         mine = [one for one in self.log if (one.lane, one.channel) == (self.rules.lane, self.rules.channel.name)]
-        _, withdrawn = taken_back(mine, self.kept.yanked, self.kept.withdrawn)
+        taken = taken_back(mine, self.kept.taken)
         hashes = self._hashes()
         return ChannelFacts(
             lane=self.rules.lane,
@@ -123,7 +123,7 @@ class _Reading:
             objects={n: ObjectFacts(one.size, one.modified, hashes.get(n)) for n, one in self.entries.items()},
             listed=self.listed,
             unreadable=self.unreadable,
-            withdrawn=frozenset(withdrawn),
+            withdrawn=frozenset(taken.withdrawn),
             verified=self._verified(hashes),
             waiting=[name for name in self.entries if not name.endswith(BESIDE) and not self._is_read(name)],
             requests=list(self._requests(self.kept.executed | {one.id for one in self.log})),

@@ -21,9 +21,11 @@ from imageyard.bucket.upload import upload as put_blob
 from imageyard.errors import EnvironmentLacks
 from imageyard.http.backoff import Clock
 from imageyard.lanes.channels import check_channel
+from imageyard.lanes.kept_state import states_of
+from imageyard.lanes.lane_requests import TakenBack
 from imageyard.lanes.lane_rules import LaneChannel
-from imageyard.lanes.listed_files import used_bytes
-from imageyard.lanes.places import METADATA, UPLOAD, file_key, files_prefix
+from imageyard.lanes.places import METADATA, UPLOAD, file_key, files_prefix, lane_prefix, state_key
+from imageyard.lanes.quota import used_bytes
 from imageyard.lanes.refusal import FileRefused
 from imageyard.lanes.wheel import WheelFacts, read_wheel
 from imageyard.layout import size as size_text
@@ -68,12 +70,14 @@ def _upload(
     facts = read_wheel(file, filename, rules.wheels)
     check_channel(facts.version, rules.channel)
     key = file_key(rules.lane, rules.channel.name, filename)
-    prefix = files_prefix(rules.lane, rules.channel.name)
+    states = states_of(bucket, rules.lane)
+    taken = {name: state.taken for name, state in states.items()}
+    _check_taken(rules, filename, taken.get(state_key(rules.lane, rules.channel.name), TakenBack()))
     # A listing and no question for the object: who may list only some keys is told 403 of all that are not there.
-    sizes = {entry.key.removeprefix(prefix): entry.size for entry in bucket.list(prefix)}
+    sizes = {entry.key: entry.size for entry in bucket.list(lane_prefix(rules.lane))}
     outcome: Outcome = "already there"
-    if filename not in sizes:
-        _check_quota(rules, facts, sizes)
+    if key not in sizes:
+        _check_quota(rules, {**sizes, key: facts.size}, taken, filename)
         file.seek(0)
         blob = Descriptor("application/octet-stream", Digest(f"sha256:{facts.sha256}"), facts.size)
         put_blob(bucket, key, blob, file, filename, resume=False)
@@ -105,12 +109,32 @@ def _sha256(bucket: Bucket, key: str, size: int, told: str | None) -> str:
     return whole.hexdigest()
 
 
-def _check_quota(rules: LaneChannel, facts: WheelFacts, sizes: Mapping[str, int]) -> None:
-    used = used_bytes({**sizes, facts.filename: facts.size}, rules.channel)
+def _check_taken(rules: LaneChannel, filename: str, taken: TakenBack) -> None:
+    """Refuse a name whose file was taken back, before anything is sent: no bytes get it, and the same ones neither."""
+    if filename in taken.purged:
+        headline = f"{filename} was purged, and no file gets its name again: {taken.withdrawn[filename]}"
+        raise FileRefused("purged", headline, hint="build another version")
+    if filename in taken.withdrawn:
+        restore = f"inv lane.restore {rules.lane} {filename} --centre --reason WHY --yes    (what the centre can do)"
+        raise FileRefused(
+            "withdrawn",
+            f"{filename} is withdrawn, and its name stays taken: {taken.withdrawn[filename]}",
+            hint=("build another version", restore),
+        )
+
+
+def _check_quota(rules: LaneChannel, sizes: Mapping[str, int], taken: Mapping[str, TakenBack], filename: str) -> None:
+    """Refuse a file with which the lane has more than its quota, in all channels; `sizes` are by key."""
+    used = 0
+    for channel in (rules.channel, *rules.other_channels):
+        prefix = files_prefix(rules.lane, channel.name)
+        here = {key.removeprefix(prefix): size for key, size in sizes.items() if key.startswith(prefix)}
+        back = taken.get(state_key(rules.lane, channel.name), TakenBack())
+        used += used_bytes(here, channel, back.withdrawn)
     if used > rules.quota:
         raise FileRefused(
             "quota",
-            f"with {facts.filename} the channel has {size_text(used)}, and {size_text(rules.quota)} are allowed",
+            f"with {filename} the lane has {size_text(used)}, and {size_text(rules.quota)} are allowed",
             hint="ask for files that nobody needs to be withdrawn, or for a higher quota in lanes.yml",
         )
 

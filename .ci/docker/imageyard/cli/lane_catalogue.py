@@ -1,0 +1,45 @@
+"""What every command of lanes begins with: the catalogue of lanes, and who acts in their bucket."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from imageyard.ci.providers.base import Provider
+    from imageyard.console import Story
+    from imageyard.lanes.lane_access import LaneAccess
+    from imageyard.lanes.model import LaneCatalogue
+
+__all__ = ["LANES", "access_of", "lanes_of", "provider"]
+
+LANES = "another catalogue of lanes than lanes.yml beside the catalogue of images"
+
+
+def lanes_of(lanes: str | None) -> LaneCatalogue:
+    """The catalogue of lanes at a path, else the one beside the catalogue of images. Raises ConfigurationError."""
+    from pathlib import Path
+
+    from imageyard.lanes.document import load
+    from imageyard.project.checkout import find_checkout
+
+    if lanes:
+        return load(Path(lanes))
+    checkout = find_checkout()
+    return load(checkout.file.with_name("lanes.yml"), checkout.in_repository("lanes.yml"))
+
+
+def access_of(found: LaneCatalogue, reporter: Story) -> LaneAccess:
+    """Who acts in the bucket of lanes; the reporter hides every secret of it."""
+    from imageyard.http.transport import Http
+    from imageyard.lanes.lane_access import LaneAccess
+
+    return LaneAccess(found, provider(), Http(), reporter.mask)
+
+
+def provider() -> Provider:
+    """The CI that runs us, by the environment."""
+    import os
+
+    from imageyard.ci.providers.table import provider_of
+
+    return provider_of(os.environ)
