@@ -68,10 +68,11 @@ def _later_than(inventory: Inventory, now: datetime, last: datetime | None) -> s
     """What is later than now, in words; empty where nothing is."""
     if last is not None and last > now + _SKEW:
         return f"the last run was at {last.isoformat()}"
+    latest = now + _SKEW
     for one in inventory.manifests.values():
-        times = [time for time in (one.pushed, one.pulled, one.archived_at) if time is not None]
-        if times and max(times) > now + _SKEW:
-            return f"{one.digest} was pushed or pulled at {max(times).isoformat()}"
+        for time in (one.pushed, one.pulled, one.archived_at):
+            if time is not None and time > latest:
+                return f"{one.digest} was pushed or pulled at {time.isoformat()}"
     return ""
 
 
