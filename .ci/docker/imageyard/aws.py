@@ -18,7 +18,7 @@ __all__ = ["KEPT", "AwsService", "Caller", "Keys", "Refused", "call", "has_keys"
 
 _ABSENT = (
     "NotFoundException", "NoSuchBucket", "NoSuchBucketPolicy", "NoSuchKey", "NoSuchEntity",
-    "OwnershipControlsNotFoundError",
+    "OwnershipControlsNotFoundError", "NoSuchLifecycleConfiguration",
 )  # fmt: skip
 _DENIED = (
     "AccessDenied", "UnrecognizedClient", "ExpiredToken", "InvalidClientTokenId", "NotAuthorized", "Signature",

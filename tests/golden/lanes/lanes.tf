@@ -661,6 +661,21 @@ resource "aws_s3_bucket_ownership_controls" "lanes" {
   }
 }
 
+resource "aws_s3_bucket_lifecycle_configuration" "lanes" {
+  bucket = "example-wheels"
+
+  rule {
+    id     = "imageyard-lanes-abandoned-uploads"
+    status = "Enabled"
+
+    filter {}
+
+    abort_incomplete_multipart_upload {
+      days_after_initiation = 2
+    }
+  }
+}
+
 resource "aws_s3_bucket_policy" "lanes" {
   bucket = "example-wheels"
   policy = jsonencode({

@@ -61,6 +61,7 @@ class Run:
 ALL = [
     "the bucket: keep old versions",
     "the bucket: switch ACLs off",
+    "the bucket: remove uploads that nobody ends, after 2 days",
     "the policy of the bucket:",
     "the repository 123456789012.dkr.ecr.us-east-1.amazonaws.com/lanes/acme/images: make it",
     "the repository 123456789012.dkr.ecr.us-east-1.amazonaws.com/lanes/acme/cache: make it",
@@ -100,6 +101,10 @@ def stands() -> dict[str, Any]:
         "held": {name: one["imageTagMutability"] != "MUTABLE" for name, one in repositories.items()},
         "policy": json.loads(s3.get_bucket_policy(Bucket=BUCKET)["Policy"]),
         "versioning": s3.get_bucket_versioning(Bucket=BUCKET)["Status"],
+        "abandoned": [
+            rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"]
+            for rule in s3.get_bucket_lifecycle_configuration(Bucket=BUCKET)["Rules"]
+        ],
         "rules": s3.get_bucket_ownership_controls(Bucket=BUCKET)["OwnershipControls"]["Rules"],
     }
 
@@ -114,6 +119,7 @@ def wanted(text: str = ONE) -> dict[str, Any]:
         "held": {one.reference.repository: one.held for one in estate.repositories},
         "policy": estate.bucket_policy,
         "versioning": "Enabled",
+        "abandoned": [2],
         "rules": [{"ObjectOwnership": "BucketOwnerEnforced"}],
     }
 
@@ -129,6 +135,20 @@ def test_a_new_vendor_adds_and_changes_nothing_else(address: str) -> None:
     ]
     assert before.items() <= stands()["roles"].items()
     assert stands() == wanted(more)
+
+
+def test_rules_of_others_for_the_life_of_objects_stay(address: str) -> None:
+    """And ours that somebody changed is as it should be again."""
+    other = {"ID": "other", "Status": "Enabled", "Filter": {"Prefix": "log/"}, "Expiration": {"Days": 900}}
+    ours = {"ID": "imageyard-lanes-abandoned-uploads", "Status": "Disabled", "Filter": {"Prefix": ""}}
+    rules = {"Rules": [{**ours, "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 2}}, other]}
+    asked("s3").put_bucket_lifecycle_configuration(Bucket=BUCKET, LifecycleConfiguration=rules)
+    assert "the bucket: remove uploads that nobody ends, after 2 days" in Run(yes=True).heads
+    found = {rule["ID"]: rule for rule in asked("s3").get_bucket_lifecycle_configuration(Bucket=BUCKET)["Rules"]}
+    assert found["other"]["Expiration"] == {"Days": 900}
+    assert found["imageyard-lanes-abandoned-uploads"]["Status"] == "Enabled"
+    assert len(found) == 2
+    assert Run().heads == []
 
 
 def test_only_what_differs_is_changed_and_shown(address: str) -> None:

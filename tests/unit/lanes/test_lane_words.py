@@ -80,9 +80,7 @@ def test_ids(text: str, is_one: bool) -> None:
 
 
 @pytest.mark.parametrize(("hours", "is_listed"), [((1, 2), False), ((3,), True), ((), True), ((1,), True)])
-def test_files_of_other_channels_take_room_where_they_were_there_before(
-    hours: tuple[int, ...], is_listed: bool
-) -> None:
+def test_files_of_other_channels_take_room_where_they_came_before(hours: tuple[int, ...], is_listed: bool) -> None:
     """The quota of the lane is three files, of which this channel has one, uploaded in hour 2."""
     (name,) = names("1.0+acme")
     verdict = Accepted("torch-acme", "1.0+acme", None, "0" * 64, "1" * 64)

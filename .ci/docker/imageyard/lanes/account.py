@@ -18,6 +18,7 @@ from imageyard.lanes.changes import (
     MakeLaneRepository,
     MakeRole,
     SetBucketPolicy,
+    SetLifecycle,
     SetOwnership,
     SetPolicy,
     SetTrust,
@@ -57,7 +58,12 @@ class LaneAccount:
         doing = f"looking at the bucket {self._bucket}"
         versioning = self._s3.call("get_bucket_versioning", doing, Bucket=self._bucket)
         return LaneStanding(
-            roles, repositories, self._bucket_policy(doing), versioning.get("Status") == "Enabled", self._owned(doing)
+            roles,
+            repositories,
+            self._bucket_policy(doing),
+            versioning.get("Status") == "Enabled",
+            self._owned(doing),
+            self._lifecycle(doing),
         )
 
     def role(self, name: str) -> StandingRole | None:
@@ -88,6 +94,8 @@ class LaneAccount:
                 self._set("put_bucket_versioning", VersioningConfiguration={"Status": "Enabled"})
             case SetOwnership():
                 self._set("put_bucket_ownership_controls", OwnershipControls={"Rules": [{"ObjectOwnership": _OWNER}]})
+            case SetLifecycle(rules):
+                self._set("put_bucket_lifecycle_configuration", LifecycleConfiguration={"Rules": list(rules)})
             case SetBucketPolicy(policy):
                 self._set("put_bucket_policy", Policy=json.dumps(policy))
             case MakeLaneRepository(repository):
@@ -147,6 +155,13 @@ class LaneAccount:
         except NotFound:
             return None
         return found
+
+    def _lifecycle(self, doing: str) -> tuple[Mapping[str, Any], ...]:
+        try:
+            found = self._s3.call("get_bucket_lifecycle_configuration", doing, Bucket=self._bucket)
+        except NotFound:
+            return ()
+        return tuple(found["Rules"])
 
     def _owned(self, doing: str) -> bool:
         try:

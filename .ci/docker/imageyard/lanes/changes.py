@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from imageyard.errors import PolicyRefused
 from imageyard.iam import PolicyDocument, document
-from imageyard.lanes.estate import LANE_TAG, MARK, EstateRepository, EstateRole, LaneEstate
+from imageyard.lanes.estate import ABANDONED_AFTER, LANE_TAG, MARK, EstateRepository, EstateRole, LaneEstate
 
 __all__ = [
     "POLICY_NAME",
@@ -21,6 +21,7 @@ __all__ = [
     "MakeLaneRepository",
     "MakeRole",
     "SetBucketPolicy",
+    "SetLifecycle",
     "SetOwnership",
     "SetPolicy",
     "SetTrust",
@@ -33,6 +34,7 @@ __all__ = [
 
 POLICY_NAME = "lanes"
 """The name of the one policy that a role of ours has."""
+_RULE = f"{MARK}-abandoned-uploads"
 _OURS = "Lanes"
 """What the names of our statements in a bucket's policy begin with; all others there are left alone."""
 
@@ -57,6 +59,7 @@ class LaneStanding:
     bucket_policy: PolicyDocument | None = None
     versioned: bool = False
     owner_enforced: bool = False
+    lifecycle: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,13 @@ class SetVersioning:
 @dataclass(frozen=True)
 class SetOwnership:
     """All objects are the bucket's owner's, and there are no ACLs."""
+
+
+@dataclass(frozen=True)
+class SetLifecycle:
+    """All rules for the life of objects: those of others as they are, and ours, by which abandoned uploads go."""
+
+    rules: tuple[Mapping[str, Any], ...]
 
 
 @dataclass(frozen=True)
@@ -131,8 +141,8 @@ class DeleteRole:
 
 
 LaneChange: TypeAlias = (
-    SetVersioning | SetOwnership | SetBucketPolicy | MakeLaneRepository | MakeRole | SetTrust | SetPolicy
-    | DropPolicy | DetachPolicy | DeleteRole
+    SetVersioning | SetOwnership | SetLifecycle | SetBucketPolicy | MakeLaneRepository | MakeRole | SetTrust
+    | SetPolicy | DropPolicy | DetachPolicy | DeleteRole
 )  # fmt: skip
 
 
@@ -146,6 +156,7 @@ def changes(wanted: LaneEstate, standing: LaneStanding) -> list[LaneChange]:
     if wanted.bucket_policy is not None:
         found += [] if standing.versioned else [SetVersioning()]
         found += [] if standing.owner_enforced else [SetOwnership()]
+        found += [] if any(map(_abandons, standing.lifecycle)) else [SetLifecycle(_with_ours(standing.lifecycle))]
         whole = _merged(standing.bucket_policy, wanted.bucket_policy)
         if lines := _difference(standing.bucket_policy, whole):
             found.append(SetBucketPolicy(whole, lines))
@@ -173,6 +184,8 @@ def described(change: LaneChange) -> list[str]:
             return ["the bucket: keep old versions"]
         case SetOwnership():
             return ["the bucket: switch ACLs off"]
+        case SetLifecycle():
+            return [f"the bucket: remove uploads that nobody ends, after {ABANDONED_AFTER} days"]
         case SetBucketPolicy(lines=lines):
             return ["the policy of the bucket:", *lines]
         case MakeLaneRepository(repository):
@@ -224,6 +237,19 @@ def _foreign(what: str, name: str, bucket: str) -> PolicyRefused:
             f"what is made here has the tag {MARK}={bucket}",
         ),
     )
+
+
+def _abandons(rule: Mapping[str, Any]) -> bool:
+    """Whether it is our rule, as it should be, for the whole bucket."""
+    days = rule.get("AbortIncompleteMultipartUpload", {}).get("DaysAfterInitiation")
+    where = {**rule.get("Filter", {}), "Prefix": rule.get("Prefix") or rule.get("Filter", {}).get("Prefix") or ""}
+    return (rule.get("ID"), rule.get("Status"), days, where) == (_RULE, "Enabled", ABANDONED_AFTER, {"Prefix": ""})
+
+
+def _with_ours(rules: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
+    abort = {"DaysAfterInitiation": ABANDONED_AFTER}
+    ours = {"ID": _RULE, "Status": "Enabled", "Filter": {"Prefix": ""}, "AbortIncompleteMultipartUpload": abort}
+    return (*(rule for rule in rules if rule.get("ID") != _RULE), ours)
 
 
 def _merged(stands: PolicyDocument | None, wanted: PolicyDocument) -> PolicyDocument:

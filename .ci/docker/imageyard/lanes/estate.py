@@ -12,10 +12,22 @@ from imageyard.lanes import policies
 from imageyard.lanes.model import Lane, LaneCatalogue
 from imageyard.names import Reference
 
-__all__ = ["LANE_TAG", "MARK", "EstateRepository", "EstateRole", "LaneEstate", "estate", "estate_as_data"]
+__all__ = [
+    "ABANDONED_AFTER",
+    "LANE_TAG",
+    "MARK",
+    "EstateRepository",
+    "EstateRole",
+    "LaneEstate",
+    "estate",
+    "estate_as_data",
+]
 
 MARK = "imageyard-lanes"
 """The tag of what we made, whose value is the bucket; nothing without it is ever changed or deleted."""
+ABANDONED_AFTER = 2
+"""Days after which the bucket forgets an upload in parts that nobody ended: a killed one is begun anew (Amazon S3 User
+Guide, "Configuring a bucket lifecycle configuration to delete incomplete multipart uploads")."""
 LANE_TAG = "imageyard-lane"
 """The tag that names the lane of a role or a repository."""
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from imageyard.lanes.changes import POLICY_NAME
-from imageyard.lanes.estate import EstateRepository, EstateRole, LaneEstate
+from imageyard.lanes.estate import ABANDONED_AFTER, MARK, EstateRepository, EstateRole, LaneEstate
 from imageyard.registry.vendors.ecr import MOVING
 
 __all__ = ["render", "value"]
@@ -25,6 +25,12 @@ _HEADER = "# Written by `inv lane.render`: change lanes.yml, and write this anew
 
 class _Expression(str):
     """Text that stands in HCL as it is."""
+
+    __slots__ = ()
+
+
+class _Block(dict[str, Any]):
+    """Plain data that is a block within a block, and no value of a key."""
 
     __slots__ = ()
 
@@ -91,8 +97,15 @@ def _bucket(wanted: LaneEstate) -> list[str]:
         _resource(
             "aws_s3_bucket_ownership_controls", "lanes", name, [("rule", {"object_ownership": "BucketOwnerEnforced"})]
         ),
+        _resource("aws_s3_bucket_lifecycle_configuration", "lanes", name, [("rule", _abandoned_rule())]),
         _resource("aws_s3_bucket_policy", "lanes", {**name, "policy": _encoded(wanted.bucket_policy)}),
     ]
+
+
+def _abandoned_rule() -> dict[str, Any]:
+    after = {"days_after_initiation": ABANDONED_AFTER}
+    blocks = {"filter": _Block(), "abort_incomplete_multipart_upload": _Block(after)}
+    return {"id": f"{MARK}-abandoned-uploads", "status": "Enabled", **blocks}
 
 
 def _resource(
@@ -117,6 +130,8 @@ def value(data: Any, depth: int = 0) -> str:
             return _quoted(data)
         case Mapping() if data:
             return "\n".join(["{", *_items(data, depth + 1), f"{'  ' * depth}}}"])
+        case _Block():
+            return "{}"
         case list() | tuple():
             flat = f"[{', '.join(value(one) for one in data)}]"
             if "\n" not in flat and len(flat) <= _LIST_WIDTH:
@@ -129,16 +144,18 @@ def value(data: Any, depth: int = 0) -> str:
 
 def _items(data: Mapping[str, Any], depth: int) -> list[str]:
     """Lines of `key = value`; neighbours that take one line each have their `=` below each other."""
-    pairs = [(key if _IDENTIFIER.fullmatch(key) else _quoted(key), value(one, depth)) for key, one in data.items()]
     lines: list[str] = []
     run: list[tuple[str, str]] = []
-    for key, text in pairs:
-        if "\n" in text:
-            lines += _aligned(run, depth)
-            run = []
-            lines.append(f"{'  ' * depth}{key} = {text}")
-        else:
+    for name, one in data.items():
+        key, text = (name if _IDENTIFIER.fullmatch(name) else _quoted(name)), value(one, depth)
+        is_block = isinstance(one, _Block)
+        if not is_block and "\n" not in text:
             run.append((key, text))
+            continue
+        lines += _aligned(run, depth)
+        run = []
+        lines += [""] if is_block and lines else []
+        lines.append(f"{'  ' * depth}{key} {text}" if is_block else f"{'  ' * depth}{key} = {text}")
     return [*lines, *_aligned(run, depth)]
 
 
