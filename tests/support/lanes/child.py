@@ -1,29 +1,41 @@
-"""One flow of a lane in a process of its own, which a test kills: ENDPOINT BUCKET `upload` FILE, or `index`."""
+"""One flow of a lane in a process of its own, which a test kills: ENDPOINT BUCKET `upload` FILE, or `index`.
+
+`signed-upload` and `signed-index` are those of a channel that demands provenance.
+"""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from imageyard.aws import AwsService
 from imageyard.bucket.objects import Bucket
+from imageyard.lanes.channels import STABLE
 from imageyard.lanes.index_update import update_index
 from imageyard.lanes.upload import upload_file
 from imageyard.lanes.wheel import WheelRules
 from support.aws.bucket import KEYS, REGION
 from support.lanes.channels import BY, lane_channel
+from support.lanes.signed import rules, signer
 
 __all__ = ["LARGE"]
 
 LARGE = lane_channel(wheels=WheelRules(["torch-acme"], "acme", 10**8, 10**9), quota=10**9)
+SIGNED = replace(LARGE, channel=replace(STABLE, provenance="required"), provenance=rules())
 
 
 def main(endpoint: str, name: str, what: str, *paths: str) -> None:
     bucket = Bucket(AwsService("s3", REGION, caller=KEYS, endpoint=endpoint), name)
-    if what == "upload":
-        upload_file(bucket, LARGE, Path(*paths), BY)
-    else:
-        update_index(bucket, LARGE)
+    match what:
+        case "upload":
+            upload_file(bucket, LARGE, Path(*paths), BY)
+        case "signed-upload":
+            upload_file(bucket, SIGNED, Path(*paths), BY, signer=signer())
+        case "index" | "signed-index":
+            update_index(bucket, SIGNED if what == "signed-index" else LARGE)
+        case _:
+            raise SystemExit(what)
 
 
 if __name__ == "__main__":

@@ -9,19 +9,18 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 
 from imageyard.cli.entry import JSON, task
+from imageyard.cli.lane_parts import LANES
+from imageyard.cli.lane_parts import lane_access as _access
+from imageyard.cli.lane_parts import lane_catalogue as _lanes
+from imageyard.cli.lane_parts import provider as _provider
+from imageyard.cli.lane_parts import read_channel as _channel
 from imageyard.errors import ImageyardError, exit_code
 
 if TYPE_CHECKING:
-    from imageyard.ci.providers.base import Provider
-    from imageyard.console import Story
-    from imageyard.lanes.channels import ChannelName
-    from imageyard.lanes.lane_access import LaneAccess
     from imageyard.lanes.lane_requests import Action
-    from imageyard.lanes.model import LaneCatalogue
 
 __all__ = ["TASKS"]
 
-LANES = "another catalogue of lanes than lanes.yml beside the catalogue of images"
 FILE = "the name of the file, as the page of the lane has it"
 REASON = "why; everybody reads it who looks at the file"
 CENTRE = "ask as the centre, which may take back and restore files of every lane"
@@ -79,25 +78,41 @@ def deprovision(context: Context, lane: str, yes: bool = False, lanes: str | Non
     lane="the lane",
     channel="nightly, for development releases, or stable, for others",
     more="a further pattern of paths; may be given more than once",
+    origin="a file that says where the wheels come from, for who signs them outside of a job with an identity",
     iterable=("more",),
     lanes=LANES,
 )
 def upload(
-    context: Context, files: str, lane: str = "", channel: str = "", more: Sequence[str] = (), lanes: str | None = None
+    context: Context,
+    files: str,
+    lane: str = "",
+    channel: str = "",
+    more: Sequence[str] = (),
+    origin: str = "",
+    lanes: str | None = None,
 ) -> None:
-    """Check wheels by the rules of a lane and put them into its channel; what is there is never replaced."""
+    """Check wheels by the rules of a lane and put them into its channel; what is there is never replaced.
+
+    The key in LANE_SIGNING_KEY, or in the file that LANE_SIGNING_KEY_FILE names, signs their provenance.
+    """
+    import os
+    from pathlib import Path
+
     from imageyard.console import Story
     from imageyard.errors import ConfigurationError
     from imageyard.lanes.lane_rules import lane_channel
     from imageyard.lanes.publish import files_of
     from imageyard.lanes.publish import upload as flow
+    from imageyard.lanes.signing import signer_of
 
     found = _lanes(lanes)
     if not lane:
         raise ConfigurationError("no lane is named", hint=("name one: --lane LANE", *found.lanes))
     rules = lane_channel(found, lane, _channel(channel))
     reporter = Story.detect()
-    _tell(flow(found, rules, files_of([files, *more]), _access(found, reporter), reporter))
+    access, paths = _access(found, reporter), files_of([files, *more])
+    signer = signer_of(rules, os.environ, reporter.mask, lambda: access.origin(Path(origin) if origin else None))
+    _tell(flow(found, rules, paths, access, reporter, signer))
 
 
 @task(
@@ -191,23 +206,6 @@ def _ask(
     return ask(bucket, wanted, reporter, yes=yes)
 
 
-def _channel(text: str) -> ChannelName:
-    from imageyard.errors import ConfigurationError
-
-    match text:
-        case "nightly" | "stable":
-            return text
-        case _:
-            raise ConfigurationError(f"{text[:40]!r} is no channel", hint="--channel nightly, or --channel stable")
-
-
-def _access(found: LaneCatalogue, reporter: Story) -> LaneAccess:
-    from imageyard.http.transport import Http
-    from imageyard.lanes.lane_access import LaneAccess
-
-    return LaneAccess(found, _provider(), Http(), reporter.mask)
-
-
 def _tell(ended: tuple[Sequence[str], ImageyardError | None]) -> None:
     """Print what was done, and end with the exit code of the first error, which was told."""
     from imageyard.console import Story
@@ -217,26 +215,6 @@ def _tell(ended: tuple[Sequence[str], ImageyardError | None]) -> None:
         Story.result("\n".join(done))
     if error is not None:
         raise Exit(code=exit_code(error))
-
-
-def _lanes(lanes: str | None) -> LaneCatalogue:
-    from pathlib import Path
-
-    from imageyard.lanes.document import load
-    from imageyard.project.checkout import find_checkout
-
-    if lanes:
-        return load(Path(lanes))
-    checkout = find_checkout()
-    return load(checkout.file.with_name("lanes.yml"), checkout.in_repository("lanes.yml"))
-
-
-def _provider() -> Provider:
-    import os
-
-    from imageyard.ci.providers.table import provider_of
-
-    return provider_of(os.environ)
 
 
 TASKS = [render, provision, deprovision, upload, index, yank, withdraw, restore]

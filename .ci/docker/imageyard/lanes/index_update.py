@@ -17,19 +17,27 @@ from imageyard.bucket.entries import dumps, loads
 from imageyard.bucket.objects import Bucket, ObjectEntry, checksum
 from imageyard.errors import Transient
 from imageyard.http.backoff import Clock
+from imageyard.lanes.attested_files import read_attested
 from imageyard.lanes.index_pages import files_base, index_pages
 from imageyard.lanes.lane_log import append, read_on
 from imageyard.lanes.lane_requests import LogEntry, Request, executed, is_id, read_request, taken_back
 from imageyard.lanes.lane_rules import LaneChannel
 from imageyard.lanes.lane_state import LaneState, Seen, WrittenPage, content_of_state, fingerprint, state_from
-from imageyard.lanes.listed_files import Accepted, Listing, Rejected, StoredFile, TakenBack, listing_of
+from imageyard.lanes.listed_files import (
+    Accepted,
+    AttestedAs,
+    Listing,
+    Rejected,
+    StoredFile,
+    TakenBack,
+    listing_of,
+)
 from imageyard.lanes.model import STATE_TAG, WITHDRAWN
 from imageyard.lanes.places import (
     BESIDE,
     CENTRE,
     LOG,
     METADATA,
-    PROVENANCE,
     files_prefix,
     index_prefix,
     log_key,
@@ -164,8 +172,13 @@ class _Run:
             if count % _KEEP_EVERY == 0:
                 self.state = replace(self.state, rules=fingerprint(self.rules), files=dict(files))
                 self._keep()
+        digests = {name: seen.verdict.sha256 for name, seen in files.items() if isinstance(seen.verdict, Accepted)}
         self.state = replace(
-            self.state, rules=fingerprint(self.rules), files=files, beside=self._beside(objects, files)
+            self.state,
+            rules=fingerprint(self.rules),
+            files=files,
+            beside=self._beside(objects, files),
+            attested=read_attested(self.bucket, objects, digests, self.state.attested, self.rules),
         )
         return new
 
@@ -191,10 +204,14 @@ class _Run:
                 objects[name].modified,
                 seen.verdict,
                 self.state.beside[name][1] if name in self.state.beside else None,
-                name + PROVENANCE in objects,
+                self._attested_as(name),
             )
             for name, seen in self.state.files.items()
         }
+
+    def _attested_as(self, name: str) -> AttestedAs:
+        found = self.state.attested.get(name)
+        return "absent" if found is None else found.refused or "valid"
 
     def _write_pages(self, listing: Listing) -> list[str]:
         """Write the pages that differ from what the bucket has, in their order."""

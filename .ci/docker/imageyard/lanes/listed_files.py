@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
-from urllib.parse import quote
 
 from imageyard.lanes.channels import Channel, kept_versions
 from imageyard.lanes.lane_rules import LaneChannel
@@ -15,7 +14,17 @@ from imageyard.lanes.simple_index import IndexFile, IndexProject
 from imageyard.lanes.standard import NotStandard, read_wheel_name
 from imageyard.layout import size as size_text
 
-__all__ = ["Accepted", "Listing", "Rejected", "StoredFile", "TakenBack", "Verdict", "listing_of", "used_bytes"]
+__all__ = [
+    "Accepted",
+    "AttestedAs",
+    "Listing",
+    "Rejected",
+    "StoredFile",
+    "TakenBack",
+    "Verdict",
+    "listing_of",
+    "used_bytes",
+]
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,9 @@ class Rejected:
 
 Verdict: TypeAlias = Accepted | Rejected
 
+AttestedAs: TypeAlias = Rejected | Literal["valid", "absent"]
+"""What was found in the provenance beside a file; `absent` too where the channel has nobody look for it."""
+
 
 @dataclass(frozen=True)
 class StoredFile:
@@ -49,7 +61,7 @@ class StoredFile:
     uploaded: datetime
     verdict: Verdict
     metadata_sha256: str | None
-    has_provenance: bool
+    provenance: AttestedAs
 
 
 @dataclass(frozen=True)
@@ -94,7 +106,7 @@ def listing_of(files: Mapping[str, StoredFile], taken: TakenBack, rules: LaneCha
             used -= file.size
             fates[name] = Rejected("quota", f"the channel is full: {size_text(rules.quota)} are allowed")
             continue
-        projects.setdefault(verdict.name, []).append(_entry(file, verdict, taken, base))
+        projects.setdefault(verdict.name, []).append(_entry(file, verdict, taken))
     left_out = [(name, fate) for name, fate in sorted(fates.items()) if isinstance(fate, Rejected)]
     expired = tuple(name for name, fate in sorted(fates.items()) if fate == "expired")
     return Listing(
@@ -134,15 +146,17 @@ def _own_fate(file: StoredFile, taken: TakenBack, rules: LaneChannel) -> Fate:
         return Rejected("withdrawn", f"withdrawn: {taken.withdrawn[file.filename]}")
     if isinstance(file.verdict, Rejected):
         return file.verdict
-    if rules.channel.demands_provenance and not file.has_provenance:
+    if isinstance(file.provenance, Rejected):
+        return file.provenance
+    if rules.channel.provenance == "required" and file.provenance == "absent":
         return Rejected("provenance", f"it has no {PROVENANCE} beside it")
     if file.metadata_sha256 not in (None, file.verdict.metadata_sha256):
         return Rejected("metadata-beside", f"its {METADATA} is not the METADATA in it")
     return None
 
 
-def _entry(file: StoredFile, verdict: Accepted, taken: TakenBack, base: str) -> IndexFile:
-    provenance = f"{base}{quote(file.filename, safe='')}{PROVENANCE}" if file.has_provenance else None
+def _entry(file: StoredFile, verdict: Accepted, taken: TakenBack) -> IndexFile:
+    """The entry of a file; it names no provenance, which is no object of PEP 740: there is no certificate in it."""
     return IndexFile(
         file.filename,
         verdict.version,
@@ -152,5 +166,4 @@ def _entry(file: StoredFile, verdict: Accepted, taken: TakenBack, base: str) -> 
         verdict.requires_python,
         file.metadata_sha256,
         taken.yanked.get(file.filename),
-        provenance if base.startswith("https://") else None,  # PEP 740: a full URL of a secure origin
     )
