@@ -21,6 +21,7 @@ def namespace() -> Collection:
         deciding,
         describing,
         keeping,
+        lane_proofs,
         lanes,
         machine,
         planning,
@@ -43,7 +44,7 @@ def namespace() -> Collection:
         machine,
         adopting,
     )
-    groups = {"cache": (caching,), "ci": (deciding, workflows), "lane": (lanes,)}
+    groups = {"cache": (caching,), "ci": (deciding, workflows), "lane": (lanes, lane_proofs)}
     found = Collection(*(task for room in rooms for task in room.TASKS))
     for name, members in groups.items():
         found.add_collection(Collection(name, *(task for room in members for task in room.TASKS)))

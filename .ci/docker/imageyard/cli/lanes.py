@@ -87,7 +87,7 @@ def upload(
     files: str,
     lane: str = "",
     channel: str = "",
-    more: Sequence[str] = (),
+    more: Sequence[str] | None = None,
     origin: str = "",
     lanes: str | None = None,
 ) -> None:
@@ -110,7 +110,7 @@ def upload(
         raise ConfigurationError("no lane is named", hint=("name one: --lane LANE", *found.lanes))
     rules = lane_channel(found, lane, _channel(channel))
     reporter = Story.detect()
-    access, paths = _access(found, reporter), files_of([files, *more])
+    access, paths = _access(found, reporter), files_of([files, *(more or ())])
     signer = signer_of(rules, os.environ, reporter.mask, lambda: access.origin(Path(origin) if origin else None))
     _tell(flow(found, rules, paths, access, reporter, signer))
 
