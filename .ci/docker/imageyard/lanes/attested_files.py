@@ -31,11 +31,12 @@ def read_attested(
     if rules.channel.provenance == "none":
         return {}
     found = {}
+    under = rules.provenance.fingerprint
     for name, sha256 in digests.items():
         entry = objects.get(name + PROVENANCE)
         if entry is None:
             continue
-        told = (rules.provenance.fingerprint, entry.etag, entry.modified.isoformat(), sha256)
+        told = (under, entry.etag, entry.modified.isoformat(), sha256)
         fingerprint = hashlib.sha256(repr(told).encode()).hexdigest()
         last = known.get(name)
         if last is not None and last.fingerprint == fingerprint:
