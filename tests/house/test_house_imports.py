@@ -85,6 +85,7 @@ ONLY_IN = {
     "urllib.request": "http.connections",
     "http.client": None,
     "boto3": "aws",
+    "cryptography": "lanes.signatures",
     "botocore": "aws",
     "fcntl": "files",
     "difflib": "catalogue.suggest",
@@ -95,7 +96,7 @@ ONLY_IN = {
     "yaml": "catalogue.text",
 }
 
-HEAVY = ("boto3", "botocore", "jinja2", "rich", "urllib3", "yaml")
+HEAVY = ("boto3", "botocore", "cryptography", "jinja2", "rich", "urllib3", "yaml")
 
 
 PLUGS = {"stack": {"doctor", "project.recipes", "run.services", "sessions", "workbench.local_stack"}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
@@ -17,6 +18,7 @@ from imageyard.lanes.model import STATE_TAG, WITHDRAWN
 from support.aws.bucket import StrictS3, s3_served
 from support.lanes.channels import names, request
 from support.lanes.memory_s3 import page_lies
+from support.lanes.signed import signer
 from support.lanes.wheels import wheel, wheel_parts
 from support.lanes.zips import STORED, Part, write_zip
 from support.registry.faults import running
@@ -131,6 +133,24 @@ def test_an_upload_that_is_killed_is_done_again(scene: Scene) -> None:
     assert [file["core-metadata"] for file in json.loads(objects[PAGE])["files"]] != [False]
     left = scene.s3.client().list_multipart_uploads(Bucket=scene.name).get("Uploads", [])
     assert {upload["Key"] for upload in left} == {f"files/acme/stable/{ONE}"}, "for the lifecycle rule of the bucket"
+
+
+def test_nothing_is_listed_without_the_provenance_that_is_demanded(scene: Scene) -> None:
+    """Wherever the upload is killed an indexer runs, and the next time the upload does what is missing."""
+    path, key = scene.file(ONE, wheel(ONE)), f"files/acme/stable/{ONE}"
+    points = []
+    while scene.killed(len(points) + 1, "signed-upload", path):
+        scene.run("signed-index")
+        objects = scene.objects
+        listed = [file["filename"] for file in json.loads(objects[PAGE])["files"]] if PAGE in objects else []
+        assert page_lies(objects) == []
+        assert listed == ([ONE] if f"{key}.intoto.jsonl" in objects else [])
+        points.append((key in objects, bool(listed)))
+    assert (True, False) in points, "the file is there, and its provenance is not"
+    assert points[-1] == (True, True)
+    scene.run("signed-index")
+    assert [file["filename"] for file in json.loads(scene.objects[PAGE])["files"]] == [ONE]
+    assert scene.objects[f"{key}.intoto.jsonl"] == signer().sign(ONE, hashlib.sha256(wheel(ONE)).hexdigest())
 
 
 def test_an_indexer_that_is_killed_executes_every_request_once(scene: Scene) -> None:

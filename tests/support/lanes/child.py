@@ -1,13 +1,18 @@
-"""One flow of a lane in a process of its own, to be killed: ENDPOINT BUCKET `upload` FILE, `index`, or `purge` NAME."""
+"""One flow of a lane in a process of its own, to be killed: ENDPOINT BUCKET `upload` FILE, `index`, or `purge` NAME.
+
+`signed-upload` and `signed-index` are those of a channel that demands provenance.
+"""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from imageyard.aws import AwsService
 from imageyard.bucket.objects import Bucket
 from imageyard.console import Story
+from imageyard.lanes.channels import STABLE
 from imageyard.lanes.index_update import update_index
 from imageyard.lanes.purge import purge
 from imageyard.lanes.purge_plan import Purging
@@ -15,10 +20,12 @@ from imageyard.lanes.upload import upload_file
 from imageyard.lanes.wheel import WheelRules
 from support.aws.bucket import KEYS, REGION
 from support.lanes.channels import BY, lane_channel
+from support.lanes.signed import rules, signer
 
 __all__ = ["LARGE"]
 
 LARGE = lane_channel(wheels=WheelRules(["torch-acme"], "acme", 10**8, 10**9), quota=10**9)
+SIGNED = replace(LARGE, channel=replace(STABLE, provenance="required"), provenance=rules())
 
 
 def main(endpoint: str, name: str, what: str, *paths: str) -> None:
@@ -29,8 +36,12 @@ def main(endpoint: str, name: str, what: str, *paths: str) -> None:
         case "purge":
             wanted = Purging("acme", "stable", paths[0], "a miner is in it", "centre local")
             purge(bucket, wanted, Story.detect(), yes=True)
+        case "signed-upload":
+            upload_file(bucket, SIGNED, Path(*paths), BY, signer=signer())
+        case "index" | "signed-index":
+            update_index(bucket, SIGNED if what == "signed-index" else LARGE)
         case _:
-            update_index(bucket, LARGE)
+            raise SystemExit(what)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from imageyard.cli import namespace
 from imageyard.cli.entry import task
 from imageyard.console import Story
 from imageyard.errors import CheckFailed, Terminated
@@ -87,3 +88,11 @@ def test_a_result_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(Exit) as caught:
         telling(Context())
     assert caught.value.code == 4
+
+
+@pytest.mark.parametrize("name", sorted(namespace().task_names))
+def test_an_option_that_may_be_given_more_than_once_takes_words(name: str) -> None:
+    """With a default of another type Invoke takes that type, and makes a tuple of the letters of a word."""
+    found = namespace()[name]
+    kinds = {argument.attr_name or argument.name: argument.kind for argument in found.get_arguments()}
+    assert {kinds[each] for each in found.iterable} <= {list}

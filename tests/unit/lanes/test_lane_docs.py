@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from textwrap import dedent, indent
 
-from support.lanes.catalogues import of
+from imageyard.lanes.origin import origin_of
+from imageyard.lanes.provenance_statement import BUILD_TYPE
+from support.lanes.catalogues import HEAD, of
+from support.lanes.signed import origin
 
 TOP = Path(__file__).parents[3]
 TEXT = (TOP / "docs" / "lanes.md").read_text()
@@ -21,3 +25,13 @@ def test_the_catalogue_that_is_shown_can_be_read() -> None:
     block = re.search(r"\n\n((?:    .*\n)+)", TEXT)
     assert block
     assert of(dedent(block[1])).lane("acme").packages == ("torch-acme",)
+
+
+def test_the_provenance_that_is_shown_is_what_is_written_and_read() -> None:
+    shown = TEXT.partition("\n## Provenance\n")[2].partition("\n## ")[0]
+    assert f"`{BUILD_TYPE}`" in shown
+    blocks = [dedent(block) for block in re.findall(r"(?<=\n\n)((?:    .*\n)+)", shown)]
+    (lanes,) = [block for block in blocks if block.startswith("lanes:")]
+    assert [key.name for key in of(HEAD + lanes).lane("acme").keys] == ["2026"]
+    (claims,) = [json.loads(block) for block in blocks if block.startswith("{")]
+    assert origin_of({**claims, "sha": "c" * 40}, "docs/lanes.md") == origin()

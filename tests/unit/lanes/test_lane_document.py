@@ -47,7 +47,7 @@ def test_the_long_form() -> None:
 def test_the_top() -> None:
     found = of(f"{ONE}channels: {{nightly: {{keep: 7, provenance: optional}}, stable: {{provenance: required}}}}\n")
     assert found.price == Decimal("0.023")
-    assert found.channels == {"nightly": replace(NIGHTLY, keep=7), "stable": replace(STABLE, demands_provenance=True)}
+    assert found.channels == {"nightly": replace(NIGHTLY, keep=7), "stable": replace(STABLE, provenance="required")}
     assert of(ONE).channels == {"nightly": NIGHTLY, "stable": STABLE}
     assert found.main_index == "https://wheels.example.org/simple/"
     assert found.indexer == RoleJob(UPLOAD.replace("upload", "index"), "lane-index")

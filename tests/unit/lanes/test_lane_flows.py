@@ -324,17 +324,14 @@ def test_a_file_without_metadata_beside_it_is_listed_without(yard: Yard) -> None
     assert [file["core-metadata"] for file in yard.page()["files"]] == [False]
 
 
-def test_provenance_can_be_demanded_and_has_a_full_url(yard: Yard) -> None:
-    rules = lane_channel(replace(STABLE, demands_provenance=True), files_url="https://files.example.com/")
+def test_files_can_be_served_from_another_host(yard: Yard) -> None:
+    rules = lane_channel(files_url="https://files.example.com/")
     yard.s3.after = lambda: None  # its links lead elsewhere
-    key = yard.upload(ONE, rules).key
-    yard.upload(TWO, rules)
-    yard.s3.put(f"{key}.provenance", b"{}")
-    report = yard.index(rules)
-    assert [(name, why.rule) for name, why in report.listing.left_out] == [(TWO, "provenance")]
-    base = "https://files.example.com/files/acme/stable/torch_acme-1.0%2Bacme-py3-none-any.whl"
+    yard.upload(ONE, rules)
+    yard.index(rules)
     assert files_base(rules) == "https://files.example.com/files/acme/stable/"
-    assert [(file["url"], file["provenance"]) for file in yard.page()["files"]] == [(base, f"{base}.provenance")]
+    url = "https://files.example.com/files/acme/stable/torch_acme-1.0%2Bacme-py3-none-any.whl"
+    assert [file["url"] for file in yard.page()["files"]] == [url]
 
 
 def test_projects_of_the_main_index_are_tracked(yard: Yard) -> None:

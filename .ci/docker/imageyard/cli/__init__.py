@@ -21,6 +21,7 @@ def namespace() -> Collection:
         deciding,
         describing,
         keeping,
+        lane_proofs,
         lanes,
         machine,
         planning,
@@ -44,7 +45,7 @@ def namespace() -> Collection:
         machine,
         adopting,
     )
-    groups = {"cache": (caching,), "ci": (deciding, workflows), "lane": (lanes, taking_back)}
+    groups = {"cache": (caching,), "ci": (deciding, workflows), "lane": (lanes, lane_proofs, taking_back)}
     found = Collection(*(task for room in rooms for task in room.TASKS))
     for name, members in groups.items():
         found.add_collection(Collection(name, *(task for room in members for task in room.TASKS)))

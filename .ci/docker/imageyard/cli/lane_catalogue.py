@@ -1,4 +1,4 @@
-"""What every command of lanes begins with: the catalogue of lanes, and who acts in their bucket."""
+"""What every command of lanes begins with: the catalogue of lanes, who acts in their bucket, and the channel named."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from imageyard.ci.providers.base import Provider
     from imageyard.console import Story
+    from imageyard.lanes.channels import ChannelName
     from imageyard.lanes.lane_access import LaneAccess
     from imageyard.lanes.model import LaneCatalogue
 
-__all__ = ["LANES", "access_of", "lanes_of", "provider"]
+__all__ = ["LANES", "access_of", "lanes_of", "provider", "read_channel"]
 
 LANES = "another catalogue of lanes than lanes.yml beside the catalogue of images"
 
@@ -26,6 +27,17 @@ def lanes_of(lanes: str | None) -> LaneCatalogue:
         return load(Path(lanes))
     checkout = find_checkout()
     return load(checkout.file.with_name("lanes.yml"), checkout.in_repository("lanes.yml"))
+
+
+def read_channel(text: str) -> ChannelName:
+    """The channel that a person names. Raises ConfigurationError."""
+    from imageyard.errors import ConfigurationError
+
+    match text:
+        case "nightly" | "stable":
+            return text
+        case _:
+            raise ConfigurationError(f"{text[:40]!r} is no channel", hint="--channel nightly, or --channel stable")
 
 
 def access_of(found: LaneCatalogue, reporter: Story) -> LaneAccess:

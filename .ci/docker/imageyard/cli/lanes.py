@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from invoke.context import Context
 from invoke.exceptions import Exit
 
 from imageyard.cli.entry import JSON, task
-from imageyard.cli.lane_catalogue import LANES, access_of, lanes_of, provider
+from imageyard.cli.lane_catalogue import LANES, access_of, lanes_of, provider, read_channel
 from imageyard.errors import ImageyardError, exit_code
-
-if TYPE_CHECKING:
-    from imageyard.lanes.channels import ChannelName
 
 __all__ = ["TASKS"]
 
@@ -69,25 +65,41 @@ def deprovision(context: Context, lane: str, yes: bool = False, lanes: str | Non
     lane="the lane",
     channel="nightly, for development releases, or stable, for others",
     more="a further pattern of paths; may be given more than once",
+    origin="a file that says where the wheels come from, for who signs them outside of a job with an identity",
     iterable=("more",),
     lanes=LANES,
 )
 def upload(
-    context: Context, files: str, lane: str = "", channel: str = "", more: Sequence[str] = (), lanes: str | None = None
+    context: Context,
+    files: str,
+    lane: str = "",
+    channel: str = "",
+    more: Sequence[str] | None = None,
+    origin: str = "",
+    lanes: str | None = None,
 ) -> None:
-    """Check wheels by the rules of a lane and put them into its channel; what is there is never replaced."""
+    """Check wheels by the rules of a lane and put them into its channel; what is there is never replaced.
+
+    The key in LANE_SIGNING_KEY, or in the file that LANE_SIGNING_KEY_FILE names, signs their provenance.
+    """
+    import os
+    from pathlib import Path
+
     from imageyard.console import Story
     from imageyard.errors import ConfigurationError
     from imageyard.lanes.lane_rules import lane_channel
     from imageyard.lanes.publish import files_of
     from imageyard.lanes.publish import upload as flow
+    from imageyard.lanes.signing import signer_of
 
     found = lanes_of(lanes)
     if not lane:
         raise ConfigurationError("no lane is named", hint=("name one: --lane LANE", *found.lanes))
-    rules = lane_channel(found, lane, _channel(channel))
+    rules = lane_channel(found, lane, read_channel(channel))
     reporter = Story.detect()
-    _tell(flow(found, rules, files_of([files, *more]), access_of(found, reporter), reporter))
+    access, paths = access_of(found, reporter), files_of([files, *(more or ())])
+    signer = signer_of(rules, os.environ, reporter.mask, lambda: access.origin(Path(origin) if origin else None))
+    _tell(flow(found, rules, paths, access, reporter, signer))
 
 
 @task(
@@ -143,16 +155,6 @@ def page(context: Context, to: str | None = None, lanes: str | None = None) -> N
     Story.result(name)
     if error is not None:
         raise Exit(code=exit_code(error))
-
-
-def _channel(text: str) -> ChannelName:
-    from imageyard.errors import ConfigurationError
-
-    match text:
-        case "nightly" | "stable":
-            return text
-        case _:
-            raise ConfigurationError(f"{text[:40]!r} is no channel", hint="--channel nightly, or --channel stable")
 
 
 def _tell(ended: tuple[Sequence[str], ImageyardError | None]) -> None:

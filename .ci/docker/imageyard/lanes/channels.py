@@ -9,10 +9,13 @@ from typing import Literal, TypeAlias
 from imageyard.lanes.refusal import FileRefused
 from imageyard.lanes.standard import is_development, newest_first
 
-__all__ = ["NIGHTLY", "STABLE", "Channel", "ChannelName", "check_channel", "kept_versions"]
+__all__ = ["NIGHTLY", "STABLE", "Channel", "ChannelName", "Demand", "check_channel", "kept_versions"]
 
 
 ChannelName: TypeAlias = Literal["nightly", "stable"]
+
+Demand: TypeAlias = Literal["required", "optional", "none"]
+"""Whether a file is listed without provenance: `optional` where there is none; with `none` nobody looks for it."""
 
 
 @dataclass(frozen=True)
@@ -20,15 +23,15 @@ class Channel:
     """A channel of every lane: `keep` is how many versions of each project are listed, the newest; None for all.
 
     `max_age` is for how many seconds a cache may hold its pages. Pages are asked for again after that, files never:
-    a name has the same bytes for ever. `demands_provenance` leaves out files that have no provenance beside them.
-    `every` is the interval, in seconds, in which something is uploaded, None where nobody expects any.
+    a name has the same bytes for ever. `provenance` says which files are listed without it. `every` is the interval,
+    in seconds, in which something is uploaded, None where nobody expects any.
     """
 
     name: ChannelName
     keep: int | None
     max_age: int
     is_development: bool
-    demands_provenance: bool = False
+    provenance: Demand = "optional"
     every: float | None = None
 
     @property

@@ -12,9 +12,9 @@ from imageyard.catalogue.kinds import check
 from imageyard.catalogue.nodes import Map, Node, error_at, place, plain
 from imageyard.catalogue.scalars import FieldFault
 from imageyard.ci.providers.base import Home
-from imageyard.lanes.channels import NIGHTLY, STABLE, Channel, ChannelName
+from imageyard.lanes.channels import NIGHTLY, STABLE, Channel, ChannelName, Demand
 from imageyard.lanes.grammar import TOP, NamedRepository, package_name, workflow_repository
-from imageyard.lanes.model import Lane, LaneActivity, LaneCatalogue, RoleJob
+from imageyard.lanes.model import Lane, LaneActivity, LaneCatalogue, LaneKey, RoleJob
 from imageyard.lanes.places import CENTRE
 from imageyard.names import Reference, parse_reference
 
@@ -98,14 +98,13 @@ def _channels(said: Any) -> dict[ChannelName, Channel]:
     nightly, stable = said.get("nightly", {}), said.get("stable", {})
     keep = int(nightly.get("keep", NIGHTLY.keep))
     return {
-        "nightly": replace(
-            NIGHTLY,
-            keep=keep,
-            demands_provenance=nightly.get("provenance") == "required",
-            every=nightly.get("every"),
-        ),
-        "stable": replace(STABLE, demands_provenance=stable.get("provenance") == "required"),
+        "nightly": replace(NIGHTLY, keep=keep, provenance=_demand(nightly), every=nightly.get("every")),
+        "stable": replace(STABLE, provenance=_demand(stable)),
     }
+
+
+def _demand(said: dict[str, Any]) -> Demand:
+    return cast("Demand", said.get("provenance", "optional"))
 
 
 def _images(said: str | None) -> Reference | None:
@@ -122,18 +121,20 @@ def _lane(name: str, node: Node, lanes: Map, said: dict[str, Any]) -> Lane:
         raise error_at(node, headline, key="repository_id", hint="remove one of the two")
     if isinstance(node, Map) and "workflow" in own:
         _refuse_outsider(node, "workflow", own["workflow"], said["centre"].name)
+    job = RoleJob(own.get("workflow", said["workflow"]), own.get("environment", said["environment"]))
     packages = own["packages"] if "packages" in own else _package_of(repository.name, name, lanes)
     return Lane(
         name=name,
         repository=repository.name,
         number=number,
         packages=tuple(dict.fromkeys(packages)),
-        job=RoleJob(own.get("workflow", said["workflow"]), own.get("environment", said["environment"])),
+        job=job,
         quota=own.get("quota", said["quota"]),
         contacts=own.get("contacts", ()),
         state=cast("LaneActivity", own.get("state", "active")),
         where=place(lanes, name),
         tracks=_tracks(node, own, packages, said),
+        keys=tuple(_key(key, value, repository.name, job) for key, value in own.get("keys", {}).items()),
     )
 
 
@@ -149,6 +150,12 @@ def _tracks(node: Node, own: dict[str, Any], packages: Sequence[str], said: dict
     if "index" not in said:
         raise error_at(node, "there is no main index to track", key="tracks", hint="write at the top: index: URL")
     return tracks
+
+
+def _key(name: str, said: Any, repository: str, job: RoleJob) -> LaneKey:
+    own: dict[str, Any] = said if isinstance(said, dict) else {"key": said}
+    was = (own.get("repository", repository), own.get("workflow", job.workflow))
+    return LaneKey(name, own["key"], own.get("until"), *was)
 
 
 def _package_of(repository: str, lane: str, lanes: Map) -> tuple[str, ...]:
@@ -168,8 +175,9 @@ def _refuse_long_roles(found: LaneCatalogue, lanes: Map) -> None:
 
 
 def _refuse_shared(found: LaneCatalogue, lanes: Map) -> None:
-    """Raise ConfigurationError where two lanes claim one package or one repository."""
+    """Raise ConfigurationError where two lanes claim one package, or have one repository or one key."""
     packages: dict[str, str] = {}
+    keys: dict[str, str] = {}
     repositories: dict[str, str] = {}
     for lane in found.lanes.values():
         for package in lane.packages:
@@ -181,3 +189,12 @@ def _refuse_shared(found: LaneCatalogue, lanes: Map) -> None:
                 hint = f"{other} has it at {found.lanes[other].where}: its jobs could not be told apart"
                 headline = f"two lanes have the repository {lane.repository}"
                 raise error_at(lanes, headline, key=lane.name, hint=hint)
+        for key in lane.keys:
+            holder = keys.get(key.public.id)
+            if holder == lane.name:
+                headline, hint = f"the lane has the key {key.name} twice", "remove one of the two"
+                raise error_at(lanes, headline, key=lane.name, hint=hint)
+            if holder is not None:
+                hint = f"{holder} has it at {found.lanes[holder].where}: make one for each lane"
+                raise error_at(lanes, f"two lanes have the key {key.name}", key=lane.name, hint=hint)
+            keys[key.public.id] = lane.name

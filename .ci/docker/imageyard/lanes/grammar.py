@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timezone
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -10,10 +11,12 @@ from imageyard.catalogue import scalars
 from imageyard.catalogue.forms import DURATION, FILLED, LANE_NAME, REPOSITORY, words
 from imageyard.catalogue.kinds import Either, Field, ListOf, MapOf, RecordKind, Scalar
 from imageyard.catalogue.scalars import FieldFault
+from imageyard.lanes.signatures import PublicKey, public_key
 from imageyard.lanes.standard import normal_name
 
 __all__ = ["TOP", "NamedRepository", "package_name", "workflow_repository"]
 
+_NAME_OF_KEY = r"[a-z0-9]+(-[a-z0-9]+)*"
 _OWNED = r"[A-Za-z0-9_-]+/(?!\.{1,2}(?:@|/|$))[A-Za-z0-9._-]+"
 _REPOSITORY = re.compile(rf"(?P<name>{_OWNED})(@(?P<number>[1-9][0-9]*))?")
 _WORKFLOW = re.compile(
@@ -85,6 +88,20 @@ def _price(text: str) -> Decimal:
     return Decimal(text)
 
 
+def _public_key(text: str) -> PublicKey:
+    if (key := public_key(text)) is None:
+        hint = "openssl pkey -in lane.pem -pubout -outform DER | base64 -w0"
+        raise FieldFault(f"{text[:80]!r} is no public key of Ed25519 or P-256", hint)
+    return key
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+    except ValueError:
+        raise FieldFault(f"{text[:80]!r} is no time", "write it in UTC, as 2026-12-31T00:00:00Z") from None
+
+
 _ENVIRONMENT = Scalar("an environment", scalars.pattern(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", "an environment"))
 _WORKFLOW_FORM = Scalar("a workflow", _workflow)
 _QUOTA = Scalar("a size", _size)
@@ -93,13 +110,29 @@ _COUNT = Scalar("a whole number", scalars.pattern("[1-9][0-9]{0,3}", "a whole nu
 _URL = Scalar(
     "a URL", scalars.pattern(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/", "https://HOST/PATH/")
 )
-_PROVENANCE = Field(words("required", "optional"), "whether the index lists no file without provenance")
+_PROVENANCE = Field(
+    words("required", "optional", "none"), "whether files are listed without signed provenance; optional unless told"
+)
 
 _JOB = RecordKind(
     "a job",
     {
         "workflow": Field(_WORKFLOW_FORM, "the workflow, OWNER/NAME/PATH@REF"),
         "environment": Field(_ENVIRONMENT, "the environment that the job is in"),
+    },
+)
+
+_KEY_FORM = Scalar("a public key", _public_key)
+_KEY = RecordKind(
+    "a key",
+    {
+        "key": Field(_KEY_FORM, "the public key, in base64", required=True),
+        "until": Field(Scalar("a time", _moment), "when it was no longer used: later provenance of it is refused"),
+        "repository": Field(
+            Scalar("a repository", scalars.pattern(_OWNED, "a repository, OWNER/NAME")),
+            "what the repository was called when it was used",
+        ),
+        "workflow": Field(_WORKFLOW_FORM, "the workflow that uploaded when it was used"),
     },
 )
 
@@ -121,6 +154,10 @@ _LANE = RecordKind(
         "environment": Field(_ENVIRONMENT, "the environment of its upload jobs, where it is another one"),
         "quota": Field(_QUOTA, "how much its files may be, where it is another size"),
         "contacts": Field(ListOf(FILLED), "whom to ask about it"),
+        "keys": Field(
+            MapOf(_NAME_OF_KEY, "the name of a key: a-z, 0-9 and single dashes", Either(_KEY_FORM, _KEY)),
+            "public keys that its provenance is signed with, by names of your own",
+        ),
         "state": Field(words("active", "suspended"), "suspended: nobody publishes, and files stay; active unless told"),
     },
 )

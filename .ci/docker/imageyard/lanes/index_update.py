@@ -17,20 +17,20 @@ from imageyard.bucket.entries import dumps
 from imageyard.bucket.objects import Bucket, ObjectEntry, checksum
 from imageyard.errors import Transient
 from imageyard.http.backoff import Clock
+from imageyard.lanes.attested_files import read_attested
 from imageyard.lanes.index_pages import files_base, index_pages
 from imageyard.lanes.kept_state import read_state
 from imageyard.lanes.lane_log import append, read_on
 from imageyard.lanes.lane_requests import PURGE, PURGED, LogEntry, Request, executed, is_id, read_request, taken_back
 from imageyard.lanes.lane_rules import LaneChannel
 from imageyard.lanes.lane_state import Seen, WrittenPage, content_of_state, fingerprint
-from imageyard.lanes.listed_files import Accepted, Listing, Rejected, StoredFile, listing_of
+from imageyard.lanes.listed_files import Accepted, AttestedAs, Listing, Rejected, StoredFile, listing_of
 from imageyard.lanes.model import STATE_TAG, WITHDRAWN
 from imageyard.lanes.places import (
     BESIDE,
     CENTRE,
     LOG,
     METADATA,
-    PROVENANCE,
     files_prefix,
     index_prefix,
     log_key,
@@ -169,8 +169,13 @@ class _Run:
             if count % _KEEP_EVERY == 0:
                 self.state = replace(self.state, rules=fingerprint(self.rules), files=dict(files))
                 self._keep()
+        digests = {name: seen.verdict.sha256 for name, seen in files.items() if isinstance(seen.verdict, Accepted)}
         self.state = replace(
-            self.state, rules=fingerprint(self.rules), files=files, beside=self._beside(objects, files)
+            self.state,
+            rules=fingerprint(self.rules),
+            files=files,
+            beside=self._beside(objects, files),
+            attested=read_attested(self.bucket, objects, digests, self.state.attested, self.rules),
         )
         return new
 
@@ -196,7 +201,7 @@ class _Run:
                 objects[name].modified,
                 seen.verdict,
                 self.state.beside[name][1] if name in self.state.beside else None,
-                name + PROVENANCE in objects,
+                self._attested_as(name),
             )
             for name, seen in self.state.files.items()
         }
@@ -217,6 +222,10 @@ class _Run:
             names = counting(there, channel, withdrawn)
             counted += [Counted(there[name].modified, there[name].key, there[name].size) for name in names]
         return counted
+
+    def _attested_as(self, name: str) -> AttestedAs:
+        found = self.state.attested.get(name)
+        return "absent" if found is None else found.refused or "valid"
 
     def _write_pages(self, listing: Listing) -> list[str]:
         """Write the pages that differ from what the bucket has, in their order."""

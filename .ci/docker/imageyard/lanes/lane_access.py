@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from imageyard.access import aws_role
 from imageyard.aws import AwsService, Caller, Keys
 from imageyard.bucket.objects import Bucket
 from imageyard.ci.providers.base import Provider
+from imageyard.errors import ConfigurationError, EnvironmentLacks
 from imageyard.http.transport import Http
 from imageyard.lanes.model import LaneCatalogue
+from imageyard.lanes.origin import Origin, origin_of
+from imageyard.lanes.signing import origin_in
 
 __all__ = ["LaneAccess"]
 
@@ -55,6 +59,25 @@ class LaneAccess:
             return {"system": self._provider.name if self._provider.runs_us else "local", "user": self._user()}
         claims = self._provider.identity_token(_AUDIENCE, self._http, self._hide).claims
         return {"system": self._provider.name, **{name: claims[name] for name in _CLAIMS if name in claims}}
+
+    def origin(self, file: Path | None) -> Origin:
+        """Where files of this run come from: what the job's token claims, or what a file of claims says elsewhere.
+
+        Raises ConfigurationError for both at once and for claims that are missing, EnvironmentLacks for neither, and as
+        `by` does.
+        """
+        if not self._provider.has_identity():
+            if file is None:
+                hint = (
+                    "name a file of claims: --origin FILE; or leave the key out, where the channel does not demand it"
+                )
+                raise EnvironmentLacks("nobody says where the files come from, which a signature is about", hint=hint)
+            return origin_in(file)
+        if file is not None:
+            hint = "leave --origin out: the job's token says it"
+            raise ConfigurationError("a job with an identity says by itself where its files come from", hint=hint)
+        claims = self._provider.identity_token(_AUDIENCE, self._http, self._hide).claims
+        return origin_of(claims, "the token of this job")
 
     def by_in_words(self) -> str:
         """Who this is, for a request: who started the job and where it is, else the user."""

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from imageyard.ci.providers.table import provider_of
 from imageyard.lanes.channels import Channel, ChannelName
+from imageyard.lanes.lane_provenance import ProvenanceRules
 from imageyard.lanes.model import LaneCatalogue
 from imageyard.lanes.standard import local_part
 from imageyard.lanes.wheel import WheelRules
 
 __all__ = ["LaneChannel", "lane_channel"]
+
+_FORGE = provider_of({}).forge_address
+"""The address of repositories: roles of lanes trust one forge alone, and provenance is of it wherever it is checked."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +24,8 @@ class LaneChannel:
 
     `quota` is the bytes of all files of the lane together, those of its `other_channels` too. `tracks` has the URLs of
     projects at the main index that the lane extends, by normalised name (PEP 708). `files_url` is the URL below which
-    `files/` is served, where that is not relative to the pages.
+    `files/` is served, where that is not relative to the pages. `provenance` is what provenance of the lane's files
+    has to be.
     """
 
     lane: str
@@ -30,6 +36,7 @@ class LaneChannel:
     alternates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     files_url: str = ""
     other_channels: tuple[Channel, ...] = ()
+    provenance: ProvenanceRules = field(default_factory=ProvenanceRules)
 
 
 def lane_channel(found: LaneCatalogue, lane: str, channel: ChannelName) -> LaneChannel:
@@ -48,4 +55,5 @@ def lane_channel(found: LaneCatalogue, lane: str, channel: ChannelName) -> LaneC
         tracks={name: (f"{index}{name}/",) for name in one.tracks},
         files_url=found.files_url,
         other_channels=tuple(each for name, each in found.channels.items() if name != channel),
+        provenance=ProvenanceRules(one.keys, one.number, _FORGE),
     )

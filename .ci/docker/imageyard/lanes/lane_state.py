@@ -12,7 +12,7 @@ from imageyard.lanes.lane_requests import TakenBack
 from imageyard.lanes.lane_rules import LaneChannel
 from imageyard.lanes.listed_files import Accepted, Rejected, Verdict
 
-__all__ = ["LaneState", "Seen", "WrittenPage", "content_of_state", "fingerprint", "state_from"]
+__all__ = ["Attested", "LaneState", "Seen", "WrittenPage", "content_of_state", "fingerprint", "state_from"]
 
 _READER = 1
 """Raised where what `wheel` refuses is changed, so that every file is read again."""
@@ -36,8 +36,17 @@ class WrittenPage:
 
 
 @dataclass(frozen=True)
+class Attested:
+    """Provenance was read, under the rules and of the bytes that `fingerprint` is of; `refused` is why it is none."""
+
+    fingerprint: str
+    refused: Rejected | None
+
+
+@dataclass(frozen=True)
 class LaneState:
-    """`rules` is the fingerprint of those under which files were read; `beside` has the ETag and SHA-256 of metadata.
+    """`rules` is the fingerprint of those under which files were read; `beside` has the ETag and SHA-256 of metadata,
+    `attested` what was found in the provenance beside a file.
 
     `yanked` and `withdrawn` have reasons by file name, `purged` names, `executed` the ids of requests, all up to `log`.
     `marked`
@@ -47,6 +56,7 @@ class LaneState:
     rules: str = ""
     files: Mapping[str, Seen] = field(default_factory=dict)
     beside: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    attested: Mapping[str, Attested] = field(default_factory=dict)
     pages: Mapping[str, WrittenPage] = field(default_factory=dict)
     yanked: Mapping[str, str] = field(default_factory=dict)
     withdrawn: Mapping[str, str] = field(default_factory=dict)
@@ -75,6 +85,10 @@ def content_of_state(state: LaneState) -> Mapping[str, Any]:
         "rules": state.rules,
         "files": {name: [seen.etag, seen.size, asdict(seen.verdict)] for name, seen in state.files.items()},
         "beside": {name: list(each) for name, each in state.beside.items()},
+        "attested": {
+            name: [one.fingerprint, asdict(one.refused) if one.refused else None]
+            for name, one in state.attested.items()
+        },
         "pages": {key: [page.sha256, page.etag] for key, page in state.pages.items()},
         "yanked": dict(state.yanked),
         "withdrawn": dict(state.withdrawn),
@@ -92,6 +106,10 @@ def state_from(content: Mapping[str, Any]) -> LaneState:
         content["rules"],
         {name: Seen(etag, size, _verdict(told)) for name, (etag, size, told) in content["files"].items()},
         {name: (etag, sha256) for name, (etag, sha256) in content["beside"].items()},
+        {
+            name: Attested(fingerprint, Rejected(**told) if told else None)
+            for name, (fingerprint, told) in content["attested"].items()
+        },
         {key: WrittenPage(*page) for key, page in content["pages"].items()},
         dict(content["yanked"]),
         dict(content["withdrawn"]),

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
-from urllib.parse import quote
 
 from imageyard.lanes.channels import kept_versions
 from imageyard.lanes.lane_requests import TakenBack
@@ -16,7 +15,7 @@ from imageyard.lanes.quota import Counted, within
 from imageyard.lanes.simple_index import IndexFile, IndexProject
 from imageyard.layout import size as size_text
 
-__all__ = ["Accepted", "Listing", "Rejected", "StoredFile", "Verdict", "listing_of"]
+__all__ = ["Accepted", "AttestedAs", "Listing", "Rejected", "StoredFile", "Verdict", "listing_of"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +39,9 @@ class Rejected:
 
 Verdict: TypeAlias = Accepted | Rejected
 
+AttestedAs: TypeAlias = Rejected | Literal["valid", "absent"]
+"""What was found in the provenance beside a file; `absent` too where the channel has nobody look for it."""
+
 
 @dataclass(frozen=True)
 class StoredFile:
@@ -50,7 +52,7 @@ class StoredFile:
     uploaded: datetime
     verdict: Verdict
     metadata_sha256: str | None
-    has_provenance: bool
+    provenance: AttestedAs
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def listing_of(
         if file_key(rules.lane, rules.channel.name, name) not in fitting:
             fates[name] = Rejected("quota", f"the lane is full: {size_text(rules.quota)} are allowed")
             continue
-        projects.setdefault(file.verdict.name, []).append(_entry(file, file.verdict, taken, base))
+        projects.setdefault(file.verdict.name, []).append(_entry(file, file.verdict, taken))
     left_out = [(name, fate) for name, fate in sorted(fates.items()) if isinstance(fate, Rejected)]
     expired = tuple(name for name, fate in sorted(fates.items()) if fate == "expired")
     return Listing(
@@ -115,15 +117,17 @@ def _own_fate(file: StoredFile, taken: TakenBack, rules: LaneChannel) -> Fate:
         return Rejected("withdrawn", f"withdrawn: {taken.withdrawn[file.filename]}")
     if isinstance(file.verdict, Rejected):
         return file.verdict
-    if rules.channel.demands_provenance and not file.has_provenance:
+    if isinstance(file.provenance, Rejected):
+        return file.provenance
+    if rules.channel.provenance == "required" and file.provenance == "absent":
         return Rejected("provenance", f"it has no {PROVENANCE} beside it")
     if file.metadata_sha256 not in (None, file.verdict.metadata_sha256):
         return Rejected("metadata-beside", f"its {METADATA} is not the METADATA in it")
     return None
 
 
-def _entry(file: StoredFile, verdict: Accepted, taken: TakenBack, base: str) -> IndexFile:
-    provenance = f"{base}{quote(file.filename, safe='')}{PROVENANCE}" if file.has_provenance else None
+def _entry(file: StoredFile, verdict: Accepted, taken: TakenBack) -> IndexFile:
+    """The entry of a file; it names no provenance, which is no object of PEP 740: there is no certificate in it."""
     return IndexFile(
         file.filename,
         verdict.version,
@@ -133,5 +137,4 @@ def _entry(file: StoredFile, verdict: Accepted, taken: TakenBack, base: str) -> 
         verdict.requires_python,
         file.metadata_sha256,
         taken.yanked.get(file.filename),
-        provenance if base.startswith("https://") else None,  # PEP 740: a full URL of a secure origin
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Literal, TypeAlias
 
@@ -13,6 +14,7 @@ from imageyard.catalogue.suggest import did_you_mean
 from imageyard.ci.providers.base import Home
 from imageyard.errors import ConfigurationError
 from imageyard.lanes.channels import Channel, ChannelName
+from imageyard.lanes.signatures import PublicKey
 from imageyard.names import Reference
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "Lane",
     "LaneActivity",
     "LaneCatalogue",
+    "LaneKey",
     "RoleJob",
 ]
 
@@ -43,6 +46,21 @@ class RoleJob:
 
 
 @dataclass(frozen=True)
+class LaneKey:
+    """A key that signs the provenance of a lane's files.
+
+    `until`, in UTC, is when it was no longer used: what the bucket had before then counts, and nothing later. None:
+    it is in use. `repository` and `workflow` are what provenance of this key says, today's unless told.
+    """
+
+    name: str
+    public: PublicKey
+    until: datetime | None
+    repository: str
+    workflow: str
+
+
+@dataclass(frozen=True)
 class Lane:
     """A vendor: `repository` is OWNER/NAME, `number` what GitHub numbers it by, None where nobody said it.
 
@@ -60,6 +78,7 @@ class Lane:
     state: LaneActivity
     where: Where
     tracks: tuple[str, ...] = ()
+    keys: tuple[LaneKey, ...] = ()
 
     @property
     def is_suspended(self) -> bool:

@@ -42,8 +42,8 @@ LOG = "log/"
 CENTRE = "centre"
 """Whose requests are about any lane: `requests/centre/`. No lane has this name."""
 
-METADATA, PROVENANCE, UPLOAD = ".metadata", ".provenance", ".upload.json"
-"""What a key beside that of a file ends with: its METADATA (PEP 658), its provenance (PEP 740), who uploaded it."""
+METADATA, PROVENANCE, UPLOAD = ".metadata", ".intoto.jsonl", ".upload.json"
+"""What a key beside that of a file ends with: its METADATA (PEP 658), its signed provenance, who uploaded it."""
 BESIDE = (METADATA, PROVENANCE, UPLOAD)
 _WORD = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 

@@ -15,6 +15,7 @@ from imageyard.lanes.lane_rules import LaneChannel, lane_channel
 from imageyard.lanes.model import LaneCatalogue
 from imageyard.lanes.purge_plan import invalidation
 from imageyard.lanes.refusal import FileRefused
+from imageyard.lanes.signing import Signer
 from imageyard.lanes.upload import upload_file
 
 __all__ = ["files_of", "index", "upload"]
@@ -37,7 +38,12 @@ def _glob(pattern: str) -> list[str]:
 
 
 def upload(
-    found: LaneCatalogue, rules: LaneChannel, paths: Iterable[Path], access: LaneAccess, reporter: Story
+    found: LaneCatalogue,
+    rules: LaneChannel,
+    paths: Iterable[Path],
+    access: LaneAccess,
+    reporter: Story,
+    signer: Signer | None = None,
 ) -> tuple[list[str], ImageyardError | None]:
     """Upload files into a channel; returns a line for each that is there now, and the first refusal.
 
@@ -54,7 +60,7 @@ def upload(
     first: ImageyardError | None = None
     for path in paths:
         try:
-            there = upload_file(bucket, rules, path, by)
+            there = upload_file(bucket, rules, path, by, signer=signer)
         except FileRefused as refused:
             reporter.error(refused)
             first = first or refused

@@ -15,7 +15,7 @@ from imageyard.lanes.refusal import FileRefused
 from imageyard.lanes.wheel import check_file_name, read_wheel
 from imageyard.oci.ranged import RangedFile
 
-__all__ = ["judge"]
+__all__ = ["judge", "sha256_of"]
 
 _PIECE = 8 * 1024 * 1024
 
@@ -31,6 +31,14 @@ def judge(bucket: Bucket, entry: ObjectEntry, filename: str, rules: LaneChannel)
         return Rejected(refused.rule, refused.headline)
     metadata = hashlib.sha256(facts.metadata).hexdigest()
     return Accepted(facts.name, facts.version, facts.requires_python, facts.sha256, metadata)
+
+
+def sha256_of(bucket: Bucket, key: str, size: int) -> str:
+    """The SHA-256 of the bytes of an object, in hex; `size` is in bytes. Raises what the bucket raises."""
+    whole = hashlib.sha256()
+    for at in range(0, size, _PIECE):
+        whole.update(bucket.range(key, at, min(at + _PIECE, size) - 1))
+    return whole.hexdigest()
 
 
 def _open(bucket: Bucket, entry: ObjectEntry) -> IO[bytes]:

@@ -8,7 +8,6 @@ is killed is run again, and does what is missing.
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,23 +17,26 @@ from typing import IO, Literal, TypeAlias
 
 from imageyard.bucket.objects import Bucket
 from imageyard.bucket.upload import upload as put_blob
-from imageyard.errors import EnvironmentLacks
+from imageyard.errors import ConfigurationError, EnvironmentLacks
 from imageyard.http.backoff import Clock
+from imageyard.lanes.attested_files import refusal_of
 from imageyard.lanes.channels import check_channel
+from imageyard.lanes.dsse import MEDIA_TYPE
 from imageyard.lanes.kept_state import states_of
+from imageyard.lanes.lane_provenance import fault_in, judge_provenance
 from imageyard.lanes.lane_requests import TakenBack
 from imageyard.lanes.lane_rules import LaneChannel
-from imageyard.lanes.places import METADATA, UPLOAD, file_key, files_prefix, lane_prefix, state_key
+from imageyard.lanes.places import METADATA, PROVENANCE, UPLOAD, file_key, files_prefix, lane_prefix, state_key
 from imageyard.lanes.quota import used_bytes
 from imageyard.lanes.refusal import FileRefused
+from imageyard.lanes.signing import KEY, Signer
+from imageyard.lanes.stored_wheel import sha256_of
 from imageyard.lanes.wheel import WheelFacts, read_wheel
 from imageyard.layout import size as size_text
 from imageyard.names import Digest
 from imageyard.oci.manifests import Descriptor
 
 __all__ = ["Uploaded", "upload_file"]
-
-_PIECE = 8 * 1024 * 1024
 
 Outcome: TypeAlias = Literal["created", "already there"]
 
@@ -49,26 +51,39 @@ class Uploaded:
 
 
 def upload_file(
-    bucket: Bucket, rules: LaneChannel, path: Path, by: Mapping[str, str], clock: Clock | None = None
+    bucket: Bucket,
+    rules: LaneChannel,
+    path: Path,
+    by: Mapping[str, str],
+    clock: Clock | None = None,
+    signer: Signer | None = None,
 ) -> Uploaded:
     """Check a wheel and put it into its channel; `by` says who uploads it, for the statement beside the file.
 
-    The same bytes under the same name are already there, and nothing of them is sent. Raises FileRefused for a file
-    that may not be published, for other bytes under its name, and for a full quota; EnvironmentLacks where the file
-    cannot be read; what the bucket raises.
+    The same bytes under the same name are already there, and nothing of them is sent; what is missing beside them is.
+    Raises FileRefused for a file that may not be published, for other bytes under its name, for other provenance beside
+    it, and for a full quota; EnvironmentLacks where the file cannot be read, or nobody signs what the channel demands;
+    ConfigurationError for a signer whose provenance the index would not take; what the bucket raises.
     """
     try:
         with path.open("rb") as file:
-            return _upload(bucket, rules, file, path.name, by, clock or Clock())
+            return _upload(bucket, rules, file, path.name, by, clock or Clock(), signer)
     except OSError as error:
         raise EnvironmentLacks(f"cannot read {path}: {error.strerror}") from None
 
 
 def _upload(
-    bucket: Bucket, rules: LaneChannel, file: IO[bytes], filename: str, by: Mapping[str, str], clock: Clock
+    bucket: Bucket,
+    rules: LaneChannel,
+    file: IO[bytes],
+    filename: str,
+    by: Mapping[str, str],
+    clock: Clock,
+    signer: Signer | None,
 ) -> Uploaded:
     facts = read_wheel(file, filename, rules.wheels)
     check_channel(facts.version, rules.channel)
+    provenance = _provenance(rules, facts, signer, clock)
     key = file_key(rules.lane, rules.channel.name, filename)
     states = states_of(bucket, rules.lane)
     taken = {name: state.taken for name, state in states.items()}
@@ -84,6 +99,8 @@ def _upload(
         outcome = "created"
     _check_bytes(bucket, key, facts)
     bucket.put(key + METADATA, facts.metadata, "text/plain; charset=utf-8")
+    if provenance is not None and not bucket.put(key + PROVENANCE, provenance, MEDIA_TYPE):
+        _check_provenance(bucket, rules, key, facts)
     bucket.put(key + UPLOAD, _statement(rules, facts, by, clock), "application/json")
     return Uploaded(facts, key, outcome)
 
@@ -101,12 +118,44 @@ def _check_bytes(bucket: Bucket, key: str, facts: WheelFacts) -> None:
 
 def _sha256(bucket: Bucket, key: str, size: int, told: str | None) -> str:
     """The SHA-256 of an object in hex: the one that the bucket keeps, or of its bytes where that is of parts."""
-    if told is not None:
-        return base64.b64decode(told).hex()
-    whole = hashlib.sha256()
-    for at in range(0, size, _PIECE):
-        whole.update(bucket.range(key, at, min(at + _PIECE, size) - 1))
-    return whole.hexdigest()
+    return base64.b64decode(told).hex() if told is not None else sha256_of(bucket, key, size)
+
+
+def _provenance(rules: LaneChannel, facts: WheelFacts, signer: Signer | None, clock: Clock) -> bytes | None:
+    """What is to lie beside the file; None where nobody signs and the channel does not demand it."""
+    if rules.channel.provenance == "none":
+        return None
+    doing = f"signing the provenance of {facts.filename}"
+    if signer is None:
+        if rules.channel.provenance == "optional":
+            return None
+        raise EnvironmentLacks(
+            f"{rules.channel.name} demands provenance, and there is no key that signs it",
+            doing=doing,
+            hint=f"set {KEY} to a private key in PEM, whose public key lanes.yml has among the lane's `keys`",
+        )
+    signed = signer.sign(facts.filename, facts.sha256)
+    now = datetime.fromtimestamp(clock.now(), timezone.utc)
+    fault = fault_in(judge_provenance(signed, facts.filename, facts.sha256, rules.provenance, now))
+    if fault is not None:
+        raise ConfigurationError(
+            f"the index would not take it: {fault.why}",
+            doing=doing,
+            hint=f"the key that signs would be in lanes.yml as: keys: {{NAME: {signer.key.public.line}}}",
+        )
+    return signed
+
+
+def _check_provenance(bucket: Bucket, rules: LaneChannel, key: str, facts: WheelFacts) -> None:
+    """Refuse what the bucket has as provenance of the file where it does not hold: nothing replaces it."""
+    for entry in (entry for entry in bucket.list(key + PROVENANCE) if entry.key == key + PROVENANCE):
+        refused = refusal_of(bucket, entry, facts.filename, facts.sha256, rules)
+        if refused is not None:
+            raise FileRefused(
+                refused.rule,
+                f"{facts.filename} is published, and {refused.why}",
+                hint="no published provenance is replaced: build another version, and ask for this one to be withdrawn",
+            )
 
 
 def _check_taken(rules: LaneChannel, filename: str, taken: TakenBack) -> None:

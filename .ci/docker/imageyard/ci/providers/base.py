@@ -86,6 +86,9 @@ class Provider(Protocol):
     identity_permission: str
     """What a job needs before it gets an identity token, in words."""
 
+    forge_address: str
+    """Where the pages of repositories are, as the beginning of a URL without a slash at its end."""
+
     token_issuer: str
     """Who signs the identity tokens of jobs, as a host."""
 

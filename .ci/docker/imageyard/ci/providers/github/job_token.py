@@ -21,8 +21,8 @@ ISSUER = "https://token.actions.githubusercontent.com"
 _URL, _BEARER = "ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"
 _DOING = "asking GitHub for the token of this job"
 _CLAIMS = (
-    "iss", "aud", "repository", "repository_id", "environment", "job_workflow_ref", "sub", "ref", "sha", "run_id",
-    "run_attempt", "actor",
+    "iss", "aud", "repository", "repository_id", "environment", "job_workflow_ref", "workflow_ref", "sub", "ref", "sha",
+    "run_id", "run_attempt", "actor",
 )  # fmt: skip
 
 

@@ -29,6 +29,7 @@ class GitHub:
     name = "GitHub"
     system = "GitHub Actions"
     identity_permission = "the permission `id-token: write`"
+    forge_address = "https://github.com"
     token_issuer = job_token.ISSUER.removeprefix("https://")
     runners: Mapping[Arch, str] = RUNNERS
 
