@@ -21,6 +21,7 @@ from imageyard.lanes.lane_status import (
     status_of,
     table_of,
 )
+from imageyard.lanes.places import PROVENANCE
 from imageyard.lanes.status_reading import listed_in
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=timezone.utc)
@@ -82,7 +83,7 @@ def test_the_last_upload_is_that_of_a_file_and_of_nothing_beside_it() -> None:
         ONE: ObjectFacts(10, NOW - timedelta(days=2)),
         TWO: ObjectFacts(20, NOW - timedelta(days=1)),
         f"{ONE}.upload.json": ObjectFacts(3, NOW),
-        f"{TWO}.provenance": ObjectFacts(4, NOW),
+        f"{TWO}{PROVENANCE}": ObjectFacts(4, NOW),
     }
     found = status_of(facts(objects=objects, listed=()), Decimal(1), NOW)
     assert (found.age, found.files, found.used, found.stored) == (timedelta(days=1), 2, 30, 37)
@@ -154,10 +155,10 @@ def test_an_index_is_consistent_or_says_why_not(changed: dict[str, Any], faults:
 def test_what_is_known_of_provenance_is_counted_by_file() -> None:
     listed = [ListedFile("p", ONE, "aa"), ListedFile("h", ONE, "aa"), ListedFile("p", TWO, "bb")]
     objects = {ONE: ObjectFacts(1, NOW, "aa"), TWO: ObjectFacts(1, NOW, "bb")}
-    found = status_of(facts(objects=objects, listed=listed, verified={ONE: "not checked"}), None, NOW)
-    assert found.verified == {"not checked": 1, "no provenance": 1}
+    found = status_of(facts(objects=objects, listed=listed, verified={ONE: "verified"}), None, NOW)
+    assert found.verified == {"verified": 1, "no provenance": 1}
     assert found.listed == 2
-    assert cells(found)[-1] == "1 not checked, 1 without"
+    assert cells(found)[-1] == "1 verified, 1 without"
 
 
 def test_requests_are_told_oldest_first() -> None:

@@ -12,8 +12,7 @@ from imageyard.errors import ImageyardError, PolicyRefused, exit_code
 from imageyard.lanes.document import parse
 from imageyard.lanes.index_update import update_index
 from imageyard.lanes.lane_rules import lane_channel
-from imageyard.lanes.lane_status import ChannelStatus, Verified
-from imageyard.lanes.lane_verification import beside
+from imageyard.lanes.lane_status import ChannelStatus
 from imageyard.lanes.model import LaneCatalogue
 from imageyard.lanes.places import PROVENANCE, file_key, request_key
 from imageyard.lanes.status_reading import lane_statuses
@@ -21,6 +20,7 @@ from imageyard.lanes.upload import upload_file
 from support.lanes.catalogues import HEAD
 from support.lanes.channels import BY, names, request, wheel_file
 from support.lanes.memory_s3 import MemoryS3
+from support.lanes.signed import key, signer
 
 ONE, TWO = names("1.0+acme", "1.1+acme")
 PAGES = "index/acme/stable/simple/torch-acme"
@@ -100,22 +100,28 @@ def test_requests_are_open_until_they_are_executed(shop: Shop) -> None:
     assert (after.requests, after.faults, after.listed) == ((), (), 1)
 
 
-def test_a_verifier_is_put_in_at_one_place(shop: Shop) -> None:
-    asked: list[str] = []
+def test_the_provenance_of_files_is_looked_into(shop: Shop) -> None:
+    """One file has provenance that holds, one lost a key of the lane, one has none; nothing is listed for it."""
+    (three,) = names("1.2+acme")
+    bucket, clock = shop.s3.bucket(), shop.s3.clock()
+    keys = f"keys: {{a: {key().public.line}, b: {key(seed=2).public.line}}}"
+    shop.found = parse(
+        LANES.replace("acme-ai/torch-acme@812345678", f"{{repository: acme-ai/torch-acme@812345678, {keys}}}")
+    )
+    shop.rules = lane_channel(shop.found, "acme", "stable")
+    for name, seed in ((TWO, 1), (three, 2)):
+        upload_file(bucket, shop.rules, wheel_file(shop.folder, name), BY, clock, signer(seed=seed))
+    shop.index()
+    assert shop.status.verified == {"verified": 2, "no provenance": 1}
+    shop.s3.put(file_key("acme", "stable", ONE) + PROVENANCE, b"{}")
+    assert shop.status.verified == {"verified": 2, "refused": 1}
+    told = lane_catalogue_without(shop.found, "b")
+    assert shop.statuses(told)[0]["stable"].verified == {"verified": 1, "refused": 2}
 
-    def verify(bucket: object, key: str, sha256: str, keys: object) -> Verified:
-        asked.append(f"{key} {len(sha256)}")
-        return "verified" if ONE in key else "refused"
 
-    done, _ = lane_statuses(shop.found, "acme", shop.s3.bucket(), Story.detect(), shop.s3.clock(), verify)
-    stable = next(one for one in done if one.channel == "stable")
-    assert stable.verified == {"verified": 1, "refused": 1}
-    assert sorted(asked) == [f"{file_key('acme', 'stable', name)} 64" for name in (ONE, TWO)]
-    key = file_key("acme", "stable", ONE)
-    shop.s3.put(key + PROVENANCE, b"{}")
-    assert beside(shop.s3.bucket(), key, "aa", [key, key + PROVENANCE]) == "not checked"
-    assert beside(shop.s3.bucket(), key, "aa", [key]) == "no provenance"
-    assert shop.status.verified == {"not checked": 1, "no provenance": 1}
+def lane_catalogue_without(found: LaneCatalogue, gone: str) -> LaneCatalogue:
+    lane = found.lanes["acme"]
+    return replace(found, lanes={"acme": replace(lane, keys=tuple(one for one in lane.keys if one.name != gone))})
 
 
 def _gone(shop: Shop) -> None:

@@ -84,7 +84,7 @@ def test_files_of_other_channels_take_room_where_they_came_before(hours: tuple[i
     """The quota of the lane is three files, of which this channel has one, uploaded in hour 2."""
     (name,) = names("1.0+acme")
     verdict = Accepted("torch-acme", "1.0+acme", None, "0" * 64, "1" * 64)
-    file = StoredFile(name, 10, NOW + timedelta(hours=2), verdict, None, has_provenance=False)
+    file = StoredFile(name, 10, NOW + timedelta(hours=2), verdict, None, "absent")
     others = [Counted(NOW + timedelta(hours=hour), f"files/acme/nightly/{hour}", 15) for hour in hours]
     listing = listing_of({name: file}, TakenBack(), lane_channel(quota=30), "../", others)
     assert bool(listing.projects) is is_listed

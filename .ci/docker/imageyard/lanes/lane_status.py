@@ -37,8 +37,8 @@ _CENT = Decimal("0.01")
 
 NightlySignal: TypeAlias = Literal["on time", "late", "no upload yet", "not expected"]
 """`not expected`: the channel names no interval, or the lane is suspended."""
-Verified: TypeAlias = Literal["verified", "refused", "not checked", "no provenance"]
-"""What is known of a file's provenance; `not checked`: it is there, and nobody looked into it."""
+Verified: TypeAlias = Literal["verified", "refused", "no provenance"]
+"""What is found of a file's provenance: it holds, it does not, or there is none that the channel looks for."""
 
 
 @dataclass(frozen=True)
@@ -258,13 +258,13 @@ def content_of_status(status: ChannelStatus) -> dict[str, Any]:
 
 
 def _provenance(status: ChannelStatus) -> str:
-    order: tuple[Verified, ...] = ("refused", "verified", "not checked", "no provenance")
+    order: tuple[Verified, ...] = ("refused", "verified", "no provenance")
     return ", ".join(f"{status.verified[one]} {_word(one)}" for one in order if one in status.verified) or "-"
 
 
 def _word(one: Verified) -> str:
     match one:
-        case "verified" | "refused" | "not checked":
+        case "verified" | "refused":
             return one
         case "no provenance":
             return "without"

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from html import unescape
 from urllib.parse import unquote
@@ -15,6 +15,7 @@ from imageyard.bucket.objects import Bucket, ObjectEntry
 from imageyard.console import Story
 from imageyard.errors import ImageyardError, PolicyRefused
 from imageyard.http.backoff import Clock
+from imageyard.lanes.attested_files import read_attested
 from imageyard.lanes.kept_state import read_state
 from imageyard.lanes.lane_log import read_on
 from imageyard.lanes.lane_requests import is_id, read_request, taken_back
@@ -28,7 +29,6 @@ from imageyard.lanes.lane_status import (
     Verified,
     status_of,
 )
-from imageyard.lanes.lane_verification import Verify, beside
 from imageyard.lanes.listed_files import Accepted
 from imageyard.lanes.model import LaneActivity, LaneCatalogue
 from imageyard.lanes.places import BESIDE, CENTRE, files_prefix, index_prefix, requests_prefix, state_key
@@ -47,7 +47,6 @@ def lane_statuses(
     bucket: Bucket,
     reporter: Story,
     clock: Clock | None = None,
-    verify: Verify = beside,
 ) -> tuple[list[ChannelStatus], ImageyardError | None]:
     """How the channels of a lane, or of all, are, and the first error.
 
@@ -60,7 +59,7 @@ def lane_statuses(
     first: ImageyardError | None = None
     for rules in [lane_channel(found, name, channel) for name in lanes for channel in found.channels]:
         try:
-            facts = _Reading(bucket, rules, found.lane(rules.lane).state, verify).facts()
+            facts = _Reading(bucket, rules, found.lane(rules.lane).state).facts()
         except ImageyardError as error:
             reporter.error(error)
             first = first or error
@@ -98,11 +97,10 @@ def _linked(page: str, url: str) -> ListedFile:
 class _Reading:
     """One channel: what was listed of it, and what its state says. Raises PolicyRefused where the log was changed."""
 
-    def __init__(self, bucket: Bucket, rules: LaneChannel, state: LaneActivity, verify: Verify) -> None:
+    def __init__(self, bucket: Bucket, rules: LaneChannel, state: LaneActivity) -> None:
         self.bucket = bucket
         self.rules = rules
         self.state = state
-        self.verify = verify
         self.kept = read_state(bucket, state_key(rules.lane, rules.channel.name))
         self.prefix = files_prefix(rules.lane, rules.channel.name)
         # In the order in which the indexer writes backwards: what changes meanwhile makes no page untrue.
@@ -163,10 +161,8 @@ class _Reading:
         return {**found, **dict(zip(asked, told, strict=True))}
 
     def _verified(self, hashes: Mapping[str, str]) -> dict[str, Verified]:
-        keys = {one.key for one in self.entries.values()}
-        names: Sequence[str] = list(hashes)
-        told = each(names, lambda n: self.verify(self.bucket, self.prefix + n, hashes[n], keys), _WORKERS)
-        return dict(zip(names, told, strict=True))
+        found = read_attested(self.bucket, self.entries, hashes, self.kept.attested, self.rules)
+        return {name: "refused" if one.refused else "verified" for name, one in found.items()}
 
     def _requests(self, executed: frozenset[str]) -> Iterable[OpenRequest]:
         mine = (self.rules.lane, self.rules.channel.name)

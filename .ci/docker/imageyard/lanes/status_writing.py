@@ -10,7 +10,6 @@ from imageyard.console import Story
 from imageyard.errors import ImageyardError
 from imageyard.files import atomic_write, make_folder
 from imageyard.http.backoff import Clock
-from imageyard.lanes.lane_verification import Verify, beside
 from imageyard.lanes.model import LaneCatalogue
 from imageyard.lanes.places import INDEXES
 from imageyard.lanes.status_page import DATA, HTML, status_data, status_html
@@ -27,7 +26,6 @@ def write_status_page(
     bucket: Bucket,
     reporter: Story,
     clock: Clock | None = None,
-    verify: Verify = beside,
 ) -> tuple[str, ImageyardError | None]:
     """Write the page into a folder, or into the bucket where it is None; returns where it is, and the first error.
 
@@ -37,7 +35,7 @@ def write_status_page(
     clock = clock or Clock()
     if to is not None:
         make_folder(to)  # before minutes of reading, and not after them
-    statuses, error = lane_statuses(found, None, bucket, reporter, clock, verify)
+    statuses, error = lane_statuses(found, None, bucket, reporter, clock)
     read = {(one.lane, one.channel) for one in statuses}
     wanted = [(lane, channel) for lane in found.lanes for channel in found.channels]
     unread = [" ".join(one) for one in wanted if one not in read]
