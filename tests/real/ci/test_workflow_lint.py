@@ -95,9 +95,11 @@ def test_a_secret_is_in_reach_of_jobs_in_an_environment_only() -> None:
     given = {name for name, job in jobs.items() for step in job.steps if "secrets." in str((step.env, step.with_))}
     waves = [f"rows-{wave}" for wave in range(WAVES)]
     keeping = {f"{name}.yml {job}": environment for name, job, environment in KEEPING}
-    assert given - keeping.keys() == {f"docker-builds.yml {name}" for name in (*waves, "promote", "mirror", "backup")}
+    building = {f"docker-builds.yml {name}" for name in (*waves, "promote", "mirror", "backup")}
+    assert given - keeping.keys() - building == {"lane-upload.yml upload"}
+    assert jobs["lane-upload.yml upload"].environment == "lane-upload"
     decided = "${{ needs.decide.outputs.environment }}"
-    assert {jobs[name].environment for name in given - keeping.keys()} == {MIRROR, decided, "docker-backup"}
+    assert {jobs[name].environment for name in building} == {MIRROR, decided, "docker-backup"}
     assert {name: jobs[name].environment for name in keeping} == keeping
     assert {job.permissions.get("packages", "none") for job in jobs.values()} == {"none", "read"}
 

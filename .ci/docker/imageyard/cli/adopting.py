@@ -54,9 +54,9 @@ def parity(
     names: str = "",
     against: str | None = None,
     intended: str | None = None,
-    status: Sequence[str] = (),
+    status: Sequence[str] | None = None,
     record: str | None = None,
-    env: Sequence[str] = (),
+    env: Sequence[str] | None = None,
     arch: str | None = None,
     json: bool = False,
     catalogue: str | None = None,
@@ -70,7 +70,7 @@ def parity(
             hint=["inv parity --against FILE", "inv parity 'NAME NAME' --record SCRIPT > FILE"],
         )
     if record is not None:
-        return _recorded(record, names, env, arch)
+        return _recorded(record, names, env or (), arch)
     from imageyard.adopt import intended as intended_file
     from imageyard.adopt import parity_text, recorded
     from imageyard.adopt.parity import differences, sorted_out
