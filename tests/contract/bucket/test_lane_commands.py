@@ -192,6 +192,15 @@ def test_a_signed_file_is_verified_by_whoever_gets_it(commands: Commands) -> Non
     path.with_name(f"{ONE}.intoto.jsonl").write_bytes(objects[f"files/acme/stable/{ONE}.intoto.jsonl"])
     assert ONE in commands.inv(*local).stdout
 
+    result = ("lane.result", "acme", ONE, "--outcome", "passed", "--url", "https://ci.example/1")
+    assert "no key" in commands.inv(*result, "--origin", str(claims), code=4).stderr
+    commands.env["LANE_SIGNING_KEY_FILE"] = str(secret)
+    assert "no outcome" in commands.inv("lane.result", "acme", ONE, code=2).stderr
+    assert "posted" in commands.inv(*result, "--origin", str(claims)).stdout
+    del commands.env["LANE_SIGNING_KEY_FILE"]
+    (stable,) = _stable(commands.inv("lane.status", "acme", "--json").stdout)
+    assert stable["tests"] == {"filename": ONE, "outcome": "passed", "url": "https://ci.example/1", "refused": ""}
+
     other = (commands.folder / "lanes.yml").read_text().replace(key().public.line, key(seed=2).public.line)
     (commands.folder / "lanes.yml").write_text(other)
     assert "none of the lane" in commands.inv("lane.verify", code=10).stderr

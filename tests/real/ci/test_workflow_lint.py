@@ -96,8 +96,9 @@ def test_a_secret_is_in_reach_of_jobs_in_an_environment_only() -> None:
     waves = [f"rows-{wave}" for wave in range(WAVES)]
     keeping = {f"{name}.yml {job}": environment for name, job, environment in KEEPING}
     building = {f"docker-builds.yml {name}" for name in (*waves, "promote", "mirror", "backup")}
-    assert given - keeping.keys() - building == {"lane-upload.yml upload"}
-    assert jobs["lane-upload.yml upload"].environment == "lane-upload"
+    lanes = {"lane-upload.yml upload", "lane-upload.yml request"}
+    assert given - keeping.keys() - building == lanes
+    assert {jobs[name].environment for name in lanes} == {"lane-upload"}
     decided = "${{ needs.decide.outputs.environment }}"
     assert {jobs[name].environment for name in building} == {MIRROR, decided, "docker-backup"}
     assert {name: jobs[name].environment for name in keeping} == keeping

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from imageyard.lanes.channels import NIGHTLY, STABLE
+from imageyard.lanes.lane_results import ResultSignal
 from imageyard.lanes.lane_status import (
     HEADERS,
     ChannelFacts,
@@ -158,7 +159,7 @@ def test_what_is_known_of_provenance_is_counted_by_file() -> None:
     found = status_of(facts(objects=objects, listed=listed, verified={ONE: "verified"}), None, NOW)
     assert found.verified == {"verified": 1, "no provenance": 1}
     assert found.listed == 2
-    assert cells(found)[-1] == "1 verified, 1 without"
+    assert cells(found)[-2] == "1 verified, 1 without"
 
 
 def test_requests_are_told_oldest_first() -> None:
@@ -188,6 +189,7 @@ def test_a_status_as_plain_data() -> None:
         "consistent": True,
         "faults": [],
         "verified": {"no provenance": 1},
+        "tests": None,
         "waiting": [],
         "requests": [],
     }
@@ -207,3 +209,18 @@ def test_a_status_as_plain_data() -> None:
 def test_what_is_no_page(page: str, body: bytes) -> None:
     with pytest.raises(ValueError, match="it is no page of a project"):
         listed_in(page, body)
+
+
+@pytest.mark.parametrize(
+    ("tests", "cell"),
+    [
+        (None, "-"),
+        (ResultSignal(ONE, "passed", "https://ci.example/1"), "passed"),
+        (ResultSignal(ONE, "failed"), "failed"),
+        (ResultSignal(ONE, None, refused="the key is none of the lane"), "refused"),
+    ],
+)
+def test_what_the_lane_says_of_its_tests(tests: ResultSignal | None, cell: str) -> None:
+    found = status_of(facts(tests=tests), None, NOW)
+    assert cells(found)[-1] == cell
+    assert content_of_status(found)["tests"] == (None if tests is None else vars(tests))

@@ -11,10 +11,12 @@ from imageyard.console import Story
 from imageyard.errors import ImageyardError, PolicyRefused, exit_code
 from imageyard.lanes.document import parse
 from imageyard.lanes.index_update import update_index
+from imageyard.lanes.lane_results import ResultSignal
 from imageyard.lanes.lane_rules import lane_channel
 from imageyard.lanes.lane_status import ChannelStatus
 from imageyard.lanes.model import LaneCatalogue
 from imageyard.lanes.places import PROVENANCE, file_key, request_key
+from imageyard.lanes.posted_results import post_result
 from imageyard.lanes.status_reading import lane_statuses
 from imageyard.lanes.upload import upload_file
 from support.lanes.catalogues import HEAD
@@ -115,7 +117,14 @@ def test_the_provenance_of_files_is_looked_into(shop: Shop) -> None:
     assert shop.status.verified == {"verified": 2, "no provenance": 1}
     shop.s3.put(file_key("acme", "stable", ONE) + PROVENANCE, b"{}")
     assert shop.status.verified == {"verified": 2, "refused": 1}
+    clock.sleep(1)
+    said = (three, "warned", "https://ci.example/7")
+    post_result(bucket, shop.rules, said, signer(seed=2), clock)
+    assert shop.status.tests == ResultSignal(three, "warned", "https://ci.example/7")
     told = lane_catalogue_without(shop.found, "b")
+    refused = shop.statuses(told)[0]["stable"].tests
+    assert refused is not None
+    assert (refused.filename, refused.outcome) == (three, None)
     assert shop.statuses(told)[0]["stable"].verified == {"verified": 1, "refused": 2}
 
 

@@ -19,6 +19,7 @@ from imageyard.console import Story
 from imageyard.errors import EnvironmentLacks, PolicyRefused
 from imageyard.lanes.channels import NIGHTLY, STABLE
 from imageyard.lanes.document import parse
+from imageyard.lanes.lane_results import ResultSignal
 from imageyard.lanes.lane_status import HEADERS, ChannelFacts, ChannelStatus, ObjectFacts, OpenRequest, status_of
 from imageyard.lanes.status_page import DATA, HTML, status_data, status_html
 from imageyard.lanes.status_writing import write_status_page
@@ -53,6 +54,14 @@ class Seen(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.text += data
+
+
+def test_the_result_of_tests_leads_to_where_they_ran() -> None:
+    address = 'https://ci.example/"><script>alert(1)</script>'
+    seen = Seen(status_html([status(tests=ResultSignal(WHEEL, "failed", address))], (), NOW))
+    assert ("href", address) in seen.attributes
+    assert ("rel", "nofollow noreferrer") in seen.attributes
+    assert "script" not in seen.tags
 
 
 def test_every_channel_has_a_row_with_a_cell_for_each_column() -> None:

@@ -1,4 +1,4 @@
-"""What can be proven of the files of lanes, by whoever installs them."""
+"""What can be proven of the files of lanes, by whoever installs them, and what a lane says of its tests."""
 
 from __future__ import annotations
 
@@ -64,4 +64,47 @@ def verify(
         raise Exit(code=exit_code(error))
 
 
-TASKS = [verify]
+@task(
+    changes=True,
+    instead="inv lane.status: what is posted",
+    lane="the lane",
+    file="the name of the file that was tested, as the page of the lane has it",
+    outcome="how its tests ended: passed, warned or failed",
+    url="where to read more, https://HOST/PATH",
+    origin="a file that says where the result comes from, for who signs it outside of a job with an identity",
+    lanes=LANES,
+)
+def result(
+    context: Context, lane: str, file: str, outcome: str = "", url: str = "", origin: str = "", lanes: str | None = None
+) -> None:
+    """Post the signed result of the tests of a file beside it; the status and the page of lanes show the newest one.
+
+    The key in LANE_SIGNING_KEY, or in the file that LANE_SIGNING_KEY_FILE names, signs it.
+    """
+    import os
+    from pathlib import Path
+
+    from imageyard.errors import ConfigurationError, EnvironmentLacks
+    from imageyard.lanes.asking import channel_of
+    from imageyard.lanes.lane_rules import lane_channel
+    from imageyard.lanes.posted_results import post_result
+    from imageyard.lanes.result_statement import OUTCOMES
+    from imageyard.lanes.signing import KEY, Signer, key_of
+
+    said = next((one for one in OUTCOMES if one == outcome), None)
+    if said is None:
+        raise ConfigurationError(
+            f"{outcome[:40]!r} is no outcome of tests", hint=[f"--outcome {one}" for one in OUTCOMES]
+        )
+    found, reporter = lanes_of(lanes), Story.detect()
+    rules = lane_channel(found, lane, channel_of(file))
+    access = access_of(found, reporter)
+    key = key_of(os.environ, reporter.mask)
+    if key is None:
+        hint = f"set {KEY} to a private key in PEM, whose public key lanes.yml has among the lane's `keys`"
+        raise EnvironmentLacks("there is no key that signs it", doing="posting a result of tests", hint=hint)
+    signer = Signer(key, access.origin(Path(origin) if origin else None), rules.provenance.forge)
+    Story.result(post_result(access.bucket(found.role_of(lane)), rules, (file, said, url), signer))
+
+
+TASKS = [verify, result]

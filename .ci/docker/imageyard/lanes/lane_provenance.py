@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
 
-from imageyard.lanes.dsse import Envelope, NotSigned, read_envelope, signed_bytes
+from imageyard.lanes.dsse import NotSigned, read_envelope
+from imageyard.lanes.lane_signer import signer_among, too_late
 from imageyard.lanes.model import LaneKey
 from imageyard.lanes.provenance_statement import Provenance, read_provenance
-from imageyard.lanes.signatures import is_signed
 
 __all__ = ["CHECKS", "CheckName", "ProvenanceFinding", "ProvenanceRules", "fault_in", "judge_provenance"]
 
@@ -70,11 +70,11 @@ def _findings(
         yield ProvenanceFinding("envelope", str(wrong))
         return
     yield ProvenanceFinding("envelope")
-    signer = _signer(envelope, rules.keys)
+    signer = signer_among(envelope, rules.keys)
     if isinstance(signer, str):
         yield ProvenanceFinding("signature", signer)
         return
-    late = _too_late(signer, stored)
+    late = too_late(signer, stored)
     yield ProvenanceFinding("signature", late, signer.name)
     if late:
         return
@@ -90,25 +90,6 @@ def _findings(
     yield ProvenanceFinding(
         "workflow", "" if said.builder == builder else f"the builder is {said.builder!r:.200}, not {builder}"
     )
-
-
-def _signer(envelope: Envelope, keys: Sequence[LaneKey]) -> LaneKey | str:
-    """The key that signed, or why none did."""
-    candidates = [key for key in keys if envelope.key_id in ("", key.public.id)]
-    if not candidates:
-        named = f", {envelope.key_id!r:.70}" if envelope.key_id else ""
-        return f"the key{named} is none of the lane"
-    message = signed_bytes(envelope.payload)
-    signed = [key for key in candidates if is_signed(key.public, envelope.signature, message)]
-    return signed[0] if signed else "the signature is not of these bytes"
-
-
-def _too_late(key: LaneKey, stored: datetime | None) -> str:
-    if key.until is None or (stored is not None and stored < key.until):
-        return ""
-    until = f"{key.until:%Y-%m-%dT%H:%M:%SZ}"
-    when = "nobody says when it was stored" if stored is None else f"it was stored at {stored:%Y-%m-%dT%H:%M:%SZ}"
-    return f"the key {key.name} was used until {until}, and {when}"
 
 
 def _subject(said: Provenance, filename: str, sha256: str) -> ProvenanceFinding:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta, timezone
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Literal, TypeAlias
 
 from imageyard.errors import assert_never
 from imageyard.lanes.channels import Channel
+from imageyard.lanes.lane_results import ResultSignal
 from imageyard.lanes.model import LaneActivity
 from imageyard.lanes.places import BESIDE
 from imageyard.lanes.quota import used_bytes
@@ -78,7 +79,7 @@ class ChannelFacts:
 
     `listed` is what the pages of the index name, `unreadable` are pages that say nothing, each with why. `withdrawn`
     are files that were taken back, `verified` says what is known of the provenance of listed files. `waiting` are
-    files that the indexer has not read.
+    files that the indexer has not read, `tests` is what the lane says of the newest file that is listed.
     """
 
     lane: str
@@ -92,6 +93,7 @@ class ChannelFacts:
     verified: Mapping[str, Verified] = field(default_factory=dict)
     waiting: Sequence[str] = ()
     requests: Sequence[OpenRequest] = ()
+    tests: ResultSignal | None = None
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,7 @@ class ChannelStatus:
     verified: Mapping[Verified, int]
     waiting: tuple[str, ...]
     requests: tuple[OpenRequest, ...]
+    tests: ResultSignal | None = None
 
     @property
     def is_consistent(self) -> bool:
@@ -150,6 +153,7 @@ def status_of(facts: ChannelFacts, price: Decimal | None, now: datetime) -> Chan
         verified={one: known.count(one) for one in dict.fromkeys(known)},
         waiting=tuple(sorted(facts.waiting)),
         requests=tuple(sorted(facts.requests, key=lambda one: (one.since, one.id))),
+        tests=facts.tests,
     )
 
 
@@ -202,6 +206,7 @@ HEADERS = (
     "nightly",
     "index",
     "provenance",
+    "tests",
 )
 
 
@@ -219,6 +224,7 @@ def cells(status: ChannelStatus) -> tuple[str, ...]:
         "-" if status.nightly == "not expected" else status.nightly,
         "consistent" if status.is_consistent else f"{len(status.faults)} wrong",
         _provenance(status),
+        "-" if status.tests is None else status.tests.outcome or "refused",
     )
 
 
@@ -252,6 +258,7 @@ def content_of_status(status: ChannelStatus) -> dict[str, Any]:
         "consistent": status.is_consistent,
         "faults": list(status.faults),
         "verified": dict(status.verified),
+        "tests": None if status.tests is None else asdict(status.tests),
         "waiting": list(status.waiting),
         "requests": [{"id": one.id, "what": one.what, "since": _time(one.since)} for one in status.requests],
     }

@@ -17,6 +17,7 @@ __all__ = [
     "PROVENANCE",
     "REQUESTS",
     "STATE",
+    "TESTED",
     "UPLOAD",
     "file_key",
     "files_prefix",
@@ -42,9 +43,10 @@ LOG = "log/"
 CENTRE = "centre"
 """Whose requests are about any lane: `requests/centre/`. No lane has this name."""
 
-METADATA, PROVENANCE, UPLOAD = ".metadata", ".intoto.jsonl", ".upload.json"
-"""What a key beside that of a file ends with: its METADATA (PEP 658), its signed provenance, who uploaded it."""
-BESIDE = (METADATA, PROVENANCE, UPLOAD)
+METADATA, PROVENANCE, UPLOAD, TESTED = ".metadata", ".intoto.jsonl", ".upload.json", ".tested.jsonl"
+"""What a key beside that of a file ends with: its METADATA (PEP 658), its signed provenance, who uploaded it, and the
+signed result of its tests."""
+BESIDE = (METADATA, PROVENANCE, UPLOAD, TESTED)
 _WORD = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 
 

@@ -30,7 +30,10 @@ class Signer:
 
     def sign(self, filename: str, sha256: str) -> bytes:
         """The signed provenance of a file, as it lies beside it."""
-        payload = write_provenance(filename, sha256, self.origin, self.forge)
+        return self.sealed(write_provenance(filename, sha256, self.origin, self.forge))
+
+    def sealed(self, payload: bytes) -> bytes:
+        """A signed statement in its envelope."""
         return write_envelope(Envelope(payload, self.key.public.id, self.key.sign(signed_bytes(payload))))
 
 

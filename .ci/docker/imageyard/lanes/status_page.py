@@ -83,6 +83,8 @@ def _row(status: ChannelStatus, *, linked: bool) -> str:
         text = _text(cell)
         if name == "channel" and linked:
             text = f'<a href="{quote(status.lane)}/{quote(status.channel)}/">{text}</a>'
+        if name == "tests" and status.tests is not None and status.tests.url:
+            text = f'<a href="{_text(status.tests.url)}" rel="nofollow noreferrer">{text}</a>'
         kind = _kind(name, status)
         made.append(f'<td data-name="{_text(name)}"{f" class={kind}" if kind else ""}>{text}</td>')
     return f"<tr>{''.join(made)}</tr>"
@@ -95,12 +97,14 @@ def _kind(column: str, status: ChannelStatus) -> str:
         "index": not status.is_consistent,
         "of": status.used > status.quota,
         "provenance": "refused" in status.verified,
+        "tests": status.tests is not None and status.tests.outcome in ("failed", None),
     }
     if bad.get(column):
         return "bad"
     if column == "state" and status.state == "suspended":
         return "dim"
-    return "good" if column == "nightly" and status.nightly == "on time" else ""
+    good = {"nightly": status.nightly == "on time", "tests": status.tests is not None}
+    return "good" if good.get(column) else ""
 
 
 def _items(title: str, items: Iterable[str]) -> list[str]:

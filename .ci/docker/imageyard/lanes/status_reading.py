@@ -19,6 +19,7 @@ from imageyard.lanes.attested_files import read_attested
 from imageyard.lanes.kept_state import read_state
 from imageyard.lanes.lane_log import read_on
 from imageyard.lanes.lane_requests import is_id, read_request, taken_back
+from imageyard.lanes.lane_results import ResultSignal
 from imageyard.lanes.lane_rules import LaneChannel, lane_channel
 from imageyard.lanes.lane_status import (
     ChannelFacts,
@@ -31,7 +32,8 @@ from imageyard.lanes.lane_status import (
 )
 from imageyard.lanes.listed_files import Accepted
 from imageyard.lanes.model import LaneActivity, LaneCatalogue
-from imageyard.lanes.places import BESIDE, CENTRE, files_prefix, index_prefix, requests_prefix, state_key
+from imageyard.lanes.places import BESIDE, CENTRE, TESTED, files_prefix, index_prefix, requests_prefix, state_key
+from imageyard.lanes.posted_results import result_signal
 from imageyard.parallel import each
 
 __all__ = ["lane_statuses", "listed_in"]
@@ -123,6 +125,7 @@ class _Reading:
             unreadable=self.unreadable,
             withdrawn=frozenset(taken.withdrawn),
             verified=self._verified(hashes),
+            tests=self._tests(hashes),
             waiting=[name for name in self.entries if not name.endswith(BESIDE) and not self._is_read(name)],
             requests=list(self._requests(self.kept.executed | {one.id for one in self.log})),
         )
@@ -163,6 +166,13 @@ class _Reading:
     def _verified(self, hashes: Mapping[str, str]) -> dict[str, Verified]:
         found = read_attested(self.bucket, self.entries, hashes, self.kept.attested, self.rules)
         return {name: "refused" if one.refused else "verified" for name, one in found.items()}
+
+    def _tests(self, hashes: Mapping[str, str]) -> ResultSignal | None:
+        """What the lane says of the tests of the newest file that is listed."""
+        newest = max(hashes, key=lambda name: (self.entries[name].modified, name), default=None)
+        if newest is None:
+            return None
+        return result_signal(self.bucket, self.entries.get(newest + TESTED), newest, hashes[newest], self.rules)
 
     def _requests(self, executed: frozenset[str]) -> Iterable[OpenRequest]:
         mine = (self.rules.lane, self.rules.channel.name)
