@@ -75,10 +75,11 @@ def calls(tmp_path: Path, name: str, id: str, inputs: dict[str, str]) -> list[li
     one = job(name, id)
     path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
     for step in one.steps:
-        if not step.run.startswith("inv "):
+        if not re.search("^ *inv ", step.run, re.MULTILINE):
             continue
         assert "${{" not in step.run, "inputs come by the environment alone"
-        env = {key: interpolate(value, {"inputs": inputs}) for key, value in {**one.env, **step.env}.items()}
+        contexts = {"inputs": inputs, "secrets": {"LANE_SIGNING_KEY": "a key"}}
+        env = {key: interpolate(value, contexts) for key, value in {**one.env, **step.env}.items()}
         given = {"PATH": path, "CALLS": str(tmp_path / "calls"), **env}
         subprocess.run(["bash", "-e", "-c", step.run], check=True, cwd=tmp_path, env=given)
     assert not (tmp_path / "evil").exists()
@@ -95,9 +96,24 @@ def parsed(argv: list[str]) -> dict[str, object]:
 @pytest.mark.parametrize("action", ["yank", "withdraw", "restore"])
 def test_what_a_vendor_asks_for_is_what_it_says(tmp_path: Path, action: str) -> None:
     """Nothing in an input is a further option, and nothing is run."""
-    inputs = {"lane": "acme", "request": action, "file": STRANGE, "reason": STRANGE}
+    inputs = {"lane": "acme", "request": action, "file": STRANGE, "reason": STRANGE, "outcome": "", "url": ""}
     (argv,) = calls(tmp_path, "lane-upload", "request", inputs)
     assert parsed(argv) == {"name": f"lane.{action}", "lane": "acme", "file": STRANGE, "reason": STRANGE, "yes": True}
+
+
+def test_the_result_of_tests_is_what_it_says(tmp_path: Path) -> None:
+    inputs = {"lane": "acme", "request": "result", "file": STRANGE, "reason": "", "outcome": STRANGE, "url": STRANGE}
+    (argv,) = calls(tmp_path, "lane-upload", "request", inputs)
+    said = {"lane": "acme", "file": STRANGE, "outcome": STRANGE, "url": STRANGE}
+    assert parsed(argv) == {"name": "lane.result", **said}
+
+
+def test_a_request_that_there_is_not_is_an_error(tmp_path: Path) -> None:
+    inputs = {"lane": "acme", "request": "purge", "file": STRANGE, "reason": "", "outcome": "", "url": ""}
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        calls(tmp_path, "lane-upload", "request", inputs)
+    assert failed.value.returncode == 2
+    assert not (tmp_path / "calls").exists()
 
 
 @pytest.mark.parametrize(("request_", "runs"), [("", "upload"), ("yank", "request")])
