@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,10 +59,9 @@ def test_the_same(tmp_path: Path) -> None:
 def test_each_kind_of_difference(tmp_path: Path) -> None:
     args = {"BASE": "image:base", "GCC": "11", "ONNX": "yes", "DOCS": ""}
     other = RecordedBuild(
-        "app-gcc13", "arm64", "Dockerfile", args, "live", "src", "test", True, ("pins.txt",), {"pins": "../pins"}
+        "app-gcc13", "amd64", "Dockerfile", args, "live", "src", "test", True, ("pins.txt",), {"pins": "../pins"}
     )
     assert compared(tmp_path, app_gcc13=other) == [
-        ("app-gcc13", "arch", "arm64", "amd64"),
         ("app-gcc13", "dockerfile", "Dockerfile", "app/Dockerfile"),
         ("app-gcc13", "context", "src", "."),
         ("app-gcc13", "target", "test", None),
@@ -72,6 +72,15 @@ def test_each_kind_of_difference(tmp_path: Path) -> None:
         ("app-gcc13", "arg ONNX", "yes", None),
         ("app-gcc13", "empty arg DOCS", "", None),
         ("app-gcc13", "arg KATEX", None, "yes"),
+    ]
+
+
+def test_an_architecture_that_one_side_lacks(tmp_path: Path) -> None:
+    """Also where the name is on both sides: a row for arm64 is a build that the script never made."""
+    other = replace(BUILDS["app-gcc13"], arch="arm64")
+    assert compared(tmp_path, app_gcc13=other) == [
+        ("app-gcc13", "arch", "arm64", None),
+        ("app-gcc13", "arch", None, "amd64"),
     ]
 
 
@@ -106,9 +115,12 @@ def test_what_is_meant(tmp_path: Path) -> None:
     }
     assert [(one.rows, one.why) for one in unused] == [("base", "never reached")]
     told = parity_text.Parity(2, unintended, meant, unused)
+    live = told.only(["live"], builds)
+    assert (live.compared, len(live.unintended), live.unused) == (0, 2, unused), "what has no status stays"
+    assert told.only((), builds) is told
     assert told.lines == [
         "app-gcc12: arg GCC: the script has '11', the catalogue '12'  (images.yml:2:34)",
-        "base: row: the catalogue has 'amd64', the script has none",
+        "base: row: the catalogue has 'amd64', the script has none  (images.yml:4:18)",
         "intended: arg GCC: 1 in 1 rows: the newest",
         "intended: empty arg *: 2 in 2 rows: an arg without a value is absent",
         f"nothing differs as {tmp_path / 'intended.yml'}:4:58 says: empty arg * in base",
@@ -166,7 +178,7 @@ def test_a_file_of_builds_is_read_as_it_was_written(tmp_path: Path) -> None:
     whole = RecordedBuild(
         "one", "arm64", "a/Dockerfile", {"A": "", "B": "ü"}, "live", "src", "test", True, ("f",), {"c": "d"}
     )
-    builds = [whole, RecordedBuild("two", "amd64", "Dockerfile", {})]
+    builds = [whole, *(RecordedBuild("two", arch, "Dockerfile", {}) for arch in ("arm64", "amd64"))]
     file = tmp_path / "builds.json"
     file.write_text(recorded.as_text(builds, "a test"))
     assert recorded.load(file) == builds

@@ -140,6 +140,11 @@ def test_a_name_that_the_script_does_not_know(top: Path) -> None:
         ("docker run debian true", "0 builds"),
         ("docker build .; docker build .", "2 builds"),
         ("docker build /", "out of the repository"),
+        ("echo FROM scratch | docker build -", "no folder of the repository"),
+        ("docker build https://example.com/some.git", "no folder of the repository"),
+        ("docker build -f /tmp/Dockerfile .", "Dockerfile /tmp/Dockerfile is out of the repository"),
+        ("docker build --build-context c=/tmp .", "context /tmp is out of the repository"),
+        ("buildah bud .", "records docker, and not buildah"),
         ("docker build --platform linux/vax .", "linux/vax"),
     ],
 )
@@ -154,6 +159,60 @@ def test_where_the_platform_is_named(top: Path) -> None:
     (top / "build.sh").write_text("#!/bin/sh\ndocker buildx build --platform linux/arm/v7 .ci/docker/ubuntu\n")
     (found,) = record(top, top / "build.sh", ["one"], "amd64", {}).builds
     assert (found.arch, found.context, found.dockerfile) == ("armv7", ".ci/docker/ubuntu", "Dockerfile")
+
+
+def recorded_build(top: Path, *lines: str) -> recorded.RecordedBuild:
+    (top / "build.sh").write_text("\n".join(["#!/bin/bash", "set -e", *lines, ""]))
+    (found,) = record(top, top / "build.sh", ["one"], "amd64", {"EXPORTED": "yes"}).builds
+    return found
+
+
+def test_what_a_script_looks_at_after_its_build_is_not_there(top: Path) -> None:
+    """PyTorch's runs the image and ends with 1 where it does not answer."""
+    (top / "build.sh").write_text("#!/bin/sh\ndocker build .\ndocker run it lsb_release | grep -q Ubuntu || exit 7\n")
+    found = record(top, top / "build.sh", ["one"], "amd64", {})
+    assert (len(found.builds), found.failed) == (1, {"one": 7})
+
+
+def test_each_platform_is_a_build(top: Path) -> None:
+    (top / "build.sh").write_text("#!/bin/sh\ndocker buildx --builder b build --platform linux/amd64,linux/arm64 .\n")
+    assert [one.arch for one in record(top, top / "build.sh", ["one"], "amd64", {}).builds] == ["amd64", "arm64"]
+
+
+def test_args_and_contexts(top: Path) -> None:
+    found = recorded_build(top, "docker build --build-arg=EXPORTED --build-context pins=$PWD/pins --target pins .")
+    assert (found.args, found.contexts, found.files) == ({"EXPORTED": "yes"}, {"pins": "/pins"}, ())
+    assert found.target == "pins"
+
+
+def test_links_are_as_they_are(top: Path) -> None:
+    """One that the script changed is told; one that leads out of the repository is copied and not followed."""
+    outside = top.parent / "outside"
+    outside.mkdir()
+    (outside / "x").write_text("never touched\n")
+    (top / "link").symlink_to("requirements.txt")
+    (top / "folder").symlink_to(outside)
+    commit_all(top)
+    assert recorded_build(top, "docker build .").files == ()
+    assert recorded_build(top, "ln -sf .gitignore link", "docker build .").files == ("link",)
+    assert (outside / "x").read_text() == "never touched\n"
+
+
+def test_nothing_reaches_the_repository_an_engine_or_a_login(
+    top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the script does: a push, sudo, a real docker by its path, the variables of the caller."""
+    monkeypatch.setenv("DOCKER_HOST", "tcp://real:2375")
+    monkeypatch.setenv("SSH_AUTH_SOCK", "/real")
+    said = tmp_path / "said"
+    recorded_build(
+        top,
+        "git push origin HEAD:refs/heads/pushed 2> /dev/null || git commit --quiet --allow-empty -m x || true",
+        f'echo "$DOCKER_HOST $SSH_AUTH_SOCK $DOCKER_CONFIG" > {said}',
+        "sudo -E -u root A=1 docker build .",
+    )
+    assert sh(top, "branch", "--list", "pushed") == ""
+    assert "real" not in said.read_text()
 
 
 def test_no_script(top: Path, tmp_path: Path) -> None:

@@ -10,7 +10,11 @@ from dataclasses import dataclass, field
 
 __all__ = ["BuildCommand", "build_command"]
 
-_GLOBAL = ("--config", "--context", "-c", "--host", "-H", "--log-level", "-l", "--tlscacert", "--tlscert", "--tlskey")
+_GLOBAL = (
+    *("--builder", "--config", "--context", "-c", "--host", "-H", "--log-level", "-l"),
+    *("--tlscacert", "--tlscert", "--tlskey"),
+)
+"""The options before a subcommand that take a value, of docker and of buildx."""
 _SUBCOMMANDS = (("build",), ("buildx", "build"), ("buildx", "b"), ("image", "build"), ("builder", "build"))
 _LETTERS = {"-f": "--file", "-t": "--tag", "-o": "--output", "-m": "--memory", "-c": "--cpu-shares"}
 # fmt: off
@@ -46,6 +50,8 @@ class BuildCommand:
 def build_command(argv: Sequence[str], environ: Mapping[str, str]) -> BuildCommand | None:
     """Read the arguments of `docker`; None where they are those of another command, or name no context."""
     rest = list(_without_globals(argv))
+    if rest[:1] == ["buildx"]:  # which has options of its own before its subcommand
+        rest = ["buildx", *_without_globals(rest[1:])]
     subcommand = next((one for one in _SUBCOMMANDS if tuple(rest[: len(one)]) == one), None)
     if subcommand is None:
         return None

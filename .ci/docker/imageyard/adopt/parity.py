@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 
 from imageyard.adopt.recorded import RecordedBuild
 from imageyard.catalogue.model import Row, Where
+from imageyard.names import Arch
 
 __all__ = ["Difference", "Intended", "What", "differences", "sorted_out"]
 
@@ -55,25 +56,26 @@ class Intended:
 def differences(rows: Iterable[Row], recorded: Iterable[RecordedBuild], folder: str) -> list[Difference]:
     """Compare rows with recorded builds, by name; `folder` is that of the catalogue, from the repository's top."""
     ours = {(row.name, row.arch): row for row in rows}
-    by_name: dict[str, list[Row]] = {}
+    named: dict[str, Row] = {}
     for row in ours.values():
-        by_name.setdefault(row.name, []).append(row)
+        named.setdefault(row.name, row)
     found: list[Difference] = []
-    seen = set()
-    for build in recorded:
-        named = by_name.get(build.name)
-        if named is None:
-            found.append(Difference(build.name, "row", build.arch, None, status=build.status))
-            continue
-        seen.add(build.name)
-        own = ours.get((build.name, build.arch))
-        if own is None:
-            arches = ", ".join(row.arch for row in named)
-            found.append(Difference(build.name, "arch", build.arch, arches, "", build.status, named[0].image.where))
-            own = named[0]
-        found += _of_row(own, build, folder)
-    left = [Difference(name, "row", None, rows[0].arch) for name, rows in by_name.items() if name not in seen]
-    return [*found, *left]
+    said: dict[tuple[str, Arch], RecordedBuild] = {(build.name, build.arch): build for build in recorded}
+    names = {name for name, _ in said}
+    for (name, arch), build in said.items():
+        own = ours.get((name, arch))
+        if own is not None:
+            found += _of_row(own, build, folder)
+        elif name in named:
+            found.append(Difference(name, "arch", arch, None, "", build.status, named[name].image.where))
+        else:
+            found.append(Difference(name, "row", arch, None, status=build.status))
+    for (name, arch), row in ours.items():
+        if name not in names:
+            found.append(Difference(name, "row", None, arch, where=row.image.where))
+        elif (name, arch) not in said:
+            found.append(Difference(name, "arch", None, arch, where=row.image.where))
+    return found
 
 
 def sorted_out(
@@ -104,7 +106,8 @@ def _of_row(row: Row, build: RecordedBuild, folder: str) -> list[Difference]:
     add("target", build.target, image.target)
     add("no-cache", "yes" if build.no_cache else None, None)
     add("files", " ".join(sorted(build.files)) or None, " ".join(sorted(image.files)) or None)
-    add("contexts", _pairs(build.contexts) or None, _pairs(image.contexts) or None)
+    contexts = {name: _context(source, folder) for name, source in image.contexts.items()}
+    add("contexts", _pairs(build.contexts) or None, _pairs(contexts) or None)
     own = {**row.args, **{arg: f"image:{parent}" for arg, parent in image.parents.items()}}
     for arg in dict.fromkeys([*build.args, *own]):
         add("arg", build.args.get(arg), own.get(arg), arg)
@@ -121,3 +124,8 @@ def _from_top(context: str, folder: str) -> str:
         return context.strip("/") or "."
     parts = [part for part in (*folder.split("/"), *context.split("/")) if part not in ("", ".")]
     return "/".join(parts) or "."
+
+
+def _context(source: str, folder: str) -> str:
+    """A named context as records have it: a folder from the repository's top, with a slash before it; or an image."""
+    return source if "://" in source else f"/{_from_top(source, folder)}"

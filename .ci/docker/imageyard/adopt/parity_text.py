@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from imageyard.adopt.parity import Difference, Intended
+from imageyard.adopt.recorded import RecordedBuild
 
 __all__ = ["Parity"]
 
@@ -18,6 +19,22 @@ class Parity:
     unintended: Sequence[Difference]
     intended: Mapping[Intended, Sequence[Difference]]
     unused: Sequence[Intended]
+
+    def only(self, statuses: Sequence[str], builds: Sequence[RecordedBuild]) -> Parity:
+        """What is of recorded builds of some statuses alone, all where none is named, and of rows without a record.
+
+        A reason is unused only where it covers nothing of all builds.
+        """
+        if not statuses:
+            return self
+        wanted = {"", *statuses}
+        left = {reason: [one for one in all_ if one.status in wanted] for reason, all_ in self.intended.items()}
+        return Parity(
+            sum(build.status in statuses for build in builds),
+            [one for one in self.unintended if one.status in wanted],
+            {reason: all_ for reason, all_ in left.items() if all_},
+            self.unused,
+        )
 
     @property
     def lines(self) -> list[str]:

@@ -52,7 +52,7 @@ def load(path: Path) -> list[RecordedBuild]:
     try:
         rows: Mapping[str, Mapping[str, Any]] = found["rows"]
         arch_of = _arches(found.get("arches", {"amd64": _OTHERS}), rows)
-        return [_build(name, arch_of[name], row) for name, row in rows.items()]
+        return [_build(name, arch, row) for name, row in rows.items() for arch in arch_of[name]]
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ConfigurationError(f"these are no recorded builds: {_said(error)}", doing=doing, hint=_HINT) from None
 
@@ -74,9 +74,9 @@ def _said(error: Exception) -> str:
     return f"{error} is missing" if isinstance(error, KeyError) else str(error)
 
 
-def _arches(said: Mapping[str, object], rows: Mapping[str, object]) -> dict[str, Arch]:
-    """The architecture of each name."""
-    found: dict[str, Arch] = {}
+def _arches(said: Mapping[str, object], rows: Mapping[str, object]) -> dict[str, list[Arch]]:
+    """The architectures of each name."""
+    found: dict[str, list[Arch]] = {}
     others = None
     for arch, names in said.items():
         if arch not in get_args(Arch):
@@ -84,13 +84,14 @@ def _arches(said: Mapping[str, object], rows: Mapping[str, object]) -> dict[str,
         if names == _OTHERS:
             others = cast("Arch", arch)
         elif isinstance(names, list):
-            found |= dict.fromkeys(names, cast("Arch", arch))
+            for name in names:
+                found.setdefault(name, []).append(cast("Arch", arch))
         else:
             raise ValueError(f"arches: {arch} names no list, and not {_OTHERS!r}")
     if left := [name for name in rows if name not in found]:
         if others is None:
             raise ValueError(f"{left[0]} has no architecture")
-        found |= dict.fromkeys(left, others)
+        found |= {name: [others] for name in left}
     return found
 
 

@@ -77,13 +77,10 @@ def parity(
     from imageyard.project.project import find_project
 
     project = find_project(catalogue)
-    whole = recorded.load(Path(str(against)))
-    builds = [one for one in whole if not status or one.status in status]
-    left_out = {one.name for one in whole} - {one.name for one in builds}
-    rows = [row for row in project.catalogue.rows if row.name not in left_out]
+    builds = recorded.load(Path(str(against)))
     reasons = intended_file.load(Path(intended)) if intended else []
-    found = differences(rows, builds, project.catalogue.folder)
-    compared = parity_text.Parity(len(builds), *sorted_out(found, reasons))
+    found = differences(project.catalogue.rows, builds, project.catalogue.folder)
+    compared = parity_text.Parity(len(builds), *sorted_out(found, reasons)).only(status or (), builds)
     Story.result(compared.plain if json else "\n".join(compared.lines))
     if compared.unintended or compared.unused:
         raise CheckFailed(
@@ -111,6 +108,8 @@ def _recorded(script: str, names: str, env: Sequence[str], arch: str | None) -> 
             raise ConfigurationError(f"{one!r} is not NAME=VALUE", doing="reading --env")
     given = dict(one.partition("=")[::2] for one in env)
     found = record(git.top(Path()), Path(script), wanted, as_arch(arch) if arch else this_arch(), given)
+    for name, code in found.failed.items():
+        story.warn(f"{name}: the script ended with {code} after its build, which is recorded")
     if found.ignored:
         story.step(f"not kept, because they say how to build and not what: {', '.join(found.ignored)}")
     return as_text(found.builds, f"what {script} passes to docker build").rstrip()
