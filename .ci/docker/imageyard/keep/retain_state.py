@@ -63,15 +63,46 @@ class RepositoryState:
             ) from None
 
     def write(self, now: datetime, there: Collection[str]) -> None:
-        """Keep the first sightings of what is there. Raises EnvironmentLacks where it cannot be written."""
+        """Keep the first sightings of what is there, and forget the others: what comes back is new.
+
+        Raises EnvironmentLacks where it cannot be written.
+        """
         make_folder(self.folder)
-        seen = {digest: time.isoformat() for digest, time in sorted(self.first_seen.items()) if digest in there}
+        for digest in [digest for digest in self.first_seen if digest not in there]:
+            del self.first_seen[digest]
+        seen = {digest: time.isoformat() for digest, time in sorted(self.first_seen.items())}
         atomic_write(self.file, json.dumps({"version": VERSION, "last": now.isoformat(), "first_seen": seen}) + "\n")
+
+    def forget_deleted(self, now: datetime, gone: Collection[str], unsure: Collection[str]) -> None:
+        """Drop the sightings of what was deleted, so that it is new where it comes back, and keep that on disk.
+
+        What nobody knows of (`unsure`) is seen `now` for the first time. Raises EnvironmentLacks where it cannot be
+        written.
+        """
+        self._see_anew(now, unsure)
+        self.write(now, self.first_seen.keys() - set(gone))
+
+    def distrust_deleted(self, now: datetime) -> None:
+        """Take what a run deleted that died before it could forget it for seen `now`, wherever it is there again.
+
+        Raises ConfigurationError for a record that is damaged.
+        """
+        for record in self._records():
+            if self.last is None or _time(record.content["at"]) >= self.last:
+                self._see_anew(now, record.content["deleted"])
+
+    def _see_anew(self, now: datetime, digests: Iterable[str]) -> None:
+        for digest in digests:
+            if digest in self.first_seen:
+                self.first_seen[digest] = now
 
     def open_records(self) -> list[RestoreRecord]:
         """The restore records of runs that died. Raises ConfigurationError for one that is damaged."""
-        records = [RestoreRecord(path, _read(path)) for path in sorted(self.folder.glob(f"{self.name}.*.restore.json"))]
-        return [record for record in records if record.content.get("state") in ("running", "interrupted")]
+        return [record for record in self._records() if record.content["state"] in ("running", "interrupted")]
+
+    def _records(self) -> list[RestoreRecord]:
+        paths = sorted(self.folder.glob(f"{self.name}.*.restore.json"))
+        return [RestoreRecord(path, _read_record(path)) for path in paths]
 
     def new_record(self, repository: Reference, now: datetime, items: Iterable[Mapping[str, Any]]) -> RestoreRecord:
         """Write what is about to be deleted, before anything is. Raises EnvironmentLacks where it cannot be written."""
@@ -164,6 +195,17 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ConfigurationError(f"{path} is damaged", hint="remove it")
     return content
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    content = _read(path)
+    try:
+        _time(content["at"])
+        if isinstance(content["deleted"], list) and isinstance(content["items"], list) and content["state"]:
+            return content
+    except (KeyError, TypeError, ValueError):
+        pass
+    raise ConfigurationError(f"{path} is damaged", hint="move it away: what it says of deletions is read by people")
 
 
 def _time(text: str) -> datetime:
