@@ -12,6 +12,7 @@ import pytest
 from imageyard.errors import ConfigurationError, Denied, Transient
 from imageyard.keep.inventory import InventoryReader
 from imageyard.keep.retain_delete import items_of
+from imageyard.keep.retain_state import RepositoryState
 from imageyard.keep.retention_facts import StoredManifest
 from imageyard.keep.retention_plan import (
     DeleteReason,
@@ -188,3 +189,24 @@ def test_a_restore_record_that_is_damaged_ends_it(scene: Workplace, registry: Me
     path.write_text(json.dumps({"at": "long ago", "state": "running", "items": [], "deleted": []}))
     with pytest.raises(ConfigurationError, match="is damaged"):
         run(scene)
+
+
+def test_a_restore_record_is_open_by_its_name_until_it_has_ended(tmp_path: Path, registry: MemoryRegistry) -> None:
+    """The next run has the open ones alone; one that dies right before the old name goes leaves nothing open."""
+    place = registry.reference(IMAGES)
+    new = RepositoryState(tmp_path, place).new_record(place, START, [{"digest": "a"}, {"digest": "b"}])
+    assert [path.name for path in tmp_path.iterdir()] == [new.path.name]
+    assert new.path.name.endswith(".open.restore.json")
+    new.end("interrupted")
+    left = new.path.read_bytes()
+    (again,) = RepositoryState(tmp_path, place).open_records()
+    again.complete({"b"}.__contains__)
+    (ended,) = tmp_path.iterdir()
+    assert not ended.name.endswith(".open.restore.json")
+    content = json.loads(ended.read_text())
+    assert (content["state"], content["deleted"]) == ("completed later", ["a"])
+    new.path.write_bytes(left)
+    (again,) = RepositoryState(tmp_path, place).open_records()
+    again.complete({"b"}.__contains__)
+    assert list(tmp_path.iterdir()) == [ended]
+    assert RepositoryState(tmp_path, place).open_records() == []

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["Deletions", "RepositoryState", "RestoreRecord", "item_of", "lines_of", "write_report"]
 
 VERSION = 1
+_ENDED = ".restore.json"
+_OPEN = ".open.restore.json"
+_STATES_OPEN = ("running", "interrupted")
 
 
 @dataclass
@@ -98,7 +101,7 @@ class RepositoryState:
 
     def open_records(self) -> list[RestoreRecord]:
         """The restore records of runs that died. Raises ConfigurationError for one that is damaged."""
-        return [record for record in self._records() if record.content["state"] in ("running", "interrupted")]
+        return [record for record in self._records() if record.content["state"] in _STATES_OPEN]
 
     def _records(self) -> list[RestoreRecord]:
         paths = sorted(self.folder.glob(f"{self.name}.*.restore.json"))
@@ -117,18 +120,28 @@ class RepositoryState:
             "deleted": [],
         }
         names = chain([f"{self.name}.{stamp}"], (f"{self.name}.{stamp}-{number}" for number in count(2)))
-        paths = (self.folder / f"{name}.restore.json" for name in names)
-        record = RestoreRecord(next(path for path in paths if not path.exists()), content)  # none is ever written over
+        paths = (self.folder / f"{name}{_ENDED}" for name in names)
+        free = next(path for path in paths if not path.exists() and not _open(path).exists())  # none is written over
+        record = RestoreRecord(free, content)
         record.write()
         return record
 
 
 class RestoreRecord:
-    """The manifests that a run set out to delete, in order and with their bytes, and which of them are deleted."""
+    """The manifests that a run set out to delete, in order and with their bytes, and which of them are deleted.
+
+    While it is open its name says so, by which the workflow carries it to the next run.
+    """
 
     def __init__(self, path: Path, content: dict[str, Any]) -> None:
-        self.path = path
+        """`path` is that of the record when it has ended, or the one that it has until then."""
+        self.ended = path.with_name(path.name.removesuffix(_OPEN) + _ENDED) if path.name.endswith(_OPEN) else path
         self.content = content
+
+    @property
+    def path(self) -> Path:
+        """The file that the record is in."""
+        return _open(self.ended) if self.content.get("state") in _STATES_OPEN else self.ended
 
     def deleted(self, digests: Iterable[str]) -> None:
         """Add what was deleted, and keep it on disk."""
@@ -139,6 +152,8 @@ class RestoreRecord:
         """Say how it ended: `complete`, `interrupted`, or `completed later`."""
         self.content["state"] = state
         self.write()
+        if self.path == self.ended:
+            _open(self.ended).unlink(missing_ok=True)
 
     def complete(self, is_there: Callable[[str], bool]) -> None:
         """Finish the record of a run that died: what is not there any more was deleted by it."""
@@ -195,6 +210,10 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ConfigurationError(f"{path} is damaged", hint="remove it")
     return content
+
+
+def _open(ended: Path) -> Path:
+    return ended.with_name(ended.name.removesuffix(_ENDED) + _OPEN)
 
 
 def _read_record(path: Path) -> dict[str, Any]:
