@@ -28,7 +28,7 @@ from imageyard.registry.store import RegistryStore
 from support.aws.bucket import StrictS3
 from support.building.checkout import CATALOGUE, scene_of
 from support.git import commit_all, sh
-from support.registry.memory import MemoryRegistry
+from support.registry.memory import Fault, MemoryRegistry
 from support.services import services
 from support.yard.kept import Kept, make_kept
 
@@ -189,6 +189,45 @@ def test_an_image_comes_back_revoked_whose_epoch_was_raised_before_the_next_back
     store = RegistryStore(kept.registry.client(), kept.registry.reference("ci/image"))
     assert revocation_of(store, old_image.digest) == Revocation(old_image.digest, "broken")
     assert store.digest_of(NOTICE_TAG) is not None, "what asks for many finds it too"
+
+
+REVOKED_FAULTS: dict[str, tuple[Fault, int]] = {
+    # what of a revocation cannot be put, and how many of the tags come back all the same
+    "its marker": (Fault(r"PUT .*/manifests/sha256-.*[.]revoked", 503, times=99), 2),
+    "its notice": (Fault("PUT .*/manifests/_revocations", 503, times=99), 2),
+    "nothing": (Fault("never", 503), 5),
+}
+
+
+@pytest.mark.parametrize(("fault", "count"), REVOKED_FAULTS.values(), ids=REVOKED_FAULTS)
+def test_no_image_comes_back_without_its_revocation(kept: Kept, fault: Fault, count: int) -> None:
+    """The marker was written after the backup of its image, so that nothing but its tag leads to it."""
+    kept.promote()
+    kept.back_up()
+    store = RegistryStore(kept.registry.client(), kept.registry.reference("ci/image"))
+    row = store.digest_of(kept.work.facts("linux-base", "amd64").tag)
+    assert row is not None
+    mark(store, Revocation(row, "broken"))
+    kept.work = scene_of(kept.top, **{"images.yml": CATALOGUE.replace("base: {", "base: {epoch: 2, ", 1)})
+    commit_all(kept.top)
+    kept.promote("new")
+    assert kept.back_up()[1] == 0
+    kept.work = scene_of(kept.top, **{"images.yml": CATALOGUE})
+    kept.empty()
+    kept.registry.faults = [fault]
+    done, code = kept.recover(jobs=8)
+    there = kept.registry.tags("ci/image")
+    assert (len(done), code == 0) == (count, count == 5)
+    store = RegistryStore(kept.registry.client(), kept.registry.reference("ci/image"))
+    assert (row in there.values()) == (revocation_of(store, row) is not None)
+    if code == 0:
+        puts = [line.rpartition("/")[2] for line in kept.registry.requests if "PUT /v2/ci/image/manifests/" in line]
+        assert puts[0] == NOTICE_TAG
+        assert puts.count(NOTICE_TAG) == 1
+        assert puts.index(marker_tag(row)) < puts.index(row)
+    kept.registry.faults = []
+    assert kept.recover(jobs=8)[1] == 0
+    assert revocation_of(store, row) == Revocation(row, "broken")
 
 
 def test_a_cut_list_of_tags_leaves_no_revocation_out(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -123,8 +123,11 @@ def test_what_deletes_or_brings_back_is_never_stopped_half_way() -> None:
     assert deleting.condition.startswith("${{ vars.DOCKER_RETENTION == 'on'")
 
 
-def test_a_cache_is_written_by_retention_alone_and_has_times_only() -> None:
-    """In its environment, which only protected refs are in; each run has a key of its own."""
+def test_a_cache_is_written_by_retention_alone_and_has_times_and_open_records_only() -> None:
+    """In its environment, which only protected refs are in; each run has a key of its own.
+
+    It is written also where the run is cancelled: what that run deleted is forgotten by then.
+    """
     jobs = {f"{path.name} {job.id}": job for path in WORKFLOWS for job in load(path).jobs.values()}
     used = {(name, step.uses): step.with_ for name, job in jobs.items() for step in job.steps if "cache" in step.uses}
     retain, page = "docker-retention.yml retain", "docker-retention.yml page"
@@ -138,8 +141,11 @@ def test_a_cache_is_written_by_retention_alone_and_has_times_only() -> None:
         ".imageyard/retention/*.json",
         "!.imageyard/retention/report.json",
         "!.imageyard/retention/*.restore.json",
+        ".imageyard/retention/*.open.restore.json",
     ]
     assert {given["key"] for given in used.values()} == {"retention-${{ github.run_id }}-${{ github.run_attempt }}"}
+    (saving,) = [step for step in jobs[retain].steps if step.uses == "actions/cache/save"]
+    assert saving.condition == "${{ always() }}"
     uses = [step.uses for step in jobs[retain].steps]
     assert uses.index("actions/cache/restore") < uses.index("actions/cache/save")
 

@@ -127,4 +127,4 @@ def test_at_every_point(tmp_path: Path, registry: Served, when: str) -> None:
         if not found.killed(point, when):
             break
         check(found, pulled=True)
-    assert point == 13, "report, state, record, four deletions, three notes of them, the end, report"
+    assert point == 14, "report, state, record, four deletions, three notes of them, the end, state, report"

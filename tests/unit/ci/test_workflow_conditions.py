@@ -83,3 +83,18 @@ def test_a_job_that_reads_a_private_registry_may_read_packages() -> None:
             if logins and not job.environment:
                 found[job.id] = (job.permissions.get("packages"), *(sorted(step.env) for step in logins))
     assert found == dict.fromkeys(("decide", "report", "wait"), ("read", ["GITHUB_TOKEN"]))
+
+
+def test_every_job_that_keeps_images_has_a_token_for_ghcr() -> None:
+    """GHCR lists versions to nobody without one (docs.github.com, "REST API endpoints for packages").
+
+    The page only reads, for which the job's own token is enough; its environment has no secret.
+    """
+    found = {}
+    for file in ("docker-retention.yml", "docker-backup.yml", "docker-recover.yml"):
+        for job in load(WORKFLOWS / file).jobs.values():
+            (login,) = [step for step in job.steps if step.run.startswith("inv login")]
+            found[job.id] = (job.permissions.get("packages", "none"), sorted(login.env))
+    with_secret = ("none", ["GHCR_PAT", "ROLE"])
+    reading = ("read", ["GITHUB_TOKEN", "ROLE"])
+    assert found == {**dict.fromkeys(("retain", "backup", "recover"), with_secret), "page": reading}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from imageyard.keep.backup_copy import companions
 from imageyard.keep.backup_expiry import judge
 from imageyard.keep.backup_index import Generation
 from imageyard.names import Digest
+from imageyard.oci.revocation import marker_tag
 from support.building.checkout import scene_of
 
 NOW = datetime(2026, 11, 28, tzinfo=timezone.utc)
@@ -39,6 +41,25 @@ def test_an_object_goes_when_no_document_that_is_kept_names_it() -> None:
     reasons = {item.key: item.reason for item in items}
     assert reasons[keys[1]] == "needed by tags/r.test/ci/young.json"
     assert reasons[keys[3]] == "written a short while ago"
+
+
+@pytest.mark.parametrize("saved", [29, 31], ids=["its image stays", "its image goes too"])
+def test_a_revocation_stays_while_a_document_that_stays_has_its_image(saved: int) -> None:
+    """It was saved when its image was none of the backup's, so that no generation has it, and is not saved anew."""
+    image = entry("linux-base", 60)
+    marker = replace(entry(marker_tag(ONE), 60), digest=TWO, manifests=(TWO,))
+    elsewhere = replace(marker, repository="r.test/other")
+    stranger = replace(marker, tag=marker_tag(TWO))
+    week = Generation("2026-W44", entry("", saved).saved, (image,))
+    parts = [ObjectEntry(f"manifests/sha256/{letter * 64}", 1, NOW - timedelta(days=90)) for letter in "ab"]
+    items = judge([image, marker, elsewhere, stranger], [week], parts, timedelta(days=30), NOW)
+    assert [item.key for item in items].index("generations/2026-W44.json") == 1, "and revocations go after images"
+    stays = {item.key for item in items if not item.goes}
+    assert stays == (
+        {"generations/2026-W44.json", f"tags/r.test/ci/{marker.tag}.json", *(part.key for part in parts)}
+        if saved == 29
+        else set()
+    )
 
 
 @pytest.mark.parametrize(

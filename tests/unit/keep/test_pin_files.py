@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 from imageyard.errors import PolicyRefused, Transient
 from imageyard.keep import pin_files
+from imageyard.names import Digest
+from imageyard.oci.revocation import Revocation, mark
 from imageyard.project.recipes import recipes_of
+from imageyard.registry.store import RegistryStore
 from support.building.checkout import CATALOGUE, Workplace, scene_of
 from support.registry.memory import Fault, MemoryRegistry
 from support.registry.served import platform, put_image, put_index
@@ -87,6 +90,30 @@ def test_what_cannot_be_moved_says_why(scene: Scene) -> None:
         ("", "which of its architectures it is of cannot be told"),
         ("", f"{scene.now} is not there yet"),
     ]
+
+
+@pytest.mark.parametrize("named", ["registry.test/ci/image:", ""], ids=["with its repository", "a tag alone"])
+@pytest.mark.parametrize("digest", [True, False], ids=["a digest elsewhere", "no digest"])
+def test_nothing_is_moved_to_what_must_not_be_used(scene: Scene, named: str, digest: bool) -> None:
+    """Whatever else the files name: a reference without a digest asks for its new tag too."""
+    text = f"a: {named}linux-base-{OLD}\n" + (f"b: {scene.place}@{scene.whole}\n" if digest else "")
+    path = scene.write("ci.yml", text)
+    whole = scene.put(scene.now, "amd64", "arm64")
+    mark(RegistryStore(scene.client, scene.place), Revocation(Digest(whole), "broken"))
+    pin_files.move(scene.work.project, scene.pins())
+    assert path.read_text() == text
+    assert scene.pins()[0].why == f"{scene.now} must not be used: it is revoked: broken"
+
+
+def test_nothing_is_moved_to_what_nobody_knows_of(scene: Scene) -> None:
+    path = scene.write("ci.yml", f"a: linux-base-{OLD}\nb: linux-base-{OLD[::-1]}\n")
+    scene.put(scene.now, "amd64", "arm64")
+    scene.registry.faults = [Fault(f"/manifests/{scene.now}$", 503, times=99)]
+    found = scene.pins()
+    with pytest.raises(Transient):
+        pin_files.move(scene.work.project, found)
+    assert path.read_text() == f"a: linux-base-{OLD}\nb: {scene.now_row}\n", "the other one moves"
+    assert found[0].why == f"the registry does not say whether {scene.now} may be used"
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import base64
 import json
 import threading
 from datetime import datetime, timedelta, timezone
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,12 @@ from imageyard.keep.kept_commits import read_kept_commits
 from imageyard.keep.recipe_versions import unversioned
 from imageyard.keep.retain import RetainRequest, repositories
 from imageyard.keep.retain_state import RepositoryState
-from imageyard.keep.retention_ecr import CANNOT, ecr_policies
+from imageyard.keep.retention_ecr import CANNOT, ecr_policies, lifecycle
+from imageyard.keep.retention_facts import RepositoryKind
 from imageyard.keep.retention_policy import policy_of, window_of
 from imageyard.names import Digest, Reference
 from imageyard.oci.manifests import digest_of
+from imageyard.oci.revocation import NOTICE_TAG, marker_tag
 from imageyard.project.recipes import recipes_of
 from imageyard.publishing import record_artifact
 from imageyard.records import Record
@@ -278,7 +281,23 @@ def test_the_nearest_policy_of_ecr(scene: Workplace) -> None:
     assert [rule["rulePriority"] for rule in rules] == list(range(1, len(rules) + 1))
     archived = [rule for rule in rules if rule["selection"].get("storageClass") == "archive"]
     assert archived[0]["selection"]["countNumber"] >= 90
-    assert [rule["action"]["type"] for rule in rules] == ["expire", "expire", "transition", "expire"]
+    assert [rule["action"]["type"] for rule in rules] == ["expire"] * 4 + ["transition", "expire"]
+
+
+@pytest.mark.parametrize("kind", ["trusted", "branch"])
+@pytest.mark.parametrize("tag", [NOTICE_TAG, marker_tag(Digest(f"sha256:{'a' * 64}")), f"sha256-{'b' * 64}.sig"])
+def test_the_policy_of_ecr_never_takes_a_revocation(scene: Workplace, kind: RepositoryKind, tag: str) -> None:
+    """The first rule whose patterns all fit has the last word on an image; one that is archived is not found."""
+    rules = lifecycle(scene.project.catalogue, kind)["rules"]
+    selections = [rule["selection"] for rule in rules]
+    fitting = [
+        one
+        for one in selections
+        if one["tagStatus"] == "any"
+        or (one["tagStatus"] == "tagged" and all(fnmatchcase(tag, pattern) for pattern in one["tagPatternList"]))
+    ]
+    assert fitting[0]["countNumber"] >= 36_500
+    assert fitting[0]["countType"] == "sinceImagePushed"
 
 
 def test_an_inventory_finds_what_has_no_tag(registry: MemoryRegistry) -> None:

@@ -218,7 +218,7 @@ def pins(
         raise ConfigurationError("--yes belongs to --move", hint="inv pins --move --yes")
     project = find_project(catalogue)
     found = pin_files.pins(project, recipes_of(project), begin(project).registry())
-    Story.result(pin_files.rendered([one for one in found if one.new] if move else found, as_json=json))
+    Story.result(pin_files.rendered([one for one in found if one.new or one.why] if move else found, as_json=json))
     if yes:
         pin_files.move(project, found)
     if check:

@@ -12,6 +12,7 @@ from imageyard.bucket.upload import give_up
 from imageyard.keep.backup_index import generation_key, keys_of, objects, read_generations, read_tags
 from imageyard.keep.backup_marker import LONGEST_BACKUP, expiring
 from imageyard.keep.backup_place import BackupPlace
+from imageyard.oci.revocation import is_marker_tag, marker_tag
 
 if TYPE_CHECKING:
     from imageyard.bucket.entries import TagEntry
@@ -41,8 +42,10 @@ def judge(
     """What goes and what stays, in the order of deletion: documents before the objects that they name.
 
     An object stays while a younger document names it, and for the longest time that a backup may take after it was
-    written: the document that will name it comes last.
+    written: the document that will name it comes last. A revocation stays while a document that stays has its image,
+    which without it would come back as if nobody had revoked it.
     """
+    tags, generations = list(tags), list(generations)
     items: list[ExpiryItem] = []
     needed: dict[str, str] = {}
     documents: list[tuple[str, str, frozenset[str]]] = [
@@ -51,10 +54,15 @@ def judge(
     documents += [
         (generation_key(one.id), one.saved, frozenset().union(*map(keys_of, one.tags))) for one in generations
     ]
+    markers = {tag_key(one.repository, one.tag) for one in tags if is_marker_tag(one.tag)}
+    revoked = _revocations_of(tags, generations, now - lifetime)
+    documents.sort(key=lambda one: one[0] in markers)  # who dies half-way leaves no image without its revocation
     for key, saved, keys in documents:
         age = now - datetime.fromisoformat(saved)
-        goes = age > lifetime
-        items.append(ExpiryItem(key, f"backed up {_days(age)} ago, kept for {_days(lifetime)}", goes))
+        subject = revoked.get(key)
+        goes = age > lifetime and subject is None
+        why = f"the revocation of what {subject} has" if subject else f"kept for {_days(lifetime)}"
+        items.append(ExpiryItem(key, f"backed up {_days(age)} ago, {why}", goes))
         if not goes:
             needed |= dict.fromkeys(keys, key)
     for entry in objects:
@@ -65,6 +73,19 @@ def judge(
         else:
             items.append(ExpiryItem(entry.key, "no backup that is kept needs it", True))
     return items
+
+
+def _revocations_of(tags: Iterable[TagEntry], generations: Iterable[Generation], oldest: datetime) -> Mapping[str, str]:
+    """The keys of the revocations of what documents have that are not older than this, each with such a document."""
+    documents = [(tag_key(one.repository, one.tag), one.saved, (one,)) for one in tags if not is_marker_tag(one.tag)]
+    documents += [(generation_key(one.id), one.saved, one.tags) for one in generations]
+    return {
+        tag_key(entry.repository, marker_tag(digest)): key
+        for key, saved, entries in documents
+        if datetime.fromisoformat(saved) >= oldest
+        for entry in entries
+        for digest in entry.manifests
+    }
 
 
 def expire(services: Services, place: BackupPlace, *, yes: bool, now: datetime | None = None) -> None:

@@ -35,7 +35,8 @@ Home: TypeAlias = Literal["tracked", "untracked", "submodule"]
 class Pin:
     """A reference in a file, and how it stands; `state` is what its registry says, `new` the text that it moves to.
 
-    `why` says in words why an older one cannot be moved, `exposed` why retention would not protect it.
+    `why` says in words why an older one cannot be moved, `exposed` why retention would not protect it. `unsure`: the
+    registry does not say whether what it would move to may be used.
     """
 
     file: str
@@ -47,6 +48,7 @@ class Pin:
     new: str = ""
     why: str = ""
     exposed: str = ""
+    unsure: Unknown | None = None
 
 
 def pins(project: Project, recipes: Recipes, client: Client) -> tuple[Pin, ...]:
@@ -65,15 +67,16 @@ def pins(project: Project, recipes: Recipes, client: Client) -> tuple[Pin, ...]:
                 found.append(Pin(file, home, mention, stands, image))
     trusted = project.repository.name
     asked = {pin.mention: _reference(pin.mention, trusted) for pin in found if pin.standing != "local"}
+    targets = {(pin.mention.repository, name) for pin in found if pin.mention.digest for name in current}
+    targets |= {(pin.mention.repository, pin.image) for pin in found if pin.standing == "older"}
     renewed = {
-        parse_reference(repository).with_tag(tag)
-        for repository in {pin.mention.repository for pin in found if pin.mention.digest}
-        for now in current.values()
-        for tag in (now.whole, *now.rows.values())
+        parse_reference(repository or trusted).with_tag(tag)
+        for repository, name in targets
+        for tag in (current[name].whole, *current[name].rows.values())
         if not tag.endswith("-local")
     }
     told = states(client, [*asked.values(), *renewed])
-    return tuple(_judged(project, pin, current, asked.get(pin.mention), told) for pin in found)
+    return tuple(_judged(project, pin, current, asked.get(pin.mention), told, trusted) for pin in found)
 
 
 def check(found: Sequence[Pin]) -> None:
@@ -91,7 +94,10 @@ def check(found: Sequence[Pin]) -> None:
 
 
 def move(project: Project, found: Sequence[Pin]) -> None:
-    """Write the references that move into their files, each file whole or not at all; those of submodules stay."""
+    """Write the references that move into their files, each file whole or not at all; those of submodules stay.
+
+    Raises Denied or Transient in the end where the registry does not say whether a new tag may be used: it stays.
+    """
     changes: dict[str, list[tuple[Mention, str]]] = {}
     for pin in found:
         if pin.new:
@@ -100,6 +106,9 @@ def move(project: Project, found: Sequence[Pin]) -> None:
         path = project.top / file
         text = moved(_text(path), wanted).encode(errors="surrogateescape")
         atomic_write(path, text, stat.S_IMODE(path.stat().st_mode))
+    for pin in found:
+        if pin.unsure is not None:
+            raise unknown(pin.unsure, Reference("", ""), f"asking what {pin.mention.text} would move to")
 
 
 def rendered(found: Sequence[Pin], *, as_json: bool) -> object:
@@ -133,21 +142,25 @@ def _judged(
     current: Mapping[str, Current],
     asked: Reference | None,
     told: Mapping[Reference, State],
+    trusted: str,
 ) -> Pin:
     mention, state = pin.mention, told.get(asked) if asked else None
     stands, image, new, why = pin.standing, pin.image, "", ""
+    now: State | None = None
     if mention.tag is None:
         renewed = {r: s for r, s in told.items() if r.tag and r.name == mention.repository and isinstance(s, Present)}
         stands = "current" if mention.digest in {one.digest for one in renewed.values()} else stands
     elif stands == "older" or (stands == "current" and mention.digest):
         tag = mention.tag if stands == "current" else _new_tag(current[image], state)
-        now = told.get(parse_reference(mention.repository).with_tag(tag)) if mention.repository and tag else None
+        now = told.get(parse_reference(mention.repository or trusted).with_tag(tag)) if tag else None
         if tag is None:
             why = "which of its architectures it is of cannot be told"
         elif tag.endswith("-local"):
             why = "its tag is of this machine alone: inv lock"
         elif isinstance(now, Revoked):
             why = f"{tag} must not be used: {now.why}"
+        elif isinstance(now, Unknown):
+            why = f"the registry does not say whether {tag} may be used"
         elif mention.digest and not isinstance(now, Present):
             why = f"{tag} is not there yet"
         else:
@@ -155,7 +168,9 @@ def _judged(
             new, stands = ("", stands) if new == mention.text else (new, "older")
         if pin.home == "submodule" and new:
             new, why = "", "it is in a submodule"
-    return Pin(pin.file, pin.home, mention, stands, image, state, new, why, _exposed(project, pin, stands, state))
+    exposed = _exposed(project, pin, stands, state)
+    unsure = now if isinstance(now, Unknown) else None
+    return Pin(pin.file, pin.home, mention, stands, image, state, new, why, exposed, unsure)
 
 
 def _new_tag(now: Current, state: State | None) -> str | None:

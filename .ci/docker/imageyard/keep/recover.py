@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from imageyard.keep.recover_engine import recover_to_engine
 from imageyard.layout import size
 from imageyard.names import Reference
 from imageyard.oci.layout import LayoutStore
-from imageyard.oci.revocation import give_notice, is_marker_tag
+from imageyard.oci.revocation import give_notice, is_marker_tag, marker_tag
 from imageyard.parallel import each
 from imageyard.project import publish_policy
 from imageyard.records import worst
@@ -93,7 +93,8 @@ def recover(
     """Bring each image back, and give it its tag last; returns each by digest, and the exit code of the whole.
 
     What is there is not sent again; a tag that names another image now is left alone, and refused. One image that
-    fails stops no other. Raises ConfigurationError for a place that is none.
+    fails stops no other, but a revocation that fails stops its image. Raises ConfigurationError for a place that is
+    none.
     """
     repository = publish_policy.repository(project.catalogue, "trusted")
     if wanted.to == "engine":
@@ -120,21 +121,68 @@ def recover(
                 return error
             return None
 
-        waves = _waves(entries)
-        entries = [entry for wave in waves for entry in wave]
-        errors = [error for wave in waves for error in each(wave, bring, wanted.jobs)]
-    for error in errors:
+        came = _bring_all(target, entries, bring, wanted.jobs)
+    for _, error in came:
         if error is not None:
             services.reporter.error(error)
     rows = [
         ("failed" if error else "recovered", one.tag, one.digest, error.headline if error else target.name)
-        for one, error in zip(entries, errors, strict=True)
+        for one, error in came
     ]
     services.reporter.table(("", "tag", "digest", "where"), rows, cut=("where",))
-    done = [
-        (one.tag, repository.with_digest(one.digest)) for one, error in zip(entries, errors, strict=True) if not error
-    ]
-    return done, worst(exit_code(error) for error in errors if error)
+    done = [(one.tag, repository.with_digest(one.digest)) for one, error in came if not error]
+    return done, worst(exit_code(error) for _, error in came if error)
+
+
+def _bring_all(
+    target: Store,
+    entries: Sequence[TagEntry],
+    bring: Callable[[TagEntry], ImageyardError | None],
+    jobs: int,
+) -> list[tuple[TagEntry, ImageyardError | None]]:
+    """Bring what says that images are revoked, then all else; returns each entry with its error.
+
+    An image whose revocation did not come back does not come back either: without it anybody would use the image.
+    """
+    markers = [entry for entry in entries if is_marker_tag(entry.tag)]
+    came = _bring_markers(target, markers, bring, jobs)
+    unmarked = {entry.tag for entry, error in came if error is not None and not _has(target, entry.tag)}
+
+    def bring_marked(entry: TagEntry) -> ImageyardError | None:
+        if lacking := unmarked.intersection(map(marker_tag, entry.manifests)):
+            return PolicyRefused(
+                f"{entry.tag} is revoked, and its revocation did not come back",
+                doing="recovering it",
+                detail=sorted(lacking),
+                hint="run it again: what is there is not sent again",
+            )
+        return bring(entry)
+
+    for wave in _waves([entry for entry in entries if not is_marker_tag(entry.tag)]):
+        came += zip(wave, each(wave, bring_marked, jobs), strict=True)
+    return came
+
+
+def _bring_markers(
+    target: Store, markers: Sequence[TagEntry], bring: Callable[[TagEntry], ImageyardError | None], jobs: int
+) -> list[tuple[TagEntry, ImageyardError | None]]:
+    """Bring the markers of revocations, after the notice that there are some, which nobody else puts meanwhile."""
+    if not markers:
+        return []
+    try:
+        give_notice(target)
+    except ImageyardError as error:
+        return [(entry, error) for entry in markers]
+    waves = _waves(markers)
+    return [one for wave in waves for one in zip(wave, each(wave, bring, jobs), strict=True)]
+
+
+def _has(target: Store, tag: str) -> bool:
+    """Whether a place has a tag, of whatever it is; a place that does not answer does not."""
+    try:
+        return target.digest_of(tag) is not None
+    except ImageyardError:
+        return False
 
 
 def _waves(entries: Sequence[TagEntry]) -> list[list[TagEntry]]:
@@ -168,8 +216,6 @@ def _bring(bucket: Bucket, target: Store, entry: TagEntry) -> None:
             hint="a tag is never moved by a recovery: delete it first, or recover to layout:PATH",
         )
     raw = copy_whole(source, target, entry.digest)
-    if is_marker_tag(entry.tag):
-        give_notice(target)
     if held is None:
         target.put_manifest(raw, entry.tag)
     if target.digest_of(entry.tag) != entry.digest:

@@ -168,6 +168,7 @@ class _Repository:
 
     def _judge_and_delete(self, outcome: _Outcome) -> None:
         state = RepositoryState(self.project.state / "retention", self.repository)
+        state.distrust_deleted(self._now())
         reader = InventoryReader(self.client, self.repository, state.first_seen)
         self.judgement.claims = self.kept.claims_at(self.project, self.repository)
         self.judgement.last = state.last
@@ -186,7 +187,10 @@ class _Repository:
             )
         if self.request.yes and plan.deletions:
             record = state.new_record(self.repository, self._now(), items_of(plan, reader))
-            delete(plan, lambda: self._plan(reader.read(self._now()), reader), reader, record, outcome.came)
+            try:
+                delete(plan, lambda: self._plan(reader.read(self._now()), reader), reader, record, outcome.came)
+            finally:
+                state.forget_deleted(self._now(), *self._gone(outcome.came))
         if refused := outcome.came.refused:
             digest, words = next(iter(refused.items()))
             raise errors.Transient(
@@ -195,6 +199,17 @@ class _Repository:
                 detail=[f"{digest}: {words}"],
                 hint="run it again",
             )
+
+    def _gone(self, came: Deletions) -> tuple[list[str], list[str]]:
+        """What is deleted, and of what nobody can tell; where no answer came to a deletion it is asked for again."""
+        gone, unsure = list(came.deleted), list[str]()
+        for digest in came.unknown:
+            try:
+                if self.client.digest_of(self.repository.with_digest(Digest(digest))) is None:
+                    gone.append(digest)
+            except ImageyardError:
+                unsure.append(digest)
+        return gone, unsure
 
     def _plan(self, inventory: Inventory, reader: InventoryReader) -> RetentionPlan:
         """Decide; of layer caches that would go it is asked whether their pull requests are open, and judged again."""

@@ -66,24 +66,25 @@ def delete(
 
 
 def _delete_batch(batch: Sequence[str], reader: InventoryReader, record: RestoreRecord, came: Deletions) -> None:
+    """Nobody knows of what is being deleted, until its answer is there."""
     before = len(came.deleted)
     try:
+        came.unknown = list(batch)
         refused = reader.client.delete_listed(reader.repository, [reader.listed[digest] for digest in batch])
+        came.unknown = []
         if refused is not None:
             came.refused |= refused
             came.deleted += [digest for digest in batch if digest not in refused]
             return
         for digest in batch:
+            came.unknown = [digest]
             try:
                 reader.client.delete(reader.repository.with_digest(Digest(digest)))
+                came.deleted.append(digest)
             except errors.NotFound:
-                pass
+                came.deleted.append(digest)
             except PolicyRefused as error:
                 came.refused[digest] = error.headline
-                continue
-            came.deleted.append(digest)
-    except errors.ImageyardError:
-        came.unknown += [digest for digest in batch if digest not in {*came.deleted, *came.refused}]
-        raise
+            came.unknown = []
     finally:
         record.deleted(came.deleted[before:])

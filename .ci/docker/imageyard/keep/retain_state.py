@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["Deletions", "RepositoryState", "RestoreRecord", "item_of", "lines_of", "write_report"]
 
 VERSION = 1
+_ENDED = ".restore.json"
+_OPEN = ".open.restore.json"
+_STATES_OPEN = ("running", "interrupted")
 
 
 @dataclass
@@ -63,15 +66,46 @@ class RepositoryState:
             ) from None
 
     def write(self, now: datetime, there: Collection[str]) -> None:
-        """Keep the first sightings of what is there. Raises EnvironmentLacks where it cannot be written."""
+        """Keep the first sightings of what is there, and forget the others: what comes back is new.
+
+        Raises EnvironmentLacks where it cannot be written.
+        """
         make_folder(self.folder)
-        seen = {digest: time.isoformat() for digest, time in sorted(self.first_seen.items()) if digest in there}
+        for digest in [digest for digest in self.first_seen if digest not in there]:
+            del self.first_seen[digest]
+        seen = {digest: time.isoformat() for digest, time in sorted(self.first_seen.items())}
         atomic_write(self.file, json.dumps({"version": VERSION, "last": now.isoformat(), "first_seen": seen}) + "\n")
+
+    def forget_deleted(self, now: datetime, gone: Collection[str], unsure: Collection[str]) -> None:
+        """Drop the sightings of what was deleted, so that it is new where it comes back, and keep that on disk.
+
+        What nobody knows of (`unsure`) is seen `now` for the first time. Raises EnvironmentLacks where it cannot be
+        written.
+        """
+        self._see_anew(now, unsure)
+        self.write(now, self.first_seen.keys() - set(gone))
+
+    def distrust_deleted(self, now: datetime) -> None:
+        """Take what a run deleted that died before it could forget it for seen `now`, wherever it is there again.
+
+        Raises ConfigurationError for a record that is damaged.
+        """
+        for record in self._records():
+            if self.last is None or _time(record.content["at"]) >= self.last:
+                self._see_anew(now, record.content["deleted"])
+
+    def _see_anew(self, now: datetime, digests: Iterable[str]) -> None:
+        for digest in digests:
+            if digest in self.first_seen:
+                self.first_seen[digest] = now
 
     def open_records(self) -> list[RestoreRecord]:
         """The restore records of runs that died. Raises ConfigurationError for one that is damaged."""
-        records = [RestoreRecord(path, _read(path)) for path in sorted(self.folder.glob(f"{self.name}.*.restore.json"))]
-        return [record for record in records if record.content.get("state") in ("running", "interrupted")]
+        return [record for record in self._records() if record.content["state"] in _STATES_OPEN]
+
+    def _records(self) -> list[RestoreRecord]:
+        paths = sorted(self.folder.glob(f"{self.name}.*.restore.json"))
+        return [RestoreRecord(path, _read_record(path)) for path in paths]
 
     def new_record(self, repository: Reference, now: datetime, items: Iterable[Mapping[str, Any]]) -> RestoreRecord:
         """Write what is about to be deleted, before anything is. Raises EnvironmentLacks where it cannot be written."""
@@ -86,18 +120,28 @@ class RepositoryState:
             "deleted": [],
         }
         names = chain([f"{self.name}.{stamp}"], (f"{self.name}.{stamp}-{number}" for number in count(2)))
-        paths = (self.folder / f"{name}.restore.json" for name in names)
-        record = RestoreRecord(next(path for path in paths if not path.exists()), content)  # none is ever written over
+        paths = (self.folder / f"{name}{_ENDED}" for name in names)
+        free = next(path for path in paths if not path.exists() and not _open(path).exists())  # none is written over
+        record = RestoreRecord(free, content)
         record.write()
         return record
 
 
 class RestoreRecord:
-    """The manifests that a run set out to delete, in order and with their bytes, and which of them are deleted."""
+    """The manifests that a run set out to delete, in order and with their bytes, and which of them are deleted.
+
+    While it is open its name says so, by which the workflow carries it to the next run.
+    """
 
     def __init__(self, path: Path, content: dict[str, Any]) -> None:
-        self.path = path
+        """`path` is that of the record when it has ended, or the one that it has until then."""
+        self.ended = path.with_name(path.name.removesuffix(_OPEN) + _ENDED) if path.name.endswith(_OPEN) else path
         self.content = content
+
+    @property
+    def path(self) -> Path:
+        """The file that the record is in."""
+        return _open(self.ended) if self.content.get("state") in _STATES_OPEN else self.ended
 
     def deleted(self, digests: Iterable[str]) -> None:
         """Add what was deleted, and keep it on disk."""
@@ -108,6 +152,8 @@ class RestoreRecord:
         """Say how it ended: `complete`, `interrupted`, or `completed later`."""
         self.content["state"] = state
         self.write()
+        if self.path == self.ended:
+            _open(self.ended).unlink(missing_ok=True)
 
     def complete(self, is_there: Callable[[str], bool]) -> None:
         """Finish the record of a run that died: what is not there any more was deleted by it."""
@@ -164,6 +210,21 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ConfigurationError(f"{path} is damaged", hint="remove it")
     return content
+
+
+def _open(ended: Path) -> Path:
+    return ended.with_name(ended.name.removesuffix(_ENDED) + _OPEN)
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    content = _read(path)
+    try:
+        _time(content["at"])
+        if isinstance(content["deleted"], list) and isinstance(content["items"], list) and content["state"]:
+            return content
+    except (KeyError, TypeError, ValueError):
+        pass
+    raise ConfigurationError(f"{path} is damaged", hint="move it away: what it says of deletions is read by people")
 
 
 def _time(text: str) -> datetime:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from imageyard.keep.retention_policy import policy_of
+from imageyard.oci.revocation import NOTICE_TAG
 
 if TYPE_CHECKING:
     from imageyard.catalogue.model import Catalogue
@@ -13,7 +14,10 @@ if TYPE_CHECKING:
 
 __all__ = ["CANNOT", "ecr_policies", "lifecycle"]
 
+_NOTHING_IS_OLDER = timedelta(days=36_500)
+
 CANNOT = (
+    "a policy never takes what has a tag of cosign or of a revocation (sha256-*): it stays when its image is gone",
     "a policy knows no commits: content that a kept branch needs goes too when it was not pulled; it is archived first,"
     " and comes back from there for 90 days",
     "a policy knows no pins: a tag that fits a rule goes although a lock or a file names it",
@@ -35,7 +39,10 @@ def lifecycle(catalogue: Catalogue, kind: RepositoryKind) -> dict[str, Any]:
 
     `sinceImagePulled` archives and `sinceImageTransitioned` expires what is archived, after 90 days at least (Amazon
     ECR User Guide, "Examples of lifecycle policies" and "Archiving an image"). ECR never takes a manifest that an
-    index lists.
+    index lists. What an archived tag names is not found, and a revocation that is not found is none, so that the first
+    rules keep them: what fits the tags of a rule is out of reach of the rules after it (Amazon ECR User Guide,
+    "Automate the cleanup of images by using lifecycle policies"), and a rule with several patterns takes only what fits
+    all of them.
     """
     policy = policy_of(catalogue, kind)
     rules: list[dict[str, Any]] = []
@@ -50,6 +57,8 @@ def lifecycle(catalogue: Catalogue, kind: RepositoryKind) -> dict[str, Any]:
             }
         )
 
+    for pattern in (NOTICE_TAG, "sha256-*") if kind != "cache" else ():
+        add("kept: revocations and signatures", _tagged(pattern, "sinceImagePushed", _NOTHING_IS_OLDER))
     for pattern in policy.temporaries if kind != "cache" else ():
         add("temporary images", _tagged(pattern, "sinceImagePushed", policy.temporary))
     if kind == "cache":
