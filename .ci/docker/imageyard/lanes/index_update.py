@@ -15,30 +15,30 @@ from datetime import datetime, timezone
 
 from imageyard.bucket.entries import dumps
 from imageyard.bucket.objects import Bucket, ObjectEntry, checksum
-from imageyard.errors import Transient
+from imageyard.errors import Denied, Transient
 from imageyard.http.backoff import Clock
 from imageyard.lanes.attested_files import read_attested
 from imageyard.lanes.index_pages import files_base, index_pages
 from imageyard.lanes.kept_state import read_state
 from imageyard.lanes.lane_log import append, read_on
-from imageyard.lanes.lane_requests import PURGE, PURGED, LogEntry, Request, executed, is_id, read_request, taken_back
+from imageyard.lanes.lane_requests import PURGE, PURGED, LogEntry, Request, executed, taken_back
 from imageyard.lanes.lane_rules import LaneChannel
 from imageyard.lanes.lane_state import Seen, WrittenPage, content_of_state, fingerprint
-from imageyard.lanes.listed_files import Accepted, AttestedAs, Listing, Rejected, StoredFile, listing_of
+from imageyard.lanes.listed_files import Accepted, AttestedAs, Listing, Rejected, StoredFile, Verdict, listing_of
+from imageyard.lanes.metadata_beside import read_beside
 from imageyard.lanes.model import STATE_TAG, WITHDRAWN
 from imageyard.lanes.places import (
     BESIDE,
     CENTRE,
     LOG,
-    METADATA,
     files_prefix,
     index_prefix,
     log_key,
-    requests_prefix,
     state_key,
 )
 from imageyard.lanes.quota import Counted, counting
 from imageyard.lanes.stored_wheel import judge
+from imageyard.lanes.waiting_requests import read_waiting, waiting_requests
 
 __all__ = ["IndexReport", "update_index"]
 
@@ -51,7 +51,8 @@ _KEEP_EVERY = 200
 class IndexReport:
     """What a run of the indexer did: files that it read, requests that it executed, keys of pages that it wrote.
 
-    `marked` are the withdrawn files, and what lies beside them, that nobody can install any more.
+    `marked` are the withdrawn files, and what lies beside them, that nobody can install any more; `unread` the ids of
+    requests that the bucket does not hand out, each with why.
     """
 
     listing: Listing
@@ -59,6 +60,7 @@ class IndexReport:
     executed: tuple[LogEntry, ...]
     written: tuple[str, ...]
     marked: tuple[str, ...]
+    unread: tuple[tuple[str, str], ...] = ()
 
 
 def update_index(bucket: Bucket, rules: LaneChannel, clock: Clock | None = None) -> IndexReport:
@@ -86,6 +88,8 @@ class _Run:
         self.key = state_key(rules.lane, rules.channel.name)
         self.state = read_state(bucket, self.key)
         self.before = self.state
+        self.unread: list[tuple[str, str]] = []
+        self.unreadable: dict[str, Rejected] = {}
 
     def run(self) -> IndexReport | None:
         """One round; None where the log grew under it."""
@@ -101,31 +105,29 @@ class _Run:
             return None
         marked = self._mark(objects)
         self._keep()
-        return IndexReport(listing, tuple(read), tuple(done), tuple(written), tuple(marked))
+        return IndexReport(listing, tuple(read), tuple(done), tuple(written), tuple(marked), tuple(self.unread))
 
     def _execute(self, objects: Mapping[str, ObjectEntry]) -> list[LogEntry]:
-        """Write into the log what is asked for and not in it yet; the first request is the first that is executed."""
+        """Write into the log what is asked for and not in it yet; what nobody can read waits."""
         entries, place = read_on(self.bucket, self.state.log)
         self.state = replace(self.state, log=place)
         self._take(entries)
-        waiting = [
-            (entry, asker) for asker in (self.rules.lane, CENTRE) for entry in self.bucket.list(requests_prefix(asker))
-        ]
         done = []
-        for entry, asker in sorted(waiting, key=lambda each: (each[0].modified, each[0].key)):
-            name = entry.key.removeprefix(requests_prefix(asker)).removesuffix(".json")
-            id = f"{asker}/{name}"
-            if id in self.state.executed or not is_id(name):
+        mine = (self.rules.lane, self.rules.channel.name)
+        for waiting in waiting_requests(self.bucket, self.rules.lane, self.state.executed):
+            if waiting.id in self.state.executed:  # another indexer was faster
                 continue
-            found = self.bucket.get(entry.key)
-            asked = read_request(asker, found[0] if found else b"")
-            mine = (self.rules.lane, self.rules.channel.name)
+            try:
+                asked = read_waiting(self.bucket, waiting)
+            except Denied as denied:
+                self.unread.append((waiting.id, denied.headline))
+                continue
             if not isinstance(asked, str) and (asked.lane, asked.channel) != mine:
                 continue
-            entries, place = append(self.bucket, self.state.log, id, self._entry(id, asked, objects))
+            entries, place = append(self.bucket, self.state.log, waiting.id, self._entry(waiting.id, asked, objects))
             self.state = replace(self.state, log=place)
             self._take(entries)
-            done += [entry for entry in entries if entry.id == id]
+            done += [entry for entry in entries if entry.id == waiting.id]
         return done
 
     def _entry(
@@ -165,7 +167,10 @@ class _Run:
         new = [name for name in names if name not in files]
         for count, name in enumerate(new, 1):
             entry = objects[name]
-            files[name] = Seen(entry.etag, entry.size, judge(self.bucket, entry, name, self.rules))
+            try:
+                files[name] = Seen(entry.etag, entry.size, judge(self.bucket, entry, name, self.rules))
+            except Denied as denied:  # nothing is known of it, and the next run asks again
+                self.unreadable[name] = Rejected("unreadable", f"it cannot be read: {denied.headline}")
             if count % _KEEP_EVERY == 0:
                 self.state = replace(self.state, rules=fingerprint(self.rules), files=dict(files))
                 self._keep()
@@ -174,36 +179,23 @@ class _Run:
             self.state,
             rules=fingerprint(self.rules),
             files=files,
-            beside=self._beside(objects, files),
+            beside=read_beside(self.bucket, objects, digests, self.state.beside),
             attested=read_attested(self.bucket, objects, digests, self.state.attested, self.rules),
         )
         return new
 
-    def _beside(self, objects: Mapping[str, ObjectEntry], files: Mapping[str, Seen]) -> dict[str, tuple[str, str]]:
-        """The SHA-256 of the metadata beside each file that is in order."""
-        beside = {}
-        for name, seen in files.items():
-            entry = objects.get(name + METADATA)
-            if entry is None or not isinstance(seen.verdict, Accepted):
-                continue
-            known = self.state.beside.get(name)
-            if known is None or known[0] != entry.etag:
-                found = self.bucket.get(entry.key)
-                known = (entry.etag, hashlib.sha256(found[0] if found else b"").hexdigest())
-            beside[name] = known
-        return beside
-
     def _stored(self, objects: Mapping[str, ObjectEntry]) -> dict[str, StoredFile]:
+        verdicts: dict[str, Verdict] = {name: seen.verdict for name, seen in self.state.files.items()}
         return {
             name: StoredFile(
                 name,
-                seen.size,
+                objects[name].size,
                 objects[name].modified,
-                seen.verdict,
+                verdict,
                 self.state.beside[name][1] if name in self.state.beside else None,
                 self._attested_as(name),
             )
-            for name, seen in self.state.files.items()
+            for name, verdict in {**verdicts, **self.unreadable}.items()
         }
 
     def _others(self, objects: Mapping[str, ObjectEntry]) -> list[Counted]:

@@ -20,6 +20,7 @@ from imageyard.layout import one_line
 
 __all__ = [
     "CHANNELS",
+    "MOST_BYTES",
     "PURGE",
     "PURGED",
     "Action",
@@ -45,7 +46,8 @@ PURGE, PURGED = "purge", "purged"
 """The actions of the entries before the first deletion of a purge and after its last; nobody asks for them."""
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _MOST_FILES = 1000
-_MOST_BYTES = 256 * 1024
+MOST_BYTES = 256 * 1024
+"""How large the object of a request may be; what is larger is refused, and nobody reads it."""
 
 
 @dataclass(frozen=True)
@@ -102,8 +104,8 @@ def read_request(asker: str, body: bytes) -> Request | str:
 
     `asker` is the lane under whose prefix it lies, which it cannot choose: `lane` in it counts for the centre alone.
     """
-    if len(body) > _MOST_BYTES:
-        return f"the request has more than {_MOST_BYTES} bytes"
+    if len(body) > MOST_BYTES:
+        return f"the request has more than {MOST_BYTES} bytes"
     try:
         said = json.loads(body)
     except (ValueError, RecursionError):

@@ -93,6 +93,8 @@ def index(
             continue
         for name, why in report.listing.left_out:
             reporter.warn(f"{rules.lane} {rules.channel.name}: {name} is not listed: {why.why}")
+        for id, denied in report.unread:
+            reporter.warn(f"{rules.lane} {rules.channel.name}: request {id} waits: {denied}")
         for entry in report.executed:
             told = f"refused: {entry.refused}" if entry.refused else ", ".join(entry.files)
             reporter.step(f"{rules.lane} {rules.channel.name}: request {entry.id}: {entry.action} {told}")

@@ -1,0 +1,158 @@
+"""What goes wrong while a lane is indexed, and what somebody puts there so that it does: the others are not held up."""
+
+from __future__ import annotations
+
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from imageyard.console import Story
+from imageyard.lanes.channels import STABLE
+from imageyard.lanes.document import parse
+from imageyard.lanes.lane_rules import lane_channel as rules_of
+from imageyard.lanes.listed_files import UNREAD
+from imageyard.lanes.metadata_beside import read_beside
+from imageyard.lanes.places import METADATA, PROVENANCE, TESTED, file_key, request_key
+from imageyard.lanes.publish import index
+from imageyard.lanes.status_reading import lane_statuses
+from imageyard.lanes.waiting_requests import waiting_requests
+from support.lanes.catalogues import HEAD
+from support.lanes.channels import lane_channel, names, request
+from support.lanes.index_yard import Yard
+from support.lanes.wheels import wheel
+
+GIB = 1024**3
+ONE, TWO, THREE = names("1.0+acme", "1.1+acme", "1.2+acme")
+KEPT_BACK = ["InvalidObjectState", "InvalidRequest", "KMS.NotFoundException", "AccessDenied"]
+"""Archived; encrypted with a key that nobody sends; with a key that is gone; with a key of somebody else."""
+
+
+@pytest.fixture
+def yard(tmp_path: Path) -> Yard:
+    return Yard(tmp_path / "dist")
+
+
+# Objects that are too large
+
+
+@pytest.mark.parametrize("asker", ["acme", "centre"])
+def test_a_request_that_is_too_large_is_refused_unread(yard: Yard, asker: str) -> None:
+    yard.upload(ONE)
+    yard.ask("1", b"{}", lane=asker)
+    yard.ask("2", request("yank", ONE))
+    yard.s3.sizes[request_key(asker, "1")] = 100 * GIB
+    yard.index()
+    assert {entry["id"]: entry["refused"] for entry in yard.log()} == {
+        f"{asker}/1": "the request has more than 262144 bytes",
+        "acme/2": "",
+    }
+    assert [file["yanked"] for file in yard.page()["files"]] == ["it crashes"]
+
+
+def test_metadata_that_is_too_large_is_not_read(yard: Yard) -> None:
+    for name in (ONE, TWO):
+        yard.upload(name)
+    yard.s3.sizes[file_key("acme", "stable", ONE) + METADATA] = 100 * GIB
+    report = yard.index()
+    assert [(name, why.rule) for name, why in report.listing.left_out] == [(ONE, "metadata-beside")]
+    assert yard.listed() == [TWO]
+    objects = {entry.key: entry for entry in yard.s3.bucket().list("")}
+    key = file_key("acme", "stable", ONE)
+    assert read_beside(yard.s3.bucket(), objects, [key], {}) == {key: (objects[key + METADATA].etag, UNREAD)}
+
+
+def test_the_status_reads_no_request_that_is_too_large(yard: Yard) -> None:
+    found = parse(f"{HEAD}lanes:\n  acme: acme-ai/torch-acme@812345678\n")
+    yard.ask("1", b"{}")
+    yard.s3.sizes[request_key("acme", "1")] = 100 * GIB
+    done, error = lane_statuses(found, "acme", yard.s3.bucket(), Story("plain", StringIO()), yard.s3.clock())
+    assert error is None
+    assert {one.what for each in done for one in each.requests} == {"the request has more than 262144 bytes"}
+
+
+# Objects that the bucket does not hand out
+
+
+@pytest.mark.parametrize("code", KEPT_BACK)
+def test_a_file_that_cannot_be_read_is_told_and_the_others_are_listed(yard: Yard, code: str) -> None:
+    yard.upload(TWO)
+    key = file_key("acme", "stable", ONE)
+    yard.s3.put(key, wheel(ONE))
+    yard.s3.kept_back[key] = code
+    yard.ask("1", request("withdraw", THREE, TWO, lane="acme"), lane="centre")
+    yard.s3.put(file_key("acme", "stable", THREE), wheel(THREE))
+    for _ in range(2):  # it is asked for again, and told again
+        report = yard.index()
+        told = dict(report.listing.left_out)
+        assert told[ONE].rule == "unreadable"
+        assert code in told[ONE].why
+        assert yard.listed() == []
+    assert file_key("acme", "stable", TWO) in yard.s3.tags
+    yard.s3.kept_back.clear()
+    assert yard.index().read == (ONE,)
+    assert yard.listed() == [ONE]
+
+
+@pytest.mark.parametrize("code", KEPT_BACK)
+def test_a_request_that_cannot_be_read_waits_and_is_told(yard: Yard, code: str) -> None:
+    yard.upload(ONE)
+    yard.ask("0", request("yank", ONE))
+    yard.s3.kept_back[request_key("acme", "0")] = code
+    yard.ask("1", request("withdraw", ONE, lane="acme"), lane="centre")
+    (told,) = yard.index().unread
+    assert told[0] == "acme/0"
+    assert code in told[1]
+    assert [entry["id"] for entry in yard.log()] == ["centre/1"]
+    found, story = parse(f"{HEAD}lanes:\n  acme: acme-ai/torch-acme@812345678\n"), StringIO()
+    done, error = index(found, "acme", yard.s3.bucket(), Story("plain", story))
+    assert (len(done), error) == (2, None)
+    assert "request acme/0 waits" in story.getvalue()
+    statuses, error = lane_statuses(found, "acme", yard.s3.bucket(), Story("plain", StringIO()), yard.s3.clock())
+    assert error is None
+    assert {one.id for each in statuses for one in each.requests} == {"acme/0"}
+    yard.s3.kept_back.clear()
+    assert [entry.id for entry in yard.index().executed] == ["acme/0"]
+
+
+def test_the_requests_of_the_centre_go_first(yard: Yard) -> None:
+    yard.upload(ONE)
+    yard.ask("1", request("yank", ONE))
+    yard.ask("2", request("withdraw", ONE, lane="acme"), lane="centre")
+    yard.ask("3", request("withdraw", ONE))
+    waiting = waiting_requests(yard.s3.bucket(), "acme", {"acme/1"})
+    assert [one.id for one in waiting] == ["centre/2", "acme/3"]
+    yard.index()
+    assert [entry["id"] for entry in yard.log()] == ["centre/2", "acme/1", "acme/3"]
+
+
+@pytest.mark.parametrize("code", KEPT_BACK)
+def test_what_lies_beside_a_file_and_cannot_be_read_does_not_hold(yard: Yard, code: str) -> None:
+    rules = lane_channel(STABLE)
+    for name in (ONE, TWO, THREE):
+        yard.upload(name)
+    key = file_key("acme", "stable", "")
+    yard.s3.put(key + TWO + PROVENANCE, b"{}")
+    for beside in (key + ONE + METADATA, key + TWO + PROVENANCE):
+        yard.s3.kept_back[beside] = code
+    for _ in range(2):
+        report = yard.index(rules)
+        assert [(name, why.rule) for name, why in report.listing.left_out] == [
+            (ONE, "metadata-beside"),
+            (TWO, "provenance-unreadable"),
+        ]
+        assert yard.listed() == [THREE]
+    yard.s3.kept_back.clear()
+    report = yard.index(rules)
+    assert [(name, why.rule) for name, why in report.listing.left_out] == [(TWO, "provenance-envelope")]
+
+
+def test_a_result_of_tests_that_cannot_be_read_is_no_fault_of_the_status(yard: Yard) -> None:
+    found = parse(f"{HEAD}lanes:\n  acme: acme-ai/torch-acme@812345678\n")
+    yard.upload(ONE)
+    yard.index(rules_of(found, "acme", "stable"))
+    key = file_key("acme", "stable", ONE) + TESTED
+    yard.s3.put(key, b"{}")
+    yard.s3.kept_back[key] = "InvalidObjectState"
+    done, error = lane_statuses(found, "acme", yard.s3.bucket(), Story("plain", StringIO()), yard.s3.clock())
+    assert error is None
+    assert [one.tests.refused != "" for one in done if one.tests] == [True]
