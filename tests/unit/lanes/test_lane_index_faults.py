@@ -12,13 +12,17 @@ from imageyard.lanes.document import parse
 from imageyard.lanes.lane_rules import lane_channel as rules_of
 from imageyard.lanes.listed_files import UNREAD
 from imageyard.lanes.metadata_beside import read_beside
-from imageyard.lanes.places import METADATA, PROVENANCE, TESTED, file_key, request_key
+from imageyard.lanes.places import METADATA, PROVENANCE, TESTED, file_key, log_key, request_key
 from imageyard.lanes.publish import index
+from imageyard.lanes.purge import purge
+from imageyard.lanes.purge_plan import Purging
 from imageyard.lanes.status_reading import lane_statuses
 from imageyard.lanes.waiting_requests import waiting_requests
+from imageyard.lanes.withdrawn_marks import parts_of
 from support.lanes.catalogues import HEAD
 from support.lanes.channels import lane_channel, names, request
 from support.lanes.index_yard import Yard
+from support.lanes.memory_s3 import Killed, MemoryS3
 from support.lanes.wheels import wheel
 
 GIB = 1024**3
@@ -156,3 +160,90 @@ def test_a_result_of_tests_that_cannot_be_read_is_no_fault_of_the_status(yard: Y
     done, error = lane_statuses(found, "acme", yard.s3.bucket(), Story("plain", StringIO()), yard.s3.clock())
     assert error is None
     assert [one.tests.refused != "" for one in done if one.tests] == [True]
+
+
+# Others act, or the run ends, in between
+
+
+def test_a_file_is_withdrawn_again_where_its_restoration_was_never_kept(yard: Yard) -> None:
+    """The run that restores it dies at each of its requests; the file is withdrawn again before the next one."""
+    key = file_key("acme", "stable", ONE)
+    marked = sorted(set(parts_of([key])) - {key + PROVENANCE, key + TESTED})
+    died_unmarked = 0
+    for after in range(1, 40):
+        shop = Yard(yard.folder)
+        shop.upload(ONE)
+        shop.ask("1", request("withdraw", ONE))
+        shop.index()
+        shop.ask("2", request("restore", ONE, lane="acme"), lane="centre")
+        shop.s3.die_at, shop.s3.dies_after = len(shop.s3.calls) + after, True
+        try:
+            shop.index()
+        except Killed:
+            died_unmarked += key not in shop.s3.tags
+        shop.s3.die_at = None
+        shop.ask("3", request("withdraw", ONE, lane="acme"), lane="centre")
+        shop.index()
+        assert sorted(shop.s3.tags) == marked
+        assert shop.listed() == []
+    assert died_unmarked > 2
+
+
+def test_what_is_to_be_restored_is_kept_before_a_mark_is_taken_off(yard: Yard) -> None:
+    yard.upload(ONE)
+    yard.ask("1", request("withdraw", ONE))
+    yard.index()
+    yard.ask("2", request("restore", ONE, lane="acme"), lane="centre")
+    since = len(yard.s3.calls)
+    yard.index()
+    calls = yard.s3.calls[since:]
+    unmarked = next(at for at, (operation, _) in enumerate(calls) if operation == "delete_object_tagging")
+    assert ("put_object", "state/acme/stable.json") in calls[:unmarked]
+
+
+def test_a_file_that_comes_with_its_withdrawal_is_withdrawn(yard: Yard) -> None:
+    """Somebody uploads a file and asks for its withdrawal, both between two requests of a run, wherever that is."""
+    met = 0
+    for at in range(30):
+        shop = Yard(yard.folder)
+        shop.upload(ONE)
+        begin = len(shop.s3.calls) + at
+
+        def race(operation: str, key: str, shop: Yard = shop, begin: int = begin) -> None:
+            if len(shop.s3.calls) == begin:
+                shop.s3.put(file_key("acme", "stable", TWO), wheel(TWO))
+                shop.ask("1", request("withdraw", TWO))
+
+        shop.s3.before = race
+        shop.index()
+        shop.s3.before = lambda operation, key: None
+        shop.index()
+        asked = request_key("acme", "1") in shop.s3.objects
+        assert [entry["refused"] for entry in shop.log()] == [""] * asked
+        assert shop.listed() == [ONE]
+        met += asked
+    assert met > 10
+
+
+def test_a_file_whose_purge_begins_meanwhile_is_not_restored(yard: Yard) -> None:
+    """The purge writes its entry between our reading of the log and our writing."""
+    for name in (ONE, TWO):
+        yard.upload(name)
+    yard.ask("1", request("withdraw", ONE))
+    yard.index()
+    yard.ask("2", request("restore", ONE, lane="acme"), lane="centre")
+    other = MemoryS3()
+    other.objects, other.tags = yard.s3.objects, yard.s3.tags
+
+    def race(operation: str, key: str) -> None:
+        if (operation, key) == ("put_object", log_key(2)):
+            yard.s3.before = lambda operation, key: None
+            wanted = Purging("acme", "stable", ONE, "a miner is in it", "centre local")
+            purge(other.bucket(), wanted, Story("plain", StringIO()), other.clock(), yes=True)
+
+    yard.s3.before = race
+    yard.index()
+    told = {entry["action"]: entry["refused"] for entry in yard.log()}
+    assert list(told) == ["withdraw", "purge", "purged", "restore"]
+    assert told["restore"] == "a file that is purged does not come back, and no other file gets its name"
+    assert yard.listed() == [TWO]

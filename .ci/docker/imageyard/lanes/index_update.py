@@ -26,7 +26,6 @@ from imageyard.lanes.lane_rules import LaneChannel
 from imageyard.lanes.lane_state import Seen, WrittenPage, content_of_state, fingerprint
 from imageyard.lanes.listed_files import Accepted, AttestedAs, Listing, Rejected, StoredFile, Verdict, listing_of
 from imageyard.lanes.metadata_beside import read_beside
-from imageyard.lanes.model import STATE_TAG, WITHDRAWN
 from imageyard.lanes.places import (
     BESIDE,
     CENTRE,
@@ -38,7 +37,8 @@ from imageyard.lanes.places import (
 )
 from imageyard.lanes.quota import Counted, counting
 from imageyard.lanes.stored_wheel import judge
-from imageyard.lanes.waiting_requests import read_waiting, waiting_requests
+from imageyard.lanes.waiting_requests import WaitingRequest, read_waiting, waiting_requests
+from imageyard.lanes.withdrawn_marks import mark, parts_of, unmark
 
 __all__ = ["IndexReport", "update_index"]
 
@@ -93,8 +93,12 @@ class _Run:
 
     def run(self) -> IndexReport | None:
         """One round; None where the log grew under it."""
+        # Requests before files: what is asked for is about files that are there, also about one that came a moment ago.
+        waiting = waiting_requests(self.bucket, self.rules.lane, self.state.executed)
         objects = {entry.key.removeprefix(self.prefix): entry for entry in self.bucket.list(self.prefix)}
-        done = self._execute(objects)
+        done = self._execute(waiting, objects)
+        if self.state.restored:
+            self._keep()
         self._unmark(objects)
         read = self._read_files(objects)
         base = files_base(self.rules)
@@ -107,49 +111,56 @@ class _Run:
         self._keep()
         return IndexReport(listing, tuple(read), tuple(done), tuple(written), tuple(marked), tuple(self.unread))
 
-    def _execute(self, objects: Mapping[str, ObjectEntry]) -> list[LogEntry]:
+    def _execute(self, waiting: Iterable[WaitingRequest], objects: Mapping[str, ObjectEntry]) -> list[LogEntry]:
         """Write into the log what is asked for and not in it yet; what nobody can read waits."""
         entries, place = read_on(self.bucket, self.state.log)
         self.state = replace(self.state, log=place)
         self._take(entries)
         done = []
         mine = (self.rules.lane, self.rules.channel.name)
-        for waiting in waiting_requests(self.bucket, self.rules.lane, self.state.executed):
-            if waiting.id in self.state.executed:  # another indexer was faster
+        for each in waiting:
+            if each.id in self.state.executed:  # by another indexer, or a run that was killed
                 continue
             try:
-                asked = read_waiting(self.bucket, waiting)
+                asked = read_waiting(self.bucket, each)
             except Denied as denied:
-                self.unread.append((waiting.id, denied.headline))
+                self.unread.append((each.id, denied.headline))
                 continue
             if not isinstance(asked, str) and (asked.lane, asked.channel) != mine:
                 continue
-            entries, place = append(self.bucket, self.state.log, waiting.id, self._entry(waiting.id, asked, objects))
+            entries, place = append(self.bucket, self.state.log, each.id, self._entry(each.id, asked, objects))
             self.state = replace(self.state, log=place)
             self._take(entries)
-            done += [entry for entry in entries if entry.id == waiting.id]
+            done += [entry for entry in entries if entry.id == each.id]
         return done
 
     def _entry(
         self, id: str, asked: Request | str, objects: Mapping[str, ObjectEntry]
     ) -> Callable[[int, str, Sequence[LogEntry]], LogEntry]:
-        known = {name for name in (*objects, *self.state.withdrawn) if not name.endswith(BESIDE)}
         now = datetime.fromtimestamp(self.clock.now(), timezone.utc)
-        taken = self.state.taken
-        return lambda number, previous, since: executed(number, id, asked, known, taken, now, previous)
+
+        def make(number: int, previous: str, since: Sequence[LogEntry]) -> LogEntry:
+            taken = taken_back(self._mine(since), self.state.taken)
+            known = {name for name in (*objects, *taken.withdrawn) if not name.endswith(BESIDE)}
+            return executed(number, id, asked, known, taken, now, previous)
+
+        return make
+
+    def _mine(self, entries: Iterable[LogEntry]) -> list[LogEntry]:
+        return [e for e in entries if (e.lane, e.channel) == (self.rules.lane, self.rules.channel.name)]
 
     def _take(self, entries: list[LogEntry]) -> None:
         askers = (f"{self.rules.lane}/", f"{CENTRE}/")
         ids = {entry.id for entry in entries if entry.id.startswith(askers)}
-        mine = [e for e in entries if (e.lane, e.channel) == (self.rules.lane, self.rules.channel.name)]
         self.state = replace(self.state, executed=self.state.executed | ids)
-        for entry in mine:
+        for entry in self._mine(entries):
             taken = taken_back([entry], self.state.taken)
             restored = (self.state.restored | self.state.withdrawn.keys()) - taken.withdrawn.keys()
             self.state = replace(self.state, yanked=taken.yanked, withdrawn=taken.withdrawn, purged=taken.purged)
             self.state = replace(self.state, restored=restored)
-            if entry.action in (PURGE, PURGED):  # the marks went with the file, and another one could be there now
-                parts = {name + ending for name in entry.files for ending in ("", *BESIDE)}
+            # Marks go with a file that is purged, and off one that is restored: withdrawn again, it is marked again.
+            if entry.action in (PURGE, PURGED, "restore") and not entry.refused:
+                parts = set(parts_of(entry.files))
                 marked = {part: etag for part, etag in self.state.marked.items() if part not in parts}
                 self.state = replace(self.state, marked=marked)
 
@@ -252,30 +263,12 @@ class _Run:
 
     def _mark(self, objects: Mapping[str, ObjectEntry]) -> list[str]:
         """Mark withdrawn files, and what lies beside them; no page names them any more."""
-        marked = dict(self.state.marked)
-        new = []
-        for entry, part in _parts(objects, self.state.withdrawn):
-            if marked.get(part) == entry.etag:
-                continue
-            tags = {"TagSet": [{"Key": STATE_TAG, "Value": WITHDRAWN}]}
-            doing = f"withdrawing {self.bucket.path(entry.key)}"
-            self.bucket.call("put_object_tagging", entry.key, doing, Tagging=tags)
-            marked[part] = entry.etag
-            new.append(part)
-        self.state = replace(self.state, marked=marked)
-        return new
+        new = mark(self.bucket, objects, self.state.withdrawn, self.state.marked)
+        self.state = replace(self.state, marked={**self.state.marked, **new})
+        return list(new)
 
     def _unmark(self, objects: Mapping[str, ObjectEntry]) -> None:
         """Take the marks off what was restored, and read it anew."""
-        marked, files = dict(self.state.marked), dict(self.state.files)
-        for entry, part in _parts(objects, self.state.restored):
-            self.bucket.call("delete_object_tagging", entry.key, f"restoring {self.bucket.path(entry.key)}")
-            marked.pop(part, None)
-            files.pop(part, None)
-        self.state = replace(self.state, marked=marked, files=files, restored=frozenset())
-
-
-def _parts(objects: Mapping[str, ObjectEntry], names: Iterable[str]) -> list[tuple[ObjectEntry, str]]:
-    """Files, and what lies beside each, that are there, with their names."""
-    parts = [name + ending for name in sorted(names) for ending in ("", *BESIDE)]
-    return [(objects[part], part) for part in parts if part in objects]
+        parts = set(unmark(self.bucket, objects, self.state.restored))
+        files = {name: seen for name, seen in self.state.files.items() if name not in parts}
+        self.state = replace(self.state, files=files, restored=frozenset())
