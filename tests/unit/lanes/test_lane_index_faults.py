@@ -7,15 +7,17 @@ from pathlib import Path
 
 import pytest
 from imageyard.console import Story
+from imageyard.lanes.asking import Wanted, ask
 from imageyard.lanes.channels import STABLE
 from imageyard.lanes.document import parse
 from imageyard.lanes.lane_rules import lane_channel as rules_of
 from imageyard.lanes.listed_files import UNREAD
 from imageyard.lanes.metadata_beside import read_beside
-from imageyard.lanes.places import METADATA, PROVENANCE, TESTED, file_key, log_key, request_key
+from imageyard.lanes.places import BESIDE, METADATA, PROVENANCE, TESTED, file_key, log_key, request_key
 from imageyard.lanes.publish import index
 from imageyard.lanes.purge import purge
 from imageyard.lanes.purge_plan import Purging
+from imageyard.lanes.refusal import FileRefused
 from imageyard.lanes.status_reading import lane_statuses
 from imageyard.lanes.waiting_requests import waiting_requests
 from imageyard.lanes.withdrawn_marks import parts_of
@@ -247,3 +249,68 @@ def test_a_file_whose_purge_begins_meanwhile_is_not_restored(yard: Yard) -> None
     assert list(told) == ["withdraw", "purge", "purged", "restore"]
     assert told["restore"] == "a file that is purged does not come back, and no other file gets its name"
     assert yard.listed() == [TWO]
+
+
+# Objects that nobody lists can be taken back
+
+
+ODD = [
+    "x" * 1000,
+    "a\nb\x1b[31m.exe",
+    "‮exe.whl",
+    "back\\slash\t",
+    "files/more/evil.exe",
+    ".metadata",
+    "",
+    "a.metadata.metadata",
+]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_whatever_the_bucket_lists_can_be_withdrawn_and_purged(yard: Yard, name: str) -> None:
+    """Its name is told on one line, with escapes for what cannot be printed."""
+    key = file_key("acme", "stable", name)
+    file = "a.metadata" if name == "a.metadata.metadata" else name
+    yard.s3.put(key, b"evil")
+    wanted = Wanted("withdraw", "acme", file, "evil", "centre local", centre=True, channel="stable")
+    story = StringIO()
+    ask(yard.s3.bucket(), wanted, Story("plain", story), yes=True)
+    found = parse(f"{HEAD}lanes:\n  acme: acme-ai/torch-acme@812345678\n")
+    _, error = index(found, "acme", yard.s3.bucket(), Story("plain", story))
+    assert error is None
+    assert [entry["refused"] for entry in yard.log()] == [""]
+    assert list(yard.s3.tags) == [key]
+    assert all(line.isprintable() for line in story.getvalue().splitlines())
+    assert len(story.getvalue().splitlines()) == 3 + ("not listed" in story.getvalue())
+    purging = Purging("acme", "stable", file, "evil", "centre local")
+    lines = purge(yard.s3.bucket(), purging, Story("plain", story), yard.s3.clock(), yes=True)
+    assert key not in yard.s3.objects
+    assert [line.isprintable() for line in lines] == [True]
+
+
+@pytest.mark.parametrize("ending", BESIDE)
+def test_what_lies_beside_no_file_is_taken_back_by_the_name_of_the_file(yard: Yard, ending: str) -> None:
+    yard.s3.put(file_key("acme", "stable", ONE) + ending, b"evil")
+    yard.ask("1", request("withdraw", ONE))
+    assert yard.index().marked == (ONE + ending,)
+    with pytest.raises(FileRefused, match="withdrawn"):
+        yard.upload(ONE)
+
+
+def test_metadata_that_is_withdrawn_by_itself_is_no_longer_named(yard: Yard) -> None:
+    yard.upload(ONE)
+    beside = ONE + METADATA
+    yard.s3.put(file_key("acme", "stable", beside) + METADATA, b"evil")
+    yard.ask("1", request("withdraw", beside))
+    yard.index()
+    assert [file["core-metadata"] for file in yard.page()["files"]] == [False]
+
+
+@pytest.mark.parametrize("name", ["x" * 1025, "\ud800", "not there\n"])
+def test_a_name_that_no_object_has_is_refused_in_words_that_can_be_printed(yard: Yard, name: str) -> None:
+    yard.upload(ONE)
+    yard.ask("1", request("withdraw", name))
+    yard.index()
+    (entry,) = yard.log()
+    assert entry["refused"].isprintable()
+    assert entry["refused"]

@@ -30,6 +30,7 @@ from imageyard.lanes.places import (
     BESIDE,
     CENTRE,
     LOG,
+    file_of,
     files_prefix,
     index_prefix,
     log_key,
@@ -141,7 +142,7 @@ class _Run:
 
         def make(number: int, previous: str, since: Sequence[LogEntry]) -> LogEntry:
             taken = taken_back(self._mine(since), self.state.taken)
-            known = {name for name in (*objects, *taken.withdrawn) if not name.endswith(BESIDE)}
+            known = {*map(file_of, objects), *taken.withdrawn}
             return executed(number, id, asked, known, taken, now, previous)
 
         return make
@@ -185,13 +186,14 @@ class _Run:
             if count % _KEEP_EVERY == 0:
                 self.state = replace(self.state, rules=fingerprint(self.rules), files=dict(files))
                 self._keep()
+        here = {name: entry for name, entry in objects.items() if name not in self.state.withdrawn}
         digests = {name: seen.verdict.sha256 for name, seen in files.items() if isinstance(seen.verdict, Accepted)}
         self.state = replace(
             self.state,
             rules=fingerprint(self.rules),
             files=files,
-            beside=read_beside(self.bucket, objects, digests, self.state.beside),
-            attested=read_attested(self.bucket, objects, digests, self.state.attested, self.rules),
+            beside=read_beside(self.bucket, here, digests, self.state.beside),
+            attested=read_attested(self.bucket, here, digests, self.state.attested, self.rules),
         )
         return new
 

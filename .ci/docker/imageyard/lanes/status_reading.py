@@ -18,7 +18,7 @@ from imageyard.http.backoff import Clock
 from imageyard.lanes.attested_files import read_attested
 from imageyard.lanes.kept_state import read_state
 from imageyard.lanes.lane_log import read_on
-from imageyard.lanes.lane_requests import taken_back
+from imageyard.lanes.lane_requests import shown_name, taken_back
 from imageyard.lanes.lane_results import ResultSignal
 from imageyard.lanes.lane_rules import LaneChannel, lane_channel
 from imageyard.lanes.lane_status import (
@@ -186,7 +186,9 @@ class _Reading:
                 if waiting.asker != CENTRE:
                     yield OpenRequest(waiting.id, asked, waiting.entry.modified)
             elif (asked.lane, asked.channel) == mine:
-                yield OpenRequest(waiting.id, f"{asked.action} {', '.join(asked.files)}", waiting.entry.modified)
+                yield OpenRequest(
+                    waiting.id, f"{asked.action} {', '.join(map(shown_name, asked.files))}", waiting.entry.modified
+                )
 
 
 def _sha256(bucket: Bucket, entry: ObjectEntry) -> str:
