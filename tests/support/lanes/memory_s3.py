@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from imageyard.bucket.objects import Bucket
+from imageyard.errors import Denied
 from imageyard.http.backoff import Clock
 
 __all__ = ["BEGIN", "Killed", "MemoryS3", "Stored", "page_lies"]
@@ -41,7 +42,9 @@ class Stored:
 class MemoryS3:
     """`objects` by key; `calls` are operations with their keys. At call `die_at` the program ends, done or not yet.
 
-    `old` has versions that are not the newest by key and id, None for a mark of a deletion.
+    `old` has versions that are not the newest by key and id, None for a mark of a deletion. `sizes` are those that
+    listings say of objects that are too large for a test, which nobody may read; `kept_back` has the codes with which
+    S3 refuses the bytes of objects.
     """
 
     def __init__(self) -> None:
@@ -56,6 +59,8 @@ class MemoryS3:
         self.after: Callable[[], None] = lambda: None
         self.before: Callable[[str, str], None] = lambda operation, key: None
         self.seconds = 0
+        self.sizes: dict[str, int] = {}
+        self.kept_back: dict[str, str] = {}
 
     def bucket(self) -> Bucket:
         return Bucket(self, "lanes", "", Clock(sleep=lambda seconds: None))  # type: ignore[arg-type]
@@ -120,7 +125,11 @@ class MemoryS3:
         return {}
 
     def _get_object(self, refused: Callable[[str, str], Any], **given: Any) -> Mapping[str, Any]:
-        found = self._found(refused, given["Key"])
+        key = given["Key"]
+        found = self._found(refused, key)
+        assert key not in self.sizes, f"{key} is read, which is too large for that"
+        if code := self.kept_back.get(key):
+            raise refused(code, "no bytes") or Denied(f"AWS s3 answers {code}")
         if "Range" in given:
             first, last = map(int, given["Range"].removeprefix("bytes=").split("-"))
             body = found.body[first : last + 1]
@@ -133,7 +142,12 @@ class MemoryS3:
 
     def _list_objects_v2(self, refused: Callable[[str, str], Any], **given: Any) -> Mapping[str, Any]:
         entries = [
-            {"Key": key, "Size": len(found.body), "LastModified": found.modified, "ETag": f'"{found.etag}"'}
+            {
+                "Key": key,
+                "Size": self.sizes.get(key, len(found.body)),
+                "LastModified": found.modified,
+                "ETag": f'"{found.etag}"',
+            }
             for key, found in sorted(self.objects.items())
             if key.startswith(given["Prefix"])
         ]

@@ -49,10 +49,12 @@ def test_what_is_no_file_of_a_lane(file: str) -> None:
 @pytest.mark.parametrize("file", ["evil.exe", "more/evil.exe", "torch_acme-1.0.tar.gz"])
 def test_somebody_says_the_channel_of_what_is_no_wheel(file: str) -> None:
     assert channel_of(file, "nightly") == "nightly"
-    assert channel_of(ONE, "nightly") == "stable", "a wheel says it itself"
+    assert channel_of(ONE, "nightly") == "nightly", "a wheel can lie where its name does not belong"
     with pytest.raises(ConfigurationError) as refused:
         channel_of(file, "beta")
     assert "--channel" in refused.value.hint[1]
+    with pytest.raises(ConfigurationError, match="no channel"):
+        channel_of(ONE, "beta")
 
 
 @pytest.mark.parametrize(("centre", "asker"), [(False, "acme"), (True, "centre")])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from io import StringIO
@@ -17,57 +16,25 @@ from imageyard.console import Story
 from imageyard.errors import EnvironmentLacks, PolicyRefused, exit_code
 from imageyard.lanes.channels import NIGHTLY, STABLE, Channel
 from imageyard.lanes.index_pages import files_base
-from imageyard.lanes.index_update import IndexReport, update_index
+from imageyard.lanes.index_update import update_index
 from imageyard.lanes.kept_state import states_of
 from imageyard.lanes.lane_rules import LaneChannel
 from imageyard.lanes.lane_state import LaneState, content_of_state, state_from
-from imageyard.lanes.places import file_key, files_prefix, log_key, requests_prefix
+from imageyard.lanes.places import file_key, files_prefix, log_key
 from imageyard.lanes.purge import purge
 from imageyard.lanes.purge_plan import Purging
 from imageyard.lanes.refusal import FileRefused
 from imageyard.lanes.simple_index import JSON_TYPE
 from imageyard.lanes.stored_wheel import judge
-from imageyard.lanes.upload import Uploaded, upload_file
-from support.lanes.channels import BY, lane_channel, names, request, wheel_file
+from imageyard.lanes.upload import upload_file
+from support.lanes.channels import BY, lane_channel, names, request
 from support.lanes.hostile import HOSTILE, Hostile
+from support.lanes.index_yard import JSON_PAGE, RULES_HERE, Yard
 from support.lanes.memory_s3 import Killed, MemoryS3, page_lies
 from support.lanes.wheels import RULES, wheel
 
-RULES_HERE = lane_channel()
 WITHDRAWN_TAG = {"imageyard-state": "withdrawn"}
-JSON_PAGE = "index/acme/stable/simple/torch-acme/index.v1_json"
 ONE, TWO, THREE = names("1.0+acme", "1.1+acme", "1.2+acme")
-
-
-class Yard:
-    """A bucket with the channel `stable` of a lane, whose pages are looked at after every request."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.s3 = MemoryS3()
-        self.s3.after = self.check
-
-    def check(self) -> None:
-        assert page_lies({key: found.body for key, found in self.s3.handed_out.items()}) == []
-
-    def upload(self, filename: str, rules: LaneChannel = RULES_HERE, **more: Any) -> Uploaded:
-        path = wheel_file(self.folder, filename, **more)
-        return upload_file(self.s3.bucket(), rules, path, BY, self.s3.clock())
-
-    def index(self, rules: LaneChannel = RULES_HERE) -> IndexReport:
-        return update_index(self.s3.bucket(), rules, self.s3.clock())
-
-    def ask(self, name: str, body: bytes, lane: str = "acme") -> None:
-        self.s3.put(f"{requests_prefix(lane)}{name}.json", body)
-
-    def page(self, key: str = JSON_PAGE) -> Mapping[str, Any]:
-        return json.loads(self.s3.objects[key].body)
-
-    def listed(self, key: str = JSON_PAGE) -> list[str]:
-        return sorted(file["filename"] for file in self.page(key)["files"]) if key in self.s3.objects else []
-
-    def log(self) -> list[Mapping[str, Any]]:
-        return [json.loads(each.body)["content"] for key, each in sorted(self.s3.objects.items()) if key[:4] == "log/"]
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 from typing import Any, TypeVar
 
 from imageyard.aws import AwsService
-from imageyard.errors import ImageyardError, NotFound, PolicyRefused, Transient
+from imageyard.errors import Denied, ImageyardError, NotFound, PolicyRefused, Transient
 from imageyard.http.backoff import Clock
 
 __all__ = ["READERS", "Bucket", "Head", "ObjectEntry", "ObjectVersion", "checksum"]
@@ -26,6 +26,9 @@ _TRIES = 4
 _FIRST_WAIT = 0.25
 _MISSING = ("404", "NoSuchKey", "NoSuchUpload", "NoSuchBucket")
 _THERE = ("412", "PreconditionFailed")
+_KEPT_BACK = ("InvalidObjectState", "InvalidRequest", "KMS.")
+"""How S3 refuses the bytes of an object that is archived, or encrypted with a key that we do not send, or that is gone
+(API Reference, "GetObject" and "Error Responses")."""
 _RACED = ("409", "ConditionalRequestConflict", "OperationAborted")
 
 _NEXT_OBJECTS = {"ContinuationToken": "NextContinuationToken"}
@@ -237,6 +240,8 @@ class Bucket:
                 return NotFound(said, doing=doing)
             if code in _THERE:
                 return _AlreadyThere(said, doing=doing)
+            if operation == "get_object" and code.startswith(_KEPT_BACK):
+                return Denied(said, doing=doing, hint="find out how the object was written: nobody can read it so")
             return Transient(said, doing=doing, hint="run it again") if code in _RACED else None
 
         return self._service.call(operation, doing, refused=refused, Bucket=self._bucket, **given)

@@ -11,7 +11,7 @@ from imageyard.bucket.objects import Bucket
 from imageyard.console import Story
 from imageyard.errors import ConfigurationError
 from imageyard.lanes.channels import ChannelName
-from imageyard.lanes.lane_requests import Action, read_request
+from imageyard.lanes.lane_requests import Action, read_request, shown_name
 from imageyard.lanes.places import CENTRE, request_key
 from imageyard.lanes.standard import NotStandard, is_development, read_wheel_name
 
@@ -22,7 +22,7 @@ __all__ = ["Wanted", "ask", "channel_of"]
 class Wanted:
     """What is asked for a file of a lane; `centre`: by the centre, and not by the lane. `disclosure` is a date.
 
-    `channel` is empty where the name of the file says it.
+    `channel` is where the file lies, empty where its name says it.
     """
 
     action: Action
@@ -36,20 +36,23 @@ class Wanted:
 
 
 def channel_of(file: str, channel: str = "") -> ChannelName:
-    """The channel that a file is in, by its version; `channel` says it of a file whose name is no wheel's.
+    """The channel that a file is in: `channel` where somebody says it, else that of the version in its name.
 
-    Raises ConfigurationError where nobody can tell, and for what is no channel.
+    A file can lie where its name does not belong, put there past our code. Raises ConfigurationError where nobody can
+    tell, and for what is no channel.
     """
     doing = "reading the name of a file"
-    try:
-        return "nightly" if is_development(read_wheel_name(file).version) else "stable"
-    except NotStandard as wrong:
-        match channel:
-            case "nightly" | "stable":
-                return channel
-            case _:
-                hint = ("name a file as the page of the lane has it", "or say where it lies: --channel nightly")
+    hint = ("name a file as the page of the lane has it", "or say where it lies: --channel nightly")
+    match channel:
+        case "nightly" | "stable":
+            return channel
+        case "":
+            try:
+                return "nightly" if is_development(read_wheel_name(file).version) else "stable"
+            except NotStandard as wrong:
                 raise ConfigurationError(str(wrong), doing=doing, hint=hint) from None
+        case _:
+            raise ConfigurationError(f"{channel[:40]!r} is no channel", doing=doing, hint=hint)
 
 
 def ask(bucket: Bucket, wanted: Wanted, reporter: Story, *, yes: bool) -> str:
@@ -69,7 +72,9 @@ def ask(bucket: Bucket, wanted: Wanted, reporter: Story, *, yes: bool) -> str:
     }
     body = (json.dumps(said, indent=1) + "\n").encode()
     if isinstance(why := read_request(asker, body), str):
-        raise ConfigurationError(why, doing=f"asking to {wanted.action} {wanted.file}", hint="inv --help lane.yank")
+        raise ConfigurationError(
+            why, doing=f"asking to {wanted.action} {shown_name(wanted.file)}", hint="inv --help lane.yank"
+        )
     key = request_key(asker, _name(bucket.now(), wanted.action, body))
     if yes:
         bucket.put(key, body, "application/json")

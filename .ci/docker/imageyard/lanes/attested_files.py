@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 
 from imageyard.bucket.objects import Bucket, ObjectEntry
+from imageyard.errors import Denied
 from imageyard.lanes.dsse import MOST_BYTES
 from imageyard.lanes.lane_provenance import fault_in, judge_provenance
 from imageyard.lanes.lane_rules import LaneChannel
@@ -25,8 +26,9 @@ def read_attested(
 ) -> dict[str, Attested]:
     """What is found in the provenance of each file that has some; `digests` are of files that are in order, in hex.
 
-    What is `known` is not read again unless the lane's keys or repository changed since. Raises EnvironmentLacks where
-    signatures cannot be checked, and what the bucket raises.
+    What is `known` is not read again unless the lane's keys or repository changed since. What the bucket does not hand
+    out does not hold, and is asked for again the next time. Raises EnvironmentLacks where signatures cannot be checked,
+    and what else the bucket raises.
     """
     if rules.channel.provenance == "none":
         return {}
@@ -41,13 +43,19 @@ def read_attested(
         last = known.get(name)
         if last is not None and last.fingerprint == fingerprint:
             found[name] = last
-        else:
+            continue
+        try:
             found[name] = Attested(fingerprint, refusal_of(bucket, entry, name, sha256, rules))
+        except Denied as denied:  # without a fingerprint, so that it is asked for again
+            found[name] = Attested("", Rejected("provenance-unreadable", f"its provenance: {denied.headline}"))
     return found
 
 
 def refusal_of(bucket: Bucket, entry: ObjectEntry, filename: str, sha256: str, rules: LaneChannel) -> Rejected | None:
-    """Why the provenance in an object does not hold for a file; None where it holds. Raises as `read_attested` does."""
+    """Why the provenance in an object does not hold for a file; None where it holds.
+
+    Raises EnvironmentLacks where signatures cannot be checked, and what the bucket raises.
+    """
     if entry.size > MOST_BYTES:
         return Rejected("provenance-envelope", f"its provenance has more than {MOST_BYTES} bytes")
     stored = bucket.get(entry.key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from imageyard.lanes.lane_requests import shown_name
 from imageyard.lanes.lane_rules import LaneChannel
 from imageyard.lanes.listed_files import Listing
 from imageyard.lanes.people_page import people_page
@@ -55,7 +56,7 @@ def index_pages(rules: LaneChannel, listing: Listing, there: Iterable[str]) -> l
     for name, project in sorted(projects.items()):
         pages.append(IndexPage(f"{prefix}{name}/index.v1_json", project_json(project), JSON_TYPE))
         pages.append(IndexPage(f"{prefix}{name}/index.html", project_html(project), _HTML))
-    refused = [(name, why.why) for name, why in listing.left_out]
+    refused = [(shown_name(name), why.why) for name, why in listing.left_out]
     people = people_page(rules.lane, rules.channel.name, listing.projects, refused)
     pages.append(IndexPage(f"{index_prefix(rules.lane, rules.channel.name)}index.html", people, _HTML))
     names = [project.name for project in listing.projects]

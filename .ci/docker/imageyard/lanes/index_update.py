@@ -15,30 +15,31 @@ from datetime import datetime, timezone
 
 from imageyard.bucket.entries import dumps
 from imageyard.bucket.objects import Bucket, ObjectEntry, checksum
-from imageyard.errors import Transient
+from imageyard.errors import Denied, Transient
 from imageyard.http.backoff import Clock
 from imageyard.lanes.attested_files import read_attested
 from imageyard.lanes.index_pages import files_base, index_pages
 from imageyard.lanes.kept_state import read_state
 from imageyard.lanes.lane_log import append, read_on
-from imageyard.lanes.lane_requests import PURGE, PURGED, LogEntry, Request, executed, is_id, read_request, taken_back
+from imageyard.lanes.lane_requests import PURGE, PURGED, LogEntry, Request, executed, taken_back
 from imageyard.lanes.lane_rules import LaneChannel
 from imageyard.lanes.lane_state import Seen, WrittenPage, content_of_state, fingerprint
-from imageyard.lanes.listed_files import Accepted, AttestedAs, Listing, Rejected, StoredFile, listing_of
-from imageyard.lanes.model import STATE_TAG, WITHDRAWN
+from imageyard.lanes.listed_files import Accepted, AttestedAs, Listing, Rejected, StoredFile, Verdict, listing_of
+from imageyard.lanes.metadata_beside import read_beside
 from imageyard.lanes.places import (
     BESIDE,
     CENTRE,
     LOG,
-    METADATA,
+    file_of,
     files_prefix,
     index_prefix,
     log_key,
-    requests_prefix,
     state_key,
 )
 from imageyard.lanes.quota import Counted, counting
 from imageyard.lanes.stored_wheel import judge
+from imageyard.lanes.waiting_requests import WaitingRequest, read_waiting, waiting_requests
+from imageyard.lanes.withdrawn_marks import mark, parts_of, unmark
 
 __all__ = ["IndexReport", "update_index"]
 
@@ -51,7 +52,8 @@ _KEEP_EVERY = 200
 class IndexReport:
     """What a run of the indexer did: files that it read, requests that it executed, keys of pages that it wrote.
 
-    `marked` are the withdrawn files, and what lies beside them, that nobody can install any more.
+    `marked` are the withdrawn files, and what lies beside them, that nobody can install any more; `unread` the ids of
+    requests that the bucket does not hand out, each with why.
     """
 
     listing: Listing
@@ -59,6 +61,7 @@ class IndexReport:
     executed: tuple[LogEntry, ...]
     written: tuple[str, ...]
     marked: tuple[str, ...]
+    unread: tuple[tuple[str, str], ...] = ()
 
 
 def update_index(bucket: Bucket, rules: LaneChannel, clock: Clock | None = None) -> IndexReport:
@@ -86,11 +89,17 @@ class _Run:
         self.key = state_key(rules.lane, rules.channel.name)
         self.state = read_state(bucket, self.key)
         self.before = self.state
+        self.unread: list[tuple[str, str]] = []
+        self.unreadable: dict[str, Rejected] = {}
 
     def run(self) -> IndexReport | None:
         """One round; None where the log grew under it."""
+        # Requests before files: what is asked for is about files that are there, also about one that came a moment ago.
+        waiting = waiting_requests(self.bucket, self.rules.lane, self.state.executed)
         objects = {entry.key.removeprefix(self.prefix): entry for entry in self.bucket.list(self.prefix)}
-        done = self._execute(objects)
+        done = self._execute(waiting, objects)
+        if self.state.restored:
+            self._keep()
         self._unmark(objects)
         read = self._read_files(objects)
         base = files_base(self.rules)
@@ -101,53 +110,58 @@ class _Run:
             return None
         marked = self._mark(objects)
         self._keep()
-        return IndexReport(listing, tuple(read), tuple(done), tuple(written), tuple(marked))
+        return IndexReport(listing, tuple(read), tuple(done), tuple(written), tuple(marked), tuple(self.unread))
 
-    def _execute(self, objects: Mapping[str, ObjectEntry]) -> list[LogEntry]:
-        """Write into the log what is asked for and not in it yet; the first request is the first that is executed."""
+    def _execute(self, waiting: Iterable[WaitingRequest], objects: Mapping[str, ObjectEntry]) -> list[LogEntry]:
+        """Write into the log what is asked for and not in it yet; what nobody can read waits."""
         entries, place = read_on(self.bucket, self.state.log)
         self.state = replace(self.state, log=place)
         self._take(entries)
-        waiting = [
-            (entry, asker) for asker in (self.rules.lane, CENTRE) for entry in self.bucket.list(requests_prefix(asker))
-        ]
         done = []
-        for entry, asker in sorted(waiting, key=lambda each: (each[0].modified, each[0].key)):
-            name = entry.key.removeprefix(requests_prefix(asker)).removesuffix(".json")
-            id = f"{asker}/{name}"
-            if id in self.state.executed or not is_id(name):
+        mine = (self.rules.lane, self.rules.channel.name)
+        for each in waiting:
+            if each.id in self.state.executed:  # by another indexer, or a run that was killed
                 continue
-            found = self.bucket.get(entry.key)
-            asked = read_request(asker, found[0] if found else b"")
-            mine = (self.rules.lane, self.rules.channel.name)
+            try:
+                asked = read_waiting(self.bucket, each)
+            except Denied as denied:
+                self.unread.append((each.id, denied.headline))
+                continue
             if not isinstance(asked, str) and (asked.lane, asked.channel) != mine:
                 continue
-            entries, place = append(self.bucket, self.state.log, id, self._entry(id, asked, objects))
+            entries, place = append(self.bucket, self.state.log, each.id, self._entry(each.id, asked, objects))
             self.state = replace(self.state, log=place)
             self._take(entries)
-            done += [entry for entry in entries if entry.id == id]
+            done += [entry for entry in entries if entry.id == each.id]
         return done
 
     def _entry(
         self, id: str, asked: Request | str, objects: Mapping[str, ObjectEntry]
     ) -> Callable[[int, str, Sequence[LogEntry]], LogEntry]:
-        known = {name for name in (*objects, *self.state.withdrawn) if not name.endswith(BESIDE)}
         now = datetime.fromtimestamp(self.clock.now(), timezone.utc)
-        taken = self.state.taken
-        return lambda number, previous, since: executed(number, id, asked, known, taken, now, previous)
+
+        def make(number: int, previous: str, since: Sequence[LogEntry]) -> LogEntry:
+            taken = taken_back(self._mine(since), self.state.taken)
+            known = {*map(file_of, objects), *taken.withdrawn}
+            return executed(number, id, asked, known, taken, now, previous)
+
+        return make
+
+    def _mine(self, entries: Iterable[LogEntry]) -> list[LogEntry]:
+        return [e for e in entries if (e.lane, e.channel) == (self.rules.lane, self.rules.channel.name)]
 
     def _take(self, entries: list[LogEntry]) -> None:
         askers = (f"{self.rules.lane}/", f"{CENTRE}/")
         ids = {entry.id for entry in entries if entry.id.startswith(askers)}
-        mine = [e for e in entries if (e.lane, e.channel) == (self.rules.lane, self.rules.channel.name)]
         self.state = replace(self.state, executed=self.state.executed | ids)
-        for entry in mine:
+        for entry in self._mine(entries):
             taken = taken_back([entry], self.state.taken)
             restored = (self.state.restored | self.state.withdrawn.keys()) - taken.withdrawn.keys()
             self.state = replace(self.state, yanked=taken.yanked, withdrawn=taken.withdrawn, purged=taken.purged)
             self.state = replace(self.state, restored=restored)
-            if entry.action in (PURGE, PURGED):  # the marks went with the file, and another one could be there now
-                parts = {name + ending for name in entry.files for ending in ("", *BESIDE)}
+            # Marks go with a file that is purged, and off one that is restored: withdrawn again, it is marked again.
+            if entry.action in (PURGE, PURGED, "restore") and not entry.refused:
+                parts = set(parts_of(entry.files))
                 marked = {part: etag for part, etag in self.state.marked.items() if part not in parts}
                 self.state = replace(self.state, marked=marked)
 
@@ -165,45 +179,36 @@ class _Run:
         new = [name for name in names if name not in files]
         for count, name in enumerate(new, 1):
             entry = objects[name]
-            files[name] = Seen(entry.etag, entry.size, judge(self.bucket, entry, name, self.rules))
+            try:
+                files[name] = Seen(entry.etag, entry.size, judge(self.bucket, entry, name, self.rules))
+            except Denied as denied:  # nothing is known of it, and the next run asks again
+                self.unreadable[name] = Rejected("unreadable", f"it cannot be read: {denied.headline}")
             if count % _KEEP_EVERY == 0:
                 self.state = replace(self.state, rules=fingerprint(self.rules), files=dict(files))
                 self._keep()
+        here = {name: entry for name, entry in objects.items() if name not in self.state.withdrawn}
         digests = {name: seen.verdict.sha256 for name, seen in files.items() if isinstance(seen.verdict, Accepted)}
         self.state = replace(
             self.state,
             rules=fingerprint(self.rules),
             files=files,
-            beside=self._beside(objects, files),
-            attested=read_attested(self.bucket, objects, digests, self.state.attested, self.rules),
+            beside=read_beside(self.bucket, here, digests, self.state.beside),
+            attested=read_attested(self.bucket, here, digests, self.state.attested, self.rules),
         )
         return new
 
-    def _beside(self, objects: Mapping[str, ObjectEntry], files: Mapping[str, Seen]) -> dict[str, tuple[str, str]]:
-        """The SHA-256 of the metadata beside each file that is in order."""
-        beside = {}
-        for name, seen in files.items():
-            entry = objects.get(name + METADATA)
-            if entry is None or not isinstance(seen.verdict, Accepted):
-                continue
-            known = self.state.beside.get(name)
-            if known is None or known[0] != entry.etag:
-                found = self.bucket.get(entry.key)
-                known = (entry.etag, hashlib.sha256(found[0] if found else b"").hexdigest())
-            beside[name] = known
-        return beside
-
     def _stored(self, objects: Mapping[str, ObjectEntry]) -> dict[str, StoredFile]:
+        verdicts: dict[str, Verdict] = {name: seen.verdict for name, seen in self.state.files.items()}
         return {
             name: StoredFile(
                 name,
-                seen.size,
+                objects[name].size,
                 objects[name].modified,
-                seen.verdict,
+                verdict,
                 self.state.beside[name][1] if name in self.state.beside else None,
                 self._attested_as(name),
             )
-            for name, seen in self.state.files.items()
+            for name, verdict in {**verdicts, **self.unreadable}.items()
         }
 
     def _others(self, objects: Mapping[str, ObjectEntry]) -> list[Counted]:
@@ -260,30 +265,12 @@ class _Run:
 
     def _mark(self, objects: Mapping[str, ObjectEntry]) -> list[str]:
         """Mark withdrawn files, and what lies beside them; no page names them any more."""
-        marked = dict(self.state.marked)
-        new = []
-        for entry, part in _parts(objects, self.state.withdrawn):
-            if marked.get(part) == entry.etag:
-                continue
-            tags = {"TagSet": [{"Key": STATE_TAG, "Value": WITHDRAWN}]}
-            doing = f"withdrawing {self.bucket.path(entry.key)}"
-            self.bucket.call("put_object_tagging", entry.key, doing, Tagging=tags)
-            marked[part] = entry.etag
-            new.append(part)
-        self.state = replace(self.state, marked=marked)
-        return new
+        new = mark(self.bucket, objects, self.state.withdrawn, self.state.marked)
+        self.state = replace(self.state, marked={**self.state.marked, **new})
+        return list(new)
 
     def _unmark(self, objects: Mapping[str, ObjectEntry]) -> None:
         """Take the marks off what was restored, and read it anew."""
-        marked, files = dict(self.state.marked), dict(self.state.files)
-        for entry, part in _parts(objects, self.state.restored):
-            self.bucket.call("delete_object_tagging", entry.key, f"restoring {self.bucket.path(entry.key)}")
-            marked.pop(part, None)
-            files.pop(part, None)
-        self.state = replace(self.state, marked=marked, files=files, restored=frozenset())
-
-
-def _parts(objects: Mapping[str, ObjectEntry], names: Iterable[str]) -> list[tuple[ObjectEntry, str]]:
-    """Files, and what lies beside each, that are there, with their names."""
-    parts = [name + ending for name in sorted(names) for ending in ("", *BESIDE)]
-    return [(objects[part], part) for part in parts if part in objects]
+        parts = set(unmark(self.bucket, objects, self.state.restored))
+        files = {name: seen for name, seen in self.state.files.items() if name not in parts}
+        self.state = replace(self.state, files=files, restored=frozenset())

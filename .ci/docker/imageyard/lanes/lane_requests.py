@@ -20,6 +20,7 @@ from imageyard.layout import one_line
 
 __all__ = [
     "CHANNELS",
+    "MOST_BYTES",
     "PURGE",
     "PURGED",
     "Action",
@@ -33,6 +34,7 @@ __all__ = [
     "is_id",
     "plain_text",
     "read_request",
+    "shown_name",
     "taken_back",
 ]
 
@@ -45,7 +47,9 @@ PURGE, PURGED = "purge", "purged"
 """The actions of the entries before the first deletion of a purge and after its last; nobody asks for them."""
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _MOST_FILES = 1000
-_MOST_BYTES = 256 * 1024
+_LONGEST_KEY = 1024  # bytes in UTF-8 (Amazon S3 User Guide, "Naming Amazon S3 objects")
+MOST_BYTES = 256 * 1024
+"""How large the object of a request may be; what is larger is refused, and nobody reads it."""
 
 
 @dataclass(frozen=True)
@@ -102,8 +106,8 @@ def read_request(asker: str, body: bytes) -> Request | str:
 
     `asker` is the lane under whose prefix it lies, which it cannot choose: `lane` in it counts for the centre alone.
     """
-    if len(body) > _MOST_BYTES:
-        return f"the request has more than {_MOST_BYTES} bytes"
+    if len(body) > MOST_BYTES:
+        return f"the request has more than {MOST_BYTES} bytes"
     try:
         said = json.loads(body)
     except (ValueError, RecursionError):
@@ -144,7 +148,7 @@ def executed(
     request = Request(asker, "", "yank", (), "", "", "") if isinstance(asked, str) else asked
     refused = asked if isinstance(asked, str) else ""
     if missing := [name for name in request.files if name not in known]:
-        refused = f"the channel has no file {missing[0]}"
+        refused = f"the channel has no file {shown_name(missing[0])}"
     elif request.action == "restore" and not taken.purged.isdisjoint(request.files):
         refused = "a file that is purged does not come back, and no other file gets its name"
     elif request.action == "restore" and asker != CENTRE and not taken.withdrawn.keys().isdisjoint(request.files):
@@ -210,8 +214,8 @@ def is_id(text: str) -> bool:
 
 
 def _is_file(name: object) -> bool:
-    """Whether it can be the name of a file; one with a slash is never listed, and can lie in the bucket."""
-    return isinstance(name, str) and 0 < len(name) <= 300 and name.isprintable()
+    """Whether it can be the name of a file: that of any object that the bucket lists, whatever letters it has."""
+    return isinstance(name, str) and len(name.encode(errors="replace")) <= _LONGEST_KEY
 
 
 def is_date(text: str) -> bool:
@@ -220,6 +224,15 @@ def is_date(text: str) -> bool:
         return date.fromisoformat(text).isoformat() == text
     except ValueError:
         return False
+
+
+def shown_name(name: str) -> str:
+    """A name as it may stand in a message and in a page: one with letters that cannot be printed has escapes."""
+    if name.isprintable():
+        return name
+    return "".join(
+        each if each.isprintable() and each != "\\" else each.encode("unicode_escape").decode() for each in name
+    )
 
 
 def plain_text(text: str) -> str:

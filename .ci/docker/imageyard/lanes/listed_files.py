@@ -15,7 +15,10 @@ from imageyard.lanes.quota import Counted, within
 from imageyard.lanes.simple_index import IndexFile, IndexProject
 from imageyard.layout import size as size_text
 
-__all__ = ["Accepted", "AttestedAs", "Listing", "Rejected", "StoredFile", "Verdict", "listing_of"]
+__all__ = ["UNREAD", "Accepted", "AttestedAs", "Listing", "Rejected", "StoredFile", "Verdict", "listing_of"]
+
+UNREAD = "unread"
+"""What stands for the hash of metadata that nobody could read."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,8 @@ def _own_fate(file: StoredFile, taken: TakenBack, rules: LaneChannel) -> Fate:
         return file.provenance
     if rules.channel.provenance == "required" and file.provenance == "absent":
         return Rejected("provenance", f"it has no {PROVENANCE} beside it")
+    if file.metadata_sha256 == UNREAD:
+        return Rejected("metadata-beside", f"its {METADATA} is too large, or the bucket does not hand it out")
     if file.metadata_sha256 not in (None, file.verdict.metadata_sha256):
         return Rejected("metadata-beside", f"its {METADATA} is not the METADATA in it")
     return None

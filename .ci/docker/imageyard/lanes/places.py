@@ -20,6 +20,7 @@ __all__ = [
     "TESTED",
     "UPLOAD",
     "file_key",
+    "file_of",
     "files_prefix",
     "index_prefix",
     "lane_prefix",
@@ -61,6 +62,12 @@ def lane_prefix(lane: str) -> str:
 def files_prefix(lane: str, channel: str) -> str:
     """Where the files of a channel begin."""
     return f"{lane_prefix(lane)}{_word(channel)}/"
+
+
+def file_of(name: str) -> str:
+    """The name of the file that an object is of: its own, or the one beside which it lies, which may not be there."""
+    ending = next((each for each in BESIDE if name.endswith(each)), "")
+    return name.removesuffix(ending) or name
 
 
 def file_key(lane: str, channel: str, filename: str) -> str:

@@ -6,7 +6,7 @@ import base64
 from datetime import datetime, timezone
 
 from imageyard.bucket.objects import Bucket, ObjectEntry
-from imageyard.errors import ConfigurationError, NotFound, PolicyRefused
+from imageyard.errors import ConfigurationError, Denied, NotFound, PolicyRefused
 from imageyard.http.backoff import Clock
 from imageyard.lanes.dsse import MEDIA_TYPE, MOST_BYTES
 from imageyard.lanes.lane_results import ResultSignal, judge_result
@@ -27,7 +27,10 @@ def result_signal(
         return None
     if entry.size > MOST_BYTES:
         return ResultSignal(filename, None, refused=f"it has more than {MOST_BYTES} bytes")
-    stored = bucket.get(entry.key)
+    try:
+        stored = bucket.get(entry.key)
+    except Denied as denied:
+        return ResultSignal(filename, None, refused=denied.headline)
     said = judge_result(stored[0] if stored else b"", filename, sha256, rules.provenance, entry.modified)
     if isinstance(said, str):
         return ResultSignal(filename, None, refused=said)

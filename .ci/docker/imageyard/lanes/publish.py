@@ -11,6 +11,7 @@ from imageyard.console import Story
 from imageyard.errors import ConfigurationError, ImageyardError, PolicyRefused
 from imageyard.lanes.index_update import IndexReport, update_index
 from imageyard.lanes.lane_access import LaneAccess
+from imageyard.lanes.lane_requests import shown_name
 from imageyard.lanes.lane_rules import LaneChannel, lane_channel
 from imageyard.lanes.model import LaneCatalogue
 from imageyard.lanes.purge_plan import invalidation
@@ -92,9 +93,11 @@ def index(
             first = first or error
             continue
         for name, why in report.listing.left_out:
-            reporter.warn(f"{rules.lane} {rules.channel.name}: {name} is not listed: {why.why}")
+            reporter.warn(f"{rules.lane} {rules.channel.name}: {shown_name(name)} is not listed: {why.why}")
+        for id, denied in report.unread:
+            reporter.warn(f"{rules.lane} {rules.channel.name}: request {id} waits: {denied}")
         for entry in report.executed:
-            told = f"refused: {entry.refused}" if entry.refused else ", ".join(entry.files)
+            told = f"refused: {entry.refused}" if entry.refused else ", ".join(map(shown_name, entry.files))
             reporter.step(f"{rules.lane} {rules.channel.name}: request {entry.id}: {entry.action} {told}")
         changed = [name for entry in report.executed if not entry.refused for name in entry.files]
         for line in invalidation(found.distribution, rules.lane, rules.channel.name, changed) if changed else ():

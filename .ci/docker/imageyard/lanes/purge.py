@@ -16,7 +16,7 @@ from imageyard.console import Story
 from imageyard.errors import ConfigurationError, NotFound, PolicyRefused, Transient
 from imageyard.http.backoff import Clock
 from imageyard.lanes.lane_log import LogPlace, append, read_on
-from imageyard.lanes.lane_requests import PURGE, PURGED, LogEntry, plain_text
+from imageyard.lanes.lane_requests import PURGE, PURGED, LogEntry, plain_text, shown_name
 from imageyard.lanes.places import index_prefix
 from imageyard.lanes.purge_plan import (
     Purging,
@@ -44,7 +44,7 @@ def purge(bucket: Bucket, wanted: Purging, reporter: Story, clock: Clock | None 
     wanted = replace(wanted, reason=plain_text(wanted.reason))
     if problem := problem_of(wanted):
         hint = 'inv lane.purge LANE FILE --reason "WHY" --yes'
-        raise ConfigurationError(problem, doing=f"purging {wanted.file}", hint=hint)
+        raise ConfigurationError(problem, doing=f"purging {shown_name(wanted.file)}", hint=hint)
     return _Purge(bucket, wanted, reporter, clock or Clock()).run(yes=yes)
 
 
@@ -72,7 +72,9 @@ class _Purge:
         done = self._delete(versions)
         if history_of(self.entries, self.wanted).is_open:
             self._log_end()
-        self.reporter.step(f"purged: nothing is left of {self.wanted.file}, and no file gets its name again")
+        self.reporter.step(
+            f"purged: nothing is left of {shown_name(self.wanted.file)}, and no file gets its name again"
+        )
         return done
 
     def _delete(self, versions: Sequence[ObjectVersion]) -> list[str]:
@@ -88,7 +90,7 @@ class _Purge:
                 done.append(_line(version))
             versions = self._versions()
         raise Transient(
-            f"versions of {self.wanted.file} are there again after they were deleted",
+            f"versions of {shown_name(self.wanted.file)} are there again after they were deleted",
             doing=f"purging a file of the lane {self.wanted.lane}",
             hint="find out who writes them, and run it again",
         )
@@ -147,4 +149,4 @@ def _told(version: ObjectVersion) -> str:
 
 
 def _line(version: ObjectVersion) -> str:
-    return f"{_told(version)} {'mark of a deletion' if version.is_mark else f'{version.size} bytes'}"
+    return f"{shown_name(_told(version))} {'mark of a deletion' if version.is_mark else f'{version.size} bytes'}"

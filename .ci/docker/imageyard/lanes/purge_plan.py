@@ -9,7 +9,16 @@ from datetime import datetime
 from urllib.parse import quote
 
 from imageyard.errors import PolicyRefused
-from imageyard.lanes.lane_requests import DISCLOSURE, PURGE, PURGED, LogEntry, TakenBack, is_date, taken_back
+from imageyard.lanes.lane_requests import (
+    DISCLOSURE,
+    PURGE,
+    PURGED,
+    LogEntry,
+    TakenBack,
+    is_date,
+    shown_name,
+    taken_back,
+)
 from imageyard.lanes.places import BESIDE, CENTRE, file_key, index_prefix
 
 __all__ = [
@@ -99,7 +108,7 @@ def purge_id(action: str, wanted: Purging, history: PurgeHistory) -> str:
 def withdrawal_of(wanted: Purging, history: PurgeHistory) -> LogEntry:
     """The withdrawal that goes before a purge. Raises PolicyRefused without one: the index could name the file."""
     if history.withdrawal is None:
-        lane, file = wanted.lane, wanted.file
+        lane, file = wanted.lane, shown_name(wanted.file)
         raise PolicyRefused(
             f"{file} is not withdrawn, and the index must not name a file that is gone",
             doing=f"purging a file of the lane {lane}",

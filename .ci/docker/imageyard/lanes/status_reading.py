@@ -13,12 +13,12 @@ from urllib.parse import unquote
 
 from imageyard.bucket.objects import Bucket, ObjectEntry
 from imageyard.console import Story
-from imageyard.errors import ImageyardError, PolicyRefused
+from imageyard.errors import Denied, ImageyardError, PolicyRefused
 from imageyard.http.backoff import Clock
 from imageyard.lanes.attested_files import read_attested
 from imageyard.lanes.kept_state import read_state
 from imageyard.lanes.lane_log import read_on
-from imageyard.lanes.lane_requests import is_id, read_request, taken_back
+from imageyard.lanes.lane_requests import shown_name, taken_back
 from imageyard.lanes.lane_results import ResultSignal
 from imageyard.lanes.lane_rules import LaneChannel, lane_channel
 from imageyard.lanes.lane_status import (
@@ -32,8 +32,9 @@ from imageyard.lanes.lane_status import (
 )
 from imageyard.lanes.listed_files import Accepted
 from imageyard.lanes.model import LaneActivity, LaneCatalogue
-from imageyard.lanes.places import BESIDE, CENTRE, TESTED, files_prefix, index_prefix, requests_prefix, state_key
+from imageyard.lanes.places import BESIDE, CENTRE, TESTED, files_prefix, index_prefix, state_key
 from imageyard.lanes.posted_results import result_signal
+from imageyard.lanes.waiting_requests import read_waiting, waiting_requests
 from imageyard.parallel import each
 
 __all__ = ["lane_statuses", "listed_in"]
@@ -176,18 +177,18 @@ class _Reading:
 
     def _requests(self, executed: frozenset[str]) -> Iterable[OpenRequest]:
         mine = (self.rules.lane, self.rules.channel.name)
-        for asker in (self.rules.lane, CENTRE):
-            for entry in self.bucket.list(requests_prefix(asker)):
-                name = entry.key.removeprefix(requests_prefix(asker)).removesuffix(".json")
-                if f"{asker}/{name}" in executed or not is_id(name):
-                    continue
-                answer = self.bucket.get(entry.key)
-                asked = read_request(asker, answer[0] if answer else b"")
-                if isinstance(asked, str):
-                    if asker != CENTRE:
-                        yield OpenRequest(f"{asker}/{name}", asked, entry.modified)
-                elif (asked.lane, asked.channel) == mine:
-                    yield OpenRequest(f"{asker}/{name}", f"{asked.action} {', '.join(asked.files)}", entry.modified)
+        for waiting in waiting_requests(self.bucket, self.rules.lane, executed):
+            try:
+                asked = read_waiting(self.bucket, waiting)
+            except Denied as denied:
+                asked = denied.headline
+            if isinstance(asked, str):
+                if waiting.asker != CENTRE:
+                    yield OpenRequest(waiting.id, asked, waiting.entry.modified)
+            elif (asked.lane, asked.channel) == mine:
+                yield OpenRequest(
+                    waiting.id, f"{asked.action} {', '.join(map(shown_name, asked.files))}", waiting.entry.modified
+                )
 
 
 def _sha256(bucket: Bucket, entry: ObjectEntry) -> str:
