@@ -7,10 +7,12 @@ import os
 import subprocess
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from imageyard.ci.providers.table import provider_of
+from imageyard.cli import lane_proofs, lanes
 from imageyard.console import Story
 from imageyard.errors import ConfigurationError, Denied, NotFound, PolicyRefused
 from imageyard.http.transport import Http
@@ -19,8 +21,10 @@ from imageyard.lanes.lane_access import LaneAccess
 from imageyard.lanes.lane_rules import LaneChannel, lane_channel
 from imageyard.lanes.places import requests_prefix
 from imageyard.lanes.publish import files_of, index, upload
+from invoke.context import Context
+from invoke.exceptions import Exit
 from support.github import oidc
-from support.lanes.catalogues import UPLOAD, of
+from support.lanes.catalogues import LANES, UPLOAD, of
 from support.lanes.channels import names
 from support.lanes.memory_s3 import MemoryS3
 
@@ -114,6 +118,26 @@ def test_a_job_says_what_its_token_claims() -> None:
     assert (by["system"], by["repository"], by["run_id"]) == (provider.name, "acme-ai/torch-acme", "42")
     assert "other" not in by
     assert access.by_in_words().startswith("releaser https://github.com/")
+
+
+@pytest.mark.parametrize("command", [lanes.index, lanes.status, lanes.page, lane_proofs.verify])
+def test_a_job_of_the_centre_has_the_role_of_the_indexer(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: Any
+) -> None:
+    """Whoever looks at all lanes: no other role reads all files and pages."""
+    asked = []
+
+    class Access:
+        def bucket(self, role: str | None) -> None:
+            asked.append(role)
+            raise NotFound("no bucket is here")
+
+    for module in (lanes, lane_proofs):
+        monkeypatch.setattr(module, "access_of", lambda found, reporter: Access())
+    (tmp_path / "lanes.yml").write_text(LANES)
+    with pytest.raises(Exit):
+        command(Context(), lanes=str(tmp_path / "lanes.yml"))
+    assert asked == [of().indexer_role]
 
 
 @pytest.mark.parametrize("job", ["upload", "request"])
