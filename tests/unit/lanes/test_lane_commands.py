@@ -13,6 +13,7 @@ import pytest
 import yaml
 from imageyard.ci.providers.table import provider_of
 from imageyard.cli import lane_proofs, lanes
+from imageyard.cli.lane_catalogue import lane_for_request, lane_to_purge
 from imageyard.console import Story
 from imageyard.errors import ConfigurationError, Denied, NotFound, PolicyRefused
 from imageyard.http.transport import Http
@@ -138,6 +139,26 @@ def test_a_job_of_the_centre_has_the_role_of_the_indexer(
     with pytest.raises(Exit):
         command(Context(), lanes=str(tmp_path / "lanes.yml"))
     assert asked == [of().indexer_role]
+
+
+def test_a_lane_that_is_gone_is_written_again_before_the_centre_takes_back_its_files() -> None:
+    """The indexer does nothing that is asked for a lane that it does not know: such a request would lie there."""
+    assert lane_for_request(of(), "acme", centre=True) == "acme"
+    for centre in (True, False):
+        with pytest.raises(ConfigurationError, match="there is no lane 'hooli'") as refused:
+            lane_for_request(of(), "hooli", centre=centre)
+        assert any("state: suspended" in line for line in refused.value.hint) is centre
+
+
+@pytest.mark.parametrize("lane", ["acme", "initech", "hooli"])
+def test_files_of_a_lane_that_is_gone_can_be_purged(lane: str) -> None:
+    assert lane_to_purge(of(), lane) == lane
+
+
+@pytest.mark.parametrize("lane", ["", "..", "acme/../globex", "acme/", "ACME", "*"])
+def test_what_is_no_lane_is_not_purged(lane: str) -> None:
+    with pytest.raises(ConfigurationError, match="there is no lane"):
+        lane_to_purge(of(), lane)
 
 
 @pytest.mark.parametrize("job", ["upload", "request"])
