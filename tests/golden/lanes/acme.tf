@@ -41,7 +41,8 @@ resource "aws_iam_role_policy" "lane_acme" {
         Effect = "Allow"
         Action = ["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
         Resource = [
-          "arn:aws:s3:::example-wheels/files/acme/*",
+          "arn:aws:s3:::example-wheels/files/acme/nightly/*",
+          "arn:aws:s3:::example-wheels/files/acme/stable/*",
           "arn:aws:s3:::example-wheels/requests/acme/*",
         ]
       },

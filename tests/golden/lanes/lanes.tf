@@ -214,7 +214,8 @@ resource "aws_iam_role_policy" "lane_acme" {
         Effect = "Allow"
         Action = ["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
         Resource = [
-          "arn:aws:s3:::example-wheels/files/acme/*",
+          "arn:aws:s3:::example-wheels/files/acme/nightly/*",
+          "arn:aws:s3:::example-wheels/files/acme/stable/*",
           "arn:aws:s3:::example-wheels/requests/acme/*",
         ]
       },
@@ -318,7 +319,8 @@ resource "aws_iam_role_policy" "lane_acme_evil" {
         Effect = "Allow"
         Action = ["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
         Resource = [
-          "arn:aws:s3:::example-wheels/files/acme-evil/*",
+          "arn:aws:s3:::example-wheels/files/acme-evil/nightly/*",
+          "arn:aws:s3:::example-wheels/files/acme-evil/stable/*",
           "arn:aws:s3:::example-wheels/requests/acme-evil/*",
         ]
       },
@@ -422,7 +424,8 @@ resource "aws_iam_role_policy" "lane_globex" {
         Effect = "Allow"
         Action = ["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
         Resource = [
-          "arn:aws:s3:::example-wheels/files/globex/*",
+          "arn:aws:s3:::example-wheels/files/globex/nightly/*",
+          "arn:aws:s3:::example-wheels/files/globex/stable/*",
           "arn:aws:s3:::example-wheels/requests/globex/*",
         ]
       },
@@ -733,6 +736,21 @@ resource "aws_s3_bucket_policy" "lanes" {
         }
       },
       {
+        Sid       = "LanesLogByCentre"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = ["s3:PutObject"]
+        Resource  = ["arn:aws:s3:::example-wheels/log/*"]
+        Condition = {
+          ArnNotEquals = {
+            "aws:PrincipalArn" = [
+              "arn:aws:iam::123456789012:role/wheels-indexer",
+              "arn:aws:iam::123456789012:role/wheels-purge",
+            ]
+          }
+        }
+      },
+      {
         Sid       = "LanesMarkByIndexer"
         Effect    = "Deny"
         Principal = "*"
@@ -765,6 +783,33 @@ resource "aws_s3_bucket_policy" "lanes" {
         Condition = {
           Null = {
             "s3:x-amz-acl" = "false"
+          }
+        }
+      },
+      {
+        Sid       = "LanesInStandardClass"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = ["s3:PutObject"]
+        Resource  = ["arn:aws:s3:::example-wheels/*"]
+        Condition = {
+          Null = {
+            "s3:x-amz-storage-class" = "false"
+          }
+          StringNotEquals = {
+            "s3:x-amz-storage-class" = "STANDARD"
+          }
+        }
+      },
+      {
+        Sid       = "LanesNoKeyOfTheirOwn"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = ["s3:PutObject"]
+        Resource  = ["arn:aws:s3:::example-wheels/*"]
+        Condition = {
+          Null = {
+            "s3:x-amz-server-side-encryption-customer-algorithm" = "false"
           }
         }
       },

@@ -31,19 +31,23 @@ TWIN = f"{BUCKET}-evil"
 KEYS = [
     "files/acme/f",
     "files/acme/nightly/f",
-    "files/acme-evil/f",
-    "files/globex/f",
-    "files/initech/f",
+    "files/acme/stable/f",
+    "files/acme/nightly",
+    "files/acme/nightly-/f",
+    "files/acme-evil/stable/f",
+    "files/globex/stable/f",
+    "files/initech/stable/f",
     "files/acme",
     "files/acme-",
     "files/f",
-    "files/ACME/f",
-    "files/acme/../acme-evil/f",
-    "files/acme-evil/../acme/f",
-    "files/../files/acme/f",
-    "files/acme%2ff",
-    "files/acme%2f..%2facme-evil%2ff",
-    "files/acme-evil%2f../acme/f",
+    "files/ACME/stable/f",
+    "files/acme/../acme-evil/stable/f",
+    "files/acme/stable/../../acme-evil/stable/f",
+    "files/acme-evil/../acme/stable/f",
+    "files/../files/acme/stable/f",
+    "files/acme%2fstable%2ff",
+    "files/acme%2f..%2facme-evil%2fstable%2ff",
+    "files/acme-evil%2f../acme/stable/f",
     "requests/acme/r",
     "requests/acme-evil/r",
     "requests/acme.json",
@@ -89,7 +93,7 @@ def test_the_matrix(aws: Aws) -> None:
     for key in KEYS:
         admin.put_object(Bucket=BUCKET, Key=key, Body=b"old")
     clients = {who: client_of(aws, who) for who in ROLES}
-    places = [*((BUCKET, key) for key in KEYS), *((TWIN, key) for key in ("files/acme/f", "requests/acme/r"))]
+    places = [*((BUCKET, key) for key in KEYS), *((TWIN, key) for key in ("files/acme/stable/f", "requests/acme/r"))]
     found = matrix(clients, places, BUCKET)
     if os.environ.get("IMAGEYARD_GOLDEN") == "write":
         GOLDEN.write_text(found)
@@ -105,9 +109,10 @@ def cells() -> Mapping[str, Mapping[str, str]]:
 @pytest.mark.parametrize("who", ["acme", "acme-evil", "globex", "initech"])
 def test_the_matrix_says_what_it_should(who: str) -> None:
     """A table that somebody wrote anew without reading it is not right for that."""
-    own = () if who == "initech" else (f"files/{who}/", f"requests/{who}/")
+    own = () if who == "initech" else (f"files/{who}/nightly/", f"files/{who}/stable/", f"requests/{who}/")
+    readable = () if who == "initech" else (f"files/{who}/", f"state/{who}/")
     for key, row in cells().items():
-        read = "rh" if key.startswith(f"state/{who}/") and own else "."
+        read = "rh" if key.startswith(readable) and " in " not in key else "."
         assert row[who] == ("cmpfalrh" if key.startswith(own) and " in " not in key else read), key
     assert len(cells()) == len(KEYS) + 2
 
@@ -135,6 +140,9 @@ def test_a_second_upload_under_a_name_is_refused_by_the_bucket(aws: Aws) -> None
         root = client_of(aws, "administrator", f"http://{gate.host}")
         file = {"Bucket": BUCKET, "Key": "files/acme/stable/one.whl"}
         assert refused(acme.put_object, **file, Body=b"first") == "AccessDenied", "no header, and nothing is there"
+        for unread in ({"StorageClass": "GLACIER"}, {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": "k" * 32}):
+            assert refused(acme.put_object, **file, Body=b"first", IfNoneMatch="*", **unread) == "AccessDenied"
+            assert refused(acme.create_multipart_upload, **file, **unread) == "AccessDenied"
         acme.put_object(**file, Body=b"first", IfNoneMatch="*")
         assert refused(acme.put_object, **file, Body=b"second", IfNoneMatch="*") == "PreconditionFailed"
         for who in (acme, root):
@@ -160,6 +168,8 @@ def test_the_indexer_replaces_indexes_and_no_file(aws: Aws) -> None:
             file = {"Bucket": BUCKET, "Key": "files/acme/stable/forged.whl"}
             assert refused(indexer.put_object, **file, Body=b"x", **condition) == "AccessDenied"
         log = {"Bucket": BUCKET, "Key": "log/1"}
+        root = client_of(aws, "administrator", f"http://{gate.host}")
+        assert refused(root.put_object, **log, Body=b"x", IfNoneMatch="*") == "AccessDenied"
         indexer.put_object(**log, Body=b"x", IfNoneMatch="*")
         assert refused(indexer.put_object, **log, Body=b"y") == "AccessDenied"
         assert refused(indexer.put_object, **log, Body=b"y", IfNoneMatch="*") == "PreconditionFailed"

@@ -82,6 +82,8 @@ def _holds(operator: str, value: str | None, wanted: list[str]) -> bool:
             return value is None or not any(_like(value, one) for one in wanted)
         case "StringEquals":
             return value is not None and value in wanted
+        case "StringNotEquals":
+            return value is None or value not in wanted
         case "StringLike":
             return value is not None and any(_like(value, one) for one in wanted)
         case "StringNotLike":

@@ -14,6 +14,13 @@ from support.registry.faults import Answer, Proxy
 __all__ = ["JudgedS3"]
 
 _EVERYTHING = {"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
+_HEADERS = (
+    "if-none-match",
+    "x-amz-acl",
+    "x-amz-storage-class",
+    "x-amz-server-side-encryption-customer-algorithm",
+)
+"""The headers of a request that are keys of conditions, with `s3:` before them."""
 _REFUSED = b"<Error><Code>AccessDenied</Code><Message>the policy of the bucket denies it</Message></Error>"
 
 
@@ -40,9 +47,9 @@ class JudgedS3(Proxy):
             "aws:PrincipalArn": self.arns[signer[1] if signer else ""],
             "s3:ObjectCreationOperation": str(creates).lower(),
         }
-        for header, key in (("If-None-Match", "s3:if-none-match"), ("x-amz-acl", "s3:x-amz-acl")):
+        for header in _HEADERS:
             if (value := handler.headers.get(header)) is not None:
-                context[key] = value
+                context[f"s3:{header}"] = value
         if allowed([_EVERYTHING, self.policy], action, f"arn:aws:s3:::{unquote(where.path[1:])}", context):
             return None
         return Answer(403, {"Content-Type": "application/xml", "Content-Length": str(len(_REFUSED))}, _REFUSED)

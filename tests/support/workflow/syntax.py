@@ -20,7 +20,7 @@ ON = {
     "merge_group": set(),
     "schedule": {"cron"},
     "workflow_dispatch": {"inputs"},
-    "workflow_call": {"inputs", "outputs"},
+    "workflow_call": {"inputs", "outputs", "secrets"},
 }
 """The events, and what may be said of each."""
 
@@ -35,6 +35,7 @@ STRATEGY = {"fail-fast", "max-parallel", "matrix"}
 CONTAINER = {"image"}
 PERMISSIONS = {"actions", "contents", "id-token", "issues", "packages", "pull-requests"}
 INPUT = {"description", "type", "default", "required"}
+SECRET = {"description", "required"}
 ACTION = {"name", "description", "inputs", "runs"}
 
 ACTIONS: Mapping[str, frozenset[str]] = {
@@ -109,6 +110,8 @@ def load(path: Path) -> Workflow:
                 _only(one, ON[event])
                 for name, given in _map(one.items.get("inputs")).items.items():
                     _only(_map(given), INPUT, name)
+                for name, given in _map(one.items.get("secrets")).items.items():
+                    _only(_map(given), SECRET, name)
     if "permissions" not in root.items or _map(root.items["permissions"]).items:
         raise _unsupported(root, "a workflow that does not begin with `permissions: {}`")
     jobs = {name: _job(name, _map(node)) for name, node in _map(root.items["jobs"]).items.items()}

@@ -7,10 +7,13 @@ import os
 import subprocess
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from imageyard.ci.providers.table import provider_of
+from imageyard.cli import lane_proofs, lanes
+from imageyard.cli.lane_catalogue import lane_for_request, lane_to_purge
 from imageyard.console import Story
 from imageyard.errors import ConfigurationError, Denied, NotFound, PolicyRefused
 from imageyard.http.transport import Http
@@ -19,8 +22,10 @@ from imageyard.lanes.lane_access import LaneAccess
 from imageyard.lanes.lane_rules import LaneChannel, lane_channel
 from imageyard.lanes.places import requests_prefix
 from imageyard.lanes.publish import files_of, index, upload
+from invoke.context import Context
+from invoke.exceptions import Exit
 from support.github import oidc
-from support.lanes.catalogues import UPLOAD, of
+from support.lanes.catalogues import LANES, UPLOAD, of
 from support.lanes.channels import names
 from support.lanes.memory_s3 import MemoryS3
 
@@ -116,6 +121,46 @@ def test_a_job_says_what_its_token_claims() -> None:
     assert (by["system"], by["repository"], by["run_id"]) == (provider.name, "acme-ai/torch-acme", "42")
     assert "other" not in by
     assert access.by_in_words().startswith("releaser https://github.com/")
+
+
+@pytest.mark.parametrize("command", [lanes.index, lanes.status, lanes.page, lane_proofs.verify])
+def test_a_job_of_the_centre_has_the_role_of_the_indexer(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: Any
+) -> None:
+    """Whoever looks at all lanes: no other role reads all files and pages."""
+    asked = []
+
+    class Access:
+        def bucket(self, role: str | None) -> None:
+            asked.append(role)
+            raise NotFound("no bucket is here")
+
+    for module in (lanes, lane_proofs):
+        monkeypatch.setattr(module, "access_of", lambda found, reporter: Access())
+    (tmp_path / "lanes.yml").write_text(LANES)
+    with pytest.raises(Exit):
+        command(Context(), lanes=str(tmp_path / "lanes.yml"))
+    assert asked == [of().indexer_role]
+
+
+def test_a_lane_that_is_gone_is_written_again_before_the_centre_takes_back_its_files() -> None:
+    """The indexer does nothing that is asked for a lane that it does not know: such a request would lie there."""
+    assert lane_for_request(of(), "acme", centre=True) == "acme"
+    for centre in (True, False):
+        with pytest.raises(ConfigurationError, match="there is no lane 'hooli'") as refused:
+            lane_for_request(of(), "hooli", centre=centre)
+        assert any("state: suspended" in line for line in refused.value.hint) is centre
+
+
+@pytest.mark.parametrize("lane", ["acme", "initech", "hooli"])
+def test_files_of_a_lane_that_is_gone_can_be_purged(lane: str) -> None:
+    assert lane_to_purge(of(), lane) == lane
+
+
+@pytest.mark.parametrize("lane", ["", "..", "acme/../globex", "acme/", "ACME", "*"])
+def test_what_is_no_lane_is_not_purged(lane: str) -> None:
+    with pytest.raises(ConfigurationError, match="there is no lane"):
+        lane_to_purge(of(), lane)
 
 
 @pytest.mark.parametrize("job", ["upload", "request"])

@@ -41,20 +41,25 @@ FILE = "files/acme/nightly/torch_acme-1.0-py3-none-any.whl"
 
 WRITERS = [
     (FILE, "acme"),
-    ("files/acme/x", "acme"),
-    ("files/acme-evil/x", "acme-evil"),
+    ("files/acme/stable/x", "acme"),
+    ("files/acme/x", ""),
+    ("files/acme/other/x", ""),
+    ("files/acme/nightly", ""),
+    ("files/acme/nightly-/x", ""),
+    ("files/acme-evil/stable/x", "acme-evil"),
     ("files/acme", ""),
     ("files/acme-", ""),
     ("files/x", ""),
     ("files/", ""),
-    ("files/initech/x", ""),
-    ("files/globex/a/b", "globex"),
-    ("files/globex/../acme/x", "globex"),
-    ("files/globex%2f..%2facme/x", ""),
-    ("files//acme/x", ""),
-    ("files/ACME/x", ""),
-    ("files/acme%2Fx", ""),
-    ("/files/acme/x", ""),
+    ("files/initech/nightly/x", ""),
+    ("files/globex/nightly/a/b", "globex"),
+    ("files/globex/stable/../../acme/stable/x", "globex"),
+    ("files/globex/../acme/stable/x", ""),
+    ("files/globex%2f..%2facme/stable/x", ""),
+    ("files//acme/stable/x", ""),
+    ("files/ACME/stable/x", ""),
+    ("files/acme%2Fstable%2Fx", ""),
+    ("/files/acme/stable/x", ""),
     ("requests/acme/1.json", "acme"),
     ("requests/acme-evil/1.json", "acme-evil"),
     ("requests/acme.json", ""),
@@ -78,7 +83,7 @@ def test_who_may_create_what(key: str, writers: str) -> None:
 
 def test_who_creates_in_another_bucket() -> None:
     for who, bucket in product(EVERYBODY, (f"{BUCKET}-evil", "other", f"x-{BUCKET}")):
-        arn = f"arn:aws:s3:::{bucket}/files/{who}/x"
+        arn = f"arn:aws:s3:::{bucket}/files/{who}/stable/x"
         assert not allowed([ROLES[who]["policy"]], "s3:PutObject", arn, {**TLS, **NEW})
 
 
@@ -130,6 +135,35 @@ def test_what_the_purge_reads(key: str, may_read: bool) -> None:
     assert may("purge", "GetObject", key) is may_read
     assert may("purge", "PutObject", key, **NEW) is key.startswith("log/")
     assert not may("purge", "PutObject", key)
+
+
+@pytest.mark.parametrize("who", [*EVERYBODY, "administrator"])
+def test_the_indexer_and_the_purge_alone_write_the_log(who: str) -> None:
+    assert put(who, "log/00000001.json") is (who in ("indexer", "purge"))
+
+
+CLASS, KEY = "s3:x-amz-storage-class", "s3:x-amz-server-side-encryption-customer-algorithm"
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "may_put"),
+    [
+        (CLASS, "STANDARD", True),
+        (CLASS, "STANDARD_IA", False),
+        (CLASS, "GLACIER", False),
+        (CLASS, "DEEP_ARCHIVE", False),
+        (CLASS, "INTELLIGENT_TIERING", False),
+        (CLASS, "", False),
+        (KEY, "AES256", False),
+        (KEY, "", False),
+    ],
+)
+@pytest.mark.parametrize("creates", ["true", "false"])
+def test_nobody_stores_what_the_indexer_cannot_read(header: str, value: str, may_put: bool, creates: str) -> None:
+    """In one piece, and when an upload in parts begins."""
+    context = {**NEW, "s3:ObjectCreationOperation": creates, header: value}
+    assert put("acme", FILE, context) is may_put
+    assert put("indexer", "index/acme/index.html", context) is may_put
 
 
 @pytest.mark.parametrize("who", EVERYBODY)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
-from imageyard.errors import PolicyRefused
+from imageyard import lanes
+from imageyard.errors import ConfigurationError, EnvironmentLacks, NotFound, PolicyRefused
 from imageyard.lanes.channels import NIGHTLY, STABLE, kept_versions
 from imageyard.lanes.lane_log import LogPlace
 from imageyard.lanes.lane_requests import (
@@ -22,9 +25,27 @@ from imageyard.lanes.lane_requests import (
 from imageyard.lanes.listed_files import Accepted, StoredFile, listing_of
 from imageyard.lanes.places import file_key, log_key, request_key
 from imageyard.lanes.quota import Counted, used_bytes
+from imageyard.lanes.refusal import FileRefused
 from support.lanes.channels import lane_channel, names, request
 
+ROOM = Path(str(lanes.__file__)).parents[1]
 NOW = datetime(2026, 11, 28, 12, tzinfo=timezone.utc)
+
+
+MENDED_BY_HAND = (ConfigurationError, EnvironmentLacks, NotFound, FileRefused)
+"""Errors of which whoever typed the command can do something about."""
+
+
+def test_every_such_error_of_lanes_says_what_to_type_next() -> None:
+    names = {kind.__name__ for kind in MENDED_BY_HAND}
+    silent = []
+    for path in [*ROOM.glob("lanes/*.py"), *ROOM.glob("cli/lane*.py"), ROOM / "cli" / "taking_back.py"]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.Raise(exc=ast.Call(func=ast.Name(id=name), keywords=said)) if name in names:
+                    if "hint" not in {keyword.arg for keyword in said}:
+                        silent.append(f"{path.name}:{node.lineno}: {name}")
+    assert silent == []
 
 
 def test_places() -> None:

@@ -36,12 +36,16 @@ def job(name: str, job: str) -> Job:
         ("lane-purge", "purge", of().purge),
         ("lane-upload", "upload", of().lane("acme").job),
         ("lane-upload", "request", of().lane("acme").job),
+        ("lane-upload", "upload", of().lane("globex").job),
+        ("lane-upload", "request", of().lane("globex").job),
     ],
 )
 def test_each_is_the_job_that_a_role_trusts(name: str, id: str, role: RoleJob) -> None:
     """By the file that lanes.yml derives, and in its environment; a job of this file can do no more than take it."""
     assert role.workflow == UPLOAD.replace("lane-upload", name)
-    assert job(name, id).environment == role.environment
+    usual = load(FOLDER / "lane-upload.yml").on["workflow_call"]["inputs"]["environment"]["default"]
+    said = usual if role == of().lane("acme").job else role.environment  # by the caller, where it is another one
+    assert interpolate(job(name, id).environment, {"inputs": {"environment": said}}) == role.environment
     assert job(name, id).permissions == {"contents": "read", "id-token": "write"}
 
 
@@ -56,7 +60,7 @@ def test_a_run_of_the_indexer_does_all_that_one_before_it_would_have_done() -> N
     """So a waiting run that GitHub drops loses nothing; and nothing runs by schedule before it is let."""
     workflow = load(FOLDER / "lane-index.yml")
     assert "inputs" not in (FOLDER / "lane-index.yml").read_text(), "always for all lanes"
-    assert [step.run for step in workflow.jobs["index"].steps][-1] == "inv lane.index"
+    assert [step.run for step in workflow.jobs["index"].steps][-2:] == ["inv lane.index", "inv lane.page"]
     for event, variable, runs in (
         ("schedule", "", False),
         ("schedule", "on", True),
@@ -65,6 +69,27 @@ def test_a_run_of_the_indexer_does_all_that_one_before_it_would_have_done() -> N
         contexts = {"github": {"event_name": event}, "vars": {"LANE_INDEX": variable}}
         condition = workflow.jobs["index"].condition
         assert truthy(evaluate(condition, contexts, Status(success=True, failure=False, cancelled=False))) is runs
+
+
+@pytest.mark.parametrize(
+    ("status", "runs"),
+    [
+        (Status(success=True, failure=False, cancelled=False), True),
+        (Status(success=False, failure=True, cancelled=False), True),
+        (Status(success=False, failure=False, cancelled=True), False),
+    ],
+)
+def test_the_page_is_written_where_an_index_has_a_fault_too(status: Status, runs: bool) -> None:
+    assert truthy(evaluate(job("lane-index", "index").steps[-1].condition, {}, status)) is runs
+
+
+def test_a_caller_can_hand_on_the_key_that_signs() -> None:
+    """GitHub gives a called workflow no secret that it does not declare ("Reuse workflows", "Passing inputs and
+    secrets to a reusable workflow"). Every secret that its steps name is declared, and none has to be there."""
+    file = FOLDER / "lane-upload.yml"
+    declared = load(file).on["workflow_call"]["secrets"]
+    assert set(re.findall(r"secrets\.(\w+)", file.read_text())) == set(declared) == {"LANE_SIGNING_KEY"}
+    assert {one["required"] for one in declared.values()} == {"false"}
 
 
 def calls(tmp_path: Path, name: str, id: str, inputs: dict[str, str]) -> list[list[str]]:
@@ -93,23 +118,36 @@ def parsed(argv: list[str]) -> dict[str, object]:
     return {"name": found.name, **{arg.name: arg.value for arg in found.args.values() if arg.value}}
 
 
-@pytest.mark.parametrize("action", ["yank", "withdraw", "restore"])
-def test_what_a_vendor_asks_for_is_what_it_says(tmp_path: Path, action: str) -> None:
+NO_INPUTS = dict.fromkeys(load(FOLDER / "lane-upload.yml").on["workflow_call"]["inputs"], "")
+
+
+@pytest.mark.parametrize(
+    ("action", "more"),
+    [
+        ("yank", {}),
+        ("withdraw", {}),
+        ("withdraw", {"disclosure": STRANGE}),
+        ("withdraw", {"disclosure": "2026-12-31", "channel": STRANGE}),
+        ("restore", {}),
+    ],
+)
+def test_what_a_vendor_asks_for_is_what_it_says(tmp_path: Path, action: str, more: dict[str, str]) -> None:
     """Nothing in an input is a further option, and nothing is run."""
-    inputs = {"lane": "acme", "request": action, "file": STRANGE, "reason": STRANGE, "outcome": "", "url": ""}
+    inputs = {**NO_INPUTS, "lane": "acme", "request": action, "file": STRANGE, "reason": STRANGE, **more}
     (argv,) = calls(tmp_path, "lane-upload", "request", inputs)
-    assert parsed(argv) == {"name": f"lane.{action}", "lane": "acme", "file": STRANGE, "reason": STRANGE, "yes": True}
+    said = {"lane": "acme", "file": STRANGE, "reason": STRANGE, "yes": True, **more}
+    assert parsed(argv) == {"name": f"lane.{action}", **said}
 
 
 def test_the_result_of_tests_is_what_it_says(tmp_path: Path) -> None:
-    inputs = {"lane": "acme", "request": "result", "file": STRANGE, "reason": "", "outcome": STRANGE, "url": STRANGE}
+    inputs = {**NO_INPUTS, "lane": "acme", "request": "result", "file": STRANGE, "outcome": STRANGE, "url": STRANGE}
     (argv,) = calls(tmp_path, "lane-upload", "request", inputs)
     said = {"lane": "acme", "file": STRANGE, "outcome": STRANGE, "url": STRANGE}
     assert parsed(argv) == {"name": "lane.result", **said}
 
 
 def test_a_request_that_there_is_not_is_an_error(tmp_path: Path) -> None:
-    inputs = {"lane": "acme", "request": "purge", "file": STRANGE, "reason": "", "outcome": "", "url": ""}
+    inputs = {**NO_INPUTS, "lane": "acme", "request": "purge", "file": STRANGE}
     with pytest.raises(subprocess.CalledProcessError) as failed:
         calls(tmp_path, "lane-upload", "request", inputs)
     assert failed.value.returncode == 2

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from imageyard.lanes.lane_access import LaneAccess
     from imageyard.lanes.model import LaneCatalogue
 
-__all__ = ["LANES", "access_of", "lanes_of", "provider", "read_channel"]
+__all__ = ["LANES", "access_of", "lane_for_request", "lane_to_purge", "lanes_of", "provider", "read_channel"]
 
 LANES = "another catalogue of lanes than lanes.yml beside the catalogue of images"
 
@@ -38,6 +38,34 @@ def read_channel(text: str) -> ChannelName:
             return text
         case _:
             raise ConfigurationError(f"{text[:40]!r} is no channel", hint="--channel nightly, or --channel stable")
+
+
+def lane_for_request(found: LaneCatalogue, lane: str, *, centre: bool) -> str:
+    """The name of a lane that something may be asked for. Raises ConfigurationError for one that is not there.
+
+    The indexer reads the requests of lanes that are in the catalogue alone. The centre may have removed one too early.
+    """
+    from imageyard.errors import ConfigurationError
+
+    try:
+        return found.lane(lane).name
+    except ConfigurationError as error:
+        if not centre:
+            raise
+        gone = f"if it was removed, write it into {found.file} again with `state: suspended`, and ask again"
+        raise ConfigurationError(error.headline, at=found.file, hint=(*error.hint, gone)) from None
+
+
+def lane_to_purge(found: LaneCatalogue, lane: str) -> str:
+    """The name of a lane whose file is purged, which may be gone from the catalogue: the log alone counts.
+
+    Raises ConfigurationError for what can be no lane.
+    """
+    import re
+
+    from imageyard.catalogue.forms import LANE_NAME
+
+    return lane if re.fullmatch(LANE_NAME, lane) else found.lane(lane).name
 
 
 def access_of(found: LaneCatalogue, reporter: Story) -> LaneAccess:

@@ -52,7 +52,7 @@ def verify(
             rules = lane_channel(found, lane, read_channel(channel) if channel else channel_of(path.name))
             done += verify_local(rules, [path])
     if file or not local:
-        bucket = access_of(found, Story.detect()).bucket(None)
+        bucket = access_of(found, Story.detect()).bucket(found.indexer_role)
         for name in [found.lane(lane).name] if lane else list(found.lanes):
             for one in found.channels:
                 names = [each for each in file or () if channel_of(each) == one]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from invoke.context import Context
 
 from imageyard.cli.entry import task
-from imageyard.cli.lane_catalogue import LANES, access_of, lanes_of
+from imageyard.cli.lane_catalogue import LANES, access_of, lane_for_request, lane_to_purge, lanes_of
 
 if TYPE_CHECKING:
     from imageyard.lanes.lane_requests import Action
@@ -106,7 +106,7 @@ def purge(
     reporter = Story.detect()
     access = access_of(found, reporter)
     where = channel_of(file, channel)
-    wanted = Purging(found.lane(lane).name, where, file, reason, access.by_in_words(), disclosure)
+    wanted = Purging(lane_to_purge(found, lane), where, file, reason, access.by_in_words(), disclosure)
     done = flow(access.bucket(found.purge_role), wanted, reporter, yes=yes)
     return "\n".join([*done, *invalidation(found.distribution, wanted.lane, where, [file])])
 
@@ -129,7 +129,8 @@ def _ask(
     found = lanes_of(lanes)
     reporter = Story.detect()
     access = access_of(found, reporter)
-    wanted = Wanted(action, found.lane(lane).name, file, reason, access.by_in_words(), centre, disclosure, channel)
+    name = lane_for_request(found, lane, centre=centre)
+    wanted = Wanted(action, name, file, reason, access.by_in_words(), centre, disclosure, channel)
     bucket = access.bucket(None if centre else found.role_of(lane))
     return ask(bucket, wanted, reporter, yes=yes)
 

@@ -8,7 +8,8 @@ Sources: Amazon S3 User Guide, "Enforce conditional writes on Amazon S3 buckets"
 prevent object overwrites with conditional writes"; AWS What's New, 2024-11-25, "Amazon S3 now supports enforcement of
 conditional write operations for S3 general purpose buckets". IAM User Guide, "AWS global condition context keys"
 (`aws:PrincipalArn` of a session is the ARN of its role) and "Condition operators" (a negated one is true where the key
-is missing).
+is missing). Service Authorization Reference, "Actions, resources, and condition keys for Amazon S3"
+(`s3:x-amz-storage-class`, `s3:x-amz-server-side-encryption-customer-algorithm`: the headers of a PutObject).
 """
 
 from __future__ import annotations
@@ -28,7 +29,17 @@ from imageyard.iam import (
     trust,
 )
 from imageyard.lanes.model import STATE_TAG, WITHDRAWN, Lane, LaneCatalogue, RoleJob
-from imageyard.lanes.places import FILES, INDEXES, LOG, REQUESTS, STATE, lane_prefix, requests_prefix, state_prefix
+from imageyard.lanes.places import (
+    FILES,
+    INDEXES,
+    LOG,
+    REQUESTS,
+    STATE,
+    files_prefix,
+    lane_prefix,
+    requests_prefix,
+    state_prefix,
+)
 
 __all__ = ["bucket_policy", "indexer_policy", "lane_policy", "lane_trust", "purge_policy", "role_trust"]
 
@@ -57,7 +68,8 @@ def lane_trust(found: LaneCatalogue, lane: Lane, provider: Provider) -> PolicyDo
 def lane_policy(found: LaneCatalogue, lane: Lane) -> PolicyDocument:
     """What the role of a lane may do: create its files and requests, read and list its own, and push its images.
 
-    Its own is also what the indexer keeps of it: so it learns which names are taken before it sends anything.
+    It creates files in its channels alone: what lies beside a channel could be taken back by nobody. Its own is also
+    what the indexer keeps of it: so it learns which names are taken before it sends anything.
 
     Suspended, it may do nothing: sessions that began before end with it.
     """
@@ -65,6 +77,7 @@ def lane_policy(found: LaneCatalogue, lane: Lane) -> PolicyDocument:
         return document({"Sid": "Suspended", "Effect": "Deny", "Action": "*", "Resource": "*"})
     folders = [f"{folder}*" for folder in (lane_prefix(lane.name), requests_prefix(lane.name))]
     own = [found.bucket_arn(folder) for folder in folders]
+    creates = [*(files_prefix(lane.name, channel) for channel in found.channels), requests_prefix(lane.name)]
     state = f"{state_prefix(lane.name)}*"
     listing = {
         "Sid": "ListOwn",
@@ -76,7 +89,7 @@ def lane_policy(found: LaneCatalogue, lane: Lane) -> PolicyDocument:
     places = (found.image_repository(lane), found.cache_repository(lane))
     images = [arn for place in places if place and (arn := arn_of_repository(found.partition, place))]
     return document(
-        *allow("Create", _CREATING, own),
+        *allow("Create", _CREATING, [found.bucket_arn(f"{folder}*") for folder in creates]),
         *allow("ReadOwn", ("s3:GetObject",), [*own, found.bucket_arn(state)]),
         listing,
         *([LOG_IN] if images else ()),
@@ -118,21 +131,30 @@ def bucket_policy(found: LaneCatalogue) -> PolicyDocument:
     """What nobody may do to the bucket, whatever a role allows; and where there is a distribution, what it reads.
 
     Everywhere but below the indexes and the state an object is written only where there is none. `NotResource` covers
-    keys that nobody thought of. A copy is the same action, and is refused without the header too.
+    keys that nobody thought of. A copy is the same action, and is refused without the header too. Nobody stores an
+    object that the indexer could not read: in an archive, or with a key that the bucket has not.
     """
     everything = [found.bucket_arn(), found.bucket_arn("*")]
     indexes = [found.bucket_arn(f"{folder}*") for folder in (INDEXES, STATE)]
     indexer, purge = (found.role_arn(role) for role in (found.indexer_role, found.purge_role))
     new = {"Null": {"s3:if-none-match": "true"}, "Bool": {"s3:ObjectCreationOperation": "true"}}
+    other_class = {
+        "Null": {"s3:x-amz-storage-class": "false"},
+        "StringNotEquals": {"s3:x-amz-storage-class": "STANDARD"},
+    }
+    own_key = {"Null": {"s3:x-amz-server-side-encryption-customer-algorithm": "false"}}
     withdrawn = {f"s3:ExistingObjectTag/{STATE_TAG}": WITHDRAWN}
     return document(
         _deny("LanesOnlyByTls", ("s3:*",), everything, {"Bool": {"aws:SecureTransport": "false"}}),
         _deny("LanesReplaceNothing", ("s3:PutObject",), indexes, new, resource="NotResource"),
         _deny("LanesDeleteByPurge", _DELETING, indexes, _but(purge), resource="NotResource"),
         _deny("LanesIndexByIndexer", ("s3:PutObject", *_DELETING), indexes, _but(indexer)),
+        _deny("LanesLogByCentre", ("s3:PutObject",), [found.bucket_arn(f"{LOG}*")], _but(indexer, purge)),
         _deny("LanesMarkByIndexer", _TAGGING, [found.bucket_arn("*")], _but(indexer)),
         _deny("LanesNoAcl", _ACLS, everything),
         _deny("LanesNoAclOnWriting", ("s3:PutObject",), everything[1:], {"Null": {"s3:x-amz-acl": "false"}}),
+        _deny("LanesInStandardClass", ("s3:PutObject",), everything[1:], other_class),
+        _deny("LanesNoKeyOfTheirOwn", ("s3:PutObject",), everything[1:], own_key),
         _deny(
             "LanesNotWithdrawn",
             _READING,

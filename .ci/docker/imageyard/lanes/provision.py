@@ -26,7 +26,9 @@ def provision(found: LaneCatalogue, provider: Provider, account: LaneAccount, re
     _refuse_another_account(found, account)
     todo = changes(wanted, account.standing(wanted))
     for name in _left_over(found, account):
-        reporter.warn(f"the lane {name} is no longer in {found.file}: inv lane.deprovision {name}")
+        reporter.warn(
+            f"the lane {name} is no longer in {found.file}, and its files are served on: inv lane.deprovision {name}"
+        )
     return _carried_out(todo, account, reporter, yes=yes)
 
 
@@ -40,7 +42,11 @@ def deprovision(found: LaneCatalogue, lane: str, account: LaneAccount, reporter:
         raise PolicyRefused(
             f"the lane {lane} is active",
             at=found.lanes[lane].where,
-            hint=("write `state: suspended`, or remove the lane", "inv lane.provision --yes    (suspends it)"),
+            hint=(
+                "write `state: suspended` first, and inv lane.provision --yes: nobody publishes there from then on",
+                "withdraw what nobody shall get: inv lane.withdraw LANE FILE --centre --reason WHY --yes",
+                "then remove the lane: nobody withdraws a file of one that is gone from it",
+            ),
         )
     _refuse_another_account(found, account)
     role = account.role(found.role_of(lane))
@@ -48,7 +54,7 @@ def deprovision(found: LaneCatalogue, lane: str, account: LaneAccount, reporter:
         reporter.step(f"there is no role of the lane {lane}")
         return ""
     done = _carried_out(removal(role, lane, found.bucket), account, reporter, yes=yes)
-    reporter.step(f"the files of the lane {lane} and its repositories of images stay")
+    reporter.step(f"the files of the lane {lane} and its repositories of images stay, and its pages are served on")
     return done
 
 

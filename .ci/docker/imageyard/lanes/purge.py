@@ -43,7 +43,7 @@ def purge(bucket: Bucket, wanted: Purging, reporter: Story, clock: Clock | None 
     """
     wanted = replace(wanted, reason=plain_text(wanted.reason))
     if problem := problem_of(wanted):
-        hint = 'inv lane.purge LANE FILE --reason "WHY" --yes'
+        hint = 'gh workflow run lane-purge.yml -f lane=LANE -f file=FILE -f reason="WHY" -f delete=true'
         raise ConfigurationError(problem, doing=f"purging {shown_name(wanted.file)}", hint=hint)
     return _Purge(bucket, wanted, reporter, clock or Clock()).run(yes=yes)
 
@@ -65,7 +65,10 @@ class _Purge:
         versions = self._versions()
         if not versions and not history.begun:
             doing = f"purging a file of the lane {self.wanted.lane}"
-            raise NotFound(f"nothing is at {self.bucket.path(self.wanted.keys[0])}", doing=doing)
+            hint = (
+                "look at the name, and at who deletes in this bucket: a withdrawal is in the log, and its file is gone"
+            )
+            raise NotFound(f"nothing is at {self.bucket.path(self.wanted.keys[0])}", doing=doing, hint=hint)
         if not yes:
             self.reporter.step("nothing was deleted: --yes does it")
             return [_line(version) for version in versions]
@@ -137,7 +140,7 @@ class _Purge:
                 raise PolicyRefused(
                     f"{self.bucket.path(key)} names {self.wanted.file}",
                     doing=f"purging a file of the lane {lane}",
-                    hint=f"inv lane.index {lane}    (leaves out what is withdrawn)",
+                    hint="gh workflow run lane-index.yml    (leaves out what is withdrawn)",
                 )
 
     def _now(self) -> datetime:

@@ -112,7 +112,10 @@ def withdrawal_of(wanted: Purging, history: PurgeHistory) -> LogEntry:
         raise PolicyRefused(
             f"{file} is not withdrawn, and the index must not name a file that is gone",
             doing=f"purging a file of the lane {lane}",
-            hint=(f"inv lane.withdraw {lane} {file} --centre --reason WHY --yes", f"inv lane.index {lane}"),
+            hint=(
+                f"inv lane.withdraw {lane} {file} --centre --reason WHY --yes",
+                "gh workflow run lane-index.yml    (does it)",
+            ),
         )
     return history.withdrawal
 

@@ -80,7 +80,9 @@ def origin_in(file: Path) -> Origin:
     try:
         claims = json.loads(file.read_bytes())
     except OSError as error:
-        raise EnvironmentLacks(f"cannot read {file}: {error.strerror}") from None
+        doing = "saying where files come from"
+        hint = "name a file of claims that can be read: --origin FILE"
+        raise EnvironmentLacks(f"cannot read {file}: {error.strerror}", doing=doing, hint=hint) from None
     except (ValueError, RecursionError):
         claims = None
     if not isinstance(claims, dict):

@@ -71,7 +71,7 @@ def lane_statuses(
     wrong = [f"{one.lane} {one.channel}" for one in done if not one.is_consistent]
     if wrong and first is None:
         headline = f"the index is not true of {', '.join(wrong)}"
-        hint = ("inv lane.index    (writes it anew)", "find out who wrote there: the indexer alone may")
+        hint = ("gh workflow run lane-index.yml    (writes it anew)", "find out who wrote there: the indexer alone may")
         first = PolicyRefused(headline, doing="reading the indexes of lanes", hint=hint)
         reporter.error(first)
     return done, first

@@ -25,7 +25,8 @@ def judge(bucket: Bucket, entry: ObjectEntry, filename: str, rules: LaneChannel)
     try:
         check_channel(check_file_name(filename, rules.wheels).version, rules.channel)
         if entry.size > rules.wheels.max_bytes:
-            raise FileRefused("size", f"{filename} is too large", hint="ask for a higher limit in lanes.yml")
+            hint = "strip debug symbols, or leave out architectures"
+            raise FileRefused("size", f"{filename} is too large", hint=hint)
         facts = read_wheel(_open(bucket, entry), filename, rules.wheels)
     except FileRefused as refused:
         return Rejected(refused.rule, refused.headline)

@@ -69,7 +69,8 @@ def upload_file(
         with path.open("rb") as file:
             return _upload(bucket, rules, file, path.name, by, clock or Clock(), signer)
     except OSError as error:
-        raise EnvironmentLacks(f"cannot read {path}: {error.strerror}") from None
+        hint = "name files that can be read: inv lane.upload 'dist/*.whl' --lane LANE --channel CHANNEL"
+        raise EnvironmentLacks(f"cannot read {path}: {error.strerror}", doing="uploading files", hint=hint) from None
 
 
 def _upload(

@@ -56,7 +56,11 @@ def verify_stored(bucket: Bucket, rules: LaneChannel, names: Iterable[str] = ())
     done = []
     for name in sorted(set(names) or listed):
         if name not in objects and name not in listed:
-            raise NotFound(f"{rules.lane} {rules.channel.name} has no file {name[:200]}", doing="verifying files")
+            raise NotFound(
+                f"{rules.lane} {rules.channel.name} has no file {name[:200]}",
+                doing="verifying files",
+                hint=f"inv lane.verify {rules.lane}    (all that the index lists)",
+            )
         done.append(_stored(bucket, rules, name, objects, listed.get(name)))
     return done
 
@@ -73,7 +77,11 @@ def verify_local(rules: LaneChannel, paths: Sequence[Path]) -> list[VerifiedFile
         try:
             digest, body = _sha256(path), _read(beside) if beside.is_file() else None
         except OSError as error:
-            raise EnvironmentLacks(f"cannot read {error.filename}: {error.strerror}") from None
+            raise EnvironmentLacks(
+                f"cannot read {error.filename}: {error.strerror}",
+                doing="verifying files",
+                hint=f"name files that can be read: inv lane.verify {rules.lane} --local 'dist/*.whl'",
+            ) from None
         found = VerifiedFile(rules.lane, rules.channel.name, path.name, digest, {"sha256": "-"})
         done.append(_with_provenance(found, rules, body, None))
     return done
@@ -88,7 +96,10 @@ def refusal_in(files: Sequence[VerifiedFile]) -> ImageyardError | None:
         f"{len(wrong)} of {len(files)} files do not hold what is demanded of them",
         doing="verifying files",
         detail=[f"{file.filename}: {file.why}" for file in wrong[:20]],
-        hint="install none of them; ask the lane's contacts, or withdraw them: inv lane.withdraw LANE FILE",
+        hint=(
+            "install none of them, and ask the lane's contacts",
+            "inv lane.withdraw LANE FILE --reason WHY --yes    (takes one back; the centre adds --centre)",
+        ),
     )
 
 

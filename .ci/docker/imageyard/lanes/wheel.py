@@ -89,7 +89,7 @@ def read_wheel(file: IO[bytes], filename: str, rules: WheelRules) -> WheelFacts:
         raise FileRefused(
             "size",
             f"{filename} has {size_text(size)}, and {size_text(rules.max_bytes)} are allowed",
-            hint="strip debug symbols, leave out architectures, or ask for a higher limit in lanes.yml",
+            hint="strip debug symbols, leave out architectures, or publish parts as packages of their own",
         )
     directory = read_directory(file)
     check_names(entry.name for entry in directory.entries)
