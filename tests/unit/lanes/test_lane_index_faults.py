@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from io import StringIO
 from pathlib import Path
 
 import pytest
 from imageyard.console import Story
 from imageyard.lanes.asking import Wanted, ask
-from imageyard.lanes.channels import STABLE
+from imageyard.lanes.channels import NIGHTLY, STABLE
 from imageyard.lanes.document import parse
+from imageyard.lanes.index_update import update_index
 from imageyard.lanes.lane_rules import lane_channel as rules_of
 from imageyard.lanes.listed_files import UNREAD
 from imageyard.lanes.metadata_beside import read_beside
@@ -23,7 +25,7 @@ from imageyard.lanes.waiting_requests import waiting_requests
 from imageyard.lanes.withdrawn_marks import parts_of
 from support.lanes.catalogues import HEAD
 from support.lanes.channels import lane_channel, names, request
-from support.lanes.index_yard import Yard
+from support.lanes.index_yard import RULES_HERE, Yard
 from support.lanes.memory_s3 import Killed, MemoryS3
 from support.lanes.wheels import wheel
 
@@ -314,3 +316,106 @@ def test_a_name_that_no_object_has_is_refused_in_words_that_can_be_printed(yard:
     (entry,) = yard.log()
     assert entry["refused"].isprintable()
     assert entry["refused"]
+
+
+def test_an_old_nightly_that_comes_back_takes_no_room_of_a_release(yard: Yard) -> None:
+    old, new = names("1.0.dev1+acme", "1.0.dev2+acme")
+    quota = int(2.3 * len(wheel(ONE)))
+    nightly = lane_channel(NIGHTLY, quota=quota, other_channels=(STABLE,))
+    stable = lane_channel(quota=quota, other_channels=(NIGHTLY,))
+    yard.upload(old, nightly)
+    yard.ask("1", request("withdraw", old, channel="nightly"))
+    yard.index(nightly)
+    yard.upload(ONE, stable)
+    yard.upload(new, nightly)
+    yard.ask("2", request("restore", old, channel="nightly", lane="acme"), lane="centre")
+    yard.index(nightly)
+    yard.index(stable)
+    assert yard.listed() == [ONE]
+    assert yard.listed("index/acme/nightly/simple/torch-acme/index.v1_json") == [new]
+
+
+# What is told, and when
+
+
+@pytest.mark.parametrize(("disclosure", "is_told"), [("2026-11-28", True), ("2026-11-29", False), ("", True)])
+@pytest.mark.parametrize("is_purged", [False, True], ids=["withdrawn", "purged"])
+def test_a_reason_is_told_from_its_disclosure_on(yard: Yard, disclosure: str, is_told: bool, is_purged: bool) -> None:
+    """Pages, warnings and refusals say nothing of it before; the log has it. The clock stands at 2026-11-28."""
+    for name in (ONE, TWO):
+        yard.upload(name)
+    yard.ask("1", request("withdraw", ONE, reason="leaks a key", disclosure=disclosure))
+    yard.index()
+    if is_purged:
+        wanted = Purging("acme", "stable", ONE, "a miner is in it", "centre local")
+        purge(yard.s3.bucket(), wanted, Story("plain", StringIO()), yard.s3.clock(), yes=True)
+        yard.s3.put(file_key("acme", "stable", ONE), wheel(ONE))
+    report = yard.index()
+    (why,) = dict(report.listing.left_out).values()
+    with pytest.raises(FileRefused) as refused:
+        yard.upload(ONE)
+    page = yard.s3.objects["index/acme/stable/index.html"].body.decode()
+    assert ["leaks a key" in text for text in (why.why, page, refused.value.headline)] == [is_told] * 3
+    assert ["miner" in text for text in (why.why, page, refused.value.headline)] == [False] * 3
+    assert yard.log()[0]["reason"] == "leaks a key"
+    yard.s3.seconds += 24 * 60 * 60
+    yard.index()
+    assert "leaks a key" in yard.s3.objects["index/acme/stable/index.html"].body.decode()
+
+
+def test_what_a_cdn_has_to_forget_is_told_after_a_round_that_was_repeated(yard: Yard) -> None:
+    """Another request is executed by another indexer, after our pages were written."""
+    for name in (ONE, TWO):
+        yard.upload(name)
+    yard.ask("1", request("yank", ONE))
+    other = MemoryS3()
+    other.objects, other.tags = yard.s3.objects, yard.s3.tags
+
+    def race(operation: str, key: str) -> None:
+        if (operation, key) == ("put_object", "index/acme/stable/simple/index.html"):
+            yard.s3.before = lambda operation, key: None
+            yard.ask("2", request("withdraw", TWO))
+            update_index(other.bucket(), RULES_HERE, other.clock())
+
+    yard.s3.before = race
+    report = yard.index()
+    assert set(report.changed) == {ONE, TWO}
+    assert [entry.id for entry in report.executed] == ["acme/1"]
+    assert yard.index().changed == ()
+
+
+@pytest.mark.parametrize("action", ["yank", "withdraw", "restore"])
+def test_what_a_cdn_has_to_forget_is_told_by_the_run_after_one_that_was_killed(yard: Yard, action: str) -> None:
+    told = 0
+    for after in range(60):
+        shop = Yard(yard.folder)
+        shop.upload(ONE)
+        if action == "restore":
+            shop.ask("0", request("withdraw", ONE))
+        shop.index()
+        shop.ask("1", request(action, ONE, lane="acme"), lane="centre")
+        shop.s3.die_at = len(shop.s3.calls) + after
+        with suppress(Killed):
+            shop.index()
+            break
+        shop.s3.die_at = None
+        assert shop.index().changed == (ONE,)
+        told += 1
+    assert told > 10
+
+
+def test_what_was_found_is_kept_after_so_many_bytes(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that ends in the third file begins at it: the first two were enough to be kept."""
+    monkeypatch.setattr("imageyard.lanes.index_update._KEEP_BYTES", 2 * len(wheel(ONE)) - 50)
+    for name in (ONE, TWO, THREE):
+        yard.upload(name)
+
+    def die(operation: str, key: str) -> None:
+        if (operation, key) == ("get_object", file_key("acme", "stable", THREE)):
+            raise Killed
+
+    yard.s3.before = die
+    with pytest.raises(Killed):
+        yard.index()
+    yard.s3.before = lambda operation, key: None
+    assert yard.index().read == (THREE,)

@@ -100,13 +100,25 @@ def test_ids(text: str, is_one: bool) -> None:
     assert is_id(text) is is_one
 
 
-@pytest.mark.parametrize(("hours", "is_listed"), [((1, 2), False), ((3,), True), ((), True), ((1,), True)])
-def test_files_of_other_channels_take_room_where_they_came_before(hours: tuple[int, ...], is_listed: bool) -> None:
-    """The quota of the lane is three files, of which this channel has one, uploaded in hour 2."""
+@pytest.mark.parametrize(
+    ("hours", "is_development", "is_listed"),
+    [
+        ((1, 2), False, False),
+        ((3,), False, True),
+        ((), False, True),
+        ((1,), False, True),
+        ((1, 2), True, True),
+        ((3,), True, True),
+    ],
+)
+def test_files_of_other_channels_take_room_where_they_go_first(
+    hours: tuple[int, ...], is_development: bool, is_listed: bool
+) -> None:
+    """The quota of the lane is 30 bytes, and this channel has a file of 10, uploaded in hour 2."""
     (name,) = names("1.0+acme")
     verdict = Accepted("torch-acme", "1.0+acme", None, "0" * 64, "1" * 64)
     file = StoredFile(name, 10, NOW + timedelta(hours=2), verdict, None, "absent")
-    others = [Counted(NOW + timedelta(hours=hour), f"files/acme/nightly/{hour}", 15) for hour in hours]
-    listing = listing_of({name: file}, TakenBack(), lane_channel(quota=30), "../", others)
+    others = [Counted(NOW + timedelta(hours=hour), f"files/acme/nightly/{hour}", 15, is_development) for hour in hours]
+    listing = listing_of({name: file}, TakenBack(), lane_channel(quota=30), "../", NOW.date(), others)
     assert bool(listing.projects) is is_listed
     assert [why.rule for _, why in listing.left_out] == ([] if is_listed else ["quota"])

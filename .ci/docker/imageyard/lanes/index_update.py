@@ -45,15 +45,17 @@ __all__ = ["IndexReport", "update_index"]
 
 _ROUNDS = 5
 _KEEP_EVERY = 200
-"""Files that are read before what was found is kept: a run that is killed begins there."""
+_KEEP_BYTES = 1024**3
+"""Files, and bytes of files, that are read before what was found is kept: a run that is killed begins there."""
 
 
 @dataclass(frozen=True)
 class IndexReport:
     """What a run of the indexer did: files that it read, requests that it executed, keys of pages that it wrote.
 
-    `marked` are the withdrawn files, and what lies beside them, that nobody can install any more; `unread` the ids of
-    requests that the bucket does not hand out, each with why.
+    `marked` are the withdrawn files, and what lies beside them, that nobody can install any more; `changed` those that
+    a CDN has to forget, also by what a run before did that ended too early to say so; `unread` the ids of requests that
+    the bucket does not hand out, each with why.
     """
 
     listing: Listing
@@ -61,6 +63,7 @@ class IndexReport:
     executed: tuple[LogEntry, ...]
     written: tuple[str, ...]
     marked: tuple[str, ...]
+    changed: tuple[str, ...] = ()
     unread: tuple[tuple[str, str], ...] = ()
 
 
@@ -69,10 +72,15 @@ def update_index(bucket: Bucket, rules: LaneChannel, clock: Clock | None = None)
 
     Raises PolicyRefused where the log was tampered with, and what the bucket raises; a later run does what is missing.
     """
+    read: list[str] = []
+    done: list[LogEntry] = []
+    written: list[str] = []
     for _ in range(_ROUNDS):
-        report = _Run(bucket, rules, clock or Clock()).run()
-        if report is not None:
-            return report
+        report, is_last = _Run(bucket, rules, clock or Clock()).run()
+        read, done, written = [*read, *report.read], [*done, *report.executed], [*written, *report.written]
+        if is_last:
+            every = tuple(dict.fromkeys(read)), tuple(done), tuple(dict.fromkeys(written))
+            return replace(report, read=every[0], executed=every[1], written=every[2])
     raise Transient(
         f"other indexers write at the same time in {bucket.name}",
         doing=f"updating the index of {rules.lane}",
@@ -92,8 +100,8 @@ class _Run:
         self.unread: list[tuple[str, str]] = []
         self.unreadable: dict[str, Rejected] = {}
 
-    def run(self) -> IndexReport | None:
-        """One round; None where the log grew under it."""
+    def run(self) -> tuple[IndexReport, bool]:
+        """One round, and whether it is the last: the log grew under one that is not."""
         # Requests before files: what is asked for is about files that are there, also about one that came a moment ago.
         waiting = waiting_requests(self.bucket, self.rules.lane, self.state.executed)
         objects = {entry.key.removeprefix(self.prefix): entry for entry in self.bucket.list(self.prefix)}
@@ -103,14 +111,16 @@ class _Run:
         self._unmark(objects)
         read = self._read_files(objects)
         base = files_base(self.rules)
-        listing = listing_of(self._stored(objects), self.state.taken, self.rules, base, self._others(objects))
+        stored, today = self._stored(objects), self._now().date()
+        listing = listing_of(stored, self.state.taken, self.rules, base, today, self._others(objects))
         written = self._write_pages(listing)
         self._keep()
-        if any(entry.key > log_key(self.state.log.number) for entry in self.bucket.list(LOG)):
-            return None
-        marked = self._mark(objects)
+        is_last = not any(entry.key > log_key(self.state.log.number) for entry in self.bucket.list(LOG))
+        untold, marked = self.state.untold, self._mark(objects) if is_last else []
+        self.state = replace(self.state, untold=frozenset() if is_last else untold)
         self._keep()
-        return IndexReport(listing, tuple(read), tuple(done), tuple(written), tuple(marked), tuple(self.unread))
+        told = (tuple(read), tuple(done), tuple(written), tuple(marked), tuple(sorted(untold)), tuple(self.unread))
+        return IndexReport(listing, *told), is_last
 
     def _execute(self, waiting: Iterable[WaitingRequest], objects: Mapping[str, ObjectEntry]) -> list[LogEntry]:
         """Write into the log what is asked for and not in it yet; what nobody can read waits."""
@@ -138,7 +148,7 @@ class _Run:
     def _entry(
         self, id: str, asked: Request | str, objects: Mapping[str, ObjectEntry]
     ) -> Callable[[int, str, Sequence[LogEntry]], LogEntry]:
-        now = datetime.fromtimestamp(self.clock.now(), timezone.utc)
+        now = self._now()
 
         def make(number: int, previous: str, since: Sequence[LogEntry]) -> LogEntry:
             taken = taken_back(self._mine(since), self.state.taken)
@@ -146,6 +156,9 @@ class _Run:
             return executed(number, id, asked, known, taken, now, previous)
 
         return make
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self.clock.now(), timezone.utc)
 
     def _mine(self, entries: Iterable[LogEntry]) -> list[LogEntry]:
         return [e for e in entries if (e.lane, e.channel) == (self.rules.lane, self.rules.channel.name)]
@@ -158,7 +171,9 @@ class _Run:
             taken = taken_back([entry], self.state.taken)
             restored = (self.state.restored | self.state.withdrawn.keys()) - taken.withdrawn.keys()
             self.state = replace(self.state, yanked=taken.yanked, withdrawn=taken.withdrawn, purged=taken.purged)
-            self.state = replace(self.state, restored=restored)
+            self.state = replace(self.state, disclosures=taken.disclosures, restored=restored)
+            if not entry.refused:
+                self.state = replace(self.state, untold=self.state.untold | set(entry.files))
             # Marks go with a file that is purged, and off one that is restored: withdrawn again, it is marked again.
             if entry.action in (PURGE, PURGED, "restore") and not entry.refused:
                 parts = set(parts_of(entry.files))
@@ -177,13 +192,16 @@ class _Run:
         for name in self.state.withdrawn.keys() & set(names):  # the listing says why, and nobody reads it
             files[name] = Seen(objects[name].etag, objects[name].size, Rejected("withdrawn", "withdrawn"))
         new = [name for name in names if name not in files]
-        for count, name in enumerate(new, 1):
+        count = size = 0
+        for name in new:
             entry = objects[name]
+            count, size = count + 1, size + entry.size
             try:
                 files[name] = Seen(entry.etag, entry.size, judge(self.bucket, entry, name, self.rules))
             except Denied as denied:  # nothing is known of it, and the next run asks again
                 self.unreadable[name] = Rejected("unreadable", f"it cannot be read: {denied.headline}")
-            if count % _KEEP_EVERY == 0:
+            if count >= _KEEP_EVERY or size >= _KEEP_BYTES:
+                count = size = 0
                 self.state = replace(self.state, rules=fingerprint(self.rules), files=dict(files))
                 self._keep()
         here = {name: entry for name, entry in objects.items() if name not in self.state.withdrawn}
@@ -225,7 +243,8 @@ class _Run:
         for channel, there in every.items():
             withdrawn = read_state(self.bucket, state_key(self.rules.lane, channel.name)).withdrawn
             names = counting(there, channel, withdrawn)
-            counted += [Counted(there[name].modified, there[name].key, there[name].size) for name in names]
+            is_dev = channel.is_development
+            counted += [Counted(there[name].modified, there[name].key, there[name].size, is_dev) for name in names]
         return counted
 
     def _attested_as(self, name: str) -> AttestedAs:

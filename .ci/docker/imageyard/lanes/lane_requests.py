@@ -93,12 +93,18 @@ class LogEntry:
 class TakenBack:
     """The files of a channel that were yanked and those that were withdrawn, with the reasons, and those purged.
 
-    What is purged is withdrawn too, and stays so.
+    What is purged is withdrawn too, and stays so. `disclosures` has the dates, in ISO 8601, before which nobody is told
+    why a file was withdrawn; the log has the reason from the beginning.
     """
 
     yanked: Mapping[str, str] = field(default_factory=dict)
     withdrawn: Mapping[str, str] = field(default_factory=dict)
     purged: frozenset[str] = frozenset()
+    disclosures: Mapping[str, str] = field(default_factory=dict)
+
+    def told(self, name: str, today: date) -> str:
+        """Why a file was withdrawn, after a colon; nothing before its disclosure. `today` is the date in UTC."""
+        return "" if today.isoformat() < self.disclosures.get(name, "") else f": {self.withdrawn[name]}"
 
 
 def read_request(asker: str, body: bytes) -> Request | str:
@@ -190,6 +196,7 @@ def content_of(entry: LogEntry) -> Mapping[str, Any]:
 def taken_back(entries: Iterable[LogEntry], before: TakenBack) -> TakenBack:
     """What is taken back after further entries of one channel, in order; what is purged is not restored."""
     yanked, withdrawn, purged = dict(before.yanked), dict(before.withdrawn), set(before.purged)
+    disclosures = dict(before.disclosures)
     for entry in entries:
         for name in () if entry.refused else entry.files:
             match entry.action:
@@ -198,14 +205,18 @@ def taken_back(entries: Iterable[LogEntry], before: TakenBack) -> TakenBack:
                 case "restore" if name not in purged:
                     yanked.pop(name, None)
                     withdrawn.pop(name, None)
+                    disclosures.pop(name, None)
                 case "withdraw":
                     withdrawn[name] = entry.reason
+                    disclosures[name] = entry.disclosure
                 case "purge":
                     withdrawn.setdefault(name, entry.reason)
+                    disclosures[name] = entry.disclosure
                     purged.add(name)
                 case _:
                     pass  # the end of a purge
-    return TakenBack(yanked, withdrawn, frozenset(purged))
+    dates = {name: day for name, day in disclosures.items() if day}
+    return TakenBack(yanked, withdrawn, frozenset(purged), dates)
 
 
 def is_id(text: str) -> bool:

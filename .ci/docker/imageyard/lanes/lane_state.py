@@ -48,9 +48,9 @@ class LaneState:
     """`rules` is the fingerprint of those under which files were read; `beside` has the ETag and SHA-256 of metadata,
     `attested` what was found in the provenance beside a file.
 
-    `yanked` and `withdrawn` have reasons by file name, `purged` names, `executed` the ids of requests, all up to `log`.
-    `marked`
-    has the ETags of objects that are marked as withdrawn, `restored` the files whose marks are still to be taken off.
+    `yanked` and `withdrawn` have reasons by file name, `disclosures` dates, `purged` names, `executed` the ids of
+    requests, all up to `log`. `marked` has the ETags of objects that are marked as withdrawn, `restored` the files
+    whose marks are still to be taken off, `untold` those that were taken back or restored and that no CDN was told of.
     """
 
     rules: str = ""
@@ -65,11 +65,13 @@ class LaneState:
     restored: frozenset[str] = frozenset()
     executed: frozenset[str] = frozenset()
     log: LogPlace = field(default_factory=LogPlace)
+    disclosures: Mapping[str, str] = field(default_factory=dict)
+    untold: frozenset[str] = frozenset()
 
     @property
     def taken(self) -> TakenBack:
         """What is taken back."""
-        return TakenBack(self.yanked, self.withdrawn, self.purged)
+        return TakenBack(self.yanked, self.withdrawn, self.purged, self.disclosures)
 
 
 def fingerprint(rules: LaneChannel) -> str:
@@ -97,6 +99,8 @@ def content_of_state(state: LaneState) -> Mapping[str, Any]:
         "restored": sorted(state.restored),
         "executed": sorted(state.executed),
         "log": [state.log.number, state.log.sha256],
+        "disclosures": dict(state.disclosures),
+        "untold": sorted(state.untold),
     }
 
 
@@ -118,6 +122,8 @@ def state_from(content: Mapping[str, Any]) -> LaneState:
         frozenset(content["restored"]),
         frozenset(content["executed"]),
         LogPlace(*content["log"]),
+        dict(content["disclosures"]),
+        frozenset(content["untold"]),
     )
 
 

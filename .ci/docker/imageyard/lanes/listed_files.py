@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal, TypeAlias
 
 from imageyard.lanes.channels import kept_versions
@@ -71,13 +71,18 @@ Fate: TypeAlias = Rejected | Literal["expired"] | None
 
 
 def listing_of(
-    files: Mapping[str, StoredFile], taken: TakenBack, rules: LaneChannel, base: str, others: Sequence[Counted] = ()
+    files: Mapping[str, StoredFile],
+    taken: TakenBack,
+    rules: LaneChannel,
+    base: str,
+    today: date,
+    others: Sequence[Counted] = (),
 ) -> Listing:
-    """Decide for every file; of those that are too many for the quota the first stay, `others` of other channels too.
+    """Decide for every file; `others` of other channels count for the quota too, which says what stays.
 
-    `base` is as in IndexProject.
+    `base` is as in IndexProject, `today` the date in UTC: before its disclosure no reason of a withdrawal is told.
     """
-    fates: dict[str, Fate] = {name: _own_fate(file, taken, rules) for name, file in files.items()}
+    fates: dict[str, Fate] = {name: _own_fate(file, taken, rules, today) for name, file in files.items()}
     versions: dict[str, list[str]] = {}
     for name, file in files.items():
         if fates[name] is None and isinstance(file.verdict, Accepted):
@@ -91,7 +96,8 @@ def listing_of(
         if verdict.version not in kept[verdict.name]:
             fates[name] = "expired"
             continue
-        mine.append(Counted(file.uploaded, file_key(rules.lane, rules.channel.name, name), file.size))
+        key = file_key(rules.lane, rules.channel.name, name)
+        mine.append(Counted(file.uploaded, key, file.size, rules.channel.is_development))
     fitting = within(rules.quota, [*mine, *others])
     projects: dict[str, list[IndexFile]] = {}
     for name, file in sorted(files.items(), key=lambda each: (each[1].uploaded, each[0])):
@@ -113,11 +119,11 @@ def listing_of(
     )
 
 
-def _own_fate(file: StoredFile, taken: TakenBack, rules: LaneChannel) -> Fate:
+def _own_fate(file: StoredFile, taken: TakenBack, rules: LaneChannel, today: date) -> Fate:
     if file.filename in taken.purged:
-        return Rejected("purged", f"purged, and no file gets its name again: {taken.withdrawn[file.filename]}")
+        return Rejected("purged", f"purged, and no file gets its name again{taken.told(file.filename, today)}")
     if file.filename in taken.withdrawn:
-        return Rejected("withdrawn", f"withdrawn: {taken.withdrawn[file.filename]}")
+        return Rejected("withdrawn", f"withdrawn{taken.told(file.filename, today)}")
     if isinstance(file.verdict, Rejected):
         return file.verdict
     if isinstance(file.provenance, Rejected):

@@ -99,7 +99,7 @@ def index(
         for entry in report.executed:
             told = f"refused: {entry.refused}" if entry.refused else ", ".join(map(shown_name, entry.files))
             reporter.step(f"{rules.lane} {rules.channel.name}: request {entry.id}: {entry.action} {told}")
-        changed = [name for entry in report.executed if not entry.refused for name in entry.files]
+        changed = report.changed
         for line in invalidation(found.distribution, rules.lane, rules.channel.name, changed) if changed else ():
             reporter.step(line)
         files = sum(len(project.files) for project in report.listing.projects)

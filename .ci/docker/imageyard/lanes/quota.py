@@ -13,13 +13,23 @@ from imageyard.lanes.standard import NotStandard, read_wheel_name
 __all__ = ["Counted", "counting", "used_bytes", "within"]
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Counted:
-    """A file that counts: the earlier one goes first, and of two at once the one whose key does. `size` in bytes."""
+    """A file that counts; `size` is in bytes, `is_development` of a channel with development releases."""
 
     uploaded: datetime
     key: str
     size: int
+    is_development: bool = False
+
+    @property
+    def rank(self) -> tuple[bool, float, str]:
+        """Its place: releases first, the earliest of them before all, then development releases, the newest before all.
+
+        So nothing that comes or comes back to nightly takes the room of a release.
+        """
+        moment = self.uploaded.timestamp()
+        return self.is_development, -moment if self.is_development else moment, self.key
 
 
 def counting(filenames: Iterable[str], channel: Channel, withdrawn: Collection[str] = ()) -> set[str]:
@@ -47,9 +57,9 @@ def used_bytes(sizes: Mapping[str, int], channel: Channel, withdrawn: Collection
 
 
 def within(quota: int, files: Iterable[Counted]) -> frozenset[str]:
-    """The keys of the files that fit, in order; one that does not fit leaves its room to those after it."""
+    """The keys of the files that fit, by their rank; one that does not fit leaves its room to those after it."""
     used, fitting = 0, set()
-    for file in sorted(files):
+    for file in sorted(files, key=lambda each: each.rank):
         if used + file.size <= quota:
             used += file.size
             fitting.add(file.key)

@@ -11,7 +11,7 @@ import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import IO, Literal, TypeAlias
 
@@ -88,7 +88,8 @@ def _upload(
     key = file_key(rules.lane, rules.channel.name, filename)
     states = states_of(bucket, rules.lane)
     taken = {name: state.taken for name, state in states.items()}
-    _check_taken(rules, filename, taken.get(state_key(rules.lane, rules.channel.name), TakenBack()))
+    today = datetime.fromtimestamp(clock.now(), timezone.utc).date()
+    _check_taken(rules, filename, taken.get(state_key(rules.lane, rules.channel.name), TakenBack()), today)
     # A listing and no question for the object: who may list only some keys is told 403 of all that are not there.
     sizes = {entry.key: entry.size for entry in bucket.list(lane_prefix(rules.lane))}
     outcome: Outcome = "already there"
@@ -159,16 +160,16 @@ def _check_provenance(bucket: Bucket, rules: LaneChannel, key: str, facts: Wheel
             )
 
 
-def _check_taken(rules: LaneChannel, filename: str, taken: TakenBack) -> None:
+def _check_taken(rules: LaneChannel, filename: str, taken: TakenBack, today: date) -> None:
     """Refuse a name whose file was taken back, before anything is sent: no bytes get it, and the same ones neither."""
     if filename in taken.purged:
-        headline = f"{filename} was purged, and no file gets its name again: {taken.withdrawn[filename]}"
+        headline = f"{filename} was purged, and no file gets its name again{taken.told(filename, today)}"
         raise FileRefused("purged", headline, hint="build another version")
     if filename in taken.withdrawn:
         restore = f"inv lane.restore {rules.lane} {filename} --centre --reason WHY --yes    (what the centre can do)"
         raise FileRefused(
             "withdrawn",
-            f"{filename} is withdrawn, and its name stays taken: {taken.withdrawn[filename]}",
+            f"{filename} is withdrawn, and its name stays taken{taken.told(filename, today)}",
             hint=("build another version", restore),
         )
 
