@@ -37,6 +37,7 @@ PURE = (
     "keep.pins",
     "keep.page*",
     "lanes.changes",
+    "lanes.disclosure",
     "lanes.dsse",
     "lanes.lane_provenance",
     "lanes.lane_results",
@@ -66,6 +67,7 @@ PURE = (
     "lanes.simple_index",
     "lanes.standard",
     "lanes.status_page",
+    "lanes.status_table",
     "lanes.wheel*",
     "lanes.zip_*",
 )

@@ -9,21 +9,22 @@ from typing import Any
 
 import pytest
 from imageyard.lanes.channels import NIGHTLY, STABLE
+from imageyard.lanes.disclosure import untold_in
+from imageyard.lanes.lane_requests import LogEntry, Request, TakenBack, executed
 from imageyard.lanes.lane_results import ResultSignal
 from imageyard.lanes.lane_status import (
-    HEADERS,
     ChannelFacts,
     ListedFile,
     ObjectFacts,
     OpenRequest,
-    cells,
-    content_of_status,
     monthly_cost,
     status_of,
-    table_of,
+    with_lane_sums,
 )
 from imageyard.lanes.places import PROVENANCE
+from imageyard.lanes.purge_plan import Purging, begin_entry
 from imageyard.lanes.status_reading import listed_in
+from imageyard.lanes.status_table import HEADERS, cells, content_of_status, table_of
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=timezone.utc)
 DAY = 86400.0
@@ -118,8 +119,91 @@ def test_the_cost_of_a_month(stored: int, price: str, cost: str) -> None:
 )
 def test_size_against_quota(used: int, quota: int, said: str) -> None:
     found = status_of(facts(objects={ONE: ObjectFacts(used, NOW)}, listed=(), quota=quota), None, NOW)
-    assert f"({said})" in cells(found)[HEADERS.index("of")]
+    assert f"({said})" in cells(found)[HEADERS.index("quota")]
     assert cells(found)[HEADERS.index("a month")] == "-", "nobody said a price"
+
+
+def test_the_quota_is_that_of_the_lane() -> None:
+    """Each channel shows its own bytes, and how much of the quota all of them use."""
+    sizes = {("acme", STABLE): 300, ("acme", NIGHTLY): 600, ("globex", STABLE): 10}
+    every = [
+        status_of(facts(lane=lane, channel=channel, objects={ONE: ObjectFacts(used, NOW)}, quota=1000), None, NOW)
+        for (lane, channel), used in sizes.items()
+    ]
+    told = with_lane_sums(every, ())
+    assert [(one.used, one.lane_used) for one in told] == [(300, 900), (600, 900), (10, 10)]
+    assert ["(90%)" in cells(one)[HEADERS.index("quota")] for one in told] == [True, True, False]
+    assert [content_of_status(one)["lane_used"] for one in told] == [900, 900, 10]
+
+
+def test_what_a_lane_uses_is_not_told_where_a_channel_of_it_was_not_read() -> None:
+    found = [status_of(facts(lane=lane), None, NOW) for lane in ("acme", "globex")]
+    told = with_lane_sums(found, {"acme"})
+    assert [one.lane_used for one in told] == [None, 1000]
+    assert "(?)" in cells(told[0])[HEADERS.index("quota")]
+
+
+def entry(action: Any, days: int, disclosure: str = "", file: str = ONE, asker: str = "centre") -> LogEntry:
+    """What the indexer writes into the log some days from now."""
+    asked = Request("acme", "stable", action, (file,), "it leaks", "release@acme", disclosure)
+    return executed(1, f"{asker}/1", asked, {ONE, TWO}, TakenBack(), NOW + timedelta(days=days), "hash")
+
+
+def purged(withdrawal: LogEntry, disclosure: str = "") -> LogEntry:
+    wanted = Purging("acme", "stable", ONE, "a miner", "centre", disclosure)
+    return begin_entry(2, "hash", "id", wanted, withdrawal, ["KEY 1"], NOW)
+
+
+TODAY, TOMORROW, LATER = "2026-11-28", "2026-11-29", "2026-12-31"
+
+
+@pytest.mark.parametrize(
+    ("log", "left"),
+    [
+        ([], None),
+        ([entry("withdraw", 0)], None),
+        ([entry("withdraw", -4)], None),
+        ([entry("withdraw", -5)], 2),
+        ([entry("withdraw", -7)], 0),
+        ([entry("withdraw", -8)], -1),
+        ([entry("withdraw", -400)], -393),
+        ([entry("withdraw", -8, TODAY)], None),
+        ([entry("withdraw", -8, TOMORROW)], -1),
+        ([entry("withdraw", -6, LATER)], 1),
+        ([entry("withdraw", -8), entry("withdraw", 0)], -1),
+        ([entry("withdraw", -8), entry("withdraw", 0, TODAY)], None),
+        ([entry("withdraw", -8, TODAY), entry("withdraw", 0)], None),
+        ([entry("withdraw", -8), entry("restore", -7)], None),
+        ([entry("withdraw", -8), entry("restore", -7), entry("withdraw", 0)], None),
+        ([entry("withdraw", -8), entry("restore", -7, asker="acme", file=TWO)], -1),
+        ([entry("withdraw", -8), entry("yank", -7)], -1),
+        ([entry("yank", -8)], None),
+        ([entry("withdraw", -8), purged(entry("withdraw", -8))], -1),
+        ([entry("withdraw", -8), purged(entry("withdraw", -8), TODAY)], None),
+        ([replace(entry("withdraw", -8), refused="the channel has no such file")], None),
+    ],
+)
+def test_whom_nobody_told_of_a_withdrawal(log: list[LogEntry], left: int | None) -> None:
+    """Two days before the last day, and after it, until a date of disclosure has come."""
+    assert [(one.filename, one.days_left) for one in untold_in(log, NOW)] == ([] if left is None else [(ONE, left)])
+
+
+def test_the_last_day_is_one_of_utc() -> None:
+    west = timezone(timedelta(hours=-13))
+    assert untold_in([entry("withdraw", -6)], NOW.astimezone(west))[0].days_left == 1
+
+
+def test_withdrawals_that_nobody_told_of_are_named() -> None:
+    log = [entry("withdraw", -6, LATER, TWO), entry("withdraw", -8)]
+    found = status_of(facts(log=log), None, NOW)
+    assert [one.filename for one in found.untold] == [ONE, TWO], "the first last day first"
+    text = table_of([found])
+    assert f"acme stable: nobody told of the withdrawal of {ONE} by 2026-11-27, the last day\n" in text
+    assert f"acme stable: tell of the withdrawal of {TWO} by 2026-11-29; it is planned for {LATER}" in text
+    assert content_of_status(found)["untold"] == [
+        {"filename": ONE, "disclose_by": "2026-11-27", "days_left": -1, "planned": ""},
+        {"filename": TWO, "disclose_by": "2026-11-29", "days_left": 1, "planned": LATER},
+    ]
 
 
 THERE = {ONE: ObjectFacts(1000, NOW, "aa")}
@@ -182,6 +266,7 @@ def test_a_status_as_plain_data() -> None:
         "files": 1,
         "listed": 1,
         "used": 1000,
+        "lane_used": 1000,
         "stored": 1000,
         "quota": GIB,
         "cost": "0.00",
@@ -190,6 +275,7 @@ def test_a_status_as_plain_data() -> None:
         "faults": [],
         "verified": {"no provenance": 1},
         "tests": None,
+        "untold": [],
         "waiting": [],
         "requests": [],
     }

@@ -102,6 +102,30 @@ def test_requests_are_open_until_they_are_executed(shop: Shop) -> None:
     assert (after.requests, after.faults, after.listed) == ((), (), 1)
 
 
+def test_withdrawals_are_named_until_everybody_is_told(shop: Shop) -> None:
+    """Also long after the indexer read the log: its state has no dates."""
+    shop.ask("1", request("withdraw", ONE))
+    shop.index()
+    assert shop.status.untold == ()
+    shop.s3.seconds += 8 * 86400
+    shop.index()
+    (untold,) = shop.status.untold
+    assert (untold.filename, untold.days_left) == (ONE, -1)
+    assert shop.statuses()[0]["nightly"].untold == ()
+    shop.ask("2", request("withdraw", ONE, disclosure="2020-01-01"))
+    shop.index()
+    assert shop.status.untold == ()
+
+
+def test_the_quota_counts_both_channels(shop: Shop) -> None:
+    shop.rules = lane_channel(shop.found, "acme", "nightly")
+    shop.upload(*names("1.0.dev1+acme"))
+    found, _ = shop.statuses()
+    used = {name: one.used for name, one in found.items()}
+    assert min(used.values()) > 0
+    assert {one.lane_used for one in found.values()} == {sum(used.values())}
+
+
 def test_the_provenance_of_files_is_looked_into(shop: Shop) -> None:
     """One file has provenance that holds, one lost a key of the lane, one has none; nothing is listed for it."""
     (three,) = names("1.2+acme")

@@ -19,9 +19,18 @@ from imageyard.console import Story
 from imageyard.errors import EnvironmentLacks, PolicyRefused
 from imageyard.lanes.channels import NIGHTLY, STABLE
 from imageyard.lanes.document import parse
+from imageyard.lanes.lane_requests import Request, TakenBack, executed
 from imageyard.lanes.lane_results import ResultSignal
-from imageyard.lanes.lane_status import HEADERS, ChannelFacts, ChannelStatus, ObjectFacts, OpenRequest, status_of
+from imageyard.lanes.lane_status import (
+    ChannelFacts,
+    ChannelStatus,
+    ObjectFacts,
+    OpenRequest,
+    status_of,
+    with_lane_sums,
+)
 from imageyard.lanes.status_page import DATA, HTML, status_data, status_html
+from imageyard.lanes.status_table import HEADERS
 from imageyard.lanes.status_writing import write_status_page
 from support.lanes.catalogues import HEAD
 from support.lanes.memory_s3 import MemoryS3
@@ -84,6 +93,21 @@ def test_what_has_to_be_looked_at_is_below() -> None:
         "acme stable: new.whl",
     ):
         assert words in seen.text
+
+
+def test_both_channels_of_a_lane_stand_out_where_it_is_over_its_quota() -> None:
+    """Each of them is below it."""
+    one, two = status(quota=1500), status(quota=1500, channel=NIGHTLY)
+    assert b"class=bad" not in status_html([one, two], (), NOW)
+    page = status_html(with_lane_sums([one, two], ()), (), NOW)
+    assert page.count(b'data-name="quota" class=bad') == 2
+
+
+def test_a_withdrawal_that_nobody_told_of_is_named_on_the_page() -> None:
+    asked = Request("acme", "stable", "withdraw", (WHEEL,), "it leaks", "release@acme", "")
+    entry = executed(1, "acme/1", asked, {WHEEL}, TakenBack(), NOW - timedelta(days=8), "")
+    seen = Seen(status_html([status(log=[entry])], (), NOW))
+    assert f"acme stable: nobody told of the withdrawal of {WHEEL} by 2026-11-27" in seen.text
 
 
 def test_the_page_has_no_script_and_asks_nobody() -> None:

@@ -126,8 +126,8 @@ def status(context: Context, lane: str | None = None, json: bool = False, lanes:
     Ends with 10 where an index is not true of what is there, and with the code of the error where one cannot be read.
     """
     from imageyard.console import Story
-    from imageyard.lanes.lane_status import content_of_status, table_of
     from imageyard.lanes.status_reading import lane_statuses
+    from imageyard.lanes.status_table import content_of_status, table_of
 
     found, reporter = lanes_of(lanes), Story.detect()
     done, error = lane_statuses(found, lane, access_of(found, reporter).bucket(found.indexer_role), reporter)

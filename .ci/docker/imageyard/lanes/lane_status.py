@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta, timezone
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
-from imageyard.errors import assert_never
 from imageyard.lanes.channels import Channel
+from imageyard.lanes.disclosure import UntoldWithdrawal, untold_in
+from imageyard.lanes.lane_requests import LogEntry
 from imageyard.lanes.lane_results import ResultSignal
 from imageyard.lanes.model import LaneActivity
 from imageyard.lanes.places import BESIDE
 from imageyard.lanes.quota import used_bytes
-from imageyard.layout import aligned, duration
-from imageyard.layout import size as size_text
 
 __all__ = [
-    "HEADERS",
     "ChannelFacts",
     "ChannelStatus",
     "ListedFile",
@@ -26,11 +24,9 @@ __all__ = [
     "ObjectFacts",
     "OpenRequest",
     "Verified",
-    "cells",
-    "content_of_status",
     "monthly_cost",
     "status_of",
-    "table_of",
+    "with_lane_sums",
 ]
 
 _GIB = 2**30
@@ -79,7 +75,8 @@ class ChannelFacts:
 
     `listed` is what the pages of the index name, `unreadable` are pages that say nothing, each with why. `withdrawn`
     are files that were taken back, `verified` says what is known of the provenance of listed files. `waiting` are
-    files that the indexer has not read, `tests` is what the lane says of the newest file that is listed.
+    files that the indexer has not read, `tests` is what the lane says of the newest file that is listed. `log` has all
+    entries of the channel, in order.
     """
 
     lane: str
@@ -94,14 +91,18 @@ class ChannelFacts:
     waiting: Sequence[str] = ()
     requests: Sequence[OpenRequest] = ()
     tests: ResultSignal | None = None
+    log: Sequence[LogEntry] = ()
 
 
 @dataclass(frozen=True)
 class ChannelStatus:
     """How a channel is. `age` is that of the last upload; `used` bytes count for the quota, `stored` are paid for.
 
+    The quota is that of the lane: `lane_used` are the bytes of all its channels, None where one could not be read.
+
     `cost` is for a month, None where nobody said a price. `faults` are what is wrong with the index, in words; it is
-    consistent where there are none. `verified` counts listed files by what is known of their provenance.
+    consistent where there are none. `verified` counts listed files by what is known of their provenance. `untold` are
+    withdrawals that everybody has to be told of soon, or should have been.
     """
 
     lane: str
@@ -112,6 +113,7 @@ class ChannelStatus:
     files: int
     listed: int
     used: int
+    lane_used: int | None
     stored: int
     quota: int
     cost: Decimal | None
@@ -120,6 +122,7 @@ class ChannelStatus:
     verified: Mapping[Verified, int]
     waiting: tuple[str, ...]
     requests: tuple[OpenRequest, ...]
+    untold: tuple[UntoldWithdrawal, ...] = ()
     tests: ResultSignal | None = None
 
     @property
@@ -129,12 +132,16 @@ class ChannelStatus:
 
 
 def status_of(facts: ChannelFacts, price: Decimal | None, now: datetime) -> ChannelStatus:
-    """How a channel is at a time; `price` is what a GiB costs in a month, `now` has a time zone."""
+    """How a channel is at a time; `price` is what a GiB costs in a month, `now` has a time zone.
+
+    Its `lane_used` is of this channel alone; `with_lane_sums` adds the others.
+    """
     files = {name: found for name, found in facts.objects.items() if not name.endswith(BESIDE)}
     last = max((found.modified for found in files.values()), default=None)
     age = None if last is None else max(now - last, timedelta(0))  # the bucket's clock may be ahead of ours
     stored = sum(found.size for found in facts.objects.values())
     listed = dict.fromkeys(one.filename for one in facts.listed)
+    used = used_bytes({name: found.size for name, found in files.items()}, facts.channel, facts.withdrawn)
     known: list[Verified] = [facts.verified.get(name, "no provenance") for name in listed]
     return ChannelStatus(
         lane=facts.lane,
@@ -144,7 +151,8 @@ def status_of(facts: ChannelFacts, price: Decimal | None, now: datetime) -> Chan
         age=age,
         files=len(files),
         listed=len(listed),
-        used=used_bytes({name: found.size for name, found in files.items()}, facts.channel, facts.withdrawn),
+        used=used,
+        lane_used=used,
         stored=stored,
         quota=facts.quota,
         cost=None if price is None else monthly_cost(stored, price),
@@ -153,8 +161,17 @@ def status_of(facts: ChannelFacts, price: Decimal | None, now: datetime) -> Chan
         verified={one: known.count(one) for one in dict.fromkeys(known)},
         waiting=tuple(sorted(facts.waiting)),
         requests=tuple(sorted(facts.requests, key=lambda one: (one.since, one.id))),
+        untold=untold_in(facts.log, now),
         tests=facts.tests,
     )
+
+
+def with_lane_sums(statuses: Sequence[ChannelStatus], partly_read: Collection[str]) -> list[ChannelStatus]:
+    """The same channels with what all channels of their lanes use; of lanes that were `partly_read` nobody knows it."""
+    sums: dict[str, int] = {}
+    for one in statuses:
+        sums[one.lane] = sums.get(one.lane, 0) + one.used
+    return [replace(one, lane_used=None if one.lane in partly_read else sums[one.lane]) for one in statuses]
 
 
 def monthly_cost(stored: int, price: Decimal) -> Decimal:
@@ -192,104 +209,3 @@ def _faults(facts: ChannelFacts) -> Iterable[str]:
         if fault not in told:
             told.add(fault)
             yield fault
-
-
-HEADERS = (
-    "lane",
-    "channel",
-    "state",
-    "last upload",
-    "files",
-    "used",
-    "of",
-    "a month",
-    "nightly",
-    "index",
-    "provenance",
-    "tests",
-)
-
-
-def cells(status: ChannelStatus) -> tuple[str, ...]:
-    """A channel on a line of a table; the same words are on the page."""
-    return (
-        status.lane,
-        status.channel,
-        status.state,
-        "never" if status.age is None else f"{_age(status.age)} ago",
-        f"{status.listed} of {status.files}",
-        size_text(status.used),
-        f"{size_text(status.quota)} ({_percent(status.used, status.quota)})",
-        "-" if status.cost is None else str(status.cost),
-        "-" if status.nightly == "not expected" else status.nightly,
-        "consistent" if status.is_consistent else f"{len(status.faults)} wrong",
-        _provenance(status),
-        "-" if status.tests is None else status.tests.outcome or "refused",
-    )
-
-
-def table_of(statuses: Sequence[ChannelStatus]) -> str:
-    """Channels as a table, and below it what somebody has to look at."""
-    lines = list(aligned(HEADERS, [cells(one) for one in statuses]))
-    for one in statuses:
-        name = f"{one.lane} {one.channel}"
-        lines += [f"{name}: {fault}" for fault in one.faults]
-        lines += [f"{name}: request {asked.id}: {asked.what}" for asked in one.requests]
-        if one.waiting:
-            lines.append(f"{name}: not read by the indexer yet: {len(one.waiting)}")
-    return "\n".join(lines)
-
-
-def content_of_status(status: ChannelStatus) -> dict[str, Any]:
-    """A channel as plain data: sizes in bytes, ages in seconds, times in UTC, ISO 8601."""
-    return {
-        "lane": status.lane,
-        "channel": status.channel,
-        "state": status.state,
-        "last_upload": None if status.last_upload is None else _time(status.last_upload),
-        "age": None if status.age is None else int(status.age.total_seconds()),
-        "files": status.files,
-        "listed": status.listed,
-        "used": status.used,
-        "stored": status.stored,
-        "quota": status.quota,
-        "cost": None if status.cost is None else str(status.cost),
-        "nightly": status.nightly,
-        "consistent": status.is_consistent,
-        "faults": list(status.faults),
-        "verified": dict(status.verified),
-        "tests": None if status.tests is None else asdict(status.tests),
-        "waiting": list(status.waiting),
-        "requests": [{"id": one.id, "what": one.what, "since": _time(one.since)} for one in status.requests],
-    }
-
-
-def _provenance(status: ChannelStatus) -> str:
-    order: tuple[Verified, ...] = ("refused", "verified", "no provenance")
-    return ", ".join(f"{status.verified[one]} {_word(one)}" for one in order if one in status.verified) or "-"
-
-
-def _word(one: Verified) -> str:
-    match one:
-        case "verified" | "refused":
-            return one
-        case "no provenance":
-            return "without"
-        case _:
-            assert_never(one)
-
-
-def _age(age: timedelta) -> str:
-    return f"{age.days} d" if age.days >= 2 else duration(age.total_seconds())
-
-
-def _percent(used: int, quota: int) -> str:
-    """Whole percents; what is over is never 100, and what is there is never 0."""
-    percent = used * 100 // quota
-    if used > quota:
-        return f"{max(percent, 101)}%"
-    return f"{percent}%" if percent or not used else "<1%"
-
-
-def _time(moment: datetime) -> str:
-    return moment.astimezone(timezone.utc).isoformat(timespec="seconds")

@@ -65,9 +65,7 @@ class _Purge:
         versions = self._versions()
         if not versions and not history.begun:
             doing = f"purging a file of the lane {self.wanted.lane}"
-            hint = (
-                "look at the name, and at who deletes in this bucket: a withdrawal is in the log, and its file is gone"
-            )
+            hint = "look at the name, and at who deletes here: the log has its withdrawal, and its file is gone"
             raise NotFound(f"nothing is at {self.bucket.path(self.wanted.keys[0])}", doing=doing, hint=hint)
         if not yes:
             self.reporter.step("nothing was deleted: --yes does it")

@@ -14,7 +14,8 @@ from datetime import datetime, timezone
 from html import escape
 from urllib.parse import quote
 
-from imageyard.lanes.lane_status import HEADERS, ChannelStatus, cells, content_of_status
+from imageyard.lanes.lane_status import ChannelStatus
+from imageyard.lanes.status_table import HEADERS, cells, content_of_status, withdrawal_in_words
 from imageyard.layout import visible
 
 __all__ = ["DATA", "HTML", "status_data", "status_html"]
@@ -61,6 +62,8 @@ def status_html(
         f"{_name(one)}: {each.id}: {each.what}, since {_time(each.since)}" for one in statuses for each in one.requests
     )
     lines += _items("Requests that nobody executed yet", asked)
+    untold = (f"{_name(one)}: {withdrawal_in_words(each)}" for one in statuses for each in one.untold)
+    lines += _items("Withdrawals that everybody has to be told of", untold)
     waiting = (f"{_name(one)}: {file}" for one in statuses for file in one.waiting)
     lines += _items("Files that the indexer has not read yet", waiting)
     text = "\n".join([*lines, "</body>", "</html>", ""])
@@ -95,7 +98,7 @@ def _kind(column: str, status: ChannelStatus) -> str:
     bad = {
         "nightly": status.nightly == "late",
         "index": not status.is_consistent,
-        "of": status.used > status.quota,
+        "quota": status.lane_used is not None and status.lane_used > status.quota,
         "provenance": "refused" in status.verified,
         "tests": status.tests is not None and status.tests.outcome in ("failed", None),
     }

@@ -17,8 +17,8 @@ from imageyard.errors import Denied, ImageyardError, PolicyRefused
 from imageyard.http.backoff import Clock
 from imageyard.lanes.attested_files import read_attested
 from imageyard.lanes.kept_state import read_state
-from imageyard.lanes.lane_log import read_on
-from imageyard.lanes.lane_requests import shown_name, taken_back
+from imageyard.lanes.lane_log import LogPlace, read_on
+from imageyard.lanes.lane_requests import LogEntry, shown_name, taken_back
 from imageyard.lanes.lane_results import ResultSignal
 from imageyard.lanes.lane_rules import LaneChannel, lane_channel
 from imageyard.lanes.lane_status import (
@@ -29,6 +29,7 @@ from imageyard.lanes.lane_status import (
     OpenRequest,
     Verified,
     status_of,
+    with_lane_sums,
 )
 from imageyard.lanes.listed_files import Accepted
 from imageyard.lanes.model import LaneActivity, LaneCatalogue
@@ -58,16 +59,20 @@ def lane_statuses(
     """
     clock = clock or Clock()
     lanes = [found.lane(lane).name] if lane else list(found.lanes)
+    log = _Log(bucket)
     done: list[ChannelStatus] = []
+    partly_read: set[str] = set()
     first: ImageyardError | None = None
     for rules in [lane_channel(found, name, channel) for name in lanes for channel in found.channels]:
         try:
-            facts = _Reading(bucket, rules, found.lane(rules.lane).state).facts()
+            facts = _Reading(bucket, rules, found.lane(rules.lane).state, log).facts()
         except ImageyardError as error:
             reporter.error(error)
+            partly_read.add(rules.lane)
             first = first or error
             continue
         done.append(status_of(facts, found.price, datetime.fromtimestamp(clock.now(), timezone.utc)))
+    done = with_lane_sums(done, partly_read)
     wrong = [f"{one.lane} {one.channel}" for one in done if not one.is_consistent]
     if wrong and first is None:
         headline = f"the index is not true of {', '.join(wrong)}"
@@ -97,24 +102,39 @@ def _linked(page: str, url: str) -> ListedFile:
     return ListedFile(page, unquote(path.rpartition("/")[2]), sha256)
 
 
+class _Log:
+    """The one log of all lanes, read from its beginning once: the last days of withdrawals are in it alone."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket = bucket
+        self._place = LogPlace()
+        self._entries: list[LogEntry] = []
+
+    def read(self) -> list[LogEntry]:
+        """All entries until now, in order. Raises as `read_on`."""
+        new, self._place = read_on(self._bucket, self._place)
+        self._entries += new
+        return list(self._entries)
+
+
 class _Reading:
     """One channel: what was listed of it, and what its state says. Raises PolicyRefused where the log was changed."""
 
-    def __init__(self, bucket: Bucket, rules: LaneChannel, state: LaneActivity) -> None:
+    def __init__(self, bucket: Bucket, rules: LaneChannel, state: LaneActivity, log: _Log) -> None:
         self.bucket = bucket
         self.rules = rules
         self.state = state
         self.kept = read_state(bucket, state_key(rules.lane, rules.channel.name))
         self.prefix = files_prefix(rules.lane, rules.channel.name)
         # In the order in which the indexer writes backwards: what changes meanwhile makes no page untrue.
-        self.log, _ = read_on(bucket, self.kept.log)
+        self.log = log.read()
         self.listed, self.unreadable = self._pages()
         self.entries = {one.key.removeprefix(self.prefix): one for one in bucket.list(self.prefix)}
 
     def facts(self) -> ChannelFacts:
         """What there is to decide from. Raises what the bucket raises."""
         mine = [one for one in self.log if (one.lane, one.channel) == (self.rules.lane, self.rules.channel.name)]
-        taken = taken_back(mine, self.kept.taken)
+        taken = taken_back((one for one in mine if one.number > self.kept.log.number), self.kept.taken)
         hashes = self._hashes()
         return ChannelFacts(
             lane=self.rules.lane,
@@ -127,6 +147,7 @@ class _Reading:
             withdrawn=frozenset(taken.withdrawn),
             verified=self._verified(hashes),
             tests=self._tests(hashes),
+            log=mine,
             waiting=[name for name in self.entries if not name.endswith(BESIDE) and not self._is_read(name)],
             requests=list(self._requests(self.kept.executed | {one.id for one in self.log})),
         )
