@@ -12,7 +12,7 @@ import pytest
 from imageyard.bucket.objects import Bucket
 from imageyard.bucket.store import blob_key
 from imageyard.bucket.upload import PART, upload
-from imageyard.errors import CheckFailed, NotFound, Transient
+from imageyard.errors import CheckFailed, Denied, ImageyardError, NotFound, Transient
 from imageyard.keep.backup_expiry import expire
 from imageyard.keep.backup_index import backed_up, read_generations
 from imageyard.keep.backup_marker import LONGEST_BACKUP, backing_up, expiring
@@ -275,6 +275,69 @@ def test_what_is_damaged_is_written_anew_from_the_registry(
     assert {key: now[key] for key in right} == right
     before = kept.there()
     kept.empty()
+    assert kept.recover()[1] == 0
+    assert kept.there() == before
+
+
+def test_a_manifest_that_is_whole_in_the_bucket_is_not_needed_from_the_registry(kept: Kept, s3: StrictS3) -> None:
+    """One that the registry lost ends no repair: it names the blobs that are damaged, and the registry has these."""
+    whole = kept.promote()
+    kept.back_up()
+    right = s3.objects(kept.bucket_name)
+    lost = [entry["digest"] for entry in json.loads(whole.body)["manifests"]]
+    for digest in lost:
+        kept.registry.lose("ci/image", digest)
+    manifest = f"ci/manifests/{lost[0].replace(':', '/')}"
+    for key in [manifest, *(key for key in right if key.startswith("ci/blobs/"))]:
+        spoil(s3, kept.bucket_name, key, right[key], "flipped")
+    with pytest.raises(CheckFailed) as caught:
+        verify(services(kept.registry.client()), kept.bucket, jobs=2, mend=True)
+    (line,) = [line for line in caught.value.detail if manifest in line]
+    assert line.endswith(f"registry.test/ci/image could not give it: it has no {lost[0]}")
+    now = s3.objects(kept.bucket_name)
+    wrong = {key for key in right if now[key] != right[key]}
+    own = {entry["digest"].replace(":", "/") for entry in json.loads(right[manifest])["layers"]}
+    own.add(json.loads(right[manifest])["config"]["digest"].replace(":", "/"))
+    assert manifest in wrong
+    assert {key.removeprefix("ci/blobs/") for key in wrong - {manifest}} < own, "what this manifest alone names"
+
+
+@pytest.mark.parametrize("kind", [Denied, Transient])
+def test_a_bucket_that_takes_nothing_is_not_taken_for_the_registry(
+    kept: Kept, s3: StrictS3, kind: type[ImageyardError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept.promote()
+    kept.back_up()
+    right = s3.objects(kept.bucket_name)
+    for key in [key for key in right if key.startswith(("ci/blobs/", "ci/manifests/"))][::2]:
+        spoil(s3, kept.bucket_name, key, right[key], "flipped")
+
+    def refuse(self: Bucket, key: str, body: bytes, media_type: str = "") -> None:
+        raise kind("the bucket said no")
+
+    monkeypatch.setattr(Bucket, "replace", refuse)
+    with pytest.raises(kind if kind is Denied else CheckFailed) as caught:
+        verify(services(kept.registry.client()), kept.bucket, jobs=2, mend=True)
+    assert "could not give it" not in str((caught.value.headline, *caught.value.detail))
+    assert kind is Denied or any("could not be written: the bucket said no" in line for line in caught.value.detail)
+
+
+def test_a_list_of_referrers_that_is_missing_is_found_and_put_back(kept: Kept, s3: StrictS3) -> None:
+    """Without it a recovery would leave out records and signatures, and end with 0."""
+    kept.promote()
+    kept.back_up()
+    before, right = kept.there(), s3.objects(kept.bucket_name)
+    lists = [key for key in right if key.startswith("ci/referrers/")]
+    assert lists
+    for key in lists:
+        spoil(s3, kept.bucket_name, key, right[key], "deleted")
+    with pytest.raises(CheckFailed) as caught:
+        verify(services(), kept.bucket, jobs=2)
+    assert all(any(key.removeprefix("ci/") in line for line in caught.value.detail) for key in lists)
+    kept_images, kept.registry = kept.registry, MemoryRegistry()
+    verify(services(kept.registry.client()), kept.bucket, jobs=2, mend=True)
+    assert s3.objects(kept.bucket_name) == right, "by what the bucket has: no registry is needed"
+    assert kept_images.manifests("ci/image") == before[1]
     assert kept.recover()[1] == 0
     assert kept.there() == before
 

@@ -180,6 +180,7 @@ def test_what_a_role_may_do_where(role: str, action: str, text: str, where: str)
 SAVED = CATALOGUE + "backup: {bucket: acme-saved, prefix: ci, region: us-east-1}\n"
 S3_ACTIONS = (
     "ListBucket",
+    "ListBucketMultipartUploads",
     "GetObject",
     "PutObject",
     "DeleteObject",
@@ -191,14 +192,22 @@ OBJECTS = ("acme-saved/ci/blobs/sha256/00", "acme-saved/ci-else/blobs", "acme-sa
 
 
 @pytest.mark.parametrize(
-    ("role", "deletes", "pushes", "objects"),
+    ("role", "deletes", "pushes", "objects", "lists"),
     [
-        ("retention", "ci ci-cache ci-branch ci-branch-cache", "", "GetObject"),
-        ("backup", "", "", "GetObject PutObject DeleteObject AbortMultipartUpload"),
-        ("recovery", "", "ci", "GetObject"),
+        ("retention", "ci ci-cache ci-branch ci-branch-cache", "", "GetObject", "ListBucket"),
+        (
+            "backup",
+            "",
+            "",
+            "GetObject PutObject DeleteObject AbortMultipartUpload",
+            "ListBucket ListBucketMultipartUploads",
+        ),
+        ("recovery", "", "ci", "GetObject", "ListBucket"),
     ],
 )
-def test_who_keeps_things_may_not_do_what_another_does(role: str, deletes: str, pushes: str, objects: str) -> None:
+def test_who_keeps_things_may_not_do_what_another_does(
+    role: str, deletes: str, pushes: str, objects: str, lists: str
+) -> None:
     assert repositories(role, "ecr:BatchDeleteImage", SAVED) == deletes.split()
     assert repositories(role, "ecr:PutImage", SAVED) == pushes.split()
     assert "ci" in repositories(role, "ecr:BatchGetImage", SAVED)
@@ -208,7 +217,8 @@ def test_who_keeps_things_may_not_do_what_another_does(role: str, deletes: str, 
         for where in OBJECTS
     }
     assert may == {where: objects.split() if where == OBJECTS[0] else [] for where in OBJECTS}
-    assert [one for one in S3_ACTIONS if allowed([policy], f"s3:{one}", "arn:aws:s3:::acme-saved")] == ["ListBucket"]
+    listing = [one for one in S3_ACTIONS if allowed([policy], f"s3:{one}", "arn:aws:s3:::acme-saved")]
+    assert listing == lists.split(), "without a prefix: S3 tells who may list all that an object is not there"
 
 
 @pytest.mark.parametrize("role", KEEPING_JOBS)

@@ -18,7 +18,10 @@ __all__ = ["keeping_policies", "policies"]
 _MAKING = ("ecr:DescribeRepositories", "ecr:CreateRepository")
 _LISTING = ("ecr:DescribeImages",)
 _CLEANING = (*_LISTING, "ecr:BatchDeleteImage")  # beside what reading needs
-_LISTING_OBJECTS = ("s3:ListBucket", "s3:ListBucketMultipartUploads")
+# Of the whole bucket, also where the catalogue has a prefix: who may list only some keys (`s3:prefix`) is told 403, and
+# not 404, of an object that is not there (Amazon S3 API Reference, HeadObject), and a backup asks for such objects.
+_LISTING_OBJECTS = ("s3:ListBucket",)
+_LISTING_UPLOADS = ("s3:ListBucketMultipartUploads",)
 _READING_OBJECTS = ("s3:GetObject",)
 _WRITING_OBJECTS = ("s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:DeleteObject")
 
@@ -94,13 +97,13 @@ def keeping_policies(catalogue: Catalogue, partition: str) -> Mapping[KeepingRol
     shown = document(
         LOG_IN,
         *allow("Read", (*READING, *_LISTING), _arns(partition, named)),
-        *allow("ListBackup", ("s3:ListBucket",), bucket),
+        *allow("ListBackup", _LISTING_OBJECTS, bucket),
         *allow("ReadBackup", _READING_OBJECTS, objects),
         *allow("WritePage", ("s3:PutObject",), [f"{objects.rstrip('*')}{file}" for objects in site for file in FILES]),
     )
     found: dict[KeepingRole, PolicyDocument] = {"retention": retention, "page": shown}
     if bucket:
-        saving = [*look, *allow("Write", _WRITING_OBJECTS, objects)]
+        saving = [*look, *allow("ListUploads", _LISTING_UPLOADS, bucket), *allow("Write", _WRITING_OBJECTS, objects)]
         found["backup"] = document(LOG_IN, *allow("Read", ASKING, trusted), *saving)
         bringing = allow("BringBack", (*ASKING, *WRITING), trusted)
         found["recovery"] = document(LOG_IN, *bringing, *look)

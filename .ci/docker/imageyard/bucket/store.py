@@ -24,7 +24,16 @@ from imageyard.oci.ranged import RangedFile
 from imageyard.oci.raw import Raw
 from imageyard.oci.store import ReadableStore, require_parts
 
-__all__ = ["BucketStore", "Damaged", "blob_key", "manifest_key", "read_document", "read_entry"]
+__all__ = [
+    "BucketStore",
+    "Damaged",
+    "blob_key",
+    "manifest_key",
+    "read_document",
+    "read_entry",
+    "referrer_body",
+    "referrer_key",
+]
 
 PIECE = 8 * 1024 * 1024
 """Bytes of one request that reads a blob."""
@@ -123,9 +132,8 @@ class BucketStore:
         self.bucket.put(manifest_key(manifest.digest), manifest.body, manifest.media_type)
         self._seen.add(manifest_key(manifest.digest))
         self._manifests[manifest.digest] = manifest
-        if (subject := manifest.parsed().subject) is not None:
-            body = json.dumps({"mediaType": manifest.media_type, "digest": manifest.digest}).encode()
-            self.bucket.put(f"{_referrers(subject.digest)}{_hex(manifest.digest)}.json", body, "application/json")
+        if (listing := referrer_key(manifest)) is not None:
+            self.bucket.put(listing, referrer_body(manifest), "application/json")
         if tag is not None:
             entry = self.entry_for(manifest, tag)
             self.bucket.replace(tag_key(self.repository, tag), dumps(content_of(entry)))
@@ -151,8 +159,8 @@ class BucketStore:
         for tag in tuple(self.tags()):
             if self.digest_of(tag) == digest:
                 self.bucket.delete(tag_key(self.repository, tag))
-        if (subject := raw.parsed().subject) is not None:
-            self.bucket.delete(f"{_referrers(subject.digest)}{_hex(digest)}.json")
+        if (listing := referrer_key(raw)) is not None:
+            self.bucket.delete(listing)
         self.bucket.delete(manifest_key(digest))
         self._seen.discard(manifest_key(digest))
         self._manifests.pop(digest, None)
@@ -252,6 +260,17 @@ def blob_key(digest: Digest) -> str:
 def manifest_key(digest: Digest) -> str:
     """The key of a manifest."""
     return f"manifests/{_place(digest)}"
+
+
+def referrer_key(manifest: Raw) -> str | None:
+    """The key of what lists a manifest beside its `subject`; None where it has none. Its name alone is read."""
+    subject = manifest.parsed().subject
+    return None if subject is None else f"{_referrers(subject.digest)}{_hex(manifest.digest)}.json"
+
+
+def referrer_body(manifest: Raw) -> bytes:
+    """What is written under `referrer_key`, for whoever looks into the bucket."""
+    return json.dumps({"mediaType": manifest.media_type, "digest": manifest.digest}).encode()
 
 
 def _referrers(digest: Digest) -> str:

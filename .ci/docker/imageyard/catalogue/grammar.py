@@ -213,7 +213,8 @@ _RETENTION = RecordKind(
             "which part of a repository may go in one run; 50% unless told",
         ),
         "backed_up": Field(
-            ListOf(words("temporary", "weekly", "content")), "classes of images that go only when they are backed up"
+            ListOf(Scalar("content", scalars.backed_up_class, form={"enum": ["content"]})),
+            "classes of images that go only when they are backed up",
         ),
     },
 )

@@ -14,6 +14,7 @@ __all__ = [
     "absolute_path",
     "arch",
     "arg_value",
+    "backed_up_class",
     "boolean",
     "builder_address",
     "choice",
@@ -129,6 +130,13 @@ def choice(*words: str) -> Callable[[str], str]:
         return text
 
     return parse
+
+
+def backed_up_class(text: str) -> str:
+    """A class of images that a backup may have; a backup has content alone, and all else would wait for ever."""
+    if text in ("temporary", "weekly"):
+        raise FieldFault(f"{text} images are never backed up: with this they would stay for ever", "leave it out")
+    return choice("content")(text)
 
 
 def arch(text: str) -> str:

@@ -77,7 +77,9 @@ def judge(
 
 def _revocations_of(tags: Iterable[TagEntry], generations: Iterable[Generation], oldest: datetime) -> Mapping[str, str]:
     """The keys of the revocations of what documents have that are not older than this, each with such a document."""
-    documents = [(tag_key(one.repository, one.tag), one.saved, (one,)) for one in tags if not is_marker_tag(one.tag)]
+    documents: list[tuple[str, str, tuple[TagEntry, ...]]] = [
+        (tag_key(one.repository, one.tag), one.saved, (one,)) for one in tags if not is_marker_tag(one.tag)
+    ]
     documents += [(generation_key(one.id), one.saved, one.tags) for one in generations]
     return {
         tag_key(entry.repository, marker_tag(digest)): key

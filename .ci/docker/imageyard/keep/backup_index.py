@@ -18,6 +18,7 @@ __all__ = [
     "backed_up",
     "generation_key",
     "keys_of",
+    "lists_of",
     "objects",
     "read_entries",
     "read_generation",
@@ -47,6 +48,13 @@ def generation_key(id: str) -> str:
 def keys_of(entry: TagEntry) -> frozenset[str]:
     """The keys of all that an image is made of."""
     return frozenset([*map(manifest_key, entry.manifests), *map(blob_key, entry.blobs)])
+
+
+def lists_of(entry: TagEntry, keys: Iterable[str]) -> set[str]:
+    """Those among keys that list a manifest of an image beside its `subject`."""
+    digests = {digest.partition(":")[2] for digest in entry.manifests}
+    lists = [key for key in keys if key.startswith("referrers/")]
+    return {key for key in lists if key.rpartition("/")[2].removesuffix(".json") in digests}
 
 
 def objects(bucket: Bucket) -> Iterator[ObjectEntry]:

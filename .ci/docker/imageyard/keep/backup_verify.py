@@ -6,19 +6,20 @@ With `--repair` what is damaged is written anew from the registry (`backup_repai
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from imageyard.bucket.objects import Bucket
-from imageyard.bucket.store import read_entry
+from imageyard.bucket.store import BucketStore, manifest_key, read_entry, referrer_key
 from imageyard.errors import CheckFailed, Denied, ImageyardError, NotFound
-from imageyard.keep.backup_index import keys_of, objects, read_generation
+from imageyard.keep.backup_index import keys_of, lists_of, objects, read_generation
 from imageyard.keep.backup_repair import repair
 from imageyard.layout import size
 from imageyard.parallel import each
 
 if TYPE_CHECKING:
     from imageyard.bucket.entries import TagEntry
+    from imageyard.names import Digest
     from imageyard.run.services import Services
 
 __all__ = ["damage", "verify"]
@@ -27,7 +28,9 @@ _PIECE = 8 * 1024 * 1024
 
 
 def verify(services: Services, bucket: Bucket, *, jobs: int, mend: bool = False) -> None:
-    """Hash all that the entries of tags and generations name. Raises CheckFailed with what could not come back.
+    """Hash all that the entries of tags and generations name, and look whether referrers are listed.
+
+    Raises CheckFailed with what could not come back.
 
     `mend`: what is damaged or missing is written anew where the registry still has it. Raises Denied or Transient
     where the bucket cannot be listed; an object that cannot be read counts as damaged.
@@ -40,10 +43,11 @@ def verify(services: Services, bucket: Bucket, *, jobs: int, mend: bool = False)
     )
     results = each(keys, lambda key: damage(bucket, key, sizes), jobs)
     faulty = {key: why for key, why in zip(keys, results, strict=True) if why}
+    faulty |= _unlisted(bucket, entries, faulty, jobs)
     if faulty and mend:
         tagged = [entry for _, entry in entries]
         faulty = repair(services, bucket, tagged, faulty, lambda key, size: damage(bucket, key, {key: size}))
-    faults += [(name, _why(entry, faulty)) for name, entry in entries if keys_of(entry) & set(faulty)]
+    faults += [(name, f"{key}: {faulty[key]}") for name, entry in entries for key in _first(entry, faulty)]
     if not entries and not faults:
         raise NotFound(f"{bucket.name} holds no backup", doing="verifying backups", hint="inv backup")
     services.reporter.step(f"{len(entries)} entries were read, {len(faults)} could not come back")
@@ -97,6 +101,23 @@ def _entries(bucket: Bucket) -> tuple[list[tuple[str, TagEntry]], list[tuple[str
     return entries, faults
 
 
-def _why(entry: TagEntry, faulty: Mapping[str, str]) -> str:
-    key = min(keys_of(entry) & set(faulty))
-    return f"{key}: {faulty[key]}"
+def _unlisted(
+    bucket: Bucket, entries: Iterable[tuple[str, TagEntry]], faulty: Mapping[str, str], jobs: int
+) -> dict[str, str]:
+    """The keys that lack of lists of referrers: a recovery would leave out what they list, and not say so."""
+    listed = {one.key for one in bucket.list("referrers/")}
+    digests = sorted({digest for _, entry in entries for digest in entry.manifests})
+    store = BucketStore(bucket, "")
+
+    def missing(digest: Digest) -> str | None:
+        raw = store.manifest(digest)
+        key = referrer_key(raw) if raw is not None else None
+        return key if key not in listed else None
+
+    readable = [digest for digest in digests if manifest_key(digest) not in faulty]
+    return {key: "it is missing, and lists a referrer" for key in each(readable, missing, jobs) if key is not None}
+
+
+def _first(entry: TagEntry, faulty: Mapping[str, str]) -> list[str]:
+    """The first key of an entry that is faulty, if any."""
+    return sorted((keys_of(entry) & set(faulty)) | lists_of(entry, faulty))[:1]

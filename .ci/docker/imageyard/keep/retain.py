@@ -190,7 +190,9 @@ class _Repository:
             try:
                 delete(plan, lambda: self._plan(reader.read(self._now()), reader), reader, record, outcome.came)
             finally:
-                state.forget_deleted(self._now(), *self._gone(outcome.came))
+                unknown = [digest for digest in outcome.came.unknown if digest in state.first_seen]
+                gone, unsure = self._gone(unknown)
+                state.forget_deleted(self._now(), [*outcome.came.deleted, *gone], unsure)
         if refused := outcome.came.refused:
             digest, words = next(iter(refused.items()))
             raise errors.Transient(
@@ -200,10 +202,10 @@ class _Repository:
                 hint="run it again",
             )
 
-    def _gone(self, came: Deletions) -> tuple[list[str], list[str]]:
-        """What is deleted, and of what nobody can tell; where no answer came to a deletion it is asked for again."""
-        gone, unsure = list(came.deleted), list[str]()
-        for digest in came.unknown:
+    def _gone(self, digests: Sequence[str]) -> tuple[list[str], list[str]]:
+        """Ask for what was deleted without an answer: what of it is gone, and of what nobody can tell."""
+        gone, unsure = list[str](), list[str]()
+        for digest in digests:
             try:
                 if self.client.digest_of(self.repository.with_digest(Digest(digest))) is None:
                     gone.append(digest)
