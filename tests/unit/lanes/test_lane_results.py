@@ -11,14 +11,15 @@ from typing import Any
 
 import pytest
 from imageyard.errors import ConfigurationError, NotFound, PolicyRefused
-from imageyard.lanes.dsse import Envelope, write_envelope
+from imageyard.lanes.dsse import Envelope, signed_bytes, write_envelope
 from imageyard.lanes.lane_results import ResultSignal, judge_result
+from imageyard.lanes.lane_signer import signer_among
 from imageyard.lanes.places import TESTED, file_key
 from imageyard.lanes.posted_results import post_result, result_signal
 from imageyard.lanes.provenance_statement import write_provenance
 from imageyard.lanes.result_statement import ResultStatement, read_result, write_result
 from support.lanes.channels import names
-from support.lanes.signed import CLAIMS, FORGE, KINDS, lane_key, origin, rules, signed, signer
+from support.lanes.signed import CLAIMS, FORGE, KINDS, key, lane_key, origin, rules, signed, signer
 from support.lanes.signed_yard import SignedYard, channel
 
 ONE, TWO = names("1.0+acme", "1.1+acme")
@@ -154,3 +155,20 @@ def test_what_somebody_else_put_there_is_refused(yard: SignedYard, body: bytes, 
     assert found is not None
     assert found.outcome is None
     assert words in found.refused
+
+
+@pytest.mark.parametrize(
+    ("key_id", "signature_of", "words"),
+    [
+        (lane_key().public.id, 1, ""),
+        ("", 1, ""),
+        (lane_key(seed=2).public.id, 2, "none of the lane"),
+        (lane_key().public.id, 2, "not of these bytes"),
+        ("", 2, "not of these bytes"),
+    ],
+)
+def test_who_signed(key_id: str, signature_of: int, words: str) -> None:
+    """An envelope that names no key is tried with each of the lane; one that names another is of nobody's."""
+    envelope = Envelope(b"{}", key_id, key(seed=signature_of).sign(signed_bytes(b"{}")))
+    found = signer_among(envelope, [lane_key()])
+    assert found == lane_key() if not words else isinstance(found, str) and words in found
