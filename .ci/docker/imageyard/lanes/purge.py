@@ -68,7 +68,7 @@ class _Purge:
             hint = "look at the name, and at who deletes here: the log has its withdrawal, and its file is gone"
             raise NotFound(f"nothing is at {self.bucket.path(self.wanted.keys[0])}", doing=doing, hint=hint)
         if not yes:
-            self.reporter.step("nothing was deleted: --yes does it")
+            self.reporter.step("nothing was deleted: lane-purge.yml with `delete` does it, whose role alone may")
             return [_line(version) for version in versions]
         done = self._delete(versions)
         if history_of(self.entries, self.wanted).is_open:
