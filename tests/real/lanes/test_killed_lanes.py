@@ -189,7 +189,7 @@ def test_a_purge_that_is_killed_is_done_again(scene: Scene) -> None:
     scene.expected = scene.versions()
     mine = {version for version in scene.expected if version.startswith(key)}
     assert len(mine) == 5
-    assert scene.killed_everywhere("purge", ONE) >= 7
+    assert scene.killed_everywhere("purge", ONE) >= 3, "what is done is not done again, so that later runs have less"
     assert scene.versions() == scene.expected - mine
     assert [(entry["action"], len(entry["versions"])) for entry in scene.log()] == [
         ("withdraw", 0),
