@@ -98,7 +98,7 @@ def test_a_secret_is_in_reach_of_jobs_in_an_environment_only() -> None:
     building = {f"docker-builds.yml {name}" for name in (*waves, "promote", "mirror", "backup")}
     lanes = {"lane-upload.yml upload", "lane-upload.yml request"}
     assert given - keeping.keys() - building == lanes
-    assert {jobs[name].environment for name in lanes} == {"lane-upload"}
+    assert {jobs[name].environment for name in lanes} == {"${{ inputs.environment }}"}  # whose default is lane-upload
     decided = "${{ needs.decide.outputs.environment }}"
     assert {jobs[name].environment for name in building} == {MIRROR, decided, "docker-backup"}
     assert {name: jobs[name].environment for name in keeping} == keeping
