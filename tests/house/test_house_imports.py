@@ -19,7 +19,7 @@ FLOORS = """
     names
     signals
     process
-    layout
+    layout exact_json
     board
     ci.providers.log
     ci.providers.github.log

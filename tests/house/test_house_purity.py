@@ -39,6 +39,8 @@ PURE = (
     "lanes.changes",
     "lanes.disclosure",
     "lanes.dsse",
+    "exact_json",
+    "lanes.in_toto",
     "lanes.lane_provenance",
     "lanes.lane_results",
     "lanes.lane_signer",

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from imageyard.errors import ConfigurationError, NotFound, PolicyRefused
 from imageyard.lanes.dsse import Envelope, signed_bytes, write_envelope
+from imageyard.lanes.in_toto import source_of
 from imageyard.lanes.lane_results import ResultSignal, judge_result
 from imageyard.lanes.lane_signer import signer_among
 from imageyard.lanes.places import TESTED, file_key
@@ -58,6 +59,16 @@ def test_what_is_written_is_the_predicate_of_in_toto() -> None:
 )
 def test_what_is_written_is_read(tested: ResultStatement) -> None:
     assert read_result(write_result(tested, origin(), FORGE)) == tested
+
+
+def test_a_ref_is_part_of_an_address_in_both_statements() -> None:
+    """Git allows a `#` and a `%` in the name of a branch; both statements name the commit alike."""
+    odd = origin(ref="refs/heads/a#b%c")
+    source = source_of(odd, FORGE)
+    assert source["uri"] == f"git+{FORGE}/{CLAIMS['repository']}@refs/heads/a%23b%25c"
+    result = json.loads(write_result(PASSED, odd, FORGE))["predicate"]["configuration"]
+    made = json.loads(write_provenance(ONE, SHA, odd, FORGE))["predicate"]["buildDefinition"]["resolvedDependencies"]
+    assert result == made == [source]
 
 
 def test_lists_of_single_tests_are_not_looked_at() -> None:

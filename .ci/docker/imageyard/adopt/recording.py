@@ -14,7 +14,7 @@ from typing import Any
 from imageyard import process
 from imageyard.adopt.docker_command import BuildCommand, build_command
 from imageyard.adopt.recorded import RecordedBuild
-from imageyard.adopt.repository_copy import copy_repository
+from imageyard.adopt.repository_copy import copy_repository, repository_files
 from imageyard.adopt.stub_programs import put_in_front
 from imageyard.errors import ConfigurationError, NotFound
 from imageyard.names import ARCHES, Arch, normal_platform, platform_of
@@ -61,10 +61,11 @@ def record(top: Path, script: Path, names: Sequence[str], arch: Arch, env: Mappi
     builds: list[RecordedBuild] = []
     ignored: dict[str, None] = {}
     failed: dict[str, int] = {}
+    before = repository_files(top)
     for name in names:
         with tempfile.TemporaryDirectory(prefix="imageyard-record-") as folder:
             copy = Path(folder, "repository").resolve()
-            before = copy_repository(top, copy)
+            copy_repository(top, copy, before)
             log = Path(folder, "asked")
             front = put_in_front(Path(folder, "programs"), log, copy, os.environ.get("PATH", os.defpath))
             ran = _run(copy / place, name, {**env, **front}, log)

@@ -89,7 +89,7 @@ def result(
     from imageyard.lanes.lane_rules import lane_channel
     from imageyard.lanes.posted_results import post_result
     from imageyard.lanes.result_statement import OUTCOMES
-    from imageyard.lanes.signing import KEY, Signer, key_of
+    from imageyard.lanes.signing import NO_KEY, signer_in
 
     said = next((one for one in OUTCOMES if one == outcome), None)
     if said is None:
@@ -99,11 +99,10 @@ def result(
     found, reporter = lanes_of(lanes), Story.detect()
     rules = lane_channel(found, lane, channel_of(file))
     access = access_of(found, reporter)
-    key = key_of(os.environ, reporter.mask)
-    if key is None:
-        hint = f"set {KEY} to a private key in PEM, whose public key lanes.yml has among the lane's `keys`"
-        raise EnvironmentLacks("there is no key that signs it", doing="posting a result of tests", hint=hint)
-    signer = Signer(key, access.origin(Path(origin) if origin else None), rules.provenance.forge)
+    told = Path(origin) if origin else None
+    signer = signer_in(os.environ, reporter.mask, lambda: access.origin(told), rules.provenance.forge)
+    if signer is None:
+        raise EnvironmentLacks("there is no key that signs it", doing="posting a result of tests", hint=NO_KEY)
     Story.result(post_result(access.bucket(found.role_of(lane)), rules, (file, said, url), signer))
 
 

@@ -11,7 +11,9 @@ import base64
 import binascii
 import json
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
+
+from imageyard import exact_json
 
 __all__ = [
     "MEDIA_TYPE",
@@ -84,20 +86,12 @@ def strict_json(body: bytes, what: str) -> Any:
 
     Two readers of a repeated key may take one value each, and then believe different things of one signature.
     """
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) != len(pairs):
-            raise NotSigned(f"{what} has a key twice")
-        return found
-
-    def never(text: str) -> NoReturn:
-        raise NotSigned(f"{what} has {text}, which is no JSON")
-
     try:
-        return json.loads(body.decode("utf-8"), object_pairs_hook=once, parse_constant=never)
-    except NotSigned:
-        raise
+        return exact_json.read(body)
+    except exact_json.RepeatedKey:
+        raise NotSigned(f"{what} has a key twice") from None
+    except exact_json.NoNumber as found:
+        raise NotSigned(f"{what} has {found}, which is no JSON") from None
     except (ValueError, RecursionError):
         raise NotSigned(f"{what} is no JSON") from None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from datetime import datetime, timezone
 
 from imageyard.bucket.objects import Bucket, ObjectEntry
@@ -14,7 +13,7 @@ from imageyard.lanes.lane_rules import LaneChannel
 from imageyard.lanes.places import TESTED, file_key
 from imageyard.lanes.result_statement import ResultStatement, TestOutcome, write_result
 from imageyard.lanes.signing import Signer
-from imageyard.lanes.stored_wheel import sha256_of
+from imageyard.lanes.stored_wheel import stored_sha256
 
 __all__ = ["post_result", "result_signal"]
 
@@ -57,14 +56,12 @@ def post_result(
         hint = f"inv lane.upload FILE --lane {rules.lane}"
         raise NotFound(f"{rules.channel.name} of {rules.lane} has no {filename}", doing=doing, hint=hint)
     head = bucket.head(key)
-    told = head.sha256 if head else None
-    sha256 = base64.b64decode(told).hex() if told is not None else sha256_of(bucket, key, entry.size)
+    sha256 = stored_sha256(bucket, key, entry.size, head.sha256 if head else None)
     body = signer.sealed(write_result(ResultStatement(filename, sha256, outcome, url), signer.origin, signer.forge))
     now = datetime.fromtimestamp((clock or Clock()).now(), timezone.utc)
     fault = judge_result(body, filename, sha256, rules.provenance, now)
     if isinstance(fault, str):
-        hint = f"the key that signs would be in lanes.yml as: keys: {{NAME: {signer.key.public.line}}}"
-        raise ConfigurationError(f"nobody would believe it: {fault}", doing=doing, hint=hint)
+        raise ConfigurationError(f"nobody would believe it: {fault}", doing=doing, hint=signer.hint)
     created = bucket.put(key + TESTED, body, MEDIA_TYPE)
     if not created:
         stored = bucket.get(key + TESTED)

@@ -6,18 +6,16 @@ type is ours, and docs/lanes.md says what it means.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 from imageyard.lanes.dsse import NotSigned, strict_json
+from imageyard.lanes.in_toto import STATEMENT_TYPE, source_of, write_statement
 from imageyard.lanes.origin import Origin
 
-__all__ = ["BUILD_TYPE", "PREDICATE_TYPE", "STATEMENT_TYPE", "Provenance", "read_provenance", "write_provenance"]
+__all__ = ["BUILD_TYPE", "PREDICATE_TYPE", "Provenance", "read_provenance", "write_provenance"]
 
-STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
 BUILD_TYPE = "urn:imageyard:lane-upload:v1"
 _PARAMETERS = {"repository", "ref", "workflow"}
@@ -40,7 +38,6 @@ class Provenance:
 
 def write_provenance(filename: str, sha256: str, origin: Origin, forge: str) -> bytes:
     """The statement about a file; the same values give the same bytes. `forge` is the address of all repositories."""
-    source = f"git+{forge}/{origin.repository}@{quote(origin.ref, safe='/')}"
     build = {
         "buildType": BUILD_TYPE,
         "externalParameters": {
@@ -49,7 +46,7 @@ def write_provenance(filename: str, sha256: str, origin: Origin, forge: str) -> 
             "workflow": origin.workflow,
         },
         "internalParameters": {"repository_id": origin.number},
-        "resolvedDependencies": [{"digest": {"gitCommit": origin.commit}, "uri": source}],
+        "resolvedDependencies": [source_of(origin, forge)],
     }
     run = {
         "builder": {"id": f"{forge}/{origin.builder}"},
@@ -57,13 +54,8 @@ def write_provenance(filename: str, sha256: str, origin: Origin, forge: str) -> 
             "invocationId": f"{forge}/{origin.repository}/actions/runs/{origin.run}/attempts/{origin.attempt}"
         },
     }
-    statement = {
-        "_type": STATEMENT_TYPE,
-        "predicate": {"buildDefinition": build, "runDetails": run},
-        "predicateType": PREDICATE_TYPE,
-        "subject": [{"digest": {"sha256": sha256}, "name": filename}],
-    }
-    return json.dumps(statement, sort_keys=True, separators=(",", ":")).encode()
+    predicate = {"buildDefinition": build, "runDetails": run}
+    return write_statement(filename, sha256, PREDICATE_TYPE, predicate)
 
 
 def read_provenance(payload: bytes) -> Provenance:

@@ -6,13 +6,12 @@ it is written, and not looked at when it is read.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
 from imageyard.lanes.dsse import NotSigned, strict_json
+from imageyard.lanes.in_toto import STATEMENT_TYPE, source_of, write_statement
 from imageyard.lanes.origin import Origin
-from imageyard.lanes.provenance_statement import STATEMENT_TYPE
 
 __all__ = ["OUTCOMES", "PREDICATE_TYPE", "ResultStatement", "TestOutcome", "read_result", "write_result"]
 
@@ -38,21 +37,10 @@ class ResultStatement:
 
 def write_result(tested: ResultStatement, origin: Origin, forge: str) -> bytes:
     """The statement about a file; the same values give the same bytes. `forge` is the address of all repositories."""
-    predicate: dict[str, Any] = {
-        "configuration": [
-            {"digest": {"gitCommit": origin.commit}, "uri": f"git+{forge}/{origin.repository}@{origin.ref}"}
-        ],
-        "result": tested.outcome.upper(),
-    }
+    predicate: dict[str, Any] = {"configuration": [source_of(origin, forge)], "result": tested.outcome.upper()}
     if tested.url:
         predicate["url"] = tested.url
-    statement = {
-        "_type": STATEMENT_TYPE,
-        "predicate": predicate,
-        "predicateType": PREDICATE_TYPE,
-        "subject": [{"digest": {"sha256": tested.sha256}, "name": tested.filename}],
-    }
-    return json.dumps(statement, sort_keys=True, separators=(",", ":")).encode()
+    return write_statement(tested.filename, tested.sha256, PREDICATE_TYPE, predicate)
 
 
 def read_result(payload: bytes) -> ResultStatement:

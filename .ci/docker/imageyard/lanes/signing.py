@@ -14,10 +14,13 @@ from imageyard.lanes.origin import Origin, origin_of
 from imageyard.lanes.provenance_statement import write_provenance
 from imageyard.lanes.signatures import SigningKey, signing_key
 
-__all__ = ["KEY", "KEY_FILE", "Signer", "key_of", "origin_in", "signer_of"]
+__all__ = ["KEY", "KEY_FILE", "NO_KEY", "Signer", "key_of", "origin_in", "signer_in", "signer_of"]
 
 KEY, KEY_FILE = "LANE_SIGNING_KEY", "LANE_SIGNING_KEY_FILE"
 """The variables that have a private key in PEM, or name the file of one."""
+
+NO_KEY = f"set {KEY} to a private key in PEM, whose public key lanes.yml has among the lane's `keys`"
+"""What to type where there is no key that signs."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,11 @@ class Signer:
     key: SigningKey
     origin: Origin
     forge: str
+
+    @property
+    def hint(self) -> str:
+        """What to type where nobody believes this key."""
+        return f"the key that signs would be in lanes.yml as: keys: {{NAME: {self.key.public.line}}}"
 
     def sign(self, filename: str, sha256: str) -> bytes:
         """The signed provenance of a file, as it lies beside it."""
@@ -46,8 +54,15 @@ def signer_of(
     """
     if rules.channel.provenance == "none":
         return None
+    return signer_in(environ, hide, origin, rules.provenance.forge)
+
+
+def signer_in(
+    environ: Mapping[str, str], hide: Callable[[str], None], origin: Callable[[], Origin], forge: str
+) -> Signer | None:
+    """Who signs in this environment, None where it has no key. Raises as `signer_of` does."""
     key = key_of(environ, hide)
-    return None if key is None else Signer(key, origin(), rules.provenance.forge)
+    return None if key is None else Signer(key, origin(), forge)
 
 
 def key_of(environ: Mapping[str, str], hide: Callable[[str], None]) -> SigningKey | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -35,13 +33,13 @@ from imageyard.lanes.listed_files import Accepted
 from imageyard.lanes.model import LaneActivity, LaneCatalogue
 from imageyard.lanes.places import BESIDE, CENTRE, TESTED, files_prefix, index_prefix, state_key
 from imageyard.lanes.posted_results import result_signal
+from imageyard.lanes.stored_wheel import stored_sha256
 from imageyard.lanes.waiting_requests import read_waiting, waiting_requests
 from imageyard.parallel import each
 
 __all__ = ["lane_statuses", "listed_in"]
 
 _WORKERS = 8
-_PIECE = 8 * 1024 * 1024
 _LINK = re.compile(r'<a href="(?P<url>[^"]*)"')
 
 
@@ -182,8 +180,12 @@ class _Reading:
                 found[name] = seen.verdict.sha256
             else:
                 asked.append(name)
-        told = each(asked, lambda name: _sha256(self.bucket, self.entries[name]), _WORKERS)
+        told = each(asked, lambda name: self._sha256(self.entries[name]), _WORKERS)
         return {**found, **dict(zip(asked, told, strict=True))}
+
+    def _sha256(self, entry: ObjectEntry) -> str:
+        head = self.bucket.head(entry.key)
+        return stored_sha256(self.bucket, entry.key, entry.size, head.sha256 if head else None)
 
     def _verified(self, hashes: Mapping[str, str]) -> dict[str, Verified]:
         found = read_attested(self.bucket, self.entries, hashes, self.kept.attested, self.rules)
@@ -210,14 +212,3 @@ class _Reading:
                 yield OpenRequest(
                     waiting.id, f"{asked.action} {', '.join(map(shown_name, asked.files))}", waiting.entry.modified
                 )
-
-
-def _sha256(bucket: Bucket, entry: ObjectEntry) -> str:
-    """The SHA-256 of an object in hex: the one that the bucket keeps, or of its bytes where that is of parts."""
-    head = bucket.head(entry.key)
-    if head is not None and head.sha256 is not None:
-        return base64.b64decode(head.sha256).hex()
-    whole = hashlib.sha256()
-    for at in range(0, entry.size, _PIECE):
-        whole.update(bucket.range(entry.key, at, min(at + _PIECE, entry.size) - 1))
-    return whole.hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 from typing import IO, cast
@@ -15,7 +16,7 @@ from imageyard.lanes.refusal import FileRefused
 from imageyard.lanes.wheel import check_file_name, read_wheel
 from imageyard.oci.ranged import RangedFile
 
-__all__ = ["judge", "sha256_of"]
+__all__ = ["judge", "sha256_of", "stored_sha256"]
 
 _PIECE = 8 * 1024 * 1024
 
@@ -40,6 +41,11 @@ def sha256_of(bucket: Bucket, key: str, size: int) -> str:
     for at in range(0, size, _PIECE):
         whole.update(bucket.range(key, at, min(at + _PIECE, size) - 1))
     return whole.hexdigest()
+
+
+def stored_sha256(bucket: Bucket, key: str, size: int, told: str | None) -> str:
+    """The SHA-256 of an object in hex: `told`, in base64, where the bucket keeps it, else that of its bytes."""
+    return base64.b64decode(told).hex() if told is not None else sha256_of(bucket, key, size)
 
 
 def _open(bucket: Bucket, entry: ObjectEntry) -> IO[bytes]:

@@ -7,7 +7,6 @@ is killed is run again, and does what is missing.
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,8 +28,8 @@ from imageyard.lanes.lane_rules import LaneChannel
 from imageyard.lanes.places import METADATA, PROVENANCE, UPLOAD, file_key, files_prefix, lane_prefix, state_key
 from imageyard.lanes.quota import used_bytes
 from imageyard.lanes.refusal import FileRefused
-from imageyard.lanes.signing import KEY, Signer
-from imageyard.lanes.stored_wheel import sha256_of
+from imageyard.lanes.signing import NO_KEY, Signer
+from imageyard.lanes.stored_wheel import stored_sha256
 from imageyard.lanes.wheel import WheelFacts, read_wheel
 from imageyard.layout import size as size_text
 from imageyard.names import Digest
@@ -110,17 +109,12 @@ def _upload(
 def _check_bytes(bucket: Bucket, key: str, facts: WheelFacts) -> None:
     """Refuse what the bucket has under the file's name where it has other bytes: another upload was there first."""
     head = bucket.head(key)
-    if head is None or head.size != facts.size or _sha256(bucket, key, head.size, head.sha256) != facts.sha256:
+    if head is None or head.size != facts.size or stored_sha256(bucket, key, head.size, head.sha256) != facts.sha256:
         raise FileRefused(
             "other-bytes",
             f"{facts.filename} is published with other bytes",
             hint="no published file is replaced: build another version, and ask for the first one to be withdrawn",
         )
-
-
-def _sha256(bucket: Bucket, key: str, size: int, told: str | None) -> str:
-    """The SHA-256 of an object in hex: the one that the bucket keeps, or of its bytes where that is of parts."""
-    return base64.b64decode(told).hex() if told is not None else sha256_of(bucket, key, size)
 
 
 def _provenance(rules: LaneChannel, facts: WheelFacts, signer: Signer | None, clock: Clock) -> bytes | None:
@@ -134,7 +128,7 @@ def _provenance(rules: LaneChannel, facts: WheelFacts, signer: Signer | None, cl
         raise EnvironmentLacks(
             f"{rules.channel.name} demands provenance, and there is no key that signs it",
             doing=doing,
-            hint=f"set {KEY} to a private key in PEM, whose public key lanes.yml has among the lane's `keys`",
+            hint=NO_KEY,
         )
     signed = signer.sign(facts.filename, facts.sha256)
     now = datetime.fromtimestamp(clock.now(), timezone.utc)
@@ -143,7 +137,7 @@ def _provenance(rules: LaneChannel, facts: WheelFacts, signer: Signer | None, cl
         raise ConfigurationError(
             f"the index would not take it: {fault.why}",
             doing=doing,
-            hint=f"the key that signs would be in lanes.yml as: keys: {{NAME: {signer.key.public.line}}}",
+            hint=signer.hint,
         )
     return signed
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeGuard
 
+from imageyard import exact_json
 from imageyard.errors import Transient
 from imageyard.names import Digest, platform_text
 
@@ -196,19 +196,12 @@ def _document(body: bytes, declared: str) -> Index | Manifest:
 
 
 def _json(body: bytes) -> object:
-    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        found = dict(pairs)
-        if len(found) != len(pairs):
-            raise _Wrong("it has one key twice")
-        return found
-
-    def never(name: str) -> object:
-        raise _Wrong(f"{name} is not JSON")
-
     try:
-        return json.loads(body.decode("utf-8"), object_pairs_hook=once, parse_constant=never)
-    except _Wrong:
-        raise
+        return exact_json.read(body)
+    except exact_json.RepeatedKey:
+        raise _Wrong("it has one key twice") from None
+    except exact_json.NoNumber as found:
+        raise _Wrong(f"{found} is not JSON") from None
     except UnicodeDecodeError:
         raise _Wrong("it is not UTF-8") from None
     except RecursionError:
