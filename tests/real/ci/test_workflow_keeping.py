@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import cast
-from uuid import uuid4
 
 import pytest
 from imageyard.access.aws_policies import policies
@@ -17,16 +14,12 @@ from imageyard.catalogue import expand
 from imageyard.ci.providers.github.token_claims import KEEPING_JOBS
 from imageyard.ci.providers.table import provider_of
 from imageyard.names import Arch, Digest, Reference
-from support.aws.served import ACCOUNT, Aws
-from support.engine.private import PrivateEngine
-from support.github.oidc import Oidc
-from support.github.served import GitHub
-from support.registry.served import PASSWORD, Served, platform, put_index
-from support.workflow.scene import BASE, HOME, PLAIN, TOOL, Scene, make_scene, outcomes, pretty
-from support.yard.promoted import NoEngine, put_row
+from support.aws.served import ACCOUNT
+from support.registry.served import PASSWORD, platform, put_index
+from support.workflow.scene import BASE, HOME, PLAIN, TOOL, Scene, outcomes, pretty
+from support.yard.promoted import put_row
 
 ECR = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com"
-NOWHERE: dict[Arch, str] = {"amd64": "tcp://127.0.0.1:1", "arm64": "tcp://127.0.0.1:1"}
 OLD = f"{PLAIN}-{'0' * 20}"
 
 
@@ -89,19 +82,11 @@ class Keeping(Scene):
 
 
 @pytest.fixture
-def keeping(
-    tmp_path: Path, job_python: Path, aws: Aws, oidc: Oidc, registry: Served, locked_registry: Served, hub: GitHub
-) -> Iterator[Keeping]:
-    """No engine and no worker is there: nothing of this needs one."""
-    key = uuid4().hex[:12]
-    engine = cast("PrivateEngine", NoEngine({}))
-    roots: dict[Arch, bytes] = {"amd64": b"", "arm64": b""}
-    places, api = (registry, locked_registry), {"GITHUB_API_URL": hub.url}
-    made = make_scene(tmp_path, job_python, key, aws, oidc, places, engine, NOWHERE, roots, api)
+def keeping(idle_scene: Scene) -> Keeping:
+    made = idle_scene
     scene = Keeping(made.top, made.machine, made.key, made.aws, made.oidc, made.open, made.ghcr, made.engine)
     scene.prepare()
-    yield scene
-    aws.gate.faults.clear()
+    return scene
 
 
 def test_retention_deletes_nothing_before_it_is_let(keeping: Keeping) -> None:

@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, cast
-from uuid import uuid4
+from typing import Any
 
 import pytest
 from imageyard.ci.providers.table import provider_of
 from imageyard.lanes.document import parse
 from imageyard.lanes.estate import estate
 from imageyard.lanes.places import file_key
-from imageyard.names import Arch
-from support.aws.served import Aws
-from support.engine.private import PrivateEngine
-from support.github.oidc import Oidc
-from support.github.served import GitHub
 from support.lanes.channels import names, request
 from support.lanes.memory_s3 import page_lies
 from support.lanes.wheels import wheel
-from support.registry.served import Served
-from support.workflow.scene import HOME, Scene, make_scene, pretty
-from support.yard.promoted import NoEngine
+from support.workflow.scene import HOME, Scene, pretty
 
-NOWHERE: dict[Arch, str] = {"amd64": "tcp://127.0.0.1:1", "arm64": "tcp://127.0.0.1:1"}
 LANES = """\
 bucket: lanes-{key}
 region: us-east-1
@@ -85,19 +74,11 @@ class Lanes(Scene):
 
 
 @pytest.fixture
-def lanes(
-    tmp_path: Path, job_python: Path, aws: Aws, oidc: Oidc, registry: Served, locked_registry: Served, hub: GitHub
-) -> Iterator[Lanes]:
-    """No engine and no worker is there: nothing of this needs one."""
-    key = f"l{uuid4().hex[:11]}"
-    engine = cast("PrivateEngine", NoEngine({}))
-    roots: dict[Arch, bytes] = {"amd64": b"", "arm64": b""}
-    places, api = (registry, locked_registry), {"GITHUB_API_URL": hub.url}
-    made = make_scene(tmp_path, job_python, key, aws, oidc, places, engine, NOWHERE, roots, api)
+def lanes(idle_scene: Scene) -> Lanes:
+    made = idle_scene
     scene = Lanes(made.top, made.machine, made.key, made.aws, made.oidc, made.open, made.ghcr, made.engine)
     scene.prepare()
-    yield scene
-    aws.gate.faults.clear()
+    return scene
 
 
 def test_a_file_is_listed_withdrawn_and_purged(lanes: Lanes) -> None:

@@ -6,25 +6,13 @@ import json
 
 import pytest
 from imageyard.names import parse_reference
+from support.lanes.catalogues import with_images
 from support.registry.served import Served, tool
 from support.yard.publishing import BASE, PublishingYard
 
 pytestmark = [pytest.mark.engine]
 
 IMAGE = "linux-acme"
-LANES = """\
-bucket: example-wheels
-region: us-east-1
-account: "123456789012"
-roles: wheels
-centre: example/main@1001
-workflow: example/main/.github/workflows/lane-upload.yml@refs/heads/main
-environment: lane-upload
-quota: 50GiB
-images: {host}/{key}/lanes
-lanes:
-  acme: acme-ai/torch-acme@812345678
-"""
 VENDOR = """\
   vendor:
     lane: acme
@@ -39,7 +27,7 @@ VENDOR = """\
 def yard(port: PublishingYard) -> PublishingYard:
     port.edit("images.yml", "plain: {linux, base, both}", "plain: {linux, base, both, acme}")
     port.edit("images.yml", "images:\n", f"images:\n{VENDOR}")
-    port.write("lanes.yml", LANES.format(host=port.host, key=port.key))
+    port.write("lanes.yml", with_images(f"{port.host}/{port.key}/lanes", "acme: acme-ai/torch-acme@812345678"))
     port.write("vendor/Dockerfile", f"ARG BASE\nFROM ${{BASE}}\nRUN echo acme of {port.key} > /etc/vendor\n")
     port.git("add", "--all")
     return port

@@ -10,14 +10,14 @@ from imageyard.lanes.document import parse
 from imageyard.lanes.estate import LaneEstate, estate
 from imageyard.lanes.model import LaneCatalogue
 
-__all__ = ["BUCKET", "CENTRE", "HEAD", "LANES", "PROVIDER", "UPLOAD", "of", "rendered", "roles_of"]
+__all__ = ["BUCKET", "CENTRE", "HEAD", "LANES", "PROVIDER", "UPLOAD", "of", "rendered", "roles_of", "with_images"]
 
 BUCKET = "example-wheels"
 CENTRE = "example/main"
 UPLOAD = f"{CENTRE}/.github/workflows/lane-upload.yml@refs/heads/main"
 PROVIDER = provider_of({})
 
-HEAD = f"""\
+_CENTRE = f"""\
 bucket: {BUCKET}
 region: us-east-1
 account: "123456789012"
@@ -26,7 +26,9 @@ centre: {CENTRE}@1001
 workflow: {UPLOAD}
 environment: lane-upload
 quota: 50GiB
-price: 0.023
+"""
+HEAD = f"""\
+{_CENTRE}price: 0.023
 images: 123456789012.dkr.ecr.us-east-1.amazonaws.com/lanes
 index: https://wheels.example.org/simple/
 distribution: arn:aws:cloudfront::123456789012:distribution/E2EXAMPLE
@@ -47,6 +49,11 @@ LANES = f"""\
     repository: initech/torch-initech@99
     state: suspended
 """
+
+
+def with_images(images: str, *lanes: str) -> str:
+    """A catalogue of lanes, each `NAME: REPOSITORY`, whose images are below `images`."""
+    return f"{_CENTRE}images: {images}\nlanes:\n" + "".join(f"  {lane}\n" for lane in lanes)
 
 
 def of(text: str = LANES) -> LaneCatalogue:

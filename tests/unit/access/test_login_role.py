@@ -70,6 +70,20 @@ class Job:
         return self
 
 
+def asked_at_aws(monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], Ecr]:
+    """The roles that are taken from now on, and the ECR that is logged in to."""
+    asked: list[str] = []
+
+    def assume(role: str, settings: Mapping[str, Any], *_: object) -> Assumed:
+        asked.append(role)
+        return Assumed(aws.Keys("AK", "SK", "ST", "2026-01-01"), role)
+
+    ecr = Ecr()
+    monkeypatch.setattr(login, "AWS_LOGINS", {"ecr": ecr})
+    monkeypatch.setattr(login.aws_role, "assume", assume)
+    return asked, ecr
+
+
 @pytest.mark.parametrize(
     ("decision", "options", "role", "made"),
     [
@@ -89,15 +103,7 @@ def test_the_role_that_is_taken(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked: list[str] = []
-
-    def assume(role: str, settings: Mapping[str, Any], *_: object) -> Assumed:
-        asked.append(role)
-        return Assumed(aws.Keys("AK", "SK", "ST", "2026-01-01"), role)
-
-    ecr = Ecr()
-    monkeypatch.setattr(login, "AWS_LOGINS", {"ecr": ecr})
-    monkeypatch.setattr(login.aws_role, "assume", assume)
+    asked, ecr = asked_at_aws(monkeypatch)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
     file = tmp_path / "images.yml"
@@ -128,15 +134,7 @@ VENDOR = "{v: {dockerfile: D, lane: acme, names: {acme: }}, a: "
 def test_a_run_of_a_lane_takes_the_lanes_role_where_its_repositories_are(
     images: str, asks: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[str] = []
-
-    def assume(role: str, settings: Mapping[str, Any], *_: object) -> Assumed:
-        asked.append(role)
-        return Assumed(aws.Keys("AK", "SK", "ST", "2026-01-01"), role)
-
-    ecr = Ecr()
-    monkeypatch.setattr(login, "AWS_LOGINS", {"ecr": ecr})
-    monkeypatch.setattr(login.aws_role, "assume", assume)
+    asked, ecr = asked_at_aws(monkeypatch)
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
     file = tmp_path / "images.yml"
     file.write_text(CATALOGUE.replace("{a: ", VENDOR).replace("{plain: {linux: ", "{plain: {linux: , acme: "))

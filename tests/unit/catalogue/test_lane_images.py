@@ -11,21 +11,11 @@ from imageyard.catalogue.lane_images import in_lane
 from imageyard.catalogue.model import Catalogue, Registry
 from imageyard.errors import ConfigurationError
 from imageyard.lanes.document import parse
+from support.lanes.catalogues import with_images
 
-LANES = """\
-bucket: example-wheels
-region: eu-central-1
-account: "123456789012"
-roles: wheels
-centre: example/main@1001
-workflow: example/main/.github/workflows/lane-upload.yml@refs/heads/main
-environment: lane-upload
-quota: 50GiB
-images: registry.test/lanes
-lanes:
-  acme: acme-ai/torch-acme@812345678
-  acme-evil: acme-evil/torch-acme-evil@812345679
-"""
+LANES = with_images(
+    "registry.test/lanes", "acme: acme-ai/torch-acme@812345678", "acme-evil: acme-evil/torch-acme-evil@812345679"
+).replace("us-east-1", "eu-central-1")
 TOP = """\
 registry: {trusted: registry.test/ci/image, branch: registry.test/ci/branch}
 mirrors: [mirror.test/ci]

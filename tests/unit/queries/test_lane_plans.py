@@ -23,6 +23,7 @@ from imageyard.queries.plan import Asked, left_out
 from imageyard.queries.resolve import resolve
 from imageyard.queries.workflow_plan import plain, workflow_plan
 from support.building.checkout import CATALOGUE, Workplace, scene_of, write_checkout
+from support.lanes.catalogues import with_images
 from support.registry.built import put_built
 from support.registry.memory import Fault, MemoryRegistry
 
@@ -33,20 +34,7 @@ IMAGES = (
     + 'args: {BASE: "image:linux-base", N: 4}}\n'
     + "  other: {lane: globex, dockerfile: Dockerfile, names: {linux-other: }}\n"
 )
-LANES = """\
-bucket: example-wheels
-region: us-east-1
-account: "123456789012"
-roles: wheels
-centre: example/main@1001
-workflow: example/main/.github/workflows/lane-upload.yml@refs/heads/main
-environment: lane-upload
-quota: 50GiB
-images: lanes.test/lanes
-lanes:
-  acme: acme-ai/torch-acme@812345678
-  globex: globex/plugin@4711
-"""
+LANES = with_images("lanes.test/lanes", "acme: acme-ai/torch-acme@812345678", "globex: globex/plugin@4711")
 PUSH = Decision("trusted", "push", "main is protected", "missing", "trusted", ("trusted",), mirror=True)
 TOP = "mirrors: [mirror.test/img]\ncache: {trusted: registry.test/cache, branch: registry.test/cache-branch}\n"
 FILES = {"images.yml": f"{TOP}{IMAGES}", "lanes.yml": LANES}
